@@ -1,0 +1,212 @@
+"""Every setting of a run: typed, with a line of documentation and what is allowed. The one source of all defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional
+
+MAX_ROWS = 10_000_000
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with its documentation and what is allowed: at least, at most, more than, or one of."""
+    metadata = {"doc": doc, "low": low, "high": high, "above": above, "choices": choices}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def section(kind: type, doc: str) -> Any:
+    """A nested group of settings."""
+    return field(default_factory=kind, metadata={"doc": doc})
+
+
+# ---- datasets ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class DatasetConfig:
+    name: str = setting("", "which dataset this is")
+    seed: Optional[int] = setting(None, "draws the rows; null: the seed of the run", low=0, high=2**31)
+
+
+@dataclass
+class SymbolicConfig(DatasetConfig):
+    """Rows of a formula."""
+
+    name: str = setting("symbolic", "which dataset this is")
+    formula: Any = setting("exp(sin(pi*x_1)+x_2**2)", "text over x_1, x_2, ..., or a list of texts, one an output")
+    domain: list[Any] = setting([-1.0, 1.0], "[low, high] for all inputs, or a list of one such pair an input")
+    n_train: int = setting(1000, "training rows", low=2, high=MAX_ROWS)
+    n_test: int = setting(1000, "test rows, drawn separately", low=2, high=MAX_ROWS)
+    noise: float = setting(0.0, "noise on the training targets: its std / the std of y", low=0)
+
+
+@dataclass
+class MoonsConfig(DatasetConfig):
+    """scikit-learn's two moons."""
+
+    name: str = setting("moons", "which dataset this is")
+    form: str = setting("auto", "classes by cross entropy, 0 or 1 by squared error, or by the width", choices=("auto", "classes", "regression"))
+    n_train: int = setting(1000, "training rows", low=2, high=MAX_ROWS)
+    n_test: int = setting(1000, "test rows, drawn separately", low=2, high=MAX_ROWS)
+    noise: float = setting(0.1, "std of the noise on the coordinates", low=0)
+
+
+@dataclass
+class ContrastiveConfig(DatasetConfig):
+    """Real rows, whose inputs are tied by relations, against rows with every column shuffled on its own."""
+
+    name: str = setting("contrastive", "which dataset this is")
+    relations: list[str] = setting(
+        ["x_3 = exp(sin(pi*x_1)+x_2**2)", "x_4 = x_5**3"], "equations 'x_i = formula of other inputs'"
+    )
+    n_inputs: int = setting(6, "inputs; those that no relation names are free", low=2, high=1000)
+    domain: list[Any] = setting([-1.0, 1.0], "[low, high] of the free inputs, or a list of one such pair an input")
+    n_train: int = setting(500, "real training rows; as many shuffled ones are added", low=2, high=MAX_ROWS)
+    n_test: int = setting(500, "real test rows; as many shuffled ones are added", low=2, high=MAX_ROWS)
+
+
+# ---- the network ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FixConfig:
+    """One edge fixed to a function c * f(a * x + b) + d of the library before training; numbers count from 0."""
+
+    layer: int = setting(0, "layer of the edge", low=0)
+    input: int = setting(0, "node that the edge comes from", low=0)
+    output: int = setting(0, "node that the edge goes to; factors of products come after the sums", low=0)
+    function: str = setting("x", "name in the library")
+    a: float = setting(1.0, "inner factor")
+    b: float = setting(0.0, "inner shift")
+    c: float = setting(1.0, "outer factor")
+    d: float = setting(0.0, "outer shift")
+    trainable: bool = setting(True, "whether a, b, c, d are trained")
+
+
+@dataclass
+class ModelConfig:
+    """A Kolmogorov-Arnold network."""
+
+    name: str = setting("kan", "which network this is")
+    width: Optional[list[Any]] = setting(
+        None, "nodes of each layer, inputs first: ints or [sums, products]; null: [inputs, 5, outputs]"
+    )
+    grid: int = setting(5, "intervals of each spline", low=1, high=1000)
+    k: int = setting(3, "order of the splines", low=0, high=5)
+    base: str = setting("silu", "function beside each spline", choices=("silu", "identity", "zero"))
+    noise_scale: float = setting(0.3, "size of the random splines at the start", low=0)
+    grid_eps: float = setting(0.02, "knots: 0 by quantiles of the data, 1 even, or between", low=0, high=1)
+    fix: list[FixConfig] = setting([], "edges fixed to a function, e.g. [{layer:1,input:0,output:0,function:sin}]")
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class OptimizerConfig:
+    name: str = setting("", "which optimizer this is")
+    steps: int = setting(20, "training steps", low=1)
+    refit_steps: int = setting(20, "steps after pruning", low=0)
+    grid_update_every: int = setting(5, "steps between two updates of the knots", low=1)
+    grid_update_until: int = setting(50, "last step at which knots are updated; -1: knots stay at [-1, 1]", low=-1)
+
+
+@dataclass
+class LbfgsConfig(OptimizerConfig):
+    """Limited-memory BFGS with a strong Wolfe line search, on all rows."""
+
+    name: str = setting("lbfgs", "which optimizer this is")
+    iterations: int = setting(20, "iterations a step", low=1)
+    history: int = setting(10, "remembered gradient pairs", low=1)
+
+
+@dataclass
+class AdamConfig(OptimizerConfig):
+    """Adam over mini-batches; a step is an epoch."""
+
+    name: str = setting("adam", "which optimizer this is")
+    steps: int = setting(100, "training epochs", low=1)
+    refit_steps: int = setting(100, "epochs after pruning", low=0)
+    learning_rate: float = setting(0.01, "step size", above=0)
+    batch_size: int = setting(100, "rows a batch", low=1)
+
+
+@dataclass
+class RegularizationConfig:
+    """A penalty on the edges, so that few remain."""
+
+    name: str = setting("none", "which regularization this is")
+    lamb: float = setting(0.0, "strength of the whole", low=0)
+    lamb_l1: float = setting(1.0, "weight of the sum of edge strengths", low=0)
+    lamb_entropy: float = setting(2.0, "weight of the entropy of edge strengths", low=0)
+    lamb_coef: float = setting(0.0, "weight of the size of the coefficients", low=0)
+    lamb_coefdiff: float = setting(0.0, "weight of the steps between coefficients", low=0)
+    warmup: float = setting(0.5, "part of the steps over which lamb grows from 0 to its value", low=0, high=1)
+
+
+@dataclass
+class PruneConfig:
+    """Removing what contributes little."""
+
+    name: str = setting("default", "which way of pruning this is")
+    enabled: bool = setting(True, "whether to prune at all")
+    node_threshold: float = setting(0.01, "hidden nodes with a score up to this go", low=0)
+    edge_threshold: float = setting(0.03, "edges with a score up to this go", low=0)
+    tolerance: float = setting(1.1, "the refitted loss may grow by this factor, or to 1e-4 of the variance", low=1)
+
+
+@dataclass
+class SymbolicFitConfig:
+    """Turning the network into formulas."""
+
+    name: str = setting("default", "which symbolic search this is")
+    enabled: bool = setting(True, "whether to look for formulas at all")
+    library: Optional[list[str]] = setting(None, "functions that an edge may become; null: all")
+
+
+@dataclass
+class PlotsConfig:
+    """Pictures."""
+
+    name: str = setting("default", "which set of pictures this is")
+    enabled: bool = setting(True, "whether to draw pictures")
+    beta: float = setting(3.0, "edges are drawn with opacity tanh(beta * score)", above=0)
+
+
+@dataclass
+class Config:
+    """One run."""
+
+    dataset: DatasetConfig = section(SymbolicConfig, "where the rows come from")
+    model: ModelConfig = section(ModelConfig, "the network")
+    optimizer: OptimizerConfig = section(LbfgsConfig, "how it is trained")
+    regularization: RegularizationConfig = section(RegularizationConfig, "what keeps it small")
+    prune: PruneConfig = section(PruneConfig, "what is removed after training")
+    symbolic: SymbolicFitConfig = section(SymbolicFitConfig, "how formulas are found")
+    plots: PlotsConfig = section(PlotsConfig, "which pictures are drawn")
+    seed: int = setting(0, "where all random numbers start", low=0, high=2**31)
+    device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
+    dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))
+    threads: int = setting(1, "threads for torch; small networks are fastest with 1", low=1, high=1024)
+
+
+GROUPS: dict[str, dict[str, type]] = {
+    "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig},
+    "model": {"kan": ModelConfig},
+    "optimizer": {"lbfgs": LbfgsConfig, "adam": AdamConfig},
+    "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},
+    "prune": {"default": PruneConfig, "none": PruneConfig},
+    "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},
+    "plots": {"default": PlotsConfig, "none": PlotsConfig},
+}
+

@@ -1,0 +1,62 @@
+"""From a dataset's config to its rows, and the check that the network fits them."""
+
+from __future__ import annotations
+
+import torch
+
+from kanrun.config import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
+from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows
+from kanrun.errors import ConfigError, wrong
+from kanrun.model.network import split_width
+
+
+def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
+    """The rows that `config.dataset` describes. Raises ConfigError where it can't be, or where the width does not match."""
+    section, width = config.dataset, config.model.width
+    seed = config.seed if section.seed is None else section.seed
+    n_outputs = sum(split_width(width)[-1]) if width else None
+    if isinstance(section, SymbolicConfig):
+        from kanrun.data.symbolic import make_symbolic
+
+        data = make_symbolic(section, seed, dtype)
+    elif isinstance(section, MoonsConfig):
+        from kanrun.data.moons import make_moons
+
+        data = make_moons(section, seed, dtype, n_outputs)
+    elif isinstance(section, ContrastiveConfig):
+        from kanrun.data.contrastive import make_contrastive
+
+        data = make_contrastive(section, seed, dtype)
+    else:
+        raise TypeError(f"no dataset for {type(section).__name__}")
+    if width:
+        check_match(list(width), data)
+    return moved(data, device)
+
+
+def network_width(config: Config, data: Dataset) -> list[int | list[int]]:
+    """The width that was asked for, or one hidden layer of 5 between the dataset's inputs and outputs."""
+    return list(config.model.width) if config.model.width else [len(data.inputs), 5, len(data.outputs)]
+
+
+def check_match(width: list[int | list[int]], data: Dataset) -> None:
+    """Raises ConfigError where the first or last layer is not what the dataset needs."""
+    sizes = split_width(width)
+    problems = []
+    if sum(sizes[0]) != len(data.inputs):
+        problems.append(wrong("model.width", width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number"))
+    if sum(sizes[-1]) != len(data.outputs):
+        what = "classes" if data.loss == CROSS_ENTROPY else "outputs"
+        problems.append(wrong("model.width", width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def moved(data: Dataset, device: torch.device) -> Dataset:
+    """The dataset on another device."""
+    if device.type == "cpu":
+        return data
+    from dataclasses import replace
+
+    train, test = (Rows(rows.x.to(device), rows.y.to(device)) for rows in (data.train, data.test))
+    return replace(data, train=train, test=test)

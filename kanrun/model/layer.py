@@ -1,0 +1,273 @@
+"""One KAN layer: every edge a base function plus a spline, or a function of the library; nodes sum or multiply."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kanrun.model import spline
+from kanrun.symbolic.library import FUNCTIONS
+
+FACTORS = 2  # how many sums a multiplication node takes the product of
+
+
+def _silu_slope(x: Tensor) -> Tensor:
+    s = torch.sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+BASES = {
+    "silu": (F.silu, _silu_slope),
+    "identity": (lambda x: x, torch.ones_like),
+    "zero": None,
+}
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """What one pass through a layer leaves behind for scores, fits and pictures."""
+
+    inputs: Tensor  # [rows, n_in]
+    edges: Tensor  # [rows, n_sub, n_in], zero for removed edges
+    subnodes: Tensor  # [rows, n_sub]
+    nodes: Tensor  # [rows, n_out]
+
+
+class KANLayer(nn.Module):
+    """Edges from `n_in` nodes to `n_sum` sums and `n_mult` products of FACTORS sums each.
+
+    An edge is `base_scale * base(x) + spline(x)`, or `c * f(a * x + b)` once it is fixed to a library function; the
+    sums are the *subnodes* ([n_sub], sums first), each with a bias that collects the constants of its edges.
+    The edges that are not fixed share one design matrix: the layer is linear in their coefficients.
+
+    Tensors: grid [n_in, G+1], coef [n_sub, n_in, G+k], base_scale and alive [n_sub, n_in], affine [n_sub, n_in, 3].
+    """
+
+    grid: Tensor
+    table: Tensor
+    alive: Tensor
+    is_fixed: Tensor
+    is_trainable: Tensor
+
+    def __init__(
+        self,
+        n_in: int,
+        n_sum: int,
+        n_mult: int = 0,
+        *,
+        grid: int,
+        k: int,
+        base: str,
+        noise_scale: float,
+        generator: torch.Generator,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.n_in, self.n_sum, self.n_mult, self.k, self.base = n_in, n_sum, n_mult, k, base
+        n_sub = n_sum + FACTORS * n_mult
+        one = torch.ones(n_in, dtype=dtype)
+        self.register_buffer("grid", spline.uniform_grid(-one, one, grid))
+        self.register_buffer("table", spline.span_polynomials(self.grid, k))
+        self.register_buffer("alive", torch.ones(n_sub, n_in, dtype=torch.bool))
+        self.register_buffer("is_fixed", torch.zeros(n_sub, n_in, dtype=torch.bool))
+        self.register_buffer("is_trainable", torch.ones(n_sub, n_in, dtype=torch.bool))
+        noise = torch.randn(n_sub, n_in, grid + k, generator=generator, dtype=torch.float64)
+        scale = torch.rand(n_sub, n_in, generator=generator, dtype=torch.float64) * 2 - 1
+        self.coef = nn.Parameter((noise * noise_scale / math.sqrt(n_in)).to(dtype))
+        self.base_scale = nn.Parameter((scale / math.sqrt(n_in)).to(dtype))
+        self.affine = nn.Parameter(torch.tensor([1.0, 0.0, 1.0], dtype=dtype).repeat(n_sub, n_in, 1))
+        self.bias = nn.Parameter(torch.zeros(n_sub, dtype=dtype))
+        self.functions: dict[tuple[int, int], str] = {}  # (subnode, input) -> library name
+
+    # ---- structure -------------------------------------------------------------------------------------------
+
+    @property
+    def n_sub(self) -> int:
+        return self.n_sum + FACTORS * self.n_mult
+
+    @property
+    def n_out(self) -> int:
+        return self.n_sum + self.n_mult
+
+    @property
+    def is_spline(self) -> Tensor:
+        """[n_sub, n_in]: edges that are alive and not fixed to a function."""
+        return self.alive & ~self.is_fixed
+
+    @property
+    def trains_affine(self) -> Tensor:
+        """[n_sub, n_in]: edges whose a, b, c are trained."""
+        return self.alive & self.is_fixed & self.is_trainable
+
+    @property
+    def trains_bias(self) -> Tensor:
+        """[n_sub]: a bias is trained where no spline can take its place and the user has not locked the edges."""
+        return self.trains_affine.any(1) | ~self.alive.any(1)
+
+    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Each parameter with the boolean mask of its entries that training may change."""
+        splines = self.is_spline
+        has_base = splines if BASES[self.base] else torch.zeros_like(splines)
+        return [
+            (self.coef, splines[..., None].expand_as(self.coef)),
+            (self.base_scale, has_base),
+            (self.affine, self.trains_affine[..., None].expand_as(self.affine)),
+            (self.bias, self.trains_bias),
+        ]
+
+    def fix(
+        self, sub: int, i: int, name: str, affine: tuple[float, float, float], shift: float, trainable: bool
+    ) -> None:
+        """Makes the edge from input `i` to subnode `sub` the library function `name`; `shift` goes to the bias."""
+        self.functions[sub, i] = name
+        self.is_fixed[sub, i] = True
+        self.is_trainable[sub, i] = trainable
+        self.alive[sub, i] = True
+        with torch.no_grad():
+            self.affine[sub, i] = torch.tensor(affine, dtype=self.affine.dtype)
+            self.bias[sub] += shift
+
+    def remove(self, sub: int, i: int, constant: float = 0.0) -> None:
+        """Takes the edge out; `constant`, its mean, stays in the bias so that the node keeps its level."""
+        self.alive[sub, i] = False
+        with torch.no_grad():
+            self.bias[sub] += constant
+
+    def set_grid(self, grid: Tensor) -> None:
+        """Moves every spline of the layer to another grid, keeping its values as well as the new grid allows."""
+        x = spline.points_within(grid, self.k + 3)
+        with torch.no_grad():
+            values, _ = spline.basis(x, self.grid, self.table)
+            y = torch.einsum("rim,jim->rij", values, self.coef)
+            coef = spline.fit_coefficients(x, y, grid, self.k).transpose(0, 1)
+        if coef.shape == self.coef.shape:
+            self.coef.data.copy_(coef)
+        else:
+            self.coef = nn.Parameter(coef.contiguous())
+        self.grid = grid.contiguous()
+        self.table = spline.span_polynomials(grid, self.k)
+
+    # ---- values ----------------------------------------------------------------------------------------------
+
+    def features(self, x: Tensor, derivative: bool = False) -> tuple[Tensor, Tensor | None]:
+        """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)], and slopes."""
+        values, slopes = spline.basis(x, self.grid, self.table, derivative)
+        base = BASES[self.base]
+        if base:
+            values = torch.cat([values, base[0](x)[..., None]], dim=2)
+            if slopes is not None:
+                slopes = torch.cat([slopes, base[1](x)[..., None]], dim=2)
+        return values, slopes
+
+    def weights(self) -> Tensor:
+        """The coefficients of `features`, zero for edges that are not splines: [n_sub, n_in, G+k(+1)]."""
+        weights = torch.cat([self.coef, self.base_scale[..., None]], dim=2) if BASES[self.base] else self.coef
+        return weights * self.is_spline[..., None]
+
+    def fixed_edges(self, x: Tensor) -> list[tuple[str, Tensor, Tensor, Tensor, Tensor, Tensor]]:
+        """Per function: its name, subnodes and inputs [E], arguments z = a x + b [rows, E], a and c [E]."""
+        groups: dict[str, list[tuple[int, int]]] = {}
+        for (sub, i), name in self.functions.items():
+            if self.alive[sub, i]:
+                groups.setdefault(name, []).append((sub, i))
+        affine = torch.where(self.is_trainable[..., None], self.affine, self.affine.detach())
+        result = []
+        for name, edges in groups.items():
+            index = torch.tensor(edges, device=x.device)
+            sub, i = index[:, 0], index[:, 1]
+            a, b, c = affine[sub, i].unbind(1)
+            result.append((name, sub, i, a * x[:, i] + b, a, c))
+        return result
+
+    def subnodes(self, x: Tensor) -> Tensor:
+        """The sums over incoming edges: [rows, n_sub]."""
+        total = torch.where(self.trains_bias, self.bias, self.bias.detach()).expand(x.shape[0], -1)
+        if bool(self.is_spline.any()):
+            features, _ = self.features(x)
+            total = total + features.flatten(1) @ self.weights().flatten(1).T
+        for name, sub, _, z, _, c in self.fixed_edges(x):
+            total = total.index_add(1, sub, c * FUNCTIONS[name].value(z))
+        return total
+
+    def multiply(self, subnodes: Tensor) -> Tensor:
+        """Nodes from subnodes: sums pass, products are taken: [rows, n_out]."""
+        if not self.n_mult:
+            return subnodes
+        factors = subnodes[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
+        return torch.cat([subnodes[:, : self.n_sum], factors.prod(2)], dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[rows, n_in] -> [rows, n_out]."""
+        return self.multiply(self.subnodes(x))
+
+    def strengths(self, x: Tensor) -> Tensor:
+        """How much every spline edge varies over the rows, against its input: std(edge) / (std(input) + 0.1).
+
+        [n_sub, n_in]; zero for fixed and removed edges. std(edge)^2 is w^T C w with the features' covariance C, which
+        is cheaper than the edges' outputs.
+        """
+        features, _ = self.features(x)
+        centred = features - features.mean(0)
+        covariance = torch.einsum("rim,rin->imn", centred, centred) / len(x)
+        weights = self.weights()
+        variance = torch.einsum("jim,imn,jin->ji", weights, covariance, weights)
+        tiny = torch.finfo(x.dtype).eps
+        spread = (variance.clamp(min=0) + tiny).sqrt() - tiny**0.5
+        return spread * self.is_spline / (x.std(0, correction=0) + 0.1)
+
+    def trace(self, x: Tensor) -> LayerTrace:
+        """One pass that keeps every edge's output."""
+        features, _ = self.features(x)
+        edges = torch.einsum("rim,jim->rji", features, self.weights())
+        for name, sub, i, z, _, c in self.fixed_edges(x):
+            edges = edges.index_put((torch.arange(len(x))[:, None], sub, i), c * FUNCTIONS[name].value(z))
+        subnodes = edges.sum(2) + self.bias
+        return LayerTrace(x, edges, subnodes, self.multiply(subnodes))
+
+    # ---- analytic derivatives --------------------------------------------------------------------------------
+
+    def jacobian(self, x: Tensor, nodes: Tensor, need_inputs: bool) -> tuple[Tensor, Tensor | None]:
+        """Derivatives by this layer's trained entries, in the order of `trained`, and by its inputs.
+
+        `nodes` [rows, outputs, n_out] holds the derivatives of the network's outputs by this layer's nodes. Gives
+        [rows, outputs, trained entries] and [rows, outputs, n_in].
+        """
+        sub = nodes
+        if self.n_mult:
+            factors = self.subnodes(x)[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
+            others = torch.stack(
+                [torch.cat([factors[..., :f], factors[..., f + 1 :]], dim=2).prod(2) for f in range(FACTORS)], dim=2
+            )
+            products = nodes[:, :, self.n_sum :, None] * others[:, None]
+            sub = torch.cat([nodes[:, :, : self.n_sum], products.flatten(2)], dim=2)
+        rows, outputs = sub.shape[:2]
+        inputs = torch.zeros(rows, outputs, self.n_in, dtype=x.dtype, device=x.device)
+        columns = []
+        splines = self.is_spline
+        if bool(splines.any()):
+            features, slopes = self.features(x, derivative=need_inputs)
+            js, is_ = splines.nonzero(as_tuple=True)
+            size = self.coef.shape[2]
+            edge = sub[:, :, js]  # [rows, outputs, edges]
+            columns.append((edge[..., None] * features[:, None, is_, :size]).flatten(2))
+            if BASES[self.base]:
+                columns.append(edge * features[:, None, is_, size])
+            if slopes is not None:
+                steep = torch.einsum("rim,jim->rji", slopes, self.weights())
+                inputs = inputs + torch.einsum("roj,rji->roi", sub, steep)
+        trained = self.trains_affine
+        affine = torch.zeros(rows, outputs, *trained.shape, 3, dtype=x.dtype, device=x.device)
+        for name, js, is_, z, a, c in self.fixed_edges(x):
+            function = FUNCTIONS[name]
+            value, slope = function.value(z), c * function.slope(z)
+            parts = torch.stack([slope * x[:, is_], slope, value], dim=2)  # by a, b, c
+            affine[:, :, js, is_] = sub[:, :, js, None] * parts[:, None]
+            if need_inputs:
+                inputs = inputs.index_add(2, is_, sub[:, :, js] * (slope * a)[:, None])
+        columns.append(affine[:, :, trained].flatten(2))
+        columns.append(sub[:, :, self.trains_bias])
+        return torch.cat(columns, dim=2), inputs if need_inputs else None

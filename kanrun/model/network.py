@@ -1,0 +1,201 @@
+"""The Kolmogorov-Arnold network: layers in a row, their grids, fixed edges, and the analytic Jacobian."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kanrun.model import spline
+from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace
+
+Width = Sequence[int | Sequence[int]]
+
+
+def split_width(width: Width) -> list[tuple[int, int]]:
+    """Every layer as (sums, products): `[2, [3, 1], 1]` is `[(2, 0), (3, 1), (1, 0)]`."""
+    return [(w, 0) if isinstance(w, int) else (int(w[0]), int(w[1])) for w in width]
+
+
+class KAN(nn.Module):
+    """A Kolmogorov-Arnold network (Liu et al. 2024, arXiv 2404.19756) with product nodes (arXiv 2408.10205).
+
+    `width` names the nodes of every layer, inputs first: an int, or `[sums, products]`. `grid` is the number of
+    intervals of every spline, `k` its order; `base` is silu, identity or zero. All random numbers come from `seed`.
+    `model(x)` takes [rows, inputs] and gives [rows, outputs].
+
+    >>> model = KAN([2, 5, 1], grid=5, k=3, seed=0)
+    >>> model(torch.zeros(10, 2, dtype=torch.float64)).shape
+    torch.Size([10, 1])
+    """
+
+    def __init__(
+        self,
+        width: Width,
+        grid: int = 5,
+        k: int = 3,
+        base: str = "silu",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        noise_scale: float = 0.3,
+        grid_eps: float = 0.02,
+    ) -> None:
+        super().__init__()
+        sizes = split_width(width)
+        if len(sizes) < 2 or sizes[0][1] or any(s < 0 or m < 0 or s + m < 1 for s, m in sizes):
+            raise ValueError(f"width {list(width)}: two or more layers, each a positive int or [sums, products]")
+        if base not in BASES:
+            raise ValueError(f"base {base!r}: one of {', '.join(BASES)}")
+        if grid < 1 or not 0 <= k <= 5:
+            raise ValueError(f"grid {grid}, k {k}: grid is at least 1, k from 0 to 5")
+        self.k, self.base, self.grid_eps = k, base, grid_eps
+        generator = torch.Generator().manual_seed(seed)
+        self.layers: Any = nn.ModuleList(
+            KANLayer(
+                sum(before), n_sum, n_mult, grid=grid, k=k, base=base, noise_scale=noise_scale,
+                generator=generator, dtype=dtype,
+            )
+            for before, (n_sum, n_mult) in zip(sizes, sizes[1:], strict=False)
+        )  # fmt: skip
+
+    @property
+    def width(self) -> list[int | list[int]]:
+        """The nodes of every layer, in the form that the constructor takes."""
+        sizes = [(layer.n_sum, layer.n_mult) for layer in self.layers]
+        return [self.layers[0].n_in, *([s, m] if m else s for s, m in sizes)]
+
+    @property
+    def n_in(self) -> int:
+        return int(self.layers[0].n_in)
+
+    @property
+    def n_out(self) -> int:
+        return int(self.layers[-1].n_out)
+
+    @property
+    def grid(self) -> int:
+        """The number of intervals of the splines."""
+        return int(self.layers[0].grid.shape[1] - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def forward_with_strengths(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Outputs [rows, n_out], and the strength of every edge [n_sub, n_in] a layer, both differentiable."""
+        strengths = []
+        for layer in self.layers:
+            strengths.append(layer.strengths(x))
+            x = layer(x)
+        return x, strengths
+
+    def trace(self, x: Tensor) -> list[LayerTrace]:
+        """One pass that keeps, for every layer, the outputs of its edges and nodes. No gradients."""
+        traces: list[LayerTrace] = []
+        with torch.no_grad():
+            for layer in self.layers:
+                traces.append(layer.trace(x))
+                x = traces[-1].nodes
+        return traces
+
+    def clone(self) -> KAN:
+        """A copy that shares nothing."""
+        return copy.deepcopy(self)
+
+    # ---- structure -------------------------------------------------------------------------------------------
+
+    def fix(
+        self,
+        layer: int,
+        input: int,
+        output: int,
+        function: str,
+        a: float = 1.0,
+        b: float = 0.0,
+        c: float = 1.0,
+        d: float = 0.0,
+        trainable: bool = True,
+    ) -> None:
+        """Makes one edge `c * f(a * x + b) + d`, with f from the library. All numbers count from 0.
+
+        `output` is a subnode: the sums come first, then the factors of each product.
+        """
+        self.layers[layer].fix(output, input, function, (a, b, c), d, trainable)
+
+    def active_edges(self) -> int:
+        """How many edges are left."""
+        return int(sum(layer.alive.sum() for layer in self.layers))
+
+    def active_inputs(self) -> list[int]:
+        """Indices of the inputs from which some output can be reached."""
+        reached = torch.ones(self.n_out, dtype=torch.bool)
+        for layer in reversed(self.layers):
+            factors = reached[layer.n_sum :].repeat_interleave(FACTORS)
+            sub = torch.cat([reached[: layer.n_sum], factors])
+            reached = (layer.alive.cpu() & sub[:, None]).any(0)
+        return [int(i) for i in reached.nonzero().flatten()]
+
+    def is_symbolic(self) -> bool:
+        """Whether every edge left is a function of the library."""
+        return not any(bool(layer.is_spline.any()) for layer in self.layers)
+
+    # ---- grids -----------------------------------------------------------------------------------------------
+
+    def fit_grids(self, x: Tensor) -> None:
+        """Lets the knots of every layer follow the rows `x` [rows, n_in]; the functions stay as they are."""
+        with torch.no_grad():
+            for layer in self.layers:
+                if bool(layer.is_spline.any()):
+                    layer.set_grid(spline.fitted_grid(x, self.grid, self.grid_eps))
+                x = layer(x)
+
+    def refine(self, grid: int) -> KAN:
+        """The same functions on `grid` intervals: exact where the new number is a multiple of the old one."""
+        finer = self.clone()
+        for layer in finer.layers:
+            layer.set_grid(spline.refined_grid(layer.grid, grid))
+        return finer
+
+    # ---- the trained entries as one vector -------------------------------------------------------------------
+
+    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Each parameter with the mask of the entries that training may change."""
+        return [pair for layer in self.layers for pair in layer.trained()]
+
+    def parameter_count(self) -> int:
+        """How many numbers training may change; removed and locked ones do not count."""
+        return int(sum(mask.sum() for _, mask in self.trained()))
+
+    def get_vector(self) -> Tensor:
+        """All trained entries: [parameters]."""
+        return torch.cat([p.detach()[mask] for p, mask in self.trained()])
+
+    def set_vector(self, vector: Tensor) -> None:
+        """Puts back what `get_vector` gave, changed or not."""
+        start = 0
+        with torch.no_grad():
+            for p, mask in self.trained():
+                count = int(mask.sum())
+                p[mask] = vector[start : start + count]
+                start += count
+
+    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters]."""
+        inputs = []
+        with torch.no_grad():
+            y = x
+            for layer in self.layers:
+                inputs.append(y)
+                y = layer(y)
+            nodes = torch.eye(self.n_out, dtype=y.dtype, device=y.device).expand(len(y), -1, -1)
+            columns: list[Tensor] = []
+            for depth in range(len(self.layers) - 1, -1, -1):
+                part, below = self.layers[depth].jacobian(inputs[depth], nodes, need_inputs=depth > 0)
+                columns.insert(0, part)
+                if below is not None:
+                    nodes = below
+        return y, torch.cat(columns, dim=2)

@@ -1,0 +1,121 @@
+"""What a run says on the console: the stages as they happen, and a closing summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.table import Table
+
+from kanrun.data.dataset import Dataset
+from kanrun.model.network import KAN
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.relation import Relation
+from kanrun.training.history import Record
+
+NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "cross entropy", "accuracy": "accuracy"}
+
+
+class Console:
+    """Writes to standard output; progress only where somebody is looking."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.out = RichConsole(quiet=quiet, highlight=False)
+        self.status = self.out.status("") if self.out.is_terminal and not quiet else None
+        self.name = ""
+
+    def begin(self, data: Dataset, model: KAN) -> None:
+        """One line about the problem and one about the network."""
+        rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {len(data.inputs)} inputs"
+        self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
+        grid = f"grid {model.grid}, k {model.k}, {model.parameter_count()} parameters"
+        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {grid}")
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self.name = name
+        if self.status:
+            self.status.update(f"{name} ...")
+            self.status.start()
+
+    def step(self, record: Record, steps: int) -> None:
+        """A training step was taken."""
+        if self.status:
+            self.status.update(f"{record.stage}: step {record.step + 1} of {steps}, loss {record.train_loss:.3g}")
+
+    def warn(self, message: str) -> None:
+        """Something went wrong and was mended."""
+        self.out.print(f"[yellow]note[/]: {escape(message)}")
+
+    def stage_done(self, entry: dict[str, Any]) -> None:
+        """A stage is over: its time and its most telling score."""
+        if self.status:
+            self.status.stop()
+        key = next(k for k in ("accuracy", "rmse", "mse", "cross_entropy") if k in entry["test"])
+        score = f"test {NAMES[key]} {shown(entry['test'][key])}"
+        size = f"width {escape(str(entry['width']))}, {entry['active_edges']} edges"
+        self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
+
+    def end(
+        self, data: Dataset, formulas: list[Formula], relations: list[Relation], metrics: dict[str, Any], folder: Path
+    ) -> None:
+        """The scores stage by stage, the formulas, and where everything lies."""
+        self.out.print(score_table(metrics))
+        for formula in formulas:
+            exact = " [green](exact)[/]" if formula.exact else ""
+            self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
+        for sentence in worse_than_network(data, formulas, metrics):
+            self.out.print(f"[yellow]note[/]: {escape(sentence)}", soft_wrap=True)
+        for group in metrics.get("related_inputs", []):
+            self.out.print(f"[bold]related inputs[/]: {escape(', '.join(group))}")
+        if metrics.get("related_inputs") == []:
+            self.out.print("[bold]related inputs[/]: none found")
+        for relation in relations:
+            self.out.print(f"[bold]relation[/]: {escape(relation.rounded)}", soft_wrap=True)
+        self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
+
+
+def score_table(metrics: dict[str, Any]) -> Table:
+    """Train and test scores of every stage."""
+    keys = [k for k in metrics["stages"][0]["test"] if k in NAMES]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stage")
+    for part in ("train", "test"):
+        for key in keys:
+            table.add_column(f"{part} {NAMES[key]}", justify="right")
+    table.add_column("parameters", justify="right")
+    table.add_column("seconds", justify="right")
+    for entry in metrics["stages"]:
+        cells = [shown(entry[part].get(key)) for part in ("train", "test") for key in keys]
+        table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
+    return table
+
+
+def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:
+    """By how much the formulas fall behind the last network of splines on the test rows, if they do."""
+    splines = [s for s in metrics["stages"] if s["name"] != "symbolic"]
+    if not formulas or not splines:
+        return []
+    before, after = splines[-1]["test"], metrics["stages"][-1]["test"]
+    found = []
+    lost = after.get("nonfinite_rows", 0)
+    if lost:
+        found.append(f"the formula is not finite on {lost} of {len(data.test.x)} test rows")
+    key = "accuracy" if "accuracy" in before else "rmse"
+    old, new = before.get(key), after.get(key)
+    if old is None or new is None:
+        return found
+    if key == "accuracy" and new < old:
+        found.append(f"the formula's test accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})")
+    if key == "rmse" and new > 1.05 * old:
+        found.append(f"the formula's test RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})")
+    return found
+
+
+def shown(value: float | None) -> str:
+    """A score to four digits."""
+    return "-" if value is None else f"{value:.4g}"
+
+

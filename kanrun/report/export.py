@@ -1,0 +1,52 @@
+"""Formulas as text, LaTeX and a Python file that needs only NumPy."""
+
+from __future__ import annotations
+
+import keyword
+
+from sympy.printing.numpy import NumPyPrinter
+
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.parser import parse_formula
+
+
+def as_text(formulas: list[Formula]) -> str:
+    """One line an output, to four digits."""
+    return "".join(f"{f.output} = {f.rounded}\n" for f in formulas)
+
+
+def as_latex(formulas: list[Formula]) -> str:
+    """One displayed equation an output."""
+    return "".join(f"\\[ {latex_name(f.output)} = {f.latex} \\]\n" for f in formulas)
+
+
+def latex_name(name: str) -> str:
+    """`x_1` as a symbol with an index, other names upright."""
+    head, _, tail = name.partition("_")
+    return f"{head}_{{{tail}}}" if len(head) == 1 and tail.isdigit() else "\\mathrm{" + name.replace("_", "\\_") + "}"
+
+
+def as_python(formulas: list[Formula], inputs: list[str]) -> str:
+    """A module with one function an output, and `predict(x)` for rows [rows, inputs]."""
+    lines = ['"""Formulas found by kanrun; needs only NumPy."""', "", "import numpy", ""]
+    arguments = [python_name(n) for n in inputs]
+    for f in formulas:
+        code = NumPyPrinter({"fully_qualified_modules": True}).doprint(parse_formula(f.expression, inputs, f.output))
+        lines += ["", f"def {python_name(f.output)}({', '.join(arguments)}):", f"    return {code}", ""]
+    calls = ", ".join(f"{python_name(f.output)}(*columns)" for f in formulas)
+    lines += [
+        "",
+        "def predict(x):",
+        f'    """Rows [rows, {len(inputs)}] ({", ".join(inputs)}) to [rows, {len(formulas)}]."""',
+        "    columns = numpy.asarray(x, dtype=float).T",
+        "    rows = columns.shape[1]",
+        f"    return numpy.stack([numpy.broadcast_to(y, rows) for y in ({calls},)], axis=1)",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def python_name(name: str) -> str:
+    """A name that Python accepts."""
+    clean = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    return f"{clean}_" if keyword.iskeyword(clean) or not clean.isidentifier() else clean

@@ -1,0 +1,81 @@
+"""Filling a run folder, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor
+
+from kanrun.config import Config
+from kanrun.data.dataset import Dataset
+from kanrun.model.network import KAN
+from kanrun.report.export import as_latex, as_python, as_text
+from kanrun.report.files import save_model, write_history, write_json, write_text
+from kanrun.symbolic.formula import Formula, evaluate_texts
+from kanrun.symbolic.relation import Relation
+from kanrun.training.history import Record
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """The whole config, every default included."""
+    write_text(folder / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True))
+
+
+def write_training(folder: Path, history: list[Record], model: KAN) -> None:
+    """The history and the last network."""
+    write_history(folder / "history.csv", history)
+    save_model(folder / "model.pt", model)
+
+
+def write_formula_files(folder: Path, formulas: list[Formula], inputs: list[str], relations: list[Relation]) -> None:
+    """formula.json, .txt, .tex and .py."""
+    entries = [asdict(f) for f in formulas]
+    text = as_text(formulas)
+    if relations:
+        entries[0]["relation"] = [asdict(r) for r in relations]
+        text += "".join(f"relation: {r.rounded}\n" for r in relations)
+    write_json(folder / "formula.json", entries)
+    write_text(folder / "formula.txt", text)
+    write_text(folder / "formula.tex", as_latex(formulas))
+    write_text(folder / "formula.py", as_python(formulas, inputs))
+
+
+def write_plots(
+    folder: Path, data: Dataset, networks: dict[str, KAN], history: list[Record], formulas: list[Formula], beta: float
+) -> None:
+    """The pictures: the network after training, pruning and as formula, the history and the predictions."""
+    from kanrun.report.drawing import draw_network  # with matplotlib, so only where pictures are wanted
+    from kanrun.report.plots import plot_history, plot_predictions
+
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    last = list(networks.values())[-1]
+    pruned = networks.get("refit", networks.get("prune"))
+    for name, model in (("trained", networks["train"]), ("pruned", pruned), ("symbolic", networks.get("symbolic"))):
+        if model is not None:
+            draw_network(
+                model, data.train.x, plots / f"network_{name}", inputs=data.inputs, outputs=data.outputs, beta=beta
+            )
+    plot_history(history, plots / "history", loss=data.loss)
+    plot_predictions(data, without_gradient(pruned or last), formula_function(formulas, data), plots / "predictions")
+
+
+def without_gradient(model: KAN) -> Callable[[Tensor], Tensor]:
+    """The network as a plain function of rows."""
+
+    def outputs(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return model(x)  # type: ignore[no-any-return]
+
+    return outputs
+
+
+def formula_function(formulas: list[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:
+    """The formulas' texts as a plain function of rows, None where there are none."""
+    if not formulas:
+        return None
+    return lambda x: evaluate_texts([f.expression for f in formulas], x, data.inputs)

@@ -1,0 +1,304 @@
+"""Pictures of a training and of predictions, and the style that all pictures share."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.training.history import Record
+
+# Okabe and Ito, Color Universal Design (2008): told apart by colour-blind readers too.
+BLACK, BLUE, VERMILLION = "#000000", "#0072B2", "#D55E00"
+CLASSES = [BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+MARKERS = "os^DvPX*"
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",  # names stay text that can be searched
+    "svg.hashsalt": "kanrun",
+}
+LOSS_FLOOR = 1e-32  # a loss of 0 has no place on a log axis
+MAX_POINTS = 1000
+MAX_PANELS = 9
+MAX_LEVELS = 8  # of stage names above each other
+
+Function = Callable[[Tensor], Tensor]
+
+
+@contextlib.contextmanager
+def house_style() -> Iterator[None]:
+    """The look of every picture, whatever the user's own matplotlib settings are; they are back afterwards."""
+    with matplotlib.style.context(STYLE, after_reset=True), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes in the PNG; the SVG has the letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def save(figure: Figure, path_stem: Path) -> None:
+    """Writes `path_stem`.png and .svg, the same bytes for the same figure."""
+    path_stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(f"{path_stem}.png", dpi=150)
+    figure.set_layout_engine("none")  # the PNG has settled the layout
+    figure.savefig(f"{path_stem}.svg", metadata={"Date": None})
+
+
+def text_width(text: str, size: float) -> float:
+    """Width in inches of one line of text of `size` points."""
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0]) / 72
+
+
+def shortened(name: str, limit: int = 22) -> str:
+    """A name of at most `limit` letters, those in the middle left out, where there are more."""
+    return name if len(name) <= limit else f"{name[: limit // 2]}…{name[len(name) + limit // 2 + 1 - limit :]}"
+
+
+def _plain(text: str) -> str:
+    """Text in which a dollar sign does not start a formula."""
+    return text.replace("$", r"\$")
+
+
+# ---- history ---------------------------------------------------------------------------------------------------
+
+
+def plot_history(history: list[Record], path_stem: Path, *, loss: str) -> None:
+    """Train and test loss over the steps of all stages, and the regularization below them where there is any.
+
+    `loss` is mse or cross_entropy.
+    """
+    with house_style():
+        save(history_figure(history, loss=loss), path_stem)
+
+
+def history_figure(history: list[Record], *, loss: str) -> Figure:
+    """What `plot_history` writes."""
+    steps = np.arange(1, len(history) + 1)
+    penalty = np.array([r.regularization for r in history])
+    with_penalty = bool((penalty > 0).any())
+    stages = [(name, len(list(records))) for name, records in groupby(history, lambda r: r.stage)]
+    starts = np.cumsum([0] + [count for _, count in stages])[:-1] + 0.5
+
+    left, wide, tall, thin, bottom = 0.75, 6.0, 2.9, 0.9 if with_penalty else 0.0, 0.55
+    per_step = wide / max(1, len(history))
+    widths = [text_width(name, 8) + 0.1 for name, _ in stages]
+    begins = [float(s - 0.5) * per_step for s in starts]
+    levels = _levels(begins, widths)
+    beyond = max([0.15, *(b + w - wide for b, w in zip(begins, widths, strict=True))])
+    top = 0.15 + 0.17 * (1 + max([0, *(level for level in levels if level < MAX_LEVELS)]))
+    low = bottom + thin + (0.15 if with_penalty else 0)
+    width, height = left + wide + beyond, low + tall + top
+    figure = Figure(figsize=(width, height), facecolor="white")
+
+    def panel(y: float, h: float) -> Axes:
+        axes = figure.add_axes((left / width, y / height, wide / width, h / height))
+        axes.set_xlim(0.5, max(1, len(history)) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for start in starts[1:]:
+            axes.axvline(start, color="0.75", linewidth=0.8, zorder=0)
+        return axes
+
+    axes = panel(low, tall)
+    marker = "." if len(history) <= 40 else ""
+    for name, color, dashes in (("train", BLUE, "-"), ("test", VERMILLION, (0, (4, 1.5)))):
+        values = np.array([getattr(r, f"{name}_loss") for r in history], dtype=float)
+        values = np.where(np.isfinite(values), np.maximum(values, LOSS_FLOOR), np.nan)
+        axes.plot(steps, values, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
+    axes.set_yscale("log")
+    axes.set_ylabel("cross entropy" if loss == "cross_entropy" else "mean squared error")
+    for (name, _), begin, level in zip(stages, begins, levels, strict=True):
+        if level < MAX_LEVELS:
+            y = 1 + (0.04 + 0.17 * level) / tall
+            axes.text(begin / wide + 0.005, y, name, transform=axes.transAxes, fontsize=8, parse_math=False, gid="stage")
+            axes.plot([begin / wide] * 2, [1, y + 0.11 / tall], color="0.75", linewidth=0.8, transform=axes.transAxes, clip_on=False)
+    lowest = axes
+    if with_penalty:
+        axes.tick_params(labelbottom=False)
+        lowest = panel(bottom, thin)
+        lowest.plot(steps, penalty, color="#009E73", linewidth=1.2, marker=marker)
+        lowest.set_ylim(bottom=0)
+        lowest.set_ylabel("regular-\nization")
+    lowest.set_xlabel("step")
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower right", ncols=2, frameon=False)
+    return figure
+
+
+def _levels(begins: list[float], widths: list[float]) -> list[int]:
+    """How high each name stands so that no later stage's name or line runs through it."""
+    levels = [0] * len(begins)
+    for k in reversed(range(len(begins))):
+        later = [levels[j] for j in range(k + 1, len(begins)) if begins[j] < begins[k] + widths[k]]
+        levels[k] = max(later, default=-1) + 1
+    return levels
+
+
+# ---- predictions -----------------------------------------------------------------------------------------------
+
+
+def plot_predictions(data: Dataset, network: Function, formula: Function | None, path_stem: Path) -> None:
+    """How well the network and, if there is one, the formula predict the test rows.
+
+    Both functions take [rows, inputs] and give [rows, outputs]. Regression: predicted against true. Classification:
+    decision regions of 2 inputs; else histograms of the output (loss mse) or confusion matrices (cross entropy).
+    Rows at which a function is not finite are left out and counted.
+    """
+    with house_style():
+        save(predictions_figure(data, network, formula), path_stem)
+
+
+def predictions_figure(data: Dataset, network: Function, formula: Function | None) -> Figure:
+    """What `plot_predictions` writes."""
+    functions = {"network": network} if formula is None else {"network": network, "formula": formula}
+    if data.task != CLASSIFICATION:
+        return _truth_figure(data, functions)
+    figure = Figure(figsize=(3.7 * len(functions) + 0.3, 4.1), layout="constrained", facecolor="white")
+    draw = _draw_regions if data.test.x.shape[1] == 2 else _draw_histogram if data.loss == "mse" else _draw_confusion
+    truth = _true_classes(data)
+    for axes, (name, function) in zip(figure.subplots(1, len(functions), squeeze=False)[0], functions.items(), strict=True):
+        margins = _margins(data, function, data.test.x)
+        known = torch.isfinite(margins).all(1)
+        right = (margins.argmax(1) == truth)[known]
+        accuracy = f"accuracy {100 * float(right.double().mean()):.4g} %" if len(right) else "no values"
+        axes.set_title(f"{name}: {accuracy}{_missing(int((~known).sum()))}")
+        draw(axes, data, function, margins, known)
+    if draw is not _draw_confusion:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    return figure
+
+
+def _values(function: Function, x: Tensor) -> Tensor:
+    """[rows, outputs], block by block: [64, 64, 10] on a whole grid of points is a large intermediate."""
+    with torch.no_grad():
+        return torch.cat([function(block).detach().reshape(len(block), -1).cpu().double() for block in x.split(4096)])
+
+
+def _missing(rows: int) -> str:
+    return f"\n({rows} row{'s' * (rows > 1)} without a value)" if rows else ""
+
+
+def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
+    """Predicted against true, one panel an output."""
+    truth = data.test.y.reshape(len(data.test.y), -1).cpu().double()
+    count = min(truth.shape[1], MAX_PANELS)
+    columns = min(count, 3)
+    size = (3.8 * columns, 3.8 * -(-count // columns))
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    panels = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()
+    if count < truth.shape[1]:
+        figure.suptitle(f"the first {count} of {truth.shape[1]} outputs")
+    values = {name: _values(function, data.test.x) for name, function in functions.items()}
+    for extra in panels[count:]:
+        extra.remove()
+    for output, axes in enumerate(panels[:count]):
+        y = truth[:, output].numpy()
+        span = float(np.ptp(y)) or 1.0
+        low, high = y.min() - 0.06 * span, y.max() + 0.06 * span
+        axes.plot([low, high], [low, high], color="0.6", linewidth=1, zorder=1)
+        for (name, predicted), (color, area) in zip(values.items(), ((BLUE, 26), (VERMILLION, 6)), strict=False):
+            z = predicted[:, output].numpy()
+            known = np.isfinite(z)
+            rmse = f"RMSE {np.sqrt(np.mean((z - y)[known] ** 2)):.3g}" if known.any() else "no values"
+            outside = known & ((z < low - span / 2) | (z > high + span / 2))
+            far = f"\n({outside.sum()} outside the picture)" if outside.any() else ""
+            shown = np.flatnonzero(known & ~outside)[:MAX_POINTS]
+            label = f"{name}: {rmse}{_missing(int((~known).sum()))}{far}"
+            axes.scatter(y[shown], z[shown], s=area, color=color, alpha=0.6, linewidths=0, label=label, zorder=2)
+        axes.set_title(shortened(data.outputs[output], 40), parse_math=False)
+        axes.set_xlabel("true")
+        axes.set_ylabel("predicted")
+        axes.legend(loc="upper left", framealpha=0.8, edgecolor="none")
+    return figure
+
+
+def _true_classes(data: Dataset) -> Tensor:
+    """Class numbers of the test rows: [rows]."""
+    y = data.test.y.cpu()
+    return (y.reshape(-1) > 0.5).long() if data.loss == "mse" else y.long()
+
+
+def _margins(data: Dataset, function: Function, x: Tensor) -> Tensor:
+    """How far each class is ahead of the best of the others, [rows, classes]; the predicted class has the largest."""
+    values = _values(function, x)
+    if data.loss == "mse":
+        return torch.cat([0.5 - values[:, :1], values[:, :1] - 0.5], dim=1)
+    best = values.topk(2, dim=1).values
+    return values - torch.where(values == best[:, :1], best[:, 1:], best[:, :1])
+
+
+def _class_names(data: Dataset, count: int) -> list[str]:
+    names = data.outputs if len(data.outputs) == count else [f"class {c}" for c in range(count)]
+    return [_plain(shortened(name, 16)) for name in names]
+
+
+def _draw_regions(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
+    x = data.test.x.cpu().double()
+    rows = torch.cat([data.train.x.cpu().double(), x])
+    low, high = rows.amin(0), rows.amax(0)
+    room = 0.05 * (high - low) + 1e-9
+    first, second = (torch.linspace(float(a), float(b), 121, dtype=torch.float64) for a, b in zip(low - room, high + room, strict=True))
+    points = torch.cartesian_prod(first, second).to(data.test.x)
+    ahead = _margins(data, function, points).reshape(121, 121, -1).transpose(0, 1).numpy()
+    truth = _true_classes(data)
+    for c, name in enumerate(_class_names(data, margins.shape[1])):
+        color = CLASSES[c % len(CLASSES)]
+        height = np.clip(np.where(np.isfinite(ahead).all(2), ahead[:, :, c], np.nan), -1e6, 1e6)
+        if np.nanmax(height, initial=-1.0) > 0:
+            height = np.ma.masked_invalid(height)
+            axes.contourf(first, second, height, levels=[0, 2e6], colors=[color], alpha=0.25)
+            if height.min() < 0:
+                axes.contour(first, second, height, levels=[0], colors="0.4", linewidths=0.7)
+        shown = (known & (truth == c)).nonzero().flatten()[:MAX_POINTS]
+        marker = MARKERS[(c + c // len(CLASSES)) % len(MARKERS)]
+        axes.scatter(
+            x[shown, 0], x[shown, 1], s=18, c=color, marker=marker, edgecolors="white", linewidths=0.4, label=name
+        )
+    axes.set_xlabel(shortened(data.inputs[0]), parse_math=False)
+    axes.set_ylabel(shortened(data.inputs[1]), parse_math=False)
+
+
+def _draw_histogram(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
+    output = margins[known, 1].numpy() + 0.5
+    truth = _true_classes(data)[known].numpy()
+    low, high = np.quantile(output, [0.005, 0.995]) if len(output) else (0.0, 1.0)
+    low, high = min(-0.1, float(low)), max(1.1, float(high))
+    # Rows beyond the outer edges count in the outer bins: one wild value must not make all others one bar.
+    bins = np.linspace(low, high, 41)
+    for c, name in enumerate(_class_names(data, 2)):
+        axes.hist(np.clip(output[truth == c], low, high), bins, color=CLASSES[c], alpha=0.55, label=name)
+    axes.axvline(0.5, color=BLACK, linewidth=1, linestyle="--", label="threshold")
+    axes.set_xlabel("output")
+    axes.set_ylabel("test rows")
+
+
+def _draw_confusion(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
+    count = margins.shape[1]
+    truth, predicted = _true_classes(data)[known], margins.argmax(1)[known]
+    counts = torch.bincount(truth * count + predicted, minlength=count * count).reshape(count, count).numpy()
+    axes.imshow(counts, cmap="Blues", vmin=0)
+    for (row, column), number in np.ndenumerate(counts):
+        color = "white" if number > 0.6 * counts.max() else BLACK
+        axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=min(9, 60 / count))
+    names = _class_names(data, count)
+    long = max(len(name) for name in names) * count > 40
+    axes.set_xticks(range(count), names, rotation=90 if long else 0, fontsize=min(9, 150 / count))
+    axes.set_yticks(range(count), names, fontsize=min(9, 150 / count))
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")

@@ -1,0 +1,226 @@
+"""One run, front to back: dataset, network, train, prune, refit, symbolic, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kanrun.config import Config
+from kanrun.data.build import build_dataset, network_width
+from kanrun.data.dataset import Dataset
+from kanrun.errors import ConfigError, KanrunError, wrong
+from kanrun.metrics import scores
+from kanrun.model.network import KAN
+from kanrun.report.console import Console
+from kanrun.report.files import SCHEMA_VERSION, write_json
+from kanrun.report.folder import write_config, write_formula_files, write_plots, write_training
+from kanrun.stages import build_network, find_formula, penalty_of, prune
+from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_groups
+from kanrun.training.history import Record
+from kanrun.training.objective import Objective
+from kanrun.training.train import train
+from kanrun.validation import read_config
+
+log = logging.getLogger("kanrun")
+
+
+@dataclass
+class Progress:
+    """What a run has reached: the stages' scores, the history, the networks for the pictures."""
+
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Record] = field(default_factory=list)
+    networks: dict[str, KAN] = field(default_factory=dict)
+    formulas: list[Formula] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
+    stage: str = "start"
+
+
+def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = False) -> dict[str, Any]:
+    """Does what the command does: the whole way from `config` to a run folder. Gives back the metrics.
+
+    Raises KanrunError for a mistake in the config. Whatever goes wrong, `status.json` says so.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console(quiet)
+    progress = Progress()
+    with logged_to(folder / "kanrun.log"), status_of(folder, progress):
+        config = config if isinstance(config, Config) else read_config(config)
+        write_config(folder, config)
+        dtype, device = set_up_torch(config)
+        data = build_dataset(config, dtype, device)
+        model = build_network(config, network_width(config, data), dtype, device)
+        console.begin(data, model)
+        begin = time.perf_counter()
+        work_through(config, data, model, progress, console)
+        metrics = summary(config, data, model, progress, time.perf_counter() - begin)
+        progress.stage = "report"
+        report(folder, config, data, progress, metrics, begin)
+        console.end(data, progress.formulas, progress.relations, metrics, folder)
+    return metrics
+
+
+def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, console: Console) -> None:
+    """The stages in order; each adds its scores to `progress`."""
+
+    def stage(name: str, work: Callable[[], KAN]) -> KAN:
+        progress.stage = name
+        console.stage(name)
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+        progress.stages.append(stage_entry(name, result, data, seconds, cpu_seconds))
+        progress.networks[name] = result
+        log.info("%s: %s", name, progress.stages[-1])
+        console.stage_done(progress.stages[-1])
+        return result
+
+    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float) -> KAN:
+        result = train(
+            network, data, objective, config.optimizer, stage=name, steps=steps, seed=config.seed, warmup=warmup,
+            on_record=lambda record: console.step(record, steps),
+        )  # fmt: skip
+        progress.history += result.history
+        for message in result.messages:
+            log.warning(message)
+            console.warn(message)
+        return result.model
+
+    def symbolic() -> KAN:
+        found = find_formula(model, data, config.symbolic.library)
+        progress.formulas = write_formulas(found, data)
+        return found.model
+
+    objective = Objective(data.loss, penalty_of(config))
+    model = stage("train", lambda: trained("train", model.clone(), objective, config.optimizer.steps, config.regularization.warmup))
+    if config.prune.enabled:
+        model = stage("prune", lambda: prune(model, data, config.prune))
+        if config.optimizer.refit_steps:
+            model = stage("refit", lambda: trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps, 0.0))
+    if config.symbolic.enabled:
+        model = stage("symbolic", symbolic)
+        if data.relations:
+            progress.relations = find_relations(model, data)
+
+
+def stage_entry(name: str, model: KAN, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
+    """One entry of `stages` in metrics.json."""
+    with torch.no_grad():
+        parts = {
+            part: scores(data, model(rows.x).cpu(), rows.y.cpu())
+            for part, rows in (("train", data.train), ("test", data.test))
+        }
+    return {
+        "name": name, "seconds": seconds, "cpu_seconds": cpu_seconds, "parameters": model.parameter_count(),
+        "width": model.width, "active_edges": model.active_edges(),
+        "active_inputs": [data.inputs[i] for i in model.active_inputs()], **parts,
+    }  # fmt: skip
+
+
+def summary(config: Config, data: Dataset, model: KAN, progress: Progress, seconds: float) -> dict[str, Any]:
+    """The content of metrics.json."""
+    metrics = {
+        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": model.width,
+        "parameters": model.parameter_count(), "seed": config.seed, "stages": progress.stages,
+        "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
+    }  # fmt: skip
+    if data.relations:
+        last = progress.networks[progress.stages[-1]["name"]]
+        groups = related_groups(last, real_rows(data))
+        metrics["related_inputs"] = [[data.inputs[i] for i in g.inputs] for g in groups]
+    return metrics
+
+
+def report(folder: Path, config: Config, data: Dataset, progress: Progress, metrics: dict[str, Any], begin: float) -> None:
+    """Everything that the run folder keeps."""
+    last = progress.networks[progress.stages[-1]["name"]]
+    write_training(folder, progress.history, last)
+    if progress.formulas:
+        write_formula_files(folder, progress.formulas, data.inputs, progress.relations)
+    if config.plots.enabled:
+        write_plots(folder, data, progress.networks, progress.history, progress.formulas, config.plots.beta)
+    metrics["total_seconds"], metrics["peak_memory_mib"] = time.perf_counter() - begin, peak_memory()
+    write_json(folder / "metrics.json", metrics)
+
+
+def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
+    """Threads, precision and device. Raises ConfigError for a device that is not there."""
+    torch.set_num_threads(config.threads)
+    try:
+        device = torch.device(config.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        found = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        found += ["mps"] if torch.backends.mps.is_available() else []
+        raise ConfigError(wrong("device", config.device, f"not there; here are {', '.join(found)}")) from None
+    return getattr(torch, config.dtype), device
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Sends the package's log to a file of the run folder."""
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def status_of(folder: Path, progress: Progress) -> Iterator[None]:
+    """Keeps status.json: running, then completed, failed or interrupted; the log gets the traceback."""
+    started = datetime.now(timezone.utc).isoformat()
+
+    def write(state: str, error: str | None = None) -> None:
+        ended = None if state == "running" else datetime.now(timezone.utc).isoformat()
+        content = {"state": state, "stage": progress.stage, "error": error, "started": started, "ended": ended}
+        write_json(folder / "status.json", content)
+
+    write("running")
+    log.info("run in %s", folder)
+    try:
+        yield
+    except KeyboardInterrupt:
+        write("interrupted", "interrupted by the user")
+        log.error("interrupted in stage %s", progress.stage)
+        raise
+    except KanrunError as error:
+        write("failed", str(error))
+        log.error("%s", error)
+        raise
+    except BaseException as error:
+        write("failed", f"{type(error).__name__}: {error}")
+        log.error("failed in stage %s\n%s", progress.stage, traceback.format_exc())
+        raise
+    progress.stage = "done"
+    write("completed")
+
+
+def as_mapping(config: Config) -> dict[str, Any]:
+    """The config as plain values."""
+    return dataclasses.asdict(config)

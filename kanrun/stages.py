@@ -1,0 +1,82 @@
+"""The steps of a run between data and report, each from a network to a network."""
+
+from __future__ import annotations
+
+import torch
+
+from kanrun.config import Config, PruneConfig
+from kanrun.data.dataset import MSE, Dataset
+from kanrun.model.network import KAN
+from kanrun.model.pruning import prune_by_score, simplify
+from kanrun.symbolic.library import library
+from kanrun.symbolic.search import Symbolic, symbolify
+from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.objective import Objective, Penalty, loss_value
+
+MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
+NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
+REFIT_STEPS = 15
+
+
+def build_network(config: Config, width: list[int | list[int]], dtype: torch.dtype, device: torch.device) -> KAN:
+    """The network that `config.model` describes, with its fixed edges."""
+    m = config.model
+    model = KAN(width, m.grid, m.k, m.base, config.seed, dtype, m.noise_scale, m.grid_eps)
+    for f in m.fix:
+        model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
+    return model.to(device)
+
+
+def penalty_of(config: Config) -> Penalty:
+    """The regularization as numbers."""
+    r = config.regularization
+    return Penalty(r.lamb, r.lamb_l1, r.lamb_entropy, r.lamb_coef, r.lamb_coefdiff)
+
+
+def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
+    """A smaller network: thresholds on the attribution scores, then single removals, as far as the refitted loss allows.
+
+    Thresholds that cost too much are halved. Only training rows are looked at.
+    """
+    x, y = data.train.x, data.train.y
+
+    def refit(network: KAN) -> float:
+        network.fit_grids(x)
+        if network.parameter_count() > MOST_PARAMETERS:
+            return training_loss(network, data)
+        return levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(data)).loss
+
+    before = refit(model.clone())
+    unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
+    limit = max(config.tolerance * before, before + NEGLIGIBLE * unexplained)
+    pruned = model
+    for halvings in range(6):
+        pruned = prune_by_score(model, x, config.node_threshold / 2**halvings, config.edge_threshold / 2**halvings)
+        if refit(pruned) <= limit:
+            break
+    else:
+        pruned = model
+    if pruned.parameter_count() <= MOST_PARAMETERS:
+        pruned = simplify(pruned, x, refit, limit)
+    return pruned
+
+
+def training_loss(model: KAN, data: Dataset) -> float:
+    """The loss on the training rows, without regularization."""
+    with torch.no_grad():
+        return float(loss_value(data.loss, model(data.train.x), data.train.y))
+
+
+def ridge_for(data: Dataset) -> float:
+    """A slight pull to zero for classes, whose separation would drive the coefficients to infinity."""
+    return 0.0 if data.loss == MSE else 1e-5
+
+
+def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic:
+    """The network with every edge a function of the library."""
+    return symbolify(model, data.train.x, data.train.y, data.loss, library(names))
+
+
+def plain_objective(data: Dataset) -> Objective:
+    """The loss alone."""
+    return Objective(data.loss)

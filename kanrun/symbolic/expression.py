@@ -1,0 +1,122 @@
+"""The formula of a symbolic network: SymPy expressions with redundant constants merged into a canonical form."""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+
+from kanrun.model.layer import FACTORS
+from kanrun.model.network import KAN
+from kanrun.symbolic.library import FUNCTIONS, Function
+from kanrun.symbolic.parser import parse_formula, symbol
+
+DIGITS = 17  # enough to give back the same float64
+
+
+def number(value: float) -> sp.Expr:
+    """A constant at full precision; whole numbers 0, 1 and -1 are exact."""
+    return sp.Integer(int(value)) if value in (0.0, 1.0, -1.0) else sp.Float(repr(float(value)), DIGITS)
+
+
+def network_expressions(model: KAN, inputs: list[str]) -> list[sp.Expr]:
+    """One expression an output of a network whose edges are all library functions, in terms of `inputs`."""
+    nodes: list[sp.Expr] = [symbol(name) for name in inputs]
+    for layer in model.layers:
+        subnodes = []
+        for sub in range(layer.n_sub):
+            total = number(float(layer.bias[sub]))
+            for i in range(layer.n_in):
+                if bool(layer.alive[sub, i]):
+                    a, b, c = (float(v) for v in layer.affine[sub, i])
+                    total += edge_expression(FUNCTIONS[layer.functions[sub, i]], a, b, c, nodes[i])
+            subnodes.append(total)
+        products = []
+        for m in range(layer.n_mult):
+            first = layer.n_sum + FACTORS * m
+            factors = [unit_lead(z) for z in subnodes[first : first + FACTORS]]
+            products.append(sp.Mul(*[k for k, _ in factors]) * sp.Mul(*[u for _, u in factors]))
+        nodes = subnodes[: layer.n_sum] + products
+    return nodes
+
+
+def edge_expression(function: Function, a: float, b: float, c: float, x: sp.Expr) -> sp.Expr:
+    """c * f(a * x + b), with factors and shifts moved out of f where f allows it."""
+    z = scaled(x, number(a)) + number(b)
+    name, factor, shift = function.name, number(c), sp.Integer(0)
+    if name == "x":
+        return scaled(z, factor)
+    template = parse_formula(function.text, ["x"])
+    if not z.free_symbols:
+        return factor * template.subs(symbol("x"), z)
+    if name in ("exp",):
+        constant, rest = z.as_coeff_Add()
+        if abs(float(constant)) < 100:
+            factor, z = factor * sp.exp(constant), rest
+    elif name.startswith(("x^", "1/x")) and "." not in name:
+        lead, z = unit_lead(z)
+        factor *= lead ** int(template.as_base_exp()[1])
+    elif function.domain in ("positive", "nonnegative") or name == "abs":
+        lead, unit = unit_lead(z)
+        size = abs(lead)
+        z = unit if lead.is_positive else scaled(unit, sp.Integer(-1))
+        if name == "log":
+            shift = factor * sp.log(size)
+        else:
+            factor *= template.subs(symbol("x"), size)
+    else:
+        sign, z = canonical_phase(function, z)
+        factor *= sign
+    return scaled(template.subs(symbol("x"), z), factor) + shift
+
+
+def scaled(x: sp.Expr, factor: sp.Expr) -> sp.Expr:
+    """`factor * x`, put into every term of a sum so that constants of nested sums meet."""
+    return sp.Add(*[factor * term for term in sp.Add.make_args(x)])
+
+
+def unit_lead(z: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """(k, u) with z = k * u, where the first term of the sum u that has a symbol has the factor 1."""
+    terms = [t for t in sp.Add.make_args(z) if t.free_symbols]
+    if not terms:
+        return sp.Integer(1), z
+    lead, _ = min(terms, key=sp.default_sort_key).as_coeff_Mul()
+    return lead, sp.Add(*[divided(t, lead) for t in sp.Add.make_args(z)])
+
+
+def divided(term: sp.Expr, by: sp.Expr) -> sp.Expr:
+    """`term / by`, exactly 1 times the rest where the factors are the same."""
+    factor, rest = term.as_coeff_Mul()
+    return rest if factor == by else (factor / by) * rest
+
+
+def canonical_phase(function: Function, z: sp.Expr) -> tuple[int, sp.Expr]:
+    """A sign and an argument: first factor positive by parity, the shift within half a period around zero."""
+    sign = 1
+    lead, _ = unit_lead(z)
+    if function.parity and lead.is_negative:
+        sign, z = function.parity, scaled(z, sp.Integer(-1))
+    if math.isfinite(function.period):
+        constant, rest = z.as_coeff_Add()
+        half = function.period / 2
+        turns = round(float(constant) / half)
+        if turns:
+            constant = number(float(constant) - turns * half)
+            if function.name in ("sin", "cos") and turns % 2:
+                sign = -sign
+        z = rest + constant
+    return sign, z
+
+
+def complexity(expression: sp.Expr) -> int:
+    """The number of nodes of the expression's tree."""
+    return sum(1 for _ in sp.preorder_traversal(expression))
+
+
+def rounded(expression: sp.Expr, digits: int = 4) -> sp.Expr:
+    """The expression with its decimal constants to `digits` significant digits, for reading."""
+    short = {}
+    for f in expression.atoms(sp.Float):
+        value = float(f"{float(f):.{digits - 1}e}")
+        short[f] = sp.Integer(int(value)) if value.is_integer() and abs(value) < 10**digits else sp.Float(value, digits)
+    return expression.xreplace(short)

@@ -1,0 +1,160 @@
+"""Formula text to SymPy, through a reader that knows the allowed names; nothing in the text is ever executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Any
+
+import sympy as sp
+
+from kanrun.errors import ConfigError, nearest, shorten, wrong
+
+MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER = 10_000, 100, 1000, 60
+
+CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi, "e": sp.E, "E": sp.E}
+
+# name: (function, allowed numbers of arguments)
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    **{name: (getattr(sp, name), (1,)) for name in (
+        "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+        "exp", "sqrt", "cbrt", "Abs", "sign", "re", "im", "erf", "erfc", "gamma", "loggamma", "digamma",
+        "airyai", "airybi", "elliptic_k", "LambertW", "zeta", "Ei", "Si", "Ci", "Shi", "Chi", "fresnels", "fresnelc",
+        "floor",
+    )},
+    "log": (sp.log, (1, 2)), "ln": (sp.log, (1,)), "abs": (sp.Abs, (1,)), "sgn": (sp.sign, (1,)),
+    "arcsin": (sp.asin, (1,)), "arccos": (sp.acos, (1,)), "arctan": (sp.atan, (1,)), "arctanh": (sp.atanh, (1,)),
+    "atan2": (sp.atan2, (2,)), "Min": (sp.Min, (2, 3, 4)), "Max": (sp.Max, (2, 3, 4)), "beta": (sp.beta, (2,)),
+    "besselj": (sp.besselj, (2,)), "bessely": (sp.bessely, (2,)),
+    "besseli": (sp.besseli, (2,)), "besselk": (sp.besselk, (2,)), "jn": (sp.jn, (2,)), "yn": (sp.yn, (2,)),
+    "elliptic_f": (sp.elliptic_f, (2,)), "elliptic_e": (sp.elliptic_e, (1, 2)),
+    "legendre": (sp.legendre, (2,)), "assoc_legendre": (sp.assoc_legendre, (3,)),
+    "chebyshevt": (sp.chebyshevt, (2,)), "chebyshevu": (sp.chebyshevu, (2,)), "hermite": (sp.hermite, (2,)),
+    "laguerre": (sp.laguerre, (2,)), "gegenbauer": (sp.gegenbauer, (3,)), "jacobi": (sp.jacobi, (4,)),
+    "Ynm": (sp.Ynm, (4,)), "Znm": (sp.Znm, (4,)),
+}  # fmt: skip
+
+# These are expanded into polynomials, which grow with the order: a number, and not a large one.
+ORDERED = {"legendre", "assoc_legendre", "chebyshevt", "chebyshevu", "hermite", "laguerre", "gegenbauer", "jacobi",
+           "jn", "yn", "Ynm", "Znm"}  # fmt: skip
+
+
+def symbol(name: str) -> sp.Symbol:
+    """The SymPy symbol of an input; inputs are real numbers."""
+    return sp.Symbol(name, real=True)
+
+
+def input_index(name: str) -> int | None:
+    """3 for 'x_3', None for other names."""
+    match = re.fullmatch(r"x_([1-9]\d{0,3})", name)
+    return int(match.group(1)) if match else None
+
+
+def parse_formula(text: object, names: list[str] | None = None, key: str = "dataset.formula") -> sp.Expr:
+    """The expression that `text` writes over x_1, x_2, ... or over `names`.
+
+    Raises ConfigError naming `key` for anything that is not a formula over known names and functions.
+    """
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        text = repr(text)
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigError(wrong(key, text, "a formula as text is needed, e.g. 'exp(sin(pi*x_1)+x_2**2)'"))
+    if len(text) > MAX_LENGTH:
+        raise ConfigError(wrong(key, text, f"a formula has at most {MAX_LENGTH} characters"))
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        raise ConfigError(wrong(key, text, f"not a formula, it cannot be read{where}")) from None
+    try:
+        result = _Reader(names, key, text).read(tree.body, 0)
+    except (RecursionError, OverflowError, ZeroDivisionError):
+        raise ConfigError(wrong(key, text, "a number in it is too large, or it divides by zero")) from None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(wrong(key, text, f"not a formula: {shorten(str(error), 100)}")) from None
+    if result.has(sp.zoo, sp.oo, -sp.oo, sp.nan):
+        raise ConfigError(wrong(key, text, "the formula is not finite"))
+    return result
+
+
+class _Reader:
+    """Walks a syntax tree and allows only arithmetic, numbers, inputs, constants and known functions."""
+
+    def __init__(self, names: list[str] | None, key: str, text: str) -> None:
+        self.names, self.key, self.text = names, key, text
+
+    def fail(self, why: str) -> ConfigError:
+        return ConfigError(wrong(self.key, self.text, why))
+
+    def read(self, node: ast.expr, depth: int) -> sp.Expr:
+        if depth > MAX_DEPTH:
+            raise self.fail(f"nested more than {MAX_DEPTH} deep")
+        if isinstance(node, ast.Constant):
+            return self.number(node.value)
+        if isinstance(node, ast.Name):
+            return self.name(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            value = self.read(node.operand, depth + 1)
+            return -value if isinstance(node.op, ast.USub) else value
+        if isinstance(node, ast.BinOp):
+            return self.operation(node, depth)
+        if isinstance(node, ast.Call):
+            return self.call(node, depth)
+        raise self.fail("only numbers, inputs, + - * / **, brackets and functions are allowed")
+
+    def number(self, value: object) -> sp.Expr:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.fail(f"{value!r} is not a real number")
+        if isinstance(value, int):
+            return sp.Integer(value) if abs(value) < 10**15 else sp.Float(value, 17)
+        return sp.Float(repr(value), 17)
+
+    def name(self, name: str) -> sp.Expr:
+        if self.names is not None and name in self.names:
+            return symbol(name)
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if self.names is None and input_index(name):
+            return symbol(name)
+        if name in FUNCTIONS:
+            raise self.fail(f"the function {name} needs brackets, e.g. {name}(x_1)")
+        known = self.names if self.names is not None else ["x_1", "x_2"]
+        hint = nearest(name, [*known, *CONSTANTS])
+        raise self.fail(f"unknown name {name}{hint} inputs are {', '.join(known[:8])}{', ...' if self.names is None else ''}")
+
+    def operation(self, node: ast.BinOp, depth: int) -> sp.Expr:
+        if isinstance(node.op, ast.BitXor):
+            raise self.fail("a power is written **, not ^")
+        left, right = self.read(node.left, depth + 1), self.read(node.right, depth + 1)
+        if isinstance(node.op, ast.Add):
+            return left + right
+        if isinstance(node.op, ast.Sub):
+            return left - right
+        if isinstance(node.op, ast.Mult):
+            return left * right
+        if isinstance(node.op, ast.Div):
+            return left / right
+        if isinstance(node.op, ast.Pow):
+            if right.is_number and abs(float(right)) > MAX_POWER:
+                raise self.fail(f"powers go from -{MAX_POWER} to {MAX_POWER}")
+            return sp.Pow(left, right)
+        raise self.fail("only + - * / ** are allowed between two values")
+
+    def call(self, node: ast.Call, depth: int) -> sp.Expr:
+        if not isinstance(node.func, ast.Name):
+            raise self.fail("only functions by their plain names can be called")
+        name = node.func.id
+        if name not in FUNCTIONS:
+            raise self.fail(f"unknown function {name}{nearest(name, FUNCTIONS)} known: {', '.join(sorted(FUNCTIONS))}")
+        function, counts = FUNCTIONS[name]
+        if node.keywords or len(node.args) not in counts:
+            raise self.fail(f"{name} takes {' or '.join(map(str, counts))} arguments")
+        values = [self.read(a, depth + 1) for a in node.args]
+        if name in ORDERED:
+            orders = values[: 2 if name in ("assoc_legendre", "Ynm", "Znm") else 1]
+            if any(not (n.is_Integer and abs(int(n)) <= MAX_ORDER) for n in orders):
+                raise self.fail(f"the order of {name} is a whole number up to {MAX_ORDER}")
+        # An exact large integer would be computed exactly (a gamma of 10^9 never ends); as a decimal it costs nothing.
+        values = [sp.Float(v, 17) if v.is_Integer and abs(int(v)) > 100 else v for v in values]
+        return function(*values)

@@ -1,0 +1,17 @@
+"""The record of a training: one entry a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Record:
+    """One step of one stage: losses without regularization, the regularization, seconds since the stage began."""
+
+    stage: str
+    step: int
+    train_loss: float
+    test_loss: float
+    regularization: float
+    seconds: float

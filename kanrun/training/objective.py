@@ -1,0 +1,73 @@
+"""What training makes small: the loss of the task plus the regularization of the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kanrun.data.dataset import MSE
+from kanrun.model.network import KAN
+
+
+
+def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss over rows. `outputs` [rows, n_out]; targets [rows, n_out] for mse, class numbers [rows] otherwise."""
+    if loss == MSE:
+        return ((outputs - targets) ** 2).mean()
+    return F.cross_entropy(outputs, targets)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Strengths of the regularization terms, with pykan's meaning (arXiv 2404.19756, eq. 2.17 to 2.20).
+
+    `lamb` scales the whole; `l1` the sum of edge strengths; `entropy` the entropy of their distribution over a node's
+    incoming and outgoing edges; `coef` and `coefdiff` the mean size and the mean step of spline coefficients.
+    """
+
+    lamb: float = 0.0
+    l1: float = 1.0
+    entropy: float = 2.0
+    coef: float = 0.0
+    coefdiff: float = 0.0
+
+
+def entropy(parts: Tensor, dim: int) -> Tensor:
+    """Mean entropy in bits of non-negative `parts` along `dim`; weak groups count less, as in pykan."""
+    p = parts / (parts.sum(dim, keepdim=True) + 1)
+    return -(p * torch.log2(p + 1e-4)).sum(dim).mean()
+
+
+def regularization(model: KAN, strengths: list[Tensor], penalty: Penalty) -> Tensor:
+    """The penalty on one pass' edge strengths ([n_sub, n_in] a layer), without the factor `lamb`."""
+    total = strengths[0].new_zeros(())
+    for layer, strength in zip(model.layers, strengths, strict=True):
+        if penalty.l1:
+            total = total + penalty.l1 * strength.sum()
+        if penalty.entropy:
+            total = total + penalty.entropy * (entropy(strength, 1) + entropy(strength, 0))
+        coef = layer.coef * layer.is_spline[..., None]
+        if penalty.coef:
+            total = total + penalty.coef * coef.abs().mean(2).sum()
+        if penalty.coefdiff:
+            total = total + penalty.coefdiff * coef.diff(dim=2).abs().mean(2).sum()
+    return total
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and a penalty; `parts` gives both for one batch."""
+
+    loss: str
+    penalty: Penalty = Penalty()
+
+    def parts(self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True) -> tuple[Tensor, Tensor]:
+        """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
+        if not penalized or self.penalty.lamb == 0 or model.is_symbolic():
+            outputs = model(x)
+            return loss_value(self.loss, outputs, y), outputs.new_zeros(())
+        outputs, strengths = model.forward_with_strengths(x)
+        return loss_value(self.loss, outputs, y), self.penalty.lamb * regularization(model, strengths, self.penalty)

@@ -1,0 +1,65 @@
+"""The optimizers, each as something that takes one step on the training rows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.model.network import KAN
+from kanrun.training.objective import Objective
+
+
+class Stepper(Protocol):
+    """Takes one step; a fresh one is made whenever the network was changed from outside."""
+
+    def step(self, objective: Objective) -> None: ...
+
+
+class Lbfgs:
+    """Limited-memory BFGS on all rows with a strong Wolfe line search; a step is up to 20 iterations."""
+
+    def __init__(self, model: KAN, x: Tensor, y: Tensor, config: LbfgsConfig) -> None:
+        self.model, self.x, self.y = model, x, y
+        self.optimizer = torch.optim.LBFGS(
+            model.parameters(), lr=1.0, max_iter=config.iterations, history_size=config.history,
+            line_search_fn="strong_wolfe", tolerance_grad=1e-14, tolerance_change=1e-16,
+        )  # fmt: skip
+
+    def step(self, objective: Objective) -> None:
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            loss, penalty = objective.parts(self.model, self.x, self.y)
+            total = loss + penalty
+            total.backward()
+            return total
+
+        self.optimizer.step(closure)  # type: ignore[no-untyped-call]
+
+
+class Adam:
+    """Adam over mini-batches; a step is one epoch: every row once, in a new order."""
+
+    def __init__(self, model: KAN, x: Tensor, y: Tensor, config: AdamConfig, generator: torch.Generator) -> None:
+        self.model, self.x, self.y = model, x, y
+        self.batch_size, self.generator = config.batch_size, generator
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+
+    def step(self, objective: Objective) -> None:
+        order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
+        for rows in order.split(self.batch_size):
+            self.optimizer.zero_grad()
+            loss, penalty = objective.parts(self.model, self.x[rows], self.y[rows])
+            (loss + penalty).backward()
+            self.optimizer.step()
+
+
+def make_stepper(model: KAN, x: Tensor, y: Tensor, config: OptimizerConfig, generator: torch.Generator) -> Stepper:
+    """The optimizer that `config` names, ready for its first step."""
+    if isinstance(config, LbfgsConfig):
+        return Lbfgs(model, x, y, config)
+    if isinstance(config, AdamConfig):
+        return Adam(model, x, y, config, generator)
+    raise TypeError(f"no optimizer for {type(config).__name__}")

@@ -1,0 +1,107 @@
+"""Training a network: steps, grid updates, a record of each step, and a way back from steps that fail."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from kanrun.config import OptimizerConfig
+from kanrun.data.dataset import Dataset
+from kanrun.model.network import KAN
+from kanrun.training.history import Record
+from kanrun.training.objective import Objective
+from kanrun.training.steppers import make_stepper
+
+MAX_UNDONE = 5  # steps undone in a row before a stage gives up
+
+
+@dataclass(frozen=True)
+class Training:
+    """The trained network, a record for every step, and what went wrong on the way, in plain words."""
+
+    model: KAN
+    history: list[Record]
+    messages: list[str]
+
+
+def train(
+    model: KAN,
+    data: Dataset,
+    objective: Objective,
+    optimizer: OptimizerConfig,
+    *,
+    stage: str,
+    steps: int,
+    seed: int,
+    warmup: float = 0.0,
+    follow_grids: bool = True,
+    on_record: Callable[[Record], None] = lambda record: None,
+) -> Training:
+    """Trains `model` in place for `steps` steps on the training rows of `data`.
+
+    The regularization grows evenly over the first `warmup` part of the steps: full strength from the start can remove
+    every edge before anything was learned. Every `optimizer.grid_update_every` steps the knots follow the activations.
+    A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. The test rows are only
+    looked at for the record.
+    """
+    x, y = data.train.x, data.train.y
+    generator = torch.Generator().manual_seed(seed)
+    begin = time.perf_counter()
+    history: list[Record] = []
+    messages: list[str] = []
+
+    def total(at: Objective) -> float:
+        with torch.no_grad():
+            loss, penalty = at.parts(model, x, y)
+        return float(loss + penalty)
+
+    def weighted(step: int) -> Objective:
+        grown = min(1.0, (step + 1) / (warmup * steps)) if warmup > 0 else 1.0
+        return replace(objective, penalty=replace(objective.penalty, lamb=objective.penalty.lamb * grown))
+
+    good = copy.deepcopy(model.state_dict())
+    best_state, best = good, math.inf
+    stepper, undone = None, 0
+    for step in range(steps):
+        now = weighted(step)
+        if follow_grids and step <= optimizer.grid_update_until and step % optimizer.grid_update_every == 0:
+            model.fit_grids(x)
+            if math.isfinite(total(now)):
+                good = copy.deepcopy(model.state_dict())
+            else:
+                model.load_state_dict(good)
+                messages.append(f"{stage}: the grid update at step {step} was not finite and was undone")
+            stepper = None
+        if stepper is None:
+            stepper = make_stepper(model, x, y, optimizer, generator)
+        stepper.step(now)
+        reached = total(now)
+        if math.isfinite(reached):
+            good, undone = copy.deepcopy(model.state_dict()), 0
+        else:
+            model.load_state_dict(good)
+            stepper, undone = None, undone + 1
+            messages.append(f"{stage}: step {step} was not finite and was undone")
+            reached = total(now)
+        if reached <= best or now.penalty.lamb < objective.penalty.lamb:
+            best, best_state = reached, good
+        history.append(record(model, data, objective, stage, step, time.perf_counter() - begin))
+        on_record(history[-1])
+        if undone >= MAX_UNDONE:
+            messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
+            break
+    model.load_state_dict(best_state)
+    return Training(model, history, messages)
+
+
+def record(model: KAN, data: Dataset, objective: Objective, stage: str, step: int, seconds: float) -> Record:
+    """The losses of the network as it stands."""
+    with torch.no_grad():
+        loss, penalty = objective.parts(model, data.train.x, data.train.y)
+        test, _ = objective.parts(model, data.test.x, data.test.y, penalized=False)
+    return Record(stage, step, float(loss), float(test), float(penalty), seconds)

@@ -1,0 +1,119 @@
+"""Shared set-up of the tests: seeded rows, networks with every kind of edge, and independent evaluations of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline
+from torch import Tensor
+
+from kanrun.model.layer import KANLayer
+from kanrun.model.network import KAN, Width
+from kanrun.symbolic.library import FUNCTIONS
+
+Array = NDArray[np.float64]
+
+NUMPY_NAMES = {
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
+    "Abs": np.abs, "sign": np.sign, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atanh": np.arctanh,
+}  # fmt: skip
+
+
+def evaluate_text(text: str, x: Array) -> Array:
+    """A library function's `text` at `x`, by NumPy."""
+    return np.broadcast_to(np.asarray(eval(text, {"__builtins__": {}}, {**NUMPY_NAMES, "x": x}), dtype=float), x.shape)
+
+
+def uniform_rows(rows: int, inputs: int, seed: int = 0, low: float = -1.0, high: float = 1.0) -> Tensor:
+    """Independent uniform numbers: [rows, inputs], float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return low + (high - low) * torch.rand(rows, inputs, generator=generator, dtype=torch.float64)
+
+
+def irregular_grid(intervals: int, inputs: int = 1, seed: int = 0) -> Tensor:
+    """Increasing points whose steps differ up to fiftyfold: [inputs, intervals + 1]."""
+    steps = 0.02 + 0.98 * uniform_rows(inputs, intervals, seed, 0.0, 1.0)
+    start = uniform_rows(inputs, 1, seed + 1)
+    return torch.cat([start, start + steps.cumsum(1)], dim=1)
+
+
+def scipy_basis(grid: Array, k: int, x: Array, derivative: int = 0) -> Array:
+    """All basis functions at `x` by SciPy: [rows, intervals + k]. Beyond the grid: the tangents at its borders."""
+    step = (grid[-1] - grid[0]) / (len(grid) - 1)
+    beyond = np.arange(1, k + 1) * step
+    knots = np.concatenate([grid[0] - beyond[::-1], grid, grid[-1] + beyond])
+    functions = BSpline(knots, np.eye(len(grid) - 1 + k), k)
+    inside = np.clip(x, grid[0], grid[-1])
+    slopes = functions.derivative()(inside) if k else np.zeros((len(x), len(grid) - 1))
+    return slopes if derivative else functions(inside) + slopes * (x - inside)[:, None]
+
+
+def plain_edge(layer: KANLayer, sub: int, i: int, x: Array) -> Array:
+    """One edge's output, without the bias, from the meaning of its numbers."""
+    if not layer.alive[sub, i]:
+        return np.zeros_like(x)
+    if layer.is_fixed[sub, i]:
+        a, b, c = layer.affine.detach()[sub, i].tolist()
+        return c * evaluate_text(FUNCTIONS[layer.functions[sub, i]].text, a * x + b)
+    values = scipy_basis(layer.grid[i].numpy(), layer.k, x) @ layer.coef.detach()[sub, i].numpy()
+    base = {"silu": x / (1 + np.exp(-x)), "identity": x, "zero": np.zeros_like(x)}[layer.base]
+    return values + float(layer.base_scale.detach()[sub, i]) * base
+
+
+def plain_forward(model: KAN, x: Array) -> Array:
+    """The network's outputs by plain loops over layers, nodes and edges: [rows, outputs]."""
+    for layer in model.layers:
+        sums = [
+            sum((plain_edge(layer, s, i, x[:, i]) for i in range(layer.n_in)), start=float(layer.bias.detach()[s]))
+            for s in range(layer.n_sub)
+        ]
+        products = [sums[s] * sums[s + 1] for s in range(layer.n_sum, layer.n_sub, 2)]
+        x = np.stack([*sums[: layer.n_sum], *products], axis=1)
+    return x
+
+
+def tangled_network(base: str = "silu", k: int = 3, seed: int = 0, width: Width = (3, (2, 1), (1, 1), 2)) -> KAN:
+    """A random network with irregular knots, removed edges, an empty sum, trained and locked functions, and biases."""
+    model = KAN(width, grid=4, k=k, base=base, seed=seed)
+    model.fit_grids(uniform_rows(40, model.n_in, seed + 50) ** 3)
+    generator = torch.Generator().manual_seed(seed)
+    names = ["sin", "exp", "x^2", "tanh", "gaussian", "arctan", "x", "cos"]
+    for depth, layer in enumerate(model.layers):
+        torch.nn.init.normal_(layer.bias, 0.0, 0.3, generator=generator)
+        pairs = [(s, i) for s in range(layer.n_sub) for i in range(layer.n_in)]
+        order = torch.randperm(len(pairs), generator=generator).tolist()
+        numbers = (0.6 * torch.randn(len(pairs), 4, generator=generator)).tolist()
+        for position, chosen in enumerate(order[: 1 + len(pairs) // 2]):
+            s, i = pairs[chosen]
+            if position % 3 == 0:
+                layer.remove(s, i, constant=0.2)
+            else:
+                model.fix(depth, i, s, names[chosen % len(names)], *numbers[chosen], trainable=position % 3 == 1)
+    first = model.layers[0]
+    for i in range(first.n_in):
+        first.remove(0, i, constant=0.1)
+    return model
+
+
+def additive_network(edges: list[tuple[str, float, float, float]], trainable: bool = True) -> KAN:
+    """One output, the sum of `c * f(a x + b)` over the inputs; an edge is (name, a, b, c)."""
+    model = KAN([len(edges), 1], grid=3)
+    for i, (name, a, b, c) in enumerate(edges):
+        model.fix(0, i, 0, name, a, b, c, trainable=trainable)
+    return model
+
+
+def autograd_jacobian(model: KAN, x: Tensor) -> Tensor:
+    """Derivatives of every output by the trained entries, one call of autograd each: [rows, outputs, parameters]."""
+    outputs = model(x)
+    pairs = model.trained()
+    parameters = [p for p, _ in pairs]
+    found = torch.zeros(*outputs.shape, model.parameter_count(), dtype=x.dtype)
+    for row in range(outputs.shape[0]):
+        for column in range(outputs.shape[1]):
+            gradients = torch.autograd.grad(
+                outputs[row, column], parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            found[row, column] = torch.cat([g[mask] for g, (_, mask) in zip(gradients, pairs, strict=True)])
+    return found
