@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kanrun.errors import KanrunError, nearest, shorten, wrong
+from kanrun.errors import KanrunError, shorten, unknown, wrong
 
 # What configs/config.yaml says, for a config that comes from elsewhere, such as a run folder.
 HYDRA_SETTINGS = {
@@ -41,65 +41,117 @@ def main() -> None:
 
         print(f"kanrun {__version__}")
         return
-    if any(a.split("=")[0] in ("--config-path", "-cp") for a in arguments):
-        given = {a.split("=")[0].lstrip("+") for a in arguments}
-        sys.argv += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
+    sys.argv[1:] = prepared(arguments)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing its own pages
+    job = Job()
     try:
-        compose_and_run()
+        import hydra
+
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     except KeyboardInterrupt:
         print("kanrun: interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if wants_traceback:
             raise
-        for line in explain(error, arguments):
-            print(f"kanrun: {line}", file=sys.stderr)
+        complain(explain(error, arguments))
+        sys.exit(1)
+    if job.failures:
         sys.exit(1)
 
 
-def compose_and_run() -> None:
-    """Lets Hydra read the command line and call `job` once, or once a job of a sweep."""
-    import hydra
+class Job:
+    """One run in the folder that Hydra chose, called once a job of a sweep.
 
-    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+    Failures in the command's own process are shown and counted, so that a sweep goes on; in a worker process of a
+    launcher they are raised, which is the only way back.
+    """
+
+    __name__ = "job"
+
+    def __init__(self) -> None:
+        self.process, self.failures = os.getpid(), 0
+
+    def __call__(self, composed: Any) -> float | None:
+        """Gives the test loss, for sweepers."""
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        from kanrun.run import run
+
+        logging.captureWarnings(True)
+        folder = HydraConfig.get().runtime.output_dir
+        try:
+            final = run(OmegaConf.to_container(composed, resolve=True), folder)["final"]  # type: ignore[arg-type]
+        except Exception as error:
+            if os.getpid() != self.process:
+                raise
+            self.failures += 1
+            known = isinstance(error, KanrunError)
+            complain(str(error).splitlines() if known else [unexpected(error, f"the traceback is in {folder}/kanrun.log")])
+            return None
+        return final.get("mse", final.get("cross_entropy"))  # type: ignore[no-any-return]
 
 
-def job(composed: Any) -> float | None:
-    """One run in the folder that Hydra chose. Gives the test loss, for sweepers."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
+def complain(lines: list[str]) -> None:
+    """Shows what is wrong, a line each."""
+    for line in lines:
+        print(f"kanrun: {line}", file=sys.stderr, flush=True)
 
-    from kanrun.run import run
 
-    logging.captureWarnings(True)
-    metrics = run(OmegaConf.to_container(composed, resolve=True), HydraConfig.get().runtime.output_dir)  # type: ignore[arg-type]
-    final = metrics["final"]
-    return final.get("mse", final.get("cross_entropy"))
+def unexpected(error: BaseException, where: str) -> str:
+    """One line for an error that is no mistake of the user's."""
+    return f"{type(error).__name__}: {shorten(str(error), 300)} ({where})"
+
+
+def prepared(arguments: list[str]) -> list[str]:
+    """The arguments with what Hydra needs besides: its settings for a foreign config, and quotes around formulas."""
+    sweep = bool({"-m", "--multirun"} & set(arguments))
+    ready = [quoted(a, sweep) for a in arguments]
+    if any(a.split("=")[0] in ("--config-path", "-cp") for a in arguments):
+        given = {a.split("=")[0].lstrip("+") for a in arguments}
+        ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
+    return ready
+
+
+def quoted(argument: str, sweep: bool) -> str:
+    """`dataset.formula=sin(x_1)*x_2` with the quotes that Hydra's grammar wants and a shell takes away."""
+    match = re.fullmatch(r"(\+{0,2}dataset\.formula=)([^'\"\[$].*)", argument, flags=re.DOTALL)
+    if not match or match.group(2) == "null":
+        return argument
+    texts = re.split(r",(?![^(]*\))", match.group(2)) if sweep else [match.group(2)]
+    return match.group(1) + ",".join('"' + t.replace('"', '\\"') + '"' for t in texts)
 
 
 def explain(error: BaseException, arguments: list[str]) -> list[str]:
-    """A line for each thing that is wrong, in terms of what was typed."""
+    """A line for each thing that is wrong with the command line, in terms of what was typed."""
     if isinstance(error, KanrunError):
         return str(error).splitlines()
     text = str(error)
     overrides = dict(a.lstrip("+~").split("=", 1) for a in arguments if "=" in a and not a.startswith("-"))
     key = re.search(r"Could not override '([^']+)'", text)
     if key:
-        from kanrun.validation import known_keys
-
-        name = key.group(1)
-        return [wrong(name, overrides.get(name, ""), f"unknown key{nearest(name, known_keys())}")]
+        return [explain_key(key.group(1), overrides)]
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, choice = option.group(1).rpartition("/")
-        folder = config_folder() / group
-        known = sorted(p.stem for p in folder.glob("*.yaml")) if folder.is_dir() else []
-        return [wrong(group, choice, f"unknown option{nearest(choice, known)} known: {', '.join(known)}")]
-    group_key = re.search(r"Could not override '?([^'\s]+)'?\.?\s*No match in the defaults list", text)
-    if group_key:
-        return [wrong(group_key.group(1), overrides.get(group_key.group(1), ""), "unknown group of options")]
+        known = sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
+        return [wrong(group, choice, unknown("option", choice, known))]
+    override = getattr(error, "override", None)
+    if override:
+        return [f"{override}: not of the form key=value ({shorten(text, 150)}); put quotes around special characters"]
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
-    return [f"{type(error).__name__}: {shorten(text, 300)} (the traceback is in kanrun.log of the run folder)"]
+    return [unexpected(error, "HYDRA_FULL_ERROR=1 shows where")]
+
+
+def explain_key(key: str, overrides: dict[str, str]) -> str:
+    """Why a key could not be set: it does not exist, or not for the chosen option."""
+    from kanrun.validation import known_keys
+
+    group = key.split(".")[0]
+    if key in known_keys() and group in overrides:
+        return wrong(key, overrides.get(key, ""), f"not a setting of {group}={overrides[group]}")
+    close = unknown("key", key, known_keys()).split(" Known:")[0]
+    return wrong(key, overrides.get(key, ""), f"{close} All keys: kanrun --help")

@@ -20,8 +20,16 @@ class ConfigError(KanrunError):
 
 def wrong(key: str, given: object, allowed: str) -> str:
     """The one form of a complaint: which key, what was given, what is allowed."""
-    shown = given if isinstance(given, str) else repr(given)
-    return f"{key}={shorten(shown)}: {allowed}"
+    return f"{key}={shorten(as_typed(given))}: {allowed}"
+
+
+def as_typed(value: object) -> str:
+    """A value in the way that it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(as_typed, value))}]"
+    return str(value)
 
 
 def shorten(text: str, limit: int = 200) -> str:
@@ -30,7 +38,8 @@ def shorten(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """', did you mean ...?' with the closest known word, or nothing where none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f", did you mean {close[0]}?" if close else ""
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """'unknown function, did you mean sin? Known: ...'"""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"unknown {what}{f', did you mean {close[0]}?' if close else '.'} Known: {', '.join(known)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import resource
 import sys
@@ -31,10 +30,12 @@ from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_groups
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
-from kanrun.training.train import train
+from kanrun.training.train import Training, train
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
+
+ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
 
 
 @dataclass
@@ -63,7 +64,7 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
         write_config(folder, config)
         dtype, device = set_up_torch(config)
         data = build_dataset(config, dtype, device)
-        model = build_network(config, network_width(config, data), dtype, device)
+        model = build_network(config, network_width(config, data), data.train.x)
         console.begin(data, model)
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
@@ -89,15 +90,28 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         console.stage_done(progress.stages[-1])
         return result
 
-    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float) -> KAN:
+    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float) -> Training:
         result = train(
             network, data, objective, config.optimizer, stage=name, steps=steps, seed=config.seed, warmup=warmup,
             on_record=lambda record: console.step(record, steps),
         )  # fmt: skip
-        progress.history += result.history
         for message in result.messages:
             log.warning(message)
             console.warn(message)
+        return result
+
+    def first_training() -> KAN:
+        for attempt in range(ATTEMPTS):
+            network = model if attempt == 0 else build_network(config, model.width, data.train.x, attempt)
+            result = trained("train", network.clone(), objective, config.optimizer.steps, config.regularization.warmup)
+            if result.learned:
+                break
+        progress.history += result.history
+        return result.model
+
+    def refit() -> KAN:
+        result = trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps, 0.0)
+        progress.history += result.history
         return result.model
 
     def symbolic() -> KAN:
@@ -106,11 +120,11 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         return found.model
 
     objective = Objective(data.loss, penalty_of(config))
-    model = stage("train", lambda: trained("train", model.clone(), objective, config.optimizer.steps, config.regularization.warmup))
+    model = stage("train", first_training)
     if config.prune.enabled:
         model = stage("prune", lambda: prune(model, data, config.prune))
         if config.optimizer.refit_steps:
-            model = stage("refit", lambda: trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps, 0.0))
+            model = stage("refit", refit)
     if config.symbolic.enabled:
         model = stage("symbolic", symbolic)
         if data.relations:
@@ -139,7 +153,7 @@ def summary(config: Config, data: Dataset, model: KAN, progress: Progress, secon
         "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if data.relations:
-        last = progress.networks[progress.stages[-1]["name"]]
+        last = [network for name, network in progress.networks.items() if name != "symbolic"][-1]
         groups = related_groups(last, real_rows(data))
         metrics["related_inputs"] = [[data.inputs[i] for i in g.inputs] for g in groups]
     return metrics
@@ -181,13 +195,19 @@ def logged_to(path: Path) -> Iterator[None]:
     """Sends the package's log to a file of the run folder."""
     handler = logging.FileHandler(path, mode="a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    loggers = (log, logging.getLogger("py.warnings"))
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
         handler.close()
 
 
@@ -220,7 +240,3 @@ def status_of(folder: Path, progress: Progress) -> Iterator[None]:
     progress.stage = "done"
     write("completed")
 
-
-def as_mapping(config: Config) -> dict[str, Any]:
-    """The config as plain values."""
-    return dataclasses.asdict(config)

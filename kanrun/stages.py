@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from kanrun.config import Config, PruneConfig
-from kanrun.data.dataset import MSE, Dataset
+from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.symbolic.library import library
 from kanrun.symbolic.search import Symbolic, symbolify
+from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import Objective, Penalty, loss_value
 
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
+SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
 
 
-def build_network(config: Config, width: list[int | list[int]], dtype: torch.dtype, device: torch.device) -> KAN:
-    """The network that `config.model` describes, with its fixed edges."""
+def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> KAN:
+    """The network that `config.model` describes, with its fixed edges, in the precision and on the device of `rows`.
+
+    Every further `attempt` begins from other random numbers, twice as large as before.
+    """
     m = config.model
-    model = KAN(width, m.grid, m.k, m.base, config.seed, dtype, m.noise_scale, m.grid_eps)
+    seed, noise = config.seed + 1_000_003 * attempt, m.noise_scale * 2**attempt
+    model = KAN(width, m.grid, m.k, m.base, seed, rows.dtype, noise, m.grid_eps)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
-    return model.to(device)
+    return model.to(rows.device)
 
 
 def penalty_of(config: Config) -> Penalty:
@@ -73,10 +80,10 @@ def ridge_for(data: Dataset) -> float:
 
 
 def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic:
-    """The network with every edge a function of the library."""
-    return symbolify(model, data.train.x, data.train.y, data.loss, library(names))
+    """The network with every edge a function of the library.
 
-
-def plain_objective(data: Dataset) -> Objective:
-    """The loss alone."""
-    return Objective(data.loss)
+    For values the search goes on down to rounding; classes are told apart long before.
+    """
+    variance = float(data.train.y.double().var(0, correction=0).mean())
+    enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
+    return symbolify(model, data.train.x, data.train.y, data.loss, library(names), enough=enough)

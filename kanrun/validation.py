@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kanrun.config import GROUPS, Config, FixConfig, ModelConfig
-from kanrun.errors import ConfigError, nearest, wrong
+from kanrun.errors import ConfigError, unknown, wrong
 
 NEEDED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
@@ -52,14 +52,12 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
     for key, value in given.items():
         full = f"{path}.{key}" if path else str(key)
         if key not in known:
-            section = f"{path}." if path else ""
-            close = nearest(f"{section}{key}", [f"{section}{k}" for k in known] if path else known_keys())
-            problems.append(wrong(full, value, f"unknown key{close} known here: {', '.join(known)}"))
+            problems.append(wrong(full, value, unknown("key", str(key), known)))
             continue
         if key in GROUPS:
             values[key] = _read_option(key, value, problems)
         else:
-            values[key] = _value(hints[key], value, full, problems)
+            values[key] = _value(hints[key], value, full, problems, known[key].metadata.get("doc", ""))
             problems += _limits(known[key].metadata, values[key], full)
     return kind(**values)
 
@@ -69,22 +67,21 @@ def _read_option(group: str, given: Any, problems: list[str]) -> Any:
     options = GROUPS[group]
     name = given.get("name", next(iter(options))) if isinstance(given, Mapping) else None
     if name not in options:
-        known = ", ".join(options)
-        problems.append(wrong(f"{group}.name", name, f"unknown{nearest(str(name), options)} known: {known}"))
+        problems.append(wrong(f"{group}.name", name, unknown("option", str(name), options)))
         return None
     return _read(options[name], given, group, problems)
 
 
-def _value(hint: Any, value: Any, key: str, problems: list[str]) -> Any:
+def _value(hint: Any, value: Any, key: str, problems: list[str], doc: str = "") -> Any:
     """`value` as the type that `hint` names; whole numbers pass as floats, and 1e5 as 100000."""
     if get_origin(hint) is Union:
         inner = next(a for a in get_args(hint) if a is not type(None))
-        return None if value is None else _value(inner, value, key, problems)
+        return None if value is None else _value(inner, value, key, problems, doc)
     if hint is Any:
         return value
     if get_origin(hint) is list:
         if not isinstance(value, (list, tuple)):
-            problems.append(wrong(key, value, "a list is needed, e.g. [a,b]"))
+            problems.append(wrong(key, value, f"a list is needed: {doc}"))
             return None
         inner = get_args(hint)[0]
         return [_value(inner, v, f"{key}[{i}]", problems) for i, v in enumerate(value)]
@@ -106,7 +103,7 @@ def _limits(metadata: Mapping[str, Any], value: Any, key: str) -> list[str]:
         return []
     choices, low, high, above = (metadata.get(k) for k in ("choices", "low", "high", "above"))
     if choices and value not in choices:
-        return [wrong(key, value, f"one of {', '.join(choices)}{nearest(str(value), choices)}")]
+        return [wrong(key, value, unknown("choice", str(value), choices))]
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return []
     if not math.isfinite(value):
@@ -151,10 +148,7 @@ def check_functions(names: list[str] | None, key: str) -> list[str]:
 
     if names == []:
         return [wrong(key, "[]", "at least one function is needed; null means all")]
-    known = ", ".join(FUNCTIONS)
-    return [
-        wrong(key, n, f"unknown function{nearest(n, FUNCTIONS)} known: {known}") for n in names or [] if n not in FUNCTIONS
-    ]
+    return [wrong(key, n, unknown("function", n, FUNCTIONS)) for n in names or [] if n not in FUNCTIONS]
 
 
 def _check_edge(edge: FixConfig, sizes: list[tuple[int, int]], key: str) -> list[str]:

@@ -22,12 +22,10 @@ from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
 from kanrun.report.plots import BLACK, BLUE, VERMILLION, house_style, save, shortened, text_width
 
-FAINT = "0.82"
+FAINT, MARGIN = "0.82", 0.1
 MAX_BOXES = 120  # with more edges than this the boxes are too small to be read
 MAX_LINES = 5000  # more lines than this are one grey surface and a large file
-MAX_ROWS = 1000
-POINTS = 101  # of one curve
-MARGIN = 0.1
+MAX_ROWS, POINTS = 1000, 101  # rows that give the scores and ranges, and points of one curve
 NAME_SIZE, FUNCTION_SIZE = 10.0, 7.0  # in points
 
 Point = tuple[float, float]
@@ -45,22 +43,22 @@ class Edge:
 
     def color(self, least: float) -> tuple[float, float, float, float]:
         """Colour and opacity; `least` keeps a weak edge visible, and orange needs more of it than black."""
-        if self.function:
-            return to_rgba(VERMILLION, max(self.opacity, 2 * least))
-        return to_rgba(BLACK, max(self.opacity, least))
+        color, least = (VERMILLION, 2 * least) if self.function else (BLACK, least)
+        return to_rgba(color, max(self.opacity, least))
 
 
 @dataclass(frozen=True)
 class Box:
-    """An edge's frame: a square for the curve, `x` its middle and `y` its lower side, and below it the function's name.
+    """An edge's frame: a square for its curve, `x` its middle and `y` its lower side, and `label` inches for a name.
 
-    The name takes `label` inches and stands upright where it is wider than the square.
+    From `stem` inches below the square on the line is upright, as the name may be.
     """
 
     x: float
     y: float
     side: float
     label: float
+    stem: float
     upright: bool
 
 
@@ -116,8 +114,7 @@ def network_figure(
 
 def _some_rows(model: KAN, x: Tensor) -> Tensor:
     """At most MAX_ROWS rows of `x` [rows, inputs], fewer where a layer has very many edges: a trace keeps them all."""
-    widest = max(layer.alive.numel() for layer in model.layers)
-    rows = min(MAX_ROWS, max(20, 4_000_000 // widest))
+    rows = min(MAX_ROWS, max(20, 4_000_000 // max(layer.alive.numel() for layer in model.layers)))
     return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:rows].to(x.device)]
 
 
@@ -128,10 +125,8 @@ def _edges(model: KAN, x: Tensor, beta: float) -> list[Edge]:
     edges = []
     for depth, layer in enumerate(model.layers):
         opacity = torch.tanh(beta * scores[depth].nan_to_num()).tolist()
-        fixed = layer.is_fixed.tolist()
         for i, sub in layer.alive.T.nonzero().tolist():
-            name = layer.functions[sub, i] if fixed[sub][i] else ""
-            edges.append(Edge(depth, sub, i, opacity[sub][i], name))
+            edges.append(Edge(depth, sub, i, opacity[sub][i], layer.functions.get((sub, i), "")))
     return edges
 
 
@@ -140,16 +135,13 @@ def _curves(model: KAN, x: Tensor, edges: list[Edge]) -> list[list[Point]]:
     along = torch.linspace(0, 1, POINTS, dtype=x.dtype, device=x.device)
     values = []
     for layer, trace in zip(model.layers, model.trace(x), strict=True):
-        rows = trace.inputs[torch.isfinite(trace.inputs).all(1)]
-        if not len(rows):
-            rows = torch.zeros_like(trace.inputs[:1])
+        rows = trace.inputs.nan_to_num(0, 0, 0)
         with torch.no_grad():
             values.append(layer.trace(torch.lerp(rows.amin(0), rows.amax(0), along[:, None])).edges.cpu())
-    curves = []
+    curves: list[list[Point]] = []
     for edge in edges:
-        y = values[edge.layer][:, edge.sub, edge.input]
-        finite = torch.isfinite(y)
-        y = y[finite]
+        finite = torch.isfinite(values[edge.layer][:, edge.sub, edge.input])
+        y = values[edge.layer][finite, edge.sub, edge.input]
         low, high = (float(y.min()), float(y.max())) if len(y) else (0.0, 0.0)
         flat = high - low <= 1e-9 * max(abs(high), abs(low))
         scaled = torch.full_like(y, 0.5) if flat else (y - low) / (high - low)
@@ -173,14 +165,13 @@ def _layout(
     rows = [[e for e in edges if e.layer == depth] for depth in range(len(model.layers))]
     widest = max(1, *(len(row) for row in rows)) if with_boxes else 1
     width = max(2.4, widest * min(0.85, max(0.2, 14 / widest)), min(16.0, 0.5 * model.n_in))
-    for layer in model.layers:
-        width = max(width, min(16.0, (0.75 if layer.n_mult else 0.5) * layer.n_out))
+    width = max([width, *(min(16.0, (0.75 if layer.n_mult else 0.5) * layer.n_out) for layer in model.layers)])
     for names in (inputs, outputs):
-        needed = _name_pitch(names) * len(names)
-        width = max(width, needed if needed <= 6 else 0.0)
+        upright, _, needed = _name_size(names, 6.0)
+        width = width if upright else max(width, needed)
 
     layout = Layout(width)
-    y = 0.22 + _name_height(inputs, width)
+    y = 0.22 + _name_size(inputs, width)[1]
     layout.nodes.append([(x, y) for x in _columns(alive[0], width)])
     for depth, layer in enumerate(model.layers):
         if with_boxes:
@@ -189,10 +180,11 @@ def _layout(
             widths = [text_width(e.function, FUNCTION_SIZE) for e in rows[depth]]
             upright = max(widths, default=0.0) > side - 0.04
             labels = [0.0 if not w else w + 0.07 if upright else 0.13 for w in widths]
-            y += min(0.7, max(0.35, 0.04 * width)) + max(labels, default=0.0)
+            stem = max(labels, default=0.0)
+            y += min(0.7, max(0.35, 0.04 * width)) + stem
             middles = _near([layout.nodes[-1][e.input][0] for e in rows[depth]], room, width)
             for edge, x, label in zip(rows[depth], middles, labels, strict=True):
-                layout.boxes[edge] = Box(x, y, side, label, upright)
+                layout.boxes[edge] = Box(x, y, side, label, stem if upright else label, upright)
             y += side + min(1.3, max(0.35, 0.07 * width))
         else:
             y += min(2.4, max(0.8, 0.15 * width))
@@ -202,16 +194,15 @@ def _layout(
         layout.sums.append([(x, y) for x in columns[: layer.n_sum] + factors])
         y += 0.4 if layer.n_mult else 0.0
         layout.nodes.append([(x, y) for x in columns])
-    layout.height = y + 0.22 + _name_height(outputs, width)
+    layout.height = y + 0.22 + _name_size(outputs, width)[1]
     return layout
 
 
 def _columns(alive: list[bool], width: float) -> list[float]:
     """Places of a boundary's nodes: evenly, but where it is narrow, nodes without edges leave room to the others."""
-    dead, room = alive.count(False), max(0.3, width / len(alive))
-    narrow = (width - room * (len(alive) - dead)) / max(1, dead)
-    even = room * len(alive) <= width + 1e-9 or narrow < 0.2 * width / len(alive)
-    rooms = [width / len(alive) if even else room if a else narrow for a in alive]
+    even, wide = width / len(alive), max(0.3, width / len(alive))
+    narrow = (width - wide * sum(alive)) / max(1, alive.count(False))
+    rooms = [even if wide == even or narrow < 0.2 * even else wide if a else narrow for a in alive]
     return [end - own / 2 for end, own in zip(accumulate(rooms), rooms, strict=True)]
 
 
@@ -232,55 +223,47 @@ def _near(targets: list[float], room: float, width: float) -> list[float]:
     return [start + k * room for k, start in enumerate(starts)]
 
 
-def _name_pitch(names: list[str]) -> float:
-    return max(text_width(shortened(name), NAME_SIZE) for name in names) + 0.15
-
-
-def _is_upright(names: list[str], width: float) -> bool:
-    return _name_pitch(names) * len(names) > width + 1e-9
-
-
-def _name_height(names: list[str], width: float) -> float:
-    return _name_pitch(names) - 0.1 if _is_upright(names, width) else 0.2
+def _name_size(names: list[str], width: float) -> tuple[bool, float, float]:
+    """Whether the names stand upright, since side by side they are too wide; how high they are, and how wide in all."""
+    longest = max(text_width(shortened(name), NAME_SIZE) for name in names)
+    needed = (longest + 0.15) * len(names)
+    upright = needed > width + 1e-9
+    return upright, longest + 0.05 if upright else 0.2, needed
 
 
 def _draw_lines(axes: Axes, layout: Layout, edges: list[Edge]) -> None:
-    """The straight parts: from the lower node to the box and from the box to the sum, or all the way without boxes."""
+    """From the lower node to the box and from the box to the sum; all the way where there are no boxes."""
     lines, colors = [], []
     for edge in edges:
         below, above = layout.nodes[edge.layer][edge.input], layout.sums[edge.layer][edge.sub]
         box = layout.boxes.get(edge)
-        way = [below, (box.x, box.y - box.label), (box.x, box.y + box.side), above] if box else [below, above]
-        lines += [way[start : start + 2] for start in range(0, len(way), 2)]
-        colors += [edge.color(0.14 if box else 0.04)] * (len(way) // 2)
-    width = 1.2 if layout.boxes else max(0.25, min(1.0, 12 / max(1, len(edges)) ** 0.5))
-    axes.add_collection(LineCollection(lines, colors=colors, linewidths=width, zorder=1, gid="lines"), autolim=False)
+        if box:  # upright for the last bit, so that no line runs behind a neighbour's name
+            lines.append([below, (box.x, box.y - box.stem), (box.x, box.y - box.label)])
+            below = (box.x, box.y + box.side)
+        lines.append([below, above])
+        colors += [edge.color(0.14 if box else 0.04)] * (2 if box else 1)
+    width = 1.2 if layout.boxes else max(0.25, min(1.0, 20 / max(1, len(edges)) ** 0.5))
+    axes.add_collection(LineCollection(lines, colors=colors, linewidths=width, zorder=1, gid="lines"))
 
 
 def _draw_boxes(axes: Axes, layout: Layout, edges: list[Edge], curves: list[list[Point]]) -> None:
-    frames, lines, colors = [], [], []
+    frames, lines, colors = [], [], [edge.color(0.25) for edge in edges]
     for edge, curve in zip(edges, curves, strict=True):
         box = layout.boxes[edge]
         left, right, bottom, top = box.x - box.side / 2, box.x + box.side / 2, box.y - box.label, box.y + box.side
         frames.append([(left, bottom), (right, bottom), (right, top), (left, top)])
         lines.append([(left + (0.1 + 0.8 * u) * box.side, box.y + (0.1 + 0.8 * v) * box.side) for u, v in curve])
-        colors.append(edge.color(0.25))
         if edge.function:
-            middle = box.y - box.label / 2 + (0 if box.upright else 0.03)
-            axes.text(
-                box.x, middle, edge.function, ha="center", va="center", rotation=90 if box.upright else 0,
-                fontsize=FUNCTION_SIZE, color=VERMILLION, zorder=5, parse_math=False,
-            )  # fmt: skip
-    thin = 1.0 if layout.width < 10 else 0.7
-    for collection in (
-        PolyCollection(frames, facecolors="white", edgecolors=colors, linewidths=thin, zorder=2, gid="frames"),
-        LineCollection(lines, colors=colors, linewidths=1.3 * thin, zorder=3, gid="curves"),
-    ):
-        axes.add_collection(collection, autolim=False)
+            y, turn = (box.y - box.label / 2, 90) if box.upright else (box.y - box.label / 2 + 0.03, 0)
+            name = axes.text(box.x, y, edge.function, ha="center", va="center", rotation=turn, zorder=5)
+            name.set(fontsize=FUNCTION_SIZE, color=VERMILLION, gid="function")
+    thin = 1.0 if layout.width < 10 else 0.7  # in points
+    axes.add_collection(PolyCollection(frames, fc="white", ec=colors, linewidths=thin, zorder=2, gid="frames"))
+    axes.add_collection(LineCollection(lines, colors=colors, linewidths=1.3 * thin, zorder=3, gid="curves"))
 
 
 def _draw_nodes(axes: Axes, model: KAN, layout: Layout, alive: list[list[bool]]) -> None:
-    """Inputs as dots, sums as circles with a plus, products as filled circles with a cross and lines to their factors."""
+    """Inputs as dots, sums as circles with a plus, products as filled circles with a cross, linked to their factors."""
 
     def dots(places: list[Point], shown: list[bool], size: float, color: str, mark: str, gid: str) -> None:
         edge = [color if s else FAINT for s in shown]
@@ -296,24 +279,22 @@ def _draw_nodes(axes: Axes, model: KAN, layout: Layout, alive: list[list[bool]])
         if layer.n_mult:
             entered = layer.alive.any(1).tolist()
             parents = nodes[:n] + [p for p in nodes[n:] for _ in range(FACTORS)]
-            colors = [BLACK if e else FAINT for e in entered]
-            links = list(zip(sums, parents, strict=True))
-            axes.add_collection(LineCollection(links, colors=colors, linewidths=1.2, zorder=1, gid="links"), autolim=False)
+            links, colors = list(zip(sums, parents, strict=True)), [BLACK if e else FAINT for e in entered]
+            axes.add_collection(LineCollection(links, colors=colors, linewidths=1.2, zorder=1, gid="links"))
             dots(sums[n:], entered[n:], min(0.14, 0.43 * size / 0.7), BLACK, "+", "factors")
             dots(nodes[n:], shown[n:], size, BLUE, "x", "products")
 
 
 def _draw_names(axes: Axes, names: list[str], places: list[Point], alive: list[bool], width: float, top: bool) -> None:
     """Names beside their nodes. Where not even upright ones all fit, those of nodes with edges go first."""
-    upright = _is_upright(names, width)
+    upright = _name_size(names, width)[0]
     size = min(NAME_SIZE, 60 * max(0.12, width / len(names))) if upright else NAME_SIZE
     taken: list[float] = []
     for i in sorted(range(len(names)), key=lambda i: not alive[i]):
         x, y = places[i]
-        if upright and any(abs(x - other) < 1.2 * size / 72 - 1e-9 for other in taken):
-            continue
-        taken.append(x)
-        axes.text(
-            x, y + (0.16 if top else -0.16), shortened(names[i]), ha="center", va="bottom" if top else "top",
-            rotation=90 if upright else 0, fontsize=size, color=BLACK if alive[i] else "0.6", zorder=5, parse_math=False,
-        )  # fmt: skip
+        if not upright or all(abs(x - other) > 1.2 * size / 72 - 1e-9 for other in taken):
+            taken.append(x)
+            axes.text(
+                x, y + (0.16 if top else -0.16), shortened(names[i]), ha="center", va="bottom" if top else "top",
+                rotation=90 if upright else 0, fontsize=size, color=BLACK if alive[i] else "0.6", parse_math=False,
+            )  # fmt: skip

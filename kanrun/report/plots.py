@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -36,7 +35,7 @@ STYLE = {
     "svg.hashsalt": "kanrun",
 }
 LOSS_FLOOR = 1e-32  # a loss of 0 has no place on a log axis
-MAX_POINTS = 1000
+MAX_POINTS = 600
 MAX_PANELS = 9
 MAX_LEVELS = 8  # of stage names above each other
 
@@ -70,14 +69,6 @@ def shortened(name: str, limit: int = 22) -> str:
     return name if len(name) <= limit else f"{name[: limit // 2]}…{name[len(name) + limit // 2 + 1 - limit :]}"
 
 
-def _plain(text: str) -> str:
-    """Text in which a dollar sign does not start a formula."""
-    return text.replace("$", r"\$")
-
-
-# ---- history ---------------------------------------------------------------------------------------------------
-
-
 def plot_history(history: list[Record], path_stem: Path, *, loss: str) -> None:
     """Train and test loss over the steps of all stages, and the regularization below them where there is any.
 
@@ -95,7 +86,7 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
     stages = [(name, len(list(records))) for name, records in groupby(history, lambda r: r.stage)]
     starts = np.cumsum([0] + [count for _, count in stages])[:-1] + 0.5
 
-    left, wide, tall, thin, bottom = 0.75, 6.0, 2.9, 0.9 if with_penalty else 0.0, 0.55
+    left, wide, tall, thin, bottom = 0.9, 6.0, 2.9, 1.0 if with_penalty else 0.0, 0.55
     per_step = wide / max(1, len(history))
     widths = [text_width(name, 8) + 0.1 for name, _ in stages]
     begins = [float(s - 0.5) * per_step for s in starts]
@@ -109,7 +100,8 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
     def panel(y: float, h: float) -> Axes:
         axes = figure.add_axes((left / width, y / height, wide / width, h / height))
         axes.set_xlim(0.5, max(1, len(history)) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_label_coords(-0.75 / wide, 0.5)
         for start in starts[1:]:
             axes.axvline(start, color="0.75", linewidth=0.8, zorder=0)
         return axes
@@ -124,16 +116,16 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
     axes.set_ylabel("cross entropy" if loss == "cross_entropy" else "mean squared error")
     for (name, _), begin, level in zip(stages, begins, levels, strict=True):
         if level < MAX_LEVELS:
-            y = 1 + (0.04 + 0.17 * level) / tall
-            axes.text(begin / wide + 0.005, y, name, transform=axes.transAxes, fontsize=8, parse_math=False, gid="stage")
-            axes.plot([begin / wide] * 2, [1, y + 0.11 / tall], color="0.75", linewidth=0.8, transform=axes.transAxes, clip_on=False)
+            y, at = 1 + (0.04 + 0.17 * level) / tall, axes.transAxes
+            axes.text(begin / wide + 0.005, y, name, transform=at, fontsize=8, parse_math=False, gid="stage")
+            axes.plot([begin / wide] * 2, [1, y + 0.11 / tall], "0.75", lw=0.8, transform=at, clip_on=False)
     lowest = axes
     if with_penalty:
         axes.tick_params(labelbottom=False)
         lowest = panel(bottom, thin)
         lowest.plot(steps, penalty, color="#009E73", linewidth=1.2, marker=marker)
         lowest.set_ylim(bottom=0)
-        lowest.set_ylabel("regular-\nization")
+        lowest.set_ylabel("regularization", fontsize=8)
     lowest.set_xlabel("step")
     figure.legend(*axes.get_legend_handles_labels(), loc="lower right", ncols=2, frameon=False)
     return figure
@@ -146,9 +138,6 @@ def _levels(begins: list[float], widths: list[float]) -> list[int]:
         later = [levels[j] for j in range(k + 1, len(begins)) if begins[j] < begins[k] + widths[k]]
         levels[k] = max(later, default=-1) + 1
     return levels
-
-
-# ---- predictions -----------------------------------------------------------------------------------------------
 
 
 def plot_predictions(data: Dataset, network: Function, formula: Function | None, path_stem: Path) -> None:
@@ -167,25 +156,33 @@ def predictions_figure(data: Dataset, network: Function, formula: Function | Non
     functions = {"network": network} if formula is None else {"network": network, "formula": formula}
     if data.task != CLASSIFICATION:
         return _truth_figure(data, functions)
-    figure = Figure(figsize=(3.7 * len(functions) + 0.3, 4.1), layout="constrained", facecolor="white")
-    draw = _draw_regions if data.test.x.shape[1] == 2 else _draw_histogram if data.loss == "mse" else _draw_confusion
-    truth = _true_classes(data)
-    for axes, (name, function) in zip(figure.subplots(1, len(functions), squeeze=False)[0], functions.items(), strict=True):
-        margins = _margins(data, function, data.test.x)
+    confusion = data.loss != "mse" and data.test.x.shape[1] != 2
+    side = min(9.0, max(3.7, 1.2 + 0.33 * len(data.outputs))) if confusion else 3.7
+    figure = Figure(figsize=(side * len(functions) + 0.3, side + 0.4), layout="constrained", facecolor="white")
+    panels = figure.subplots(1, len(functions), squeeze=False)[0]
+    for axes, (name, function) in zip(panels, functions.items(), strict=True):
+        margins, truth = _margins(data, function, data.test.x), _true_classes(data)
         known = torch.isfinite(margins).all(1)
         right = (margins.argmax(1) == truth)[known]
         accuracy = f"accuracy {100 * float(right.double().mean()):.4g} %" if len(right) else "no values"
         axes.set_title(f"{name}: {accuracy}{_missing(int((~known).sum()))}")
-        draw(axes, data, function, margins, known)
-    if draw is not _draw_confusion:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+        if confusion:
+            _draw_confusion(axes, data, margins[known].argmax(1), truth[known], side)
+        elif data.test.x.shape[1] == 2:
+            _draw_regions(axes, data, function, torch.where(known, truth, -1))
+        else:
+            _draw_histogram(axes, data, margins[known, 1] + 0.5, truth[known])
+    if not confusion:
+        labels = axes.get_legend_handles_labels()
+        figure.legend(*labels, loc="outside lower center", ncols=3 * len(functions), frameon=False)
     return figure
 
 
 def _values(function: Function, x: Tensor) -> Tensor:
-    """[rows, outputs], block by block: [64, 64, 10] on a whole grid of points is a large intermediate."""
+    """[rows, outputs], block by block: a wide network on a whole grid of points needs much memory."""
     with torch.no_grad():
-        return torch.cat([function(block).detach().reshape(len(block), -1).cpu().double() for block in x.split(4096)])
+        blocks = [function(x[start : start + 2**14]) for start in range(0, len(x), 2**14)]
+    return torch.cat([block.detach().reshape(len(block), -1).cpu().double() for block in blocks])
 
 
 def _missing(rows: int) -> str:
@@ -241,63 +238,62 @@ def _margins(data: Dataset, function: Function, x: Tensor) -> Tensor:
     return values - torch.where(values == best[:, :1], best[:, 1:], best[:, :1])
 
 
-def _class_names(data: Dataset, count: int) -> list[str]:
-    names = data.outputs if len(data.outputs) == count else [f"class {c}" for c in range(count)]
-    return [_plain(shortened(name, 16)) for name in names]
+def _class_names(data: Dataset) -> list[str]:
+    if data.loss == "mse":
+        names = [f"{shortened(data.outputs[0], 16)} = {c}" for c in (0, 1)]
+    else:
+        plain = [name.removeprefix("logit_") for name in data.outputs]
+        names = [f"class {name}" if name.isdigit() else shortened(name, 16) for name in plain]
+    return [name.replace("$", r"\$") for name in names]  # two dollar signs would start a formula
 
 
-def _draw_regions(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
+def _draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) -> None:
+    """The regions of 2 inputs where each class is predicted, and the test rows; those of class -1 are left out."""
     x = data.test.x.cpu().double()
     rows = torch.cat([data.train.x.cpu().double(), x])
-    low, high = rows.amin(0), rows.amax(0)
-    room = 0.05 * (high - low) + 1e-9
-    first, second = (torch.linspace(float(a), float(b), 121, dtype=torch.float64) for a, b in zip(low - room, high + room, strict=True))
-    points = torch.cartesian_prod(first, second).to(data.test.x)
-    ahead = _margins(data, function, points).reshape(121, 121, -1).transpose(0, 1).numpy()
-    truth = _true_classes(data)
-    for c, name in enumerate(_class_names(data, margins.shape[1])):
+    along = torch.linspace(-0.05, 1.05, 121, dtype=torch.float64)[:, None]
+    first, second = torch.lerp(rows.amin(0), rows.amax(0) + 1e-9, along).unbind(1)
+    margins = _margins(data, function, torch.cartesian_prod(first, second).to(data.test.x))
+    margins = torch.where(torch.isfinite(margins).all(1, keepdim=True), margins.clamp(-1e6, 1e6), torch.nan)
+    for c, name in enumerate(_class_names(data)):
         color = CLASSES[c % len(CLASSES)]
-        height = np.clip(np.where(np.isfinite(ahead).all(2), ahead[:, :, c], np.nan), -1e6, 1e6)
-        if np.nanmax(height, initial=-1.0) > 0:
-            height = np.ma.masked_invalid(height)
-            axes.contourf(first, second, height, levels=[0, 2e6], colors=[color], alpha=0.25)
-            if height.min() < 0:
-                axes.contour(first, second, height, levels=[0], colors="0.4", linewidths=0.7)
-        shown = (known & (truth == c)).nonzero().flatten()[:MAX_POINTS]
+        ahead = np.ma.masked_invalid(margins[:, c].reshape(121, 121).T.numpy())
+        if ahead.count() and ahead.max() > 0:
+            axes.contourf(first, second, ahead, levels=[0, 2e6], colors=[color], alpha=0.25)
+            if ahead.min() < 0:
+                axes.contour(first, second, ahead, levels=[0], colors="0.2", linewidths=0.8, zorder=4)
+        own = (truth == c).nonzero().flatten()[:MAX_POINTS]
         marker = MARKERS[(c + c // len(CLASSES)) % len(MARKERS)]
-        axes.scatter(
-            x[shown, 0], x[shown, 1], s=18, c=color, marker=marker, edgecolors="white", linewidths=0.4, label=name
-        )
+        dots = axes.scatter(x[own, 0], x[own, 1], s=14, c=color, marker=marker, label=name)
+        dots.set(linewidths=0.4, edgecolors="white", zorder=3)
     axes.set_xlabel(shortened(data.inputs[0]), parse_math=False)
     axes.set_ylabel(shortened(data.inputs[1]), parse_math=False)
 
 
-def _draw_histogram(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
-    output = margins[known, 1].numpy() + 0.5
-    truth = _true_classes(data)[known].numpy()
-    low, high = np.quantile(output, [0.005, 0.995]) if len(output) else (0.0, 1.0)
+def _draw_histogram(axes: Axes, data: Dataset, outputs: Tensor, truth: Tensor) -> None:
+    low, high = np.quantile(outputs.numpy(), [0.005, 0.995]) if len(outputs) else (0.0, 1.0)
     low, high = min(-0.1, float(low)), max(1.1, float(high))
     # Rows beyond the outer edges count in the outer bins: one wild value must not make all others one bar.
-    bins = np.linspace(low, high, 41)
-    for c, name in enumerate(_class_names(data, 2)):
-        axes.hist(np.clip(output[truth == c], low, high), bins, color=CLASSES[c], alpha=0.55, label=name)
+    bins = np.linspace(low, high, 41).tolist()
+    for c, name in enumerate(_class_names(data)):
+        axes.hist(outputs[truth == c].clamp(low, high).numpy(), bins, color=CLASSES[c], alpha=0.55, label=name)
     axes.axvline(0.5, color=BLACK, linewidth=1, linestyle="--", label="threshold")
     axes.set_xlabel("output")
     axes.set_ylabel("test rows")
 
 
-def _draw_confusion(axes: Axes, data: Dataset, function: Function, margins: Tensor, known: Tensor) -> None:
-    count = margins.shape[1]
-    truth, predicted = _true_classes(data)[known], margins.argmax(1)[known]
+def _draw_confusion(axes: Axes, data: Dataset, predicted: Tensor, truth: Tensor, side: float) -> None:
+    names = _class_names(data)
+    count = len(names)
     counts = torch.bincount(truth * count + predicted, minlength=count * count).reshape(count, count).numpy()
-    axes.imshow(counts, cmap="Blues", vmin=0)
+    axes.imshow(counts, cmap="Blues", vmin=0, aspect="auto")
+    size = min(9.0, 33 * (side - 1.2) / count)  # in points, so that three digits fit into a field
     for (row, column), number in np.ndenumerate(counts):
         color = "white" if number > 0.6 * counts.max() else BLACK
-        axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=min(9, 60 / count))
-    names = _class_names(data, count)
-    long = max(len(name) for name in names) * count > 40
-    axes.set_xticks(range(count), names, rotation=90 if long else 0, fontsize=min(9, 150 / count))
-    axes.set_yticks(range(count), names, fontsize=min(9, 150 / count))
+        axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=size)
+    turn = 90 if max(len(name) for name in names) * count > 40 else 0
+    axes.set_xticks(range(count), names, rotation=turn, fontsize=min(9, 2 * size))
+    axes.set_yticks(range(count), names, fontsize=min(9, 2 * size))
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted")

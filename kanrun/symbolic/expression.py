@@ -25,10 +25,10 @@ def network_expressions(model: KAN, inputs: list[str]) -> list[sp.Expr]:
     for layer in model.layers:
         subnodes = []
         for sub in range(layer.n_sub):
-            total = number(float(layer.bias[sub]))
+            total = number(layer.bias[sub].item())
             for i in range(layer.n_in):
                 if bool(layer.alive[sub, i]):
-                    a, b, c = (float(v) for v in layer.affine[sub, i])
+                    a, b, c = layer.affine[sub, i].tolist()
                     total += edge_expression(FUNCTIONS[layer.functions[sub, i]], a, b, c, nodes[i])
             subnodes.append(total)
         products = []

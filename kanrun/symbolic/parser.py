@@ -9,7 +9,7 @@ from typing import Any
 
 import sympy as sp
 
-from kanrun.errors import ConfigError, nearest, shorten, wrong
+from kanrun.errors import ConfigError, shorten, unknown, wrong
 
 MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER = 10_000, 100, 1000, 60
 
@@ -119,9 +119,8 @@ class _Reader:
             return symbol(name)
         if name in FUNCTIONS:
             raise self.fail(f"the function {name} needs brackets, e.g. {name}(x_1)")
-        known = self.names if self.names is not None else ["x_1", "x_2"]
-        hint = nearest(name, [*known, *CONSTANTS])
-        raise self.fail(f"unknown name {name}{hint} inputs are {', '.join(known[:8])}{', ...' if self.names is None else ''}")
+        known = self.names if self.names is not None else ["x_1", "x_2", "..."]
+        raise self.fail(unknown(f"name {name}", name, [*known[:20], *CONSTANTS]))
 
     def operation(self, node: ast.BinOp, depth: int) -> sp.Expr:
         if isinstance(node.op, ast.BitXor):
@@ -146,7 +145,7 @@ class _Reader:
             raise self.fail("only functions by their plain names can be called")
         name = node.func.id
         if name not in FUNCTIONS:
-            raise self.fail(f"unknown function {name}{nearest(name, FUNCTIONS)} known: {', '.join(sorted(FUNCTIONS))}")
+            raise self.fail(unknown(f"function {name}", name, sorted(FUNCTIONS)))
         function, counts = FUNCTIONS[name]
         if node.keywords or len(node.args) not in counts:
             raise self.fail(f"{name} takes {' or '.join(map(str, counts))} arguments")

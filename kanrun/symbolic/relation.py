@@ -19,6 +19,7 @@ from kanrun.symbolic.parser import symbol
 from kanrun.symbolic.snap import EXACT, shortest, snap
 
 SIGNIFICANT = 4.5  # standard errors of a correlation before two inputs count as related
+NOTICEABLE = 1e-3  # part of the largest spread in a sum that an edge must have
 DOMINANT = 0.05  # least correlation, however many rows there are
 
 
@@ -50,14 +51,15 @@ def related_groups(model: KAN, real: Tensor) -> list[Group]:
     """Groups of inputs whose edges into one sum of the first layer vary together on the `real` rows.
 
     Inputs of one relation have correlated edge outputs there; inputs of different relations, and free ones, have not.
+    Edges that hardly move the sum, compared with the largest, are left out.
     """
     layer, trace = model.layers[0], model.trace(real)[0]
     limit = max(SIGNIFICANT / math.sqrt(len(real)), DOMINANT)
     groups: dict[tuple[int, ...], Group] = {}
     for sub in range(layer.n_sub):
         alive = layer.alive[sub].nonzero().flatten().tolist()
-        curves = trace.edges[:, sub, alive]
-        alive = [i for i, moves in zip(alive, (curves.std(0) > 0).tolist(), strict=True) if moves]
+        spread = trace.edges[:, sub].std(0, correction=0)
+        alive = [i for i in alive if float(spread[i]) > NOTICEABLE * float(spread.max())]
         if len(alive) < 2:
             continue
         correlation = torch.corrcoef(trace.edges[:, sub, alive].T).abs()
@@ -85,7 +87,7 @@ def write_relation(model: KAN, group: Group, names: list[str], real: Tensor) -> 
     layer = model.layers[0]
     terms = sp.Integer(0)
     for i in group.inputs:
-        a, b, c = (float(v) for v in layer.affine[group.sub, i])
+        a, b, c = layer.affine[group.sub, i].tolist()
         terms += edge_expression(FUNCTIONS[layer.functions[group.sub, i]], a, b, c, symbol(names[i]))
     _, terms = unit_lead(terms)
     terms = terms.as_coeff_Add()[1]

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from kanrun.data.dataset import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.symbolic.fit import Candidate, fit_edges
 from kanrun.symbolic.library import FUNCTIONS, Function
-from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.data.dataset import CROSS_ENTROPY, MSE
 
 Edge = tuple[int, int, int]  # layer, subnode, input
 
+FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
+HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
 RIDGE = {MSE: 0.0, CROSS_ENTROPY: 1e-6}  # classes that can be told apart would drive the constants to infinity
 
 
@@ -93,48 +94,75 @@ def pareto(tried: list[Symbolic], most: int = 8) -> list[KAN]:
     return [one.model for one in front[-most:]]
 
 
+@dataclass
+class Search:
+    """Tries networks of functions on the training rows, and remembers all that were tried.
+
+    A loss of at most `enough` ends the search: there is nothing left to explain.
+    """
+
+    x: Tensor
+    y: Tensor
+    loss: str
+    functions: list[Function]
+    enough: float
+    tried: list[Symbolic] = field(default_factory=list)
+
+    def polish(self, model: KAN, steps: int) -> Symbolic:
+        """Trains all constants of `model` in place."""
+        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, RIDGE[self.loss]).loss
+        variance = float(self.y.var(0, correction=0).mean()) if self.loss == MSE else 1.0
+        bits = description_bits(model, max(reached, self.enough), self.loss, variance, len(self.x))
+        self.tried.append(Symbolic(model, reached, bits))
+        return self.tried[-1]
+
+    def candidates(self, model: KAN, edges: list[Edge]) -> list[list[Candidate]]:
+        """The library fitted to the curves of these edges of `model`, best first."""
+        rows = self.x[:: max(1, len(self.x) // FIT_ROWS)]
+        return fit_edges(*edge_curves(model, rows, edges), self.functions)
+
+    def exchange(self, best: Symbolic, edge: Edge, first_choices: list[str], choices: int, steps: int) -> Symbolic:
+        """Tries other functions on one edge, each in the whole network, and gives the best network."""
+        # The rest of the network has moved since the first fit: the library is fitted to the curve as it is now.
+        now = {c.function.name: c for c in self.candidates(best.model, [edge])[0]}
+        for name in dict.fromkeys([*first_choices, *list(now)[:choices]]):
+            if name not in now or name == best.model.layers[edge[0]].functions[edge[1], edge[2]]:
+                continue
+            trial = self.polish(fixed_to(best.model, edge, now[name]), steps // 6)
+            if trial.loss < HOPELESS * best.loss:
+                trial = self.polish(trial.model, steps // 3)
+            if trial.bits < best.bits:
+                best = self.polish(trial.model, steps)
+            if best.loss <= self.enough:
+                break
+        return best
+
+
 def symbolify(
-    model: KAN, x: Tensor, y: Tensor, loss: str, functions: list[Function], *, steps: int = 60, choices: int = 5
-) -> Symbolic:
+    model: KAN, x: Tensor, y: Tensor, loss: str, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
+    choices: int = 5, rounds: int = 4,
+) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 
     First every edge becomes its best candidate and all constants are trained together. Then, edge by edge, the next
-    `choices` candidates are tried in the whole network and kept where the description length falls, until none does.
+    `choices` candidates are tried in the whole network and kept where the description length falls, for at most
+    `rounds` rounds, until none does or the loss is at most `enough`.
     """
     edges = spline_edges(model)
-    rows = len(x)
-    variance = float(y.var(0, correction=0).mean()) if loss == MSE else 1.0
-    functions = [f for f in functions if f.name != "0"]
-    tried: list[Symbolic] = []
-
-    def polished(candidate: KAN, steps: int) -> Symbolic:
-        reached = levenberg_marquardt(candidate, x, y, loss, steps, RIDGE[loss]).loss
-        tried.append(Symbolic(candidate, reached, description_bits(candidate, reached, loss, variance, rows)))
-        return tried[-1]
-
+    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough)
     if not edges:
-        return polished(model.clone(), steps)
-    inputs, outputs = edge_curves(model, x, edges)
-    candidates = dict(zip(edges, fit_edges(inputs, outputs, functions), strict=True))
+        return search.polish(model.clone(), steps)
+    candidates = dict(zip(edges, search.candidates(model, edges), strict=True))
     first = model.clone()
     for edge in edges:
         put(first, edge, candidates[edge][0])
-    best = polished(first, steps)
-    improved = True
-    while improved and best.loss > EXACT * variance:
-        improved = False
+    best = search.polish(first, steps)
+    for _ in range(rounds):
+        before = best
         for edge in edges:
-            (x_edge, y_edge) = edge_curves(best.model, x, [edge])
-            current = best.model.layers[edge[0]].functions[edge[1], edge[2]]
-            # The rest of the network has moved: fit the others to the curve as it is now, and to the spline's.
-            now = {c.function.name: c for c in fit_edges(x_edge, y_edge, functions)[0]}
-            names = [c.function.name for c in candidates[edge][: choices + 1]]
-            names += [n for n in list(now)[: choices + 1] if n not in names]
-            for name in names:
-                if name == current or name not in now:
-                    continue
-                trial = fixed_to(best.model, edge, now[name])
-                reached = polished(trial, steps // 3)
-                if reached.bits < best.bits:
-                    best, improved, current = polished(reached.model, steps), True, name
-    return replace(best, front=pareto(tried))
+            if best.loss > enough:
+                names = [c.function.name for c in candidates[edge][: choices + 1]]
+                best = search.exchange(best, edge, names, choices, steps)
+        if best is before:
+            break
+    return replace(best, front=pareto(search.tried))

@@ -13,28 +13,34 @@ from kanrun.symbolic.expression import complexity
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
 
+# unit, largest denominator; the first lines are simple enough for data with errors too
+UNITS = [(sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4)]
+EXACT_UNITS = [(1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4), (1 / sp.sqrt(sp.pi), 4),
+               (1 / sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)]  # fmt: skip
+CHANCE = 1e-3  # how likely a nice number may be near by accident
+
+
 def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
     """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed."""
-    near = 1e-6 if exact else 0.02
     if abs(value) < (1e-6 if exact else 0.05):
         yield sp.Integer(0)
-    for unit, limit in ((sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4), (1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12),
-                        (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4), (1 / sp.sqrt(sp.pi), 4),
-                        (1 / sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)):  # fmt: skip
-        if limit > 4 and not exact:
-            continue
+    for unit, limit in UNITS + (EXACT_UNITS if exact else []):
         fraction = Fraction(value / float(unit)).limit_denominator(limit)
-        candidate = sp.Rational(fraction.numerator, fraction.denominator) * unit
-        if abs(fraction.numerator) <= (10**6 if exact else 20) and fraction and close(value, float(candidate), near):
-            yield candidate
-    square = Fraction(value * value).limit_denominator(60 if exact else 4)
-    if square and close(value * value, float(square), near) and (exact or square.numerator <= 10):
+        if fraction and believable(value, float(fraction) * float(unit), fraction, exact):
+            yield sp.Rational(fraction.numerator, fraction.denominator) * unit
+    square = Fraction(value * value).limit_denominator(60)
+    if exact and square and believable(value * value, float(square), square, exact):
         yield int(math.copysign(1, value)) * sp.sqrt(sp.Rational(square.numerator, square.denominator))
 
 
-def close(value: float, other: float, near: float) -> bool:
-    """Whether the two agree to the relative tolerance `near`."""
-    return abs(value - other) <= near * abs(value)
+def believable(value: float, other: float, fraction: Fraction, exact: bool) -> bool:
+    """Whether `fraction`, which stands for the number `other` near `value`, is too simple to be there by accident.
+
+    The more digits it has itself, the closer it must be.
+    """
+    digits = abs(fraction.numerator) * fraction.denominator
+    error = max(abs(value - other) / abs(value), 1e-14)
+    return error < 1e-6 and error * digits < CHANCE if exact else error < 0.02 and digits <= 20
 
 
 def snap(
@@ -45,23 +51,42 @@ def snap(
     Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant may
     cost a factor of 1 + ln(rows) / rows, which is what a constant is worth by the Bayesian information criterion.
     """
-    expressions = list(expressions)
     loss = loss_of(expressions)
     if not math.isfinite(loss):
-        return expressions
+        return list(expressions)
     exact = loss < exact_below
-    for index in range(len(expressions)):
-        for constant in sorted(expressions[index].atoms(sp.Float), key=lambda f: abs(float(f))):
-            for candidate in nice_numbers(float(constant), exact):
-                changed = expressions[index].xreplace({constant: candidate})
-                if changed.has(sp.zoo, sp.nan, sp.oo, sp.I) or complexity(changed) > complexity(expressions[index]) + 4:
-                    continue
-                trial = [*expressions[:index], changed, *expressions[index + 1 :]]
-                reached = loss_of(trial)
-                if reached < exact_below or (not exact and reached <= loss * (1 + math.log(rows) / rows)):
-                    expressions, loss = trial, max(loss, reached)
-                    break
-    return expressions
+    share = 0.0 if exact else math.log(rows) / rows
+
+    def fine(trial: list[sp.Expr], limit: float) -> bool:
+        reached = loss_of(trial)
+        return reached < exact_below or reached <= limit
+
+    together = [e.xreplace(simplest(e, exact)) for e in expressions]
+    if all(is_sound(e) for e in together) and fine(together, loss):
+        return together
+    result, changed = list(expressions), True
+    while changed:
+        changed = False
+        for index, expression in enumerate(result):
+            for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
+                for candidate in nice_numbers(float(constant), exact):
+                    smaller = result[index].xreplace({constant: candidate})
+                    trial = [*result[:index], smaller, *result[index + 1 :]]
+                    if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):
+                        result, loss, changed = trial, max(loss, loss_of(trial)), True
+                        break
+    return result
+
+
+def simplest(expression: sp.Expr, exact: bool) -> dict[sp.Expr, sp.Expr]:
+    """The simplest nice number for every decimal constant that has one."""
+    pairs = ((f, next(nice_numbers(float(f), exact), None)) for f in expression.atoms(sp.Float))
+    return {f: nice for f, nice in pairs if nice is not None}
+
+
+def is_sound(expression: sp.Expr) -> bool:
+    """Whether no replacement has made the expression infinite or complex."""
+    return not expression.has(sp.zoo, sp.nan, sp.oo, sp.I)
 
 
 def shortest(expression: sp.Expr) -> sp.Expr:

@@ -11,22 +11,27 @@ from dataclasses import dataclass, replace
 import torch
 
 from kanrun.config import OptimizerConfig
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import MSE, Dataset
 from kanrun.model.network import KAN
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.steppers import make_stepper
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
+PATIENCE = 10  # steps without any gain on the best constant before training is hopeless
 
 
 @dataclass(frozen=True)
 class Training:
-    """The trained network, a record for every step, and what went wrong on the way, in plain words."""
+    """The trained network, a record for every step, and what went wrong on the way, in plain words.
+
+    `learned` is false where the loss never fell below that of the best constant.
+    """
 
     model: KAN
     history: list[Record]
     messages: list[str]
+    learned: bool
 
 
 def train(
@@ -64,6 +69,8 @@ def train(
         grown = min(1.0, (step + 1) / (warmup * steps)) if warmup > 0 else 1.0
         return replace(objective, penalty=replace(objective.penalty, lamb=objective.penalty.lamb * grown))
 
+    constant = constant_loss(data)
+    learned = False
     good = copy.deepcopy(model.state_dict())
     best_state, best = good, math.inf
     stepper, undone = None, 0
@@ -92,11 +99,24 @@ def train(
             best, best_state = reached, good
         history.append(record(model, data, objective, stage, step, time.perf_counter() - begin))
         on_record(history[-1])
+        learned = learned or history[-1].train_loss < 0.95 * constant
+        if not learned and step + 1 >= PATIENCE:
+            messages.append(f"{stage}: after {step + 1} steps the network is no better than a constant")
+            break
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
     model.load_state_dict(best_state)
-    return Training(model, history, messages)
+    return Training(model, history, messages, learned or constant == 0)
+
+
+def constant_loss(data: Dataset) -> float:
+    """The training loss of the best constant outputs."""
+    y = data.train.y
+    if data.loss == MSE:
+        return float(y.var(0, correction=0).mean())
+    share = torch.bincount(y).double() / len(y)
+    return float(-(share * torch.log(share.clamp(min=1e-300))).sum())
 
 
 def record(model: KAN, data: Dataset, objective: Objective, stage: str, step: int, seconds: float) -> Record:
