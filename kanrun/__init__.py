@@ -13,8 +13,11 @@ __version__ = "0.1.0"
 __all__ = ["KAN", "LoadedRun", "load_run", "run"]
 
 _HOMES = {
-    "KAN": "kanrun.model.network", "run": "kanrun.run", "load_run": "kanrun.report.load", "LoadedRun": "kanrun.report.load",
-}  # fmt: skip
+    "KAN": "kanrun.model.network",
+    "LoadedRun": "kanrun.report.load",
+    "load_run": "kanrun.report.load",
+    "run": "kanrun.run",
+}
 
 
 def __getattr__(name: str) -> Any:

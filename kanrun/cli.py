@@ -89,9 +89,11 @@ class Job:
                 raise
             self.failures += 1
             known = isinstance(error, KanrunError)
-            complain(str(error).splitlines() if known else [unexpected(error, f"the traceback is in {folder}/kanrun.log")])
+            complain(
+                str(error).splitlines() if known else [unexpected(error, f"the traceback is in {folder}/kanrun.log")]
+            )
             return None
-        return final.get("mse", final.get("cross_entropy"))  # type: ignore[no-any-return]
+        return final.get("mse", final.get("cross_entropy"))
 
 
 def complain(lines: list[str]) -> None:

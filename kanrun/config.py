@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 MAX_ROWS = 10_000_000
@@ -55,7 +55,11 @@ class MoonsConfig(DatasetConfig):
     """scikit-learn's two moons."""
 
     name: str = setting("moons", "which dataset this is")
-    form: str = setting("auto", "classes by cross entropy, 0 or 1 by squared error, or by the width", choices=("auto", "classes", "regression"))
+    form: str = setting(
+        "auto",
+        "classes by cross entropy, 0 or 1 by squared error, or by the width",
+        choices=("auto", "classes", "regression"),
+    )
     n_train: int = setting(1000, "training rows", low=2, high=MAX_ROWS)
     n_test: int = setting(1000, "test rows, drawn separately", low=2, high=MAX_ROWS)
     noise: float = setting(0.1, "std of the noise on the coordinates", low=0)
@@ -209,4 +213,3 @@ GROUPS: dict[str, dict[str, type]] = {
     "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},
     "plots": {"default": PlotsConfig, "none": PlotsConfig},
 }
-

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import write_config, write_formula_files, write_plots, write_training
 from kanrun.stages import build_network, find_formula, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
-from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_groups
+from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.train import Training, train
@@ -90,10 +90,10 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         console.stage_done(progress.stages[-1])
         return result
 
-    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float) -> Training:
+    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float = 0.0) -> Training:
         result = train(
             network, data, objective, config.optimizer, stage=name, steps=steps, seed=config.seed, warmup=warmup,
-            on_record=lambda record: console.step(record, steps),
+            until_idle=name == "refit", on_record=lambda record: console.step(record, steps),
         )  # fmt: skip
         for message in result.messages:
             log.warning(message)
@@ -110,7 +110,7 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         return result.model
 
     def refit() -> KAN:
-        result = trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps, 0.0)
+        result = trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps)
         progress.history += result.history
         return result.model
 
@@ -154,12 +154,14 @@ def summary(config: Config, data: Dataset, model: KAN, progress: Progress, secon
     }  # fmt: skip
     if data.relations:
         last = [network for name, network in progress.networks.items() if name != "symbolic"][-1]
-        groups = related_groups(last, real_rows(data))
-        metrics["related_inputs"] = [[data.inputs[i] for i in g.inputs] for g in groups]
+        groups = related_inputs(last, real_rows(data))
+        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in groups]
     return metrics
 
 
-def report(folder: Path, config: Config, data: Dataset, progress: Progress, metrics: dict[str, Any], begin: float) -> None:
+def report(
+    folder: Path, config: Config, data: Dataset, progress: Progress, metrics: dict[str, Any], begin: float
+) -> None:
     """Everything that the run folder keeps."""
     last = progress.networks[progress.stages[-1]["name"]]
     write_training(folder, progress.history, last)
@@ -214,10 +216,10 @@ def logged_to(path: Path) -> Iterator[None]:
 @contextmanager
 def status_of(folder: Path, progress: Progress) -> Iterator[None]:
     """Keeps status.json: running, then completed, failed or interrupted; the log gets the traceback."""
-    started = datetime.now(timezone.utc).isoformat()
+    started = datetime.now(UTC).isoformat()
 
     def write(state: str, error: str | None = None) -> None:
-        ended = None if state == "running" else datetime.now(timezone.utc).isoformat()
+        ended = None if state == "running" else datetime.now(UTC).isoformat()
         content = {"state": state, "stage": progress.stage, "error": error, "started": started, "ended": ended}
         write_json(folder / "status.json", content)
 
@@ -239,4 +241,3 @@ def status_of(folder: Path, progress: Progress) -> Iterator[None]:
         raise
     progress.stage = "done"
     write("completed")
-

@@ -13,7 +13,7 @@ from kanrun.symbolic.library import library
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.objective import Objective, Penalty, loss_value
+from kanrun.training.objective import Penalty, loss_value
 
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
@@ -41,7 +41,7 @@ def penalty_of(config: Config) -> Penalty:
 
 
 def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
-    """A smaller network: thresholds on the attribution scores, then single removals, as far as the refitted loss allows.
+    """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
 
     Thresholds that cost too much are halved. Only training rows are looked at.
     """

@@ -36,7 +36,7 @@ def known_keys() -> list[str]:
     keys = []
     for f in fields(Config):
         keys.append(f.name)
-        for kind in {k for k in GROUPS.get(f.name, {}).values()}:
+        for kind in set(GROUPS.get(f.name, {}).values()):
             keys += [f"{f.name}.{inner.name}" for inner in fields(kind)]
     return keys
 
@@ -123,7 +123,9 @@ def check_width(model: ModelConfig) -> list[str]:
 
     def is_layer(w: Any) -> bool:
         if isinstance(w, list):
-            return len(w) == 2 and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in w) and sum(w) > 0
+            return (
+                len(w) == 2 and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in w) and sum(w) > 0
+            )
         return isinstance(w, int) and not isinstance(w, bool) and w > 0
 
     fine = len(model.width) >= 2 and all(is_layer(w) for w in model.width) and isinstance(model.width[0], int)

@@ -11,7 +11,7 @@ from kanrun.model.network import split_width
 
 
 def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
-    """The rows that `config.dataset` describes. Raises ConfigError where it can't be, or where the width does not match."""
+    """The rows that `config.dataset` describes. Raises ConfigError where there are none, or the width does not match."""
     section, width = config.dataset, config.model.width
     seed = config.seed if section.seed is None else section.seed
     n_outputs = sum(split_width(width)[-1]) if width else None
@@ -44,10 +44,14 @@ def check_match(width: list[int | list[int]], data: Dataset) -> None:
     sizes = split_width(width)
     problems = []
     if sum(sizes[0]) != len(data.inputs):
-        problems.append(wrong("model.width", width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number"))
+        problems.append(
+            wrong("model.width", width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number")
+        )
     if sum(sizes[-1]) != len(data.outputs):
         what = "classes" if data.loss == CROSS_ENTROPY else "outputs"
-        problems.append(wrong("model.width", width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number"))
+        problems.append(
+            wrong("model.width", width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number")
+        )
     if problems:
         raise ConfigError(problems)
 

@@ -45,7 +45,9 @@ def read_relations(texts: list[str], names: list[str]) -> dict[str, tuple[sp.Exp
     for text in texts:
         match = re.fullmatch(r"\s*(x_\d+)\s*=(?!=)(.*)", str(text), flags=re.DOTALL)
         if not match or match.group(1) not in names or match.group(1) in waiting:
-            raise ConfigError(wrong(KEY, text, f"'x_i = formula', with each of {names[0]} to {names[-1]} at most once on the left"))
+            raise ConfigError(
+                wrong(KEY, text, f"'x_i = formula', with each of {names[0]} to {names[-1]} at most once on the left")
+            )
         waiting[match.group(1)] = (parse_formula(match.group(2), names, KEY), str(text))
     ordered: dict[str, tuple[sp.Expr, str]] = {}
     while waiting:

@@ -34,7 +34,8 @@ def attribution(model: KAN, x: Tensor) -> Scores:
     the factors of a product each get the product's score.
     """
     node = torch.eye(model.n_out, dtype=x.dtype, device=x.device)  # [outputs, nodes]
-    nodes, edges = [node.amax(0)], []
+    nodes: list[Tensor] = [node.amax(0)]
+    edges: list[Tensor] = []
     for layer, trace in zip(reversed(model.layers), reversed(model.trace(x)), strict=True):
         sub = torch.cat([node[:, : layer.n_sum], node[:, layer.n_sum :].repeat_interleave(FACTORS, dim=1)], dim=1)
         spread = trace.subnodes.std(0, correction=0)

@@ -178,9 +178,9 @@ class KANLayer(nn.Module):
         result = []
         for name, edges in groups.items():
             index = torch.tensor(edges, device=x.device)
-            sub, i = index[:, 0], index[:, 1]
-            a, b, c = affine[sub, i].unbind(1)
-            result.append((name, sub, i, a * x[:, i] + b, a, c))
+            subs, inputs = index[:, 0], index[:, 1]
+            a, b, c = affine[subs, inputs].unbind(1)
+            result.append((name, subs, inputs, a * x[:, inputs] + b, a, c))
         return result
 
     def subnodes(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ class KAN(nn.Module):
                 sum(before), n_sum, n_mult, grid=grid, k=k, base=base, noise_scale=noise_scale,
                 generator=generator, dtype=dtype,
             )
-            for before, (n_sum, n_mult) in zip(sizes, sizes[1:], strict=False)
+            for before, (n_sum, n_mult) in pairwise(sizes)
         )  # fmt: skip
 
     @property

@@ -24,7 +24,7 @@ class Removal:
 
 
 def remove_edges(model: KAN, edges: tuple[tuple[int, int, int], ...], x: Tensor) -> KAN:
-    """A copy without these edges, whose means over the rows `x` stay as constants, and without what then hangs loose."""
+    """A copy without these edges, whose means over the rows `x` stay as constants, nor what then hangs loose."""
     pruned = model.clone()
     traces = model.trace(x)
     for layer, sub, i in edges:
@@ -112,7 +112,9 @@ def removals(model: KAN, x: Tensor) -> Iterator[Removal]:
     for depth, layer in enumerate(model.layers[:-1]):
         if layer.n_out > 1:
             for node in range(layer.n_out):
-                outgoing = [(depth + 1, s, node) for s in model.layers[depth + 1].alive[:, node].nonzero().flatten().tolist()]
+                outgoing = [
+                    (depth + 1, s, node) for s in model.layers[depth + 1].alive[:, node].nonzero().flatten().tolist()
+                ]
                 found.append(Removal(float(scores.nodes[depth + 1][node]), tuple(outgoing)))
     found.sort(key=lambda r: r.score)
     edges = [

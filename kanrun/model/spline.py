@@ -34,7 +34,7 @@ def fitted_grid(x: Tensor, intervals: int, grid_eps: float) -> Tensor:
 
 
 def extended_knots(grid: Tensor, k: int) -> Tensor:
-    """All knots of order `k`: the grid and k more points a side in steps of the mean interval, [inputs, intervals+1+2k]."""
+    """All knots of order `k`: the grid and k more a side in steps of the mean interval, [inputs, intervals+1+2k]."""
     step = (grid[:, -1:] - grid[:, :1]) / (grid.shape[1] - 1)
     beyond = torch.arange(1, k + 1, dtype=grid.dtype, device=grid.device)
     return torch.cat([grid[:, :1] - step * beyond.flip(0), grid, grid[:, -1:] + step * beyond], dim=1)
@@ -66,14 +66,16 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
 
 
 def basis(x: Tensor, grid: Tensor, table: Tensor, derivative: bool = False) -> tuple[Tensor, Tensor | None]:
-    """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k], and on request their slopes.
+    """Values of all basis functions at `x` [rows, inputs], and on request slopes: [rows, inputs, intervals + k].
 
     Differentiable in `x`. Outside the grid each function continues along its tangent at the border.
     """
     rows, inputs = x.shape
     intervals, powers = grid.shape[1] - 1, table.shape[2]
     inside = torch.minimum(torch.maximum(x, grid[:, 0]), grid[:, -1])
-    span = torch.searchsorted(grid[:, 1:-1].contiguous(), inside.detach().T.contiguous(), right=True).T  # [rows, inputs]
+    span = torch.searchsorted(
+        grid[:, 1:-1].contiguous(), inside.detach().T.contiguous(), right=True
+    ).T  # [rows, inputs]
     column = torch.arange(inputs, device=x.device)
     start = grid[column, span]
     width = grid[column, span + 1] - start

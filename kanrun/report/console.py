@@ -15,7 +15,7 @@ from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 
-NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "cross entropy", "accuracy": "accuracy"}
+NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "entropy", "accuracy": "accuracy"}
 
 
 class Console:
@@ -23,6 +23,8 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         self.out = RichConsole(quiet=quiet, highlight=False)
+        if not self.out.is_terminal:
+            self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
         self.name = ""
 
@@ -79,16 +81,19 @@ class Console:
 
 def score_table(metrics: dict[str, Any]) -> Table:
     """Train and test scores of every stage."""
-    keys = [k for k in metrics["stages"][0]["test"] if k in NAMES]
+    keys = [k for k in ("cross_entropy", "mse", "rmse", "r2", "accuracy") if k in metrics["stages"][0]["test"]]
+    if "rmse" in keys:
+        keys.remove("mse")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("stage")
-    for part in ("train", "test"):
-        for key in keys:
-            table.add_column(f"{part} {NAMES[key]}", justify="right")
-    table.add_column("parameters", justify="right")
-    table.add_column("seconds", justify="right")
+    for title in (
+        "stage",
+        *(f"{part} {NAMES[key]}" for key in keys for part in ("train", "test")),
+        "parameters",
+        "seconds",
+    ):
+        table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
     for entry in metrics["stages"]:
-        cells = [shown(entry[part].get(key)) for part in ("train", "test") for key in keys]
+        cells = [shown(entry[part].get(key)) for key in keys for part in ("train", "test")]
         table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
     return table
 
@@ -108,14 +113,16 @@ def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str
     if old is None or new is None:
         return found
     if key == "accuracy" and new < old:
-        found.append(f"the formula's test accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})")
+        found.append(
+            f"the formula's test accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})"
+        )
     if key == "rmse" and new > 1.05 * old:
-        found.append(f"the formula's test RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})")
+        found.append(
+            f"the formula's test RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
+        )
     return found
 
 
 def shown(value: float | None) -> str:
     """A score to four digits."""
     return "-" if value is None else f"{value:.4g}"
-
-

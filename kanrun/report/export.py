@@ -40,7 +40,7 @@ def as_python(formulas: list[Formula], inputs: list[str]) -> str:
         f'    """Rows [rows, {len(inputs)}] ({", ".join(inputs)}) to [rows, {len(formulas)}]."""',
         "    columns = numpy.asarray(x, dtype=float).T",
         "    rows = columns.shape[1]",
-        f"    return numpy.stack([numpy.broadcast_to(y, rows) for y in ({calls},)], axis=1)",
+        f"    return numpy.stack([numpy.broadcast_to(values, rows) for values in ({calls},)], axis=1)",
         "",
     ]
     return "\n".join(lines)

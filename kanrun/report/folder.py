@@ -69,7 +69,7 @@ def without_gradient(model: KAN) -> Callable[[Tensor], Tensor]:
 
     def outputs(x: Tensor) -> Tensor:
         with torch.no_grad():
-            return model(x)  # type: ignore[no-any-return]
+            return model(x)
 
     return outputs
 

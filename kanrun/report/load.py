@@ -46,5 +46,7 @@ def load_run(folder: str | Path) -> LoadedRun:
         formulas = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         model = load_model(folder / "model.pt")
     except FileNotFoundError as error:
-        raise KanrunError(f"{folder}: not the folder of a completed run, {Path(str(error.filename)).name} is missing") from None
+        raise KanrunError(
+            f"{folder}: not the folder of a completed run, {Path(str(error.filename)).name} is missing"
+        ) from None
     return LoadedRun(config, metrics, formulas, model, [f"x_{i + 1}" for i in range(model.n_in)])

@@ -46,7 +46,9 @@ def start_ranges(function: Function) -> list[tuple[float, float]]:
     elif name.startswith("x^"):
         ranges = [(m - 1, m + 1) for m in (-4.0, -2.0, -1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0, 2.0, 4.0)]
     else:
-        ranges = [(m - w, m + w) for w in (0.5, 1.0, 2.0, 4.0, 8.0) for m in (-0.8 * w, -0.4 * w, 0.0, 0.4 * w, 0.8 * w)]
+        ranges = [
+            (m - w, m + w) for w in (0.5, 1.0, 2.0, 4.0, 8.0) for m in (-0.8 * w, -0.4 * w, 0.0, 0.4 * w, 0.8 * w)
+        ]
     if function.parity == 0 or function.domain != "real":
         ranges = ranges + [(high, low) for low, high in ranges]
     return ranges
@@ -129,4 +131,3 @@ def _refine(
         best = torch.where(better, reached, best)
         damping = torch.where(better, damping / 5, damping * 4).clamp(1e-12, 1e8)
     return start, best
-

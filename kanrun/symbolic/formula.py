@@ -17,7 +17,7 @@ from kanrun.symbolic.evaluate import evaluate
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.snap import EXACT, shortest, snap
+from kanrun.symbolic.snap import EXACT, expanded, shortest, snap
 from kanrun.training.objective import loss_value
 
 
@@ -32,7 +32,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Formula:
-    """One output as a formula. `test` are the scores of `expression` as a text; `exact` is None without a known truth."""
+    """One output as a formula. `test` scores `expression` as a text; `exact` is None without a known truth."""
 
     output: str
     expression: str
@@ -69,10 +69,15 @@ def expressions_of(model: KAN, data: Dataset) -> list[sp.Expr]:
         return training_loss(trial, data.train, data.inputs, data.loss)
 
     floor = EXACT * float(data.train.y.double().var()) if data.loss == MSE else 0.0
-    snapped = snap(expressions, loss_of, len(data.train.x), floor)
-    short = [shortest(e) for e in snapped]
-    before, after = loss_of(snapped), loss_of(short)
-    return short if after <= before * (1 + 1e-6) + floor else snapped
+    rows = len(data.train.x)
+    expressions = snap(expressions, loss_of, rows, floor)
+    limit = max(loss_of(expressions) * (1 + 1e-6), floor)
+    for rewrite in (shortest, expanded):
+        short = snap([rewrite(e) for e in expressions], loss_of, rows, floor)
+        shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
+        if shorter and loss_of(short) <= limit:
+            expressions = short
+    return expressions
 
 
 def write_formulas(symbolic: Symbolic, data: Dataset) -> list[Formula]:
@@ -111,7 +116,9 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
         for expressions in [*others, chosen]:
             texts = [*(str(e) for e in chosen[:j]), str(expressions[j]), *(str(e) for e in chosen[j + 1 :])]
             values = evaluate_texts(texts, data.test.x, data.inputs)
-            result = output_scores(data, expressions[j], j) if data.loss == MSE else scores(data, values, data.test.y.cpu())
+            result = (
+                output_scores(data, expressions[j], j) if data.loss == MSE else scores(data, values, data.test.y.cpu())
+            )
             error = result["mse" if data.loss == MSE else "cross_entropy"]
             if error is not None:
                 points[str(expressions[j])] = Alternative(complexity(expressions[j]), float(error), str(expressions[j]))

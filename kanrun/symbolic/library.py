@@ -48,9 +48,7 @@ def _power(n: int, complexity: int) -> Function:
     if n > 0:
         return Function(f"x^{n}", f"x**{n}", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "real", (-1) ** n)
     name = "1/x" if n == -1 else f"1/x^{-n}"
-    return Function(
-        name, f"x**({n})", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "nonzero", (-1) ** n
-    )
+    return Function(name, f"x**({n})", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "nonzero", (-1) ** n)
 
 
 def _sech2(z: Tensor) -> Tensor:
@@ -79,7 +77,9 @@ FUNCTIONS: dict[str, Function] = {
         Function("arccos", "acos(x)", 4, torch.acos, lambda z: -((1 - z**2) ** -0.5), "unit"),
         Function("arctan", "atan(x)", 4, torch.atan, lambda z: 1 / (1 + z**2), parity=-1),
         Function("arctanh", "atanh(x)", 4, torch.atanh, lambda z: 1 / (1 - z**2), "unit", -1),
-        Function("gaussian", "exp(-x**2)", 3, lambda z: torch.exp(-(z**2)), lambda z: -2 * z * torch.exp(-(z**2)), parity=1),
+        Function(
+            "gaussian", "exp(-x**2)", 3, lambda z: torch.exp(-(z**2)), lambda z: -2 * z * torch.exp(-(z**2)), parity=1
+        ),
     )
 }
 

@@ -19,6 +19,7 @@ from kanrun.symbolic.parser import symbol
 from kanrun.symbolic.snap import EXACT, shortest, snap
 
 SIGNIFICANT = 4.5  # standard errors of a correlation before two inputs count as related
+HOLDS = 0.05  # most residual (see Relation) of an equation that is worth writing down
 NOTICEABLE = 1e-3  # part of the largest spread in a sum that an edge must have
 DOMINANT = 0.05  # least correlation, however many rows there are
 
@@ -77,9 +78,19 @@ def related_groups(model: KAN, real: Tensor) -> list[Group]:
 
 
 def find_relations(model: KAN, data: Dataset) -> list[Relation]:
-    """The equation of every group of related inputs in a symbolic network, judged on the real training rows only."""
+    """The equations of the groups of related inputs in a symbolic network that hold on the real training rows."""
     real = real_rows(data)
-    return [write_relation(model, group, data.inputs, real) for group in related_groups(model, real)]
+    found = [write_relation(model, group, data.inputs, real) for group in related_groups(model, real)]
+    return [relation for relation in found if relation.residual < HOLDS]
+
+
+def related_inputs(model: KAN, real: Tensor) -> list[list[int]]:
+    """The inputs that belong together, over all sums of the first layer."""
+    merged: list[set[int]] = []
+    for group in related_groups(model, real):
+        touching = [m for m in merged if m & set(group.inputs)]
+        merged = [m for m in merged if m not in touching] + [set(group.inputs).union(*touching)]
+    return sorted(sorted(m) for m in merged)
 
 
 def write_relation(model: KAN, group: Group, names: list[str], real: Tensor) -> Relation:

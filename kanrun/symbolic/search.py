@@ -63,8 +63,8 @@ def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> Non
 def description_bits(model: KAN, loss: float, loss_name: str, variance: float, rows: int) -> float:
     """Bits for the residuals plus bits for the formula (minimum description length, Rissanen 1978).
 
-    Residuals: rows / 2 * log2(mse / variance), down to machine precision; rows * loss / ln 2 for cross entropy. Formula:
-    4 bits a unit of complexity and log2(rows) / 2 a constant.
+    Residuals: rows / 2 * log2(mse / variance), down to machine precision; rows * loss / ln 2 for cross entropy.
+    Formula: 4 bits a unit of complexity and log2(rows) / 2 a constant.
     """
     if not math.isfinite(loss):
         return math.inf

@@ -15,8 +15,10 @@ EXACT = 1e-20  # a mean squared error below this part of the variance means that
 
 # unit, largest denominator; the first lines are simple enough for data with errors too
 UNITS = [(sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4)]
-EXACT_UNITS = [(1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4), (1 / sp.sqrt(sp.pi), 4),
-               (1 / sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)]  # fmt: skip
+EXACT_UNITS = [
+    *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
+    *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
+]
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 
 
@@ -48,8 +50,8 @@ def snap(
 ) -> list[sp.Expr]:
     """The expressions with as many nice constants as the loss on the training rows allows.
 
-    Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant may
-    cost a factor of 1 + ln(rows) / rows, which is what a constant is worth by the Bayesian information criterion.
+    Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant
+    may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion.
     """
     loss = loss_of(expressions)
     if not math.isfinite(loss):
@@ -95,3 +97,12 @@ def shortest(expression: sp.Expr) -> sp.Expr:
     if not expression.atoms(sp.Float) and sp.count_ops(expression) < 60:
         forms += [sp.simplify(expression), sp.factor(expression), sp.expand(expression)]
     return min(forms, key=complexity)
+
+
+def expanded(expression: sp.Expr) -> sp.Expr:
+    """The expression multiplied out, without terms that only rounding has left."""
+    if sp.count_ops(expression) > 100:
+        return expression
+    terms = sp.Add.make_args(sp.expand(expression))
+    largest = max(abs(float(t.as_coeff_Mul()[0])) for t in terms)
+    return sp.Add(*[t for t in terms if abs(float(t.as_coeff_Mul()[0])) > 1e-9 * largest])

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanrun.data.dataset import MSE
 from kanrun.model.network import KAN
-from kanrun.training.objective import MSE, loss_value
+from kanrun.training.objective import loss_value
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a run of `levenberg_marquardt` ended: the loss, the accepted steps, and the Gauss-Newton matrix there."""
+    """How a run of `levenberg_marquardt` ended: the loss and the accepted steps."""
 
     loss: float
     steps: int
@@ -68,7 +69,7 @@ def levenberg_marquardt(
     if not torch.isfinite(torch.tensor(best)):
         return Fit(best, 0)
     accepted = idle = rejected = 0
-    scale: Tensor | None = None
+    scale = torch.zeros_like(vector)
     while accepted < steps and rejected < 10 and idle < 3:
         if rejected == 0:
             gradient, matrix = normal_equations(model, x, y, loss)
@@ -76,7 +77,7 @@ def levenberg_marquardt(
                 gradient = gradient + 2 * ridge / len(vector) * vector
                 matrix = matrix + 2 * ridge / len(vector) * torch.eye(len(vector), dtype=x.dtype, device=x.device)
             diagonal = matrix.diagonal()
-            scale = diagonal if scale is None else torch.maximum(scale * 0.5, diagonal)
+            scale = torch.maximum(scale * 0.5, diagonal)
             floor = float(scale.max()) * 1e-12 + torch.finfo(x.dtype).tiny
         factor, failed = torch.linalg.cholesky_ex(matrix + torch.diag(damping * scale.clamp(min=floor)))
         reached = float("nan")

@@ -12,7 +12,6 @@ from kanrun.data.dataset import MSE
 from kanrun.model.network import KAN
 
 
-
 def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean loss over rows. `outputs` [rows, n_out]; targets [rows, n_out] for mse, class numbers [rows] otherwise."""
     if loss == MSE:

@@ -36,7 +36,7 @@ class Lbfgs:
             total.backward()
             return total
 
-        self.optimizer.step(closure)  # type: ignore[no-untyped-call]
+        self.optimizer.step(closure)
 
 
 class Adam:

@@ -18,7 +18,7 @@ from kanrun.training.objective import Objective
 from kanrun.training.steppers import make_stepper
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
-PATIENCE = 10  # steps without any gain on the best constant before training is hopeless
+PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ def train(
     steps: int,
     seed: int,
     warmup: float = 0.0,
-    follow_grids: bool = True,
-    on_record: Callable[[Record], None] = lambda record: None,
+    until_idle: bool = False,
+    on_record: Callable[[Record], None] | None = None,
 ) -> Training:
     """Trains `model` in place for `steps` steps on the training rows of `data`.
 
     The regularization grows evenly over the first `warmup` part of the steps: full strength from the start can remove
     every edge before anything was learned. Every `optimizer.grid_update_every` steps the knots follow the activations.
-    A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. The test rows are only
-    looked at for the record.
+    A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. With `until_idle` the
+    stage ends when nothing is gained any more. The test rows are only looked at for the record.
     """
     x, y = data.train.x, data.train.y
     generator = torch.Generator().manual_seed(seed)
@@ -70,13 +70,13 @@ def train(
         return replace(objective, penalty=replace(objective.penalty, lamb=objective.penalty.lamb * grown))
 
     constant = constant_loss(data)
-    learned = False
+    learned = constant == 0
     good = copy.deepcopy(model.state_dict())
     best_state, best = good, math.inf
-    stepper, undone = None, 0
+    stepper, undone, idle = None, 0, 0
     for step in range(steps):
         now = weighted(step)
-        if follow_grids and step <= optimizer.grid_update_until and step % optimizer.grid_update_every == 0:
+        if step <= optimizer.grid_update_until and step % optimizer.grid_update_every == 0:
             model.fit_grids(x)
             if math.isfinite(total(now)):
                 good = copy.deepcopy(model.state_dict())
@@ -95,19 +95,23 @@ def train(
             stepper, undone = None, undone + 1
             messages.append(f"{stage}: step {step} was not finite and was undone")
             reached = total(now)
+        idle = 0 if reached < (1 - 1e-3) * best else idle + 1
         if reached <= best or now.penalty.lamb < objective.penalty.lamb:
             best, best_state = reached, good
         history.append(record(model, data, objective, stage, step, time.perf_counter() - begin))
-        on_record(history[-1])
+        if on_record:
+            on_record(history[-1])
         learned = learned or history[-1].train_loss < 0.95 * constant
         if not learned and step + 1 >= PATIENCE:
             messages.append(f"{stage}: after {step + 1} steps the network is no better than a constant")
+            break
+        if until_idle and idle >= PATIENCE:
             break
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
     model.load_state_dict(best_state)
-    return Training(model, history, messages, learned or constant == 0)
+    return Training(model, history, messages, learned)
 
 
 def constant_loss(data: Dataset) -> float:
