@@ -89,7 +89,8 @@ def tangled_network(base: str = "silu", k: int = 3, seed: int = 0, width: Width 
             if position % 3 == 0:
                 layer.remove(s, i, constant=0.2)
             else:
-                model.fix(depth, i, s, names[chosen % len(names)], *numbers[chosen], trainable=position % 3 == 1)
+                a, b, c, d = numbers[chosen]
+                model.fix(depth, i, s, names[chosen % len(names)], a, b, c, d, trainable=position % 3 == 1)
     first = model.layers[0]
     for i in range(first.n_in):
         first.remove(0, i, constant=0.1)
@@ -104,16 +105,15 @@ def additive_network(edges: list[tuple[str, float, float, float]], trainable: bo
     return model
 
 
+def trained_gradient(model: KAN, value: Tensor) -> Tensor:
+    """The gradient of a number by the trained entries, by autograd: [parameters]. The graph stays."""
+    pairs = model.trained()
+    gradients = torch.autograd.grad(
+        value, [p for p, _ in pairs], retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return torch.cat([g[mask] for g, (_, mask) in zip(gradients, pairs, strict=True)])
+
+
 def autograd_jacobian(model: KAN, x: Tensor) -> Tensor:
     """Derivatives of every output by the trained entries, one call of autograd each: [rows, outputs, parameters]."""
-    outputs = model(x)
-    pairs = model.trained()
-    parameters = [p for p, _ in pairs]
-    found = torch.zeros(*outputs.shape, model.parameter_count(), dtype=x.dtype)
-    for row in range(outputs.shape[0]):
-        for column in range(outputs.shape[1]):
-            gradients = torch.autograd.grad(
-                outputs[row, column], parameters, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            found[row, column] = torch.cat([g[mask] for g, (_, mask) in zip(gradients, pairs, strict=True)])
-    return found
+    return torch.stack([torch.stack([trained_gradient(model, value) for value in row]) for row in model(x)])

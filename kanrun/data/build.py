@@ -11,7 +11,7 @@ from kanrun.model.network import split_width
 
 
 def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
-    """The rows that `config.dataset` describes. Raises ConfigError where there are none, or the width does not match."""
+    """The rows that `config.dataset` describes. Raises ConfigError where it can't be or does not fit the width."""
     section, width = config.dataset, config.model.width
     seed = config.seed if section.seed is None else section.seed
     n_outputs = sum(split_width(width)[-1]) if width else None

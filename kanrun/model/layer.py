@@ -224,7 +224,9 @@ class KANLayer(nn.Module):
         features, _ = self.features(x)
         edges = torch.einsum("rim,jim->rji", features, self.weights())
         for name, sub, i, z, _, c in self.fixed_edges(x):
-            edges = edges.index_put((torch.arange(len(x))[:, None], sub, i), c * FUNCTIONS[name].value(z))
+            edges = edges.index_put(
+                (torch.arange(len(x), device=x.device)[:, None], sub, i), c * FUNCTIONS[name].value(z)
+            )
         subnodes = edges.sum(2) + self.bias
         return LayerTrace(x, edges, subnodes, self.multiply(subnodes))
 
@@ -263,7 +265,8 @@ class KANLayer(nn.Module):
         affine = torch.zeros(rows, outputs, *trained.shape, 3, dtype=x.dtype, device=x.device)
         for name, js, is_, z, a, c in self.fixed_edges(x):
             function = FUNCTIONS[name]
-            value, slope = function.value(z), c * function.slope(z)
+            # An infinite slope, such as that of a root at 0, tells least squares nothing.
+            value, slope = function.value(z), c * function.slope(z).nan_to_num(0.0, 0.0, 0.0)
             parts = torch.stack([slope * x[:, is_], slope, value], dim=2)  # by a, b, c
             affine[:, :, js, is_] = sub[:, :, js, None] * parts[:, None]
             if need_inputs:

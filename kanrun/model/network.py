@@ -12,13 +12,20 @@ from torch import Tensor, nn
 
 from kanrun.model import spline
 from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace
+from kanrun.symbolic.library import FUNCTIONS
 
 Width = Sequence[int | Sequence[int]]
 
 
 def split_width(width: Width) -> list[tuple[int, int]]:
-    """Every layer as (sums, products): `[2, [3, 1], 1]` is `[(2, 0), (3, 1), (1, 0)]`."""
-    return [(w, 0) if isinstance(w, int) else (int(w[0]), int(w[1])) for w in width]
+    """Every layer as (sums, products): `[2, [3, 1], 1]` is `[(2, 0), (3, 1), (1, 0)]`. Raises ValueError for others."""
+    sizes = []
+    for w in width:
+        pair = (w, 0) if isinstance(w, int) else tuple(w) if isinstance(w, Sequence) else ()
+        if len(pair) != 2 or not all(isinstance(n, int) and n >= 0 for n in pair) or sum(pair) < 1:
+            raise ValueError(f"width {list(width)}: each layer is a positive int or [sums, products]")
+        sizes.append((pair[0], pair[1]))
+    return sizes
 
 
 class KAN(nn.Module):
@@ -46,8 +53,8 @@ class KAN(nn.Module):
     ) -> None:
         super().__init__()
         sizes = split_width(width)
-        if len(sizes) < 2 or sizes[0][1] or any(s < 0 or m < 0 or s + m < 1 for s, m in sizes):
-            raise ValueError(f"width {list(width)}: two or more layers, each a positive int or [sums, products]")
+        if len(sizes) < 2 or sizes[0][1]:
+            raise ValueError(f"width {list(width)}: two or more layers, the first of them a positive int")
         if base not in BASES:
             raise ValueError(f"base {base!r}: one of {', '.join(BASES)}")
         if grid < 1 or not 0 <= k <= 5:
@@ -82,6 +89,9 @@ class KAN(nn.Module):
         return int(self.layers[0].grid.shape[1] - 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns."""
+        if x.ndim != 2 or x.shape[1] != self.n_in:
+            raise ValueError(f"rows of shape {list(x.shape)}: the network takes [rows, {self.n_in}]")
         for layer in self.layers:
             x = layer(x)
         return x
@@ -123,8 +133,14 @@ class KAN(nn.Module):
     ) -> None:
         """Makes one edge `c * f(a * x + b) + d`, with f from the library. All numbers count from 0.
 
-        `output` is a subnode: the sums come first, then the factors of each product.
+        `output` is a subnode: the sums come first, then the factors of each product. Raises ValueError for an edge that
+        the network does not have and for an unknown function.
         """
+        here = 0 <= layer < len(self.layers) and 0 <= input < self.layers[layer].n_in
+        if not here or not 0 <= output < self.layers[layer].n_sub:
+            raise ValueError(f"no edge from {input} to {output} in layer {layer} of a network of width {self.width}")
+        if function not in FUNCTIONS:
+            raise ValueError(f"function {function!r}: one of {', '.join(FUNCTIONS)}")
         self.layers[layer].fix(output, input, function, (a, b, c), d, trainable)
 
     def active_edges(self) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from kanrun.model.attribution import attribution
@@ -35,6 +34,7 @@ def remove_edges(model: KAN, edges: tuple[tuple[int, int, int], ...], x: Tensor)
 
 def drop_loose(model: KAN, x: Tensor) -> KAN:
     """Takes out hidden nodes that nothing enters or that lead nowhere; each hidden layer keeps at least one node."""
+    model = model.clone()
     changed = True
     while changed:
         changed = False
@@ -93,7 +93,7 @@ def keep_nodes(model: KAN, keep: list[list[int]]) -> KAN:
 
 
 def prune_by_score(model: KAN, x: Tensor, node_threshold: float, edge_threshold: float) -> KAN:
-    """Drops hidden nodes, then edges, whose attribution is at most the threshold. At least one edge stays an output."""
+    """Drops hidden nodes, then edges, whose attribution is at most the threshold: maybe all of them."""
     scores = attribution(model, x)
     doomed = []
     for layer in range(len(model.layers)):
@@ -105,8 +105,8 @@ def prune_by_score(model: KAN, x: Tensor, node_threshold: float, edge_threshold:
     return remove_edges(model, tuple(doomed), x)
 
 
-def removals(model: KAN, x: Tensor) -> Iterator[Removal]:
-    """All single removals, the weakest first: hidden nodes, then edges that are not a node's only way."""
+def removals(model: KAN, x: Tensor) -> tuple[list[Removal], list[Removal]]:
+    """All single removals, the weakest first: hidden nodes, and edges that are not a node's only way on."""
     scores = attribution(model, x)
     found = []
     for depth, layer in enumerate(model.layers[:-1]):
@@ -116,43 +116,31 @@ def removals(model: KAN, x: Tensor) -> Iterator[Removal]:
                     (depth + 1, s, node) for s in model.layers[depth + 1].alive[:, node].nonzero().flatten().tolist()
                 ]
                 found.append(Removal(float(scores.nodes[depth + 1][node]), tuple(outgoing)))
-    found.sort(key=lambda r: r.score)
+    whole_nodes = {removal.edges for removal in found}
     edges = [
         Removal(float(scores.edges[depth][sub, i]), ((depth, sub, i),))
         for depth, layer in enumerate(model.layers)
         for sub, i in layer.alive.nonzero().tolist()
+        if ((depth, sub, i),) not in whole_nodes
     ]
-    yield from found
-    yield from sorted(edges, key=lambda r: r.score)
+    return sorted(found, key=lambda r: r.score), sorted(edges, key=lambda r: r.score)
 
 
 def simplify(model: KAN, x: Tensor, refit: Refit, limit: float, patience: int = 8) -> KAN:
     """Takes out nodes and edges one by one, weakest first, as long as the refitted loss stays at or below `limit`.
 
-    `refit` trains a network briefly in place and gives its loss on the training rows. After `patience` failures in a
-    row nothing more is tried.
+    `refit` trains a network briefly in place and gives its loss on the training rows. When none of the
+    `patience` weakest nodes and edges can go, nothing more is tried.
     """
-    failures: set[tuple[tuple[int, int, int], ...]] = set()
-    while True:
-        for removal in removals(model, x):
-            if removal.edges in failures:
-                continue
-            if len(failures) >= patience:
-                return model
-            smaller = remove_edges(model, removal.edges, x)
-            if refit(smaller) <= limit:
-                model, failures = smaller, set()
+    simpler: KAN | None = model
+    while simpler:
+        model, simpler = simpler, None
+        for kind in removals(model, x):
+            for removal in kind[:patience]:
+                smaller = remove_edges(model, removal.edges, x)
+                if refit(smaller) <= limit:
+                    simpler = smaller
+                    break
+            if simpler:
                 break
-            failures.add(removal.edges)
-        else:
-            return model
-
-
-def has_collapsed(model: KAN) -> bool:
-    """Whether no input reaches any output."""
-    return not model.active_inputs()
-
-
-def spread(values: Tensor) -> float:
-    """Mean variance of the columns of `values`, the loss of the best constant."""
-    return float(torch.var(values, dim=0, correction=0).mean())
+    return model

@@ -19,11 +19,11 @@ def uniform_grid(low: Tensor, high: Tensor, intervals: int) -> Tensor:
 def fitted_grid(x: Tensor, intervals: int, grid_eps: float) -> Tensor:
     """A grid over the range of `x` [rows, inputs]: `grid_eps` parts even, the rest by quantiles of the rows.
 
-    A column without spread gets a grid of width 1 around its value, so that no interval is empty.
+    A column without spread gets a grid around its value, so that no interval is empty.
     """
     low, high = x.amin(0), x.amax(0)
     scale = torch.maximum(low.abs(), high.abs())
-    flat = high - low <= 1e-10 * scale + torch.finfo(x.dtype).tiny
+    flat = high - low <= 64 * intervals * torch.finfo(x.dtype).eps * scale + torch.finfo(x.dtype).tiny
     room = torch.where(flat, torch.clamp(scale, min=1.0) * 0.5, torch.zeros_like(low))
     even = uniform_grid(low - room, high + room, intervals)
     rank = torch.linspace(0, x.shape[0] - 1, intervals + 1, device=x.device).round().long()
@@ -66,13 +66,14 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
 
 
 def basis(x: Tensor, grid: Tensor, table: Tensor, derivative: bool = False) -> tuple[Tensor, Tensor | None]:
-    """Values of all basis functions at `x` [rows, inputs], and on request slopes: [rows, inputs, intervals + k].
+    """Values of all basis functions at `x` [rows, inputs] and slopes: [rows, inputs, intervals + k].
 
     Differentiable in `x`. Outside the grid each function continues along its tangent at the border.
     """
     rows, inputs = x.shape
     intervals, powers = grid.shape[1] - 1, table.shape[2]
-    inside = torch.minimum(torch.maximum(x, grid[:, 0]), grid[:, -1])
+    # The clamp passes the whole gradient at the border itself; minimum and maximum would halve it.
+    inside = torch.clamp(x, grid[:, 0], grid[:, -1])
     span = torch.searchsorted(
         grid[:, 1:-1].contiguous(), inside.detach().T.contiguous(), right=True
     ).T  # [rows, inputs]
@@ -99,7 +100,7 @@ def basis(x: Tensor, grid: Tensor, table: Tensor, derivative: bool = False) -> t
 
 
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
-    """Least-squares coefficients [inputs, outputs, intervals + k] of splines through `y` [rows, inputs, outputs] at `x`.
+    """Coefficients [inputs, outputs, intervals + k] of the splines closest to `y` [rows, inputs, outputs] at `x`.
 
     Where the rows leave a coefficient free, a slight pull to zero decides.
     """

@@ -35,13 +35,15 @@ def start_ranges(function: Function) -> list[tuple[float, float]]:
     if math.isfinite(function.period) and name != "tan":
         widths = (1.0, 2.0, 3.2, 4.7, 6.3, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0)
         ranges = [(p, p + w) for w in widths for p in torch.arange(0, 2 * math.pi, math.pi / 3).tolist()]
+    elif name == "sgn":
+        ranges = [(-1 - m, 1 - m) for m in torch.linspace(-0.99, 0.99, 400).tolist()]
     elif name == "tan":
         ranges = [(-1.5, 1.5), (-1.5, 0.0), (-1.0, 1.0), (-0.5, 1.0), (-0.2, 1.4)]
     elif name == "exp":
         ranges = [(0.0, w) for w in (0.3, 1.0, 2.5, 5.0, 10.0)]
     elif function.domain in ("positive", "nonnegative", "nonzero"):
         ranges = [(low, 1.0) for low in (0.001, 0.01, 0.05, 0.15, 0.4, 0.8)]
-    elif function.domain == "unit":
+    elif function.domain in ("unit", "inside"):
         ranges = [(-0.99, 0.99), (-0.9, 0.9), (-0.5, 0.5), (-0.99, 0.0), (0.0, 0.9), (-0.3, 0.99)]
     elif name.startswith("x^"):
         ranges = [(m - 1, m + 1) for m in (-4.0, -2.0, -1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0, 2.0, 4.0)]
@@ -60,8 +62,8 @@ def fit_edges(x: Tensor, y: Tensor, functions: list[Function], keep: int = 2) ->
     For each function a set of starting ranges is tried with c and d by linear least squares, and the best `keep` are
     refined by Levenberg-Marquardt on all four constants, all edges together.
     """
-    middle, half = (x.amax(0) + x.amin(0)) / 2, ((x.amax(0) - x.amin(0)) / 2).clamp(min=1e-300)
-    level, spread = y.mean(0), y.std(0, correction=0).clamp(min=1e-300)
+    middle, half = (x.amax(0) + x.amin(0)) / 2, or_one((x.amax(0) - x.amin(0)) / 2)
+    level, spread = y.mean(0), or_one(y.std(0, correction=0))
     u, v = (x - middle) / half, (y - level) / spread
     found: list[list[Candidate]] = [[] for _ in range(x.shape[1])]
     for function in functions:
@@ -70,11 +72,27 @@ def fit_edges(x: Tensor, y: Tensor, functions: list[Function], keep: int = 2) ->
         b = constants[:, 1] - a * middle
         c, d = constants[:, 2] * spread, constants[:, 3] * spread + level
         for edge, rest in enumerate(unexplained.tolist()):
-            if math.isfinite(rest):
-                numbers = (float(a[edge]), float(b[edge]), float(c[edge]), float(d[edge]))
-                if all(math.isfinite(n) for n in numbers):
-                    found[edge].append(Candidate(function, *numbers, rest))
+            inner = into_domain(function, float(a[edge]), float(b[edge]), x[:, edge])
+            numbers = (*inner, float(c[edge]), float(d[edge]))
+            if math.isfinite(rest) and all(math.isfinite(n) for n in numbers):
+                found[edge].append(Candidate(function, *numbers, rest))
     return [sorted(candidates, key=Candidate.score) for candidates in found]
+
+
+def or_one(scale: Tensor) -> Tensor:
+    """The scale, 1 where there is none."""
+    return torch.where(scale > 0, scale, torch.ones_like(scale))
+
+
+def into_domain(function: Function, a: float, b: float, x: Tensor) -> tuple[float, float]:
+    """a and b with which rounding takes no row [rows] out of a domain that has its border in it."""
+    z = a * x + b
+    if function.domain == "nonnegative" and float(z.amin()) < 0:
+        return a, b + 2 * abs(float(z.amin()))
+    if function.domain == "unit" and float(z.abs().amax()) > 1:
+        size = float(z.abs().amax()) * (1 + 1e-15)
+        return a / size, b / size
+    return a, b
 
 
 def _fit(u: Tensor, v: Tensor, function: Function, keep: int) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,8 @@ class Function:
     """One function f of one variable, used on edges as c * f(a * x + b).
 
     `text` is f as a formula over x; `complexity` follows pykan's scale, roughly the nodes of the expression tree.
-    `domain` says where the argument may lie: real, positive, nonnegative, unit (|x| <= 1) or nonzero (one side of 0).
+    `domain` says where the argument may lie: real, positive, nonnegative, unit (|x| <= 1), inside (|x| < 1)
+    or nonzero (one side of 0).
     `period` and `parity` (1 even, -1 odd, 0 neither) let the constants of a formula be written in one canonical way.
     """
 
@@ -37,6 +38,8 @@ class Function:
             return low >= 0
         if self.domain == "unit":
             return (low >= -1) & (high <= 1)
+        if self.domain == "inside":
+            return (low > -1) & (high < 1)
         if self.domain == "nonzero":
             return (low > 0) | (high < 0)
         if self.name == "tan":
@@ -48,7 +51,9 @@ def _power(n: int, complexity: int) -> Function:
     if n > 0:
         return Function(f"x^{n}", f"x**{n}", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "real", (-1) ** n)
     name = "1/x" if n == -1 else f"1/x^{-n}"
-    return Function(name, f"x**({n})", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "nonzero", (-1) ** n)
+    return Function(
+        name, f"x**({n})", complexity, lambda z: z**n, lambda z: n * z ** (n - 1), "nonzero", 1 if n % 2 == 0 else -1
+    )
 
 
 def _sech2(z: Tensor) -> Tensor:
@@ -76,7 +81,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("arcsin", "asin(x)", 4, torch.asin, lambda z: (1 - z**2) ** -0.5, "unit", -1),
         Function("arccos", "acos(x)", 4, torch.acos, lambda z: -((1 - z**2) ** -0.5), "unit"),
         Function("arctan", "atan(x)", 4, torch.atan, lambda z: 1 / (1 + z**2), parity=-1),
-        Function("arctanh", "atanh(x)", 4, torch.atanh, lambda z: 1 / (1 - z**2), "unit", -1),
+        Function("arctanh", "atanh(x)", 4, torch.atanh, lambda z: 1 / (1 - z**2), "inside", -1),
         Function(
             "gaussian", "exp(-x**2)", 3, lambda z: torch.exp(-(z**2)), lambda z: -2 * z * torch.exp(-(z**2)), parity=1
         ),

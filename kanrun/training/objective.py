@@ -15,6 +15,8 @@ from kanrun.model.network import KAN
 def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean loss over rows. `outputs` [rows, n_out]; targets [rows, n_out] for mse, class numbers [rows] otherwise."""
     if loss == MSE:
+        if outputs.shape != targets.shape:
+            raise ValueError(f"outputs {list(outputs.shape)} and targets {list(targets.shape)} differ in shape")
         return ((outputs - targets) ** 2).mean()
     return F.cross_entropy(outputs, targets)
 
@@ -51,7 +53,7 @@ def regularization(model: KAN, strengths: list[Tensor], penalty: Penalty) -> Ten
         coef = layer.coef * layer.is_spline[..., None]
         if penalty.coef:
             total = total + penalty.coef * coef.abs().mean(2).sum()
-        if penalty.coefdiff:
+        if penalty.coefdiff and coef.shape[2] > 1:
             total = total + penalty.coefdiff * coef.diff(dim=2).abs().mean(2).sum()
     return total
 

@@ -135,7 +135,8 @@ def test_moving_to_a_grid_that_holds_the_old_knots_keeps_the_splines(k: int) -> 
     before = layer(x).detach()
     finer = torch.cat([layer.grid, (layer.grid[:, 1:] + layer.grid[:, :-1]) / 2], dim=1).sort(1).values
     layer.set_grid(finer)
-    assert layer.grid.shape == (2, 9) and layer.coef.shape == (2, 2, 8 + k)
+    assert layer.grid.shape == (2, 9)
+    assert layer.coef.shape == (2, 2, 8 + k)
     torch.testing.assert_close(layer(x).detach(), before, rtol=0, atol=1e-10)
 
 

@@ -27,7 +27,9 @@ def test_forward_equals_plain_loops_with_scipy(base: str, k: int) -> None:
     np.testing.assert_allclose(model(x).detach(), plain_forward(model, x.numpy()), rtol=1e-10, atol=1e-10)
 
 
-@given(seed=st.integers(0, 10**6), width=st.sampled_from([(2, 1), (1, (0, 2), 2), (3, 2, 2, 1), (2, (2, 2), (1, 0), 3)]))
+@given(
+    seed=st.integers(0, 10**6), width=st.sampled_from([(2, 1), (1, (0, 2), 2), (3, 2, 2, 1), (2, (2, 2), (1, 0), 3)])
+)
 @quickly
 def test_forward_equals_plain_loops_for_many_shapes(seed: int, width: Width) -> None:
     model = tangled_network(seed=seed, width=width)
@@ -67,6 +69,16 @@ def test_a_step_along_the_input_gradient_agrees_with_finite_differences() -> Non
     torch.testing.assert_close((gradient * direction).sum(1), differences, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_rows_with_too_few_or_too_many_columns_are_refused(columns: int, symbolic: bool) -> None:
+    model = KAN([2, 1])
+    for i in range(2 * symbolic):
+        model.fix(0, i, 0, "sin")
+    with pytest.raises((ValueError, RuntimeError, IndexError)):
+        model(uniform_rows(5, columns))
+
+
 # ---- making one ------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +98,7 @@ def test_width_goes_in_and_comes_out(width: list[Any]) -> None:
     ],
 )  # fmt: skip
 def test_wrong_widths_raise_value_error(width: list[Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="width"):
         KAN(width)
 
 
@@ -158,7 +170,9 @@ def test_the_jacobian_equals_autograd(base: str, k: int) -> None:
     torch.testing.assert_close(jacobian, expected, rtol=1e-10, atol=1e-10)
 
 
-@given(seed=st.integers(0, 10**6), width=st.sampled_from([(1, 1), (2, (0, 2), 2), (2, 2, 2, 1), (2, (2, 1), (1, 2), 2)]))
+@given(
+    seed=st.integers(0, 10**6), width=st.sampled_from([(1, 1), (2, (0, 2), 2), (2, 2, 2, 1), (2, (2, 1), (1, 2), 2)])
+)
 @quickly
 def test_the_jacobian_equals_autograd_for_many_shapes(seed: int, width: Width) -> None:
     model = tangled_network(seed=seed, width=width)
@@ -281,6 +295,17 @@ def test_active_inputs_are_those_that_reach_an_output() -> None:
     assert model.active_inputs() == []
 
 
+def test_each_product_reaches_its_own_inputs() -> None:
+    model = KAN([4, [0, 2], 1])
+    for sub in range(4):
+        for i in range(4):
+            if i != sub:
+                model.layers[0].remove(sub, i)
+    assert model.active_inputs() == [0, 1, 2, 3]
+    model.layers[1].remove(0, 1)
+    assert model.active_inputs() == [0, 1]
+
+
 def test_active_inputs_are_those_with_a_gradient() -> None:
     for seed in range(8):
         model = tangled_network(seed=seed)
@@ -364,7 +389,8 @@ def test_refining_to_a_multiple_keeps_the_function(k: int, grid: int) -> None:
     finer = model.refine(grid)
     assert (finer.grid, model.grid) == (grid, 4)
     torch.testing.assert_close(finer(x).detach(), before, rtol=1e-10, atol=1e-10)
-    assert torch.equal(model(x), before) and torch.equal(model.layers[0].grid, knots)
+    assert torch.equal(model(x), before)
+    assert torch.equal(model.layers[0].grid, knots)
 
 
 def test_refining_to_any_finer_grid_stays_close() -> None:

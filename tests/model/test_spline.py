@@ -39,9 +39,7 @@ def test_values_and_slopes_equal_scipy_inside_at_the_knots_and_outside(k: int, i
         knots, at = grid[i].numpy(), x[:, i].numpy()
         steepest = 1 + np.abs(scipy_basis(knots, k, at, derivative=1)).max()
         np.testing.assert_allclose(values[:, i], scipy_basis(knots, k, at), rtol=0, atol=1e-12 * steepest)
-        np.testing.assert_allclose(
-            slopes[:, i], scipy_basis(knots, k, at, derivative=1), rtol=0, atol=1e-11 * steepest
-        )
+        np.testing.assert_allclose(slopes[:, i], scipy_basis(knots, k, at, derivative=1), rtol=0, atol=1e-11 * steepest)
 
 
 @orders
@@ -126,7 +124,8 @@ def test_single_precision_keeps_seven_digits() -> None:
     exact, _ = spline.basis(x, grid, spline.span_polynomials(grid, 3))
     single, slopes = spline.basis(x.float(), grid.float(), spline.span_polynomials(grid.float(), 3), derivative=True)
     assert single.dtype == torch.float32
-    assert slopes is not None and slopes.dtype == torch.float32
+    assert slopes is not None
+    assert slopes.dtype == torch.float32
     torch.testing.assert_close(single.double(), exact, rtol=1e-4, atol=3e-5)
 
 
@@ -154,7 +153,8 @@ def test_fitted_grids_increase_and_cover_the_rows(column: list[float], intervals
     assert float(grid[0, -1]) >= float(x.max()) - rounding
     values, slopes = spline.basis(x, grid, spline.span_polynomials(grid, 3), derivative=True)
     assert slopes is not None
-    assert bool(torch.isfinite(values).all()) and bool(torch.isfinite(slopes).all())
+    assert bool(torch.isfinite(values).all())
+    assert bool(torch.isfinite(slopes).all())
 
 
 @pytest.mark.parametrize(("offset", "spread"), [(0.0, 1.0), (100.0, 1.0), (1e4, 1e-3), (1e6, 0.2)])
@@ -173,13 +173,21 @@ def test_fitted_grid_ends_at_the_smallest_and_largest_row_where_they_differ() ->
     torch.testing.assert_close(grid[:, -1], x.amax(0), rtol=1e-15, atol=1e-15)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, -7.0, 1e6])
+def test_a_constant_column_lies_in_the_middle_of_its_grid(value: float) -> None:
+    grid = spline.fitted_grid(torch.full((20, 1), value, dtype=torch.float64), 4, 0.02)[0]
+    assert float(grid[2]) == pytest.approx(value, rel=1e-12)
+    assert float(grid[-1] - grid[0]) >= 1
+
+
 def test_fitted_grid_goes_from_even_steps_to_quantiles() -> None:
     x = uniform_rows(1001, 1, seed=1, low=0.0, high=1.0) ** 4
     even = spline.fitted_grid(x, 10, 1.0)
     torch.testing.assert_close(even.diff(), even.diff().mean().expand(1, 10), rtol=1e-9, atol=0)
     nearly_quantiles = spline.fitted_grid(x, 10, 0.0)
     counts, _ = np.histogram(x.numpy(), bins=nearly_quantiles[0].numpy())
-    assert counts.min() >= 80 and counts.max() <= 130  # 100 each, but for the little that keeps knots apart
+    assert counts.min() >= 80
+    assert counts.max() <= 130
 
 
 @pytest.mark.parametrize("intervals", [1, 3, 4, 7, 20])
