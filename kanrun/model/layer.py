@@ -183,11 +183,12 @@ class KANLayer(nn.Module):
             result.append((name, subs, inputs, a * x[:, inputs] + b, a, c))
         return result
 
-    def subnodes(self, x: Tensor) -> Tensor:
-        """The sums over incoming edges: [rows, n_sub]."""
+    def subnodes(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """The sums over incoming edges: [rows, n_sub]. `features` of `x` are computed where they are not given."""
         total = torch.where(self.trains_bias, self.bias, self.bias.detach()).expand(x.shape[0], -1)
         if bool(self.is_spline.any()):
-            features, _ = self.features(x)
+            if features is None:
+                features, _ = self.features(x)
             total = total + features.flatten(1) @ self.weights().flatten(1).T
         for name, sub, _, z, _, c in self.fixed_edges(x):
             total = total.index_add(1, sub, c * FUNCTIONS[name].value(z))
@@ -204,20 +205,21 @@ class KANLayer(nn.Module):
         """[rows, n_in] -> [rows, n_out]."""
         return self.multiply(self.subnodes(x))
 
-    def strengths(self, x: Tensor) -> Tensor:
-        """How much every spline edge varies over the rows, against its input: std(edge) / (std(input) + 0.1).
+    def forward_with_strengths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Nodes [rows, n_out], and how much every spline edge varies against its input: std(edge) / (std(input) + 0.1).
 
-        [n_sub, n_in]; zero for fixed and removed edges. std(edge)^2 is w^T C w with the features' covariance C, which
-        is cheaper than the edges' outputs.
+        The strengths are [n_sub, n_in], zero for fixed and removed edges. std(edge)^2 is w^T C w with the features'
+        covariance C, which needs no [rows, n_sub, n_in] of edge outputs.
         """
         features, _ = self.features(x)
-        centred = features - features.mean(0)
-        covariance = torch.einsum("rim,rin->imn", centred, centred) / len(x)
-        weights = self.weights()
-        variance = torch.einsum("jim,imn,jin->ji", weights, covariance, weights)
+        centred = (features - features.mean(0)).transpose(0, 1)
+        covariance = centred.transpose(1, 2) @ centred / len(x)  # [n_in, G+k(+1), G+k(+1)]
+        weights = self.weights().transpose(0, 1)
+        variance = ((weights @ covariance) * weights).sum(2).T
         tiny = torch.finfo(x.dtype).eps
         spread = (variance.clamp(min=0) + tiny).sqrt() - tiny**0.5
-        return spread * self.is_spline / (x.std(0, correction=0) + 0.1)
+        strengths = spread * self.is_spline / (x.std(0, correction=0) + 0.1)
+        return self.multiply(self.subnodes(x, features)), strengths
 
     def trace(self, x: Tensor) -> LayerTrace:
         """One pass that keeps every edge's output."""

@@ -100,8 +100,8 @@ class KAN(nn.Module):
         """Outputs [rows, n_out], and the strength of every edge [n_sub, n_in] a layer, both differentiable."""
         strengths = []
         for layer in self.layers:
-            strengths.append(layer.strengths(x))
-            x = layer(x)
+            x, strength = layer.forward_with_strengths(x)
+            strengths.append(strength)
         return x, strengths
 
     def trace(self, x: Tensor) -> list[LayerTrace]:

@@ -19,7 +19,7 @@ from kanrun.symbolic.parser import symbol
 from kanrun.symbolic.snap import EXACT, shortest, snap
 
 SIGNIFICANT = 4.5  # standard errors of a correlation before two inputs count as related
-HOLDS = 0.05  # most residual (see Relation) of an equation that is worth writing down
+HOLDS = 1e-3  # most residual (see Relation) of an equation that is worth writing down
 NOTICEABLE = 1e-3  # part of the largest spread in a sum that an edge must have
 DOMINANT = 0.05  # least correlation, however many rows there are
 

@@ -110,7 +110,9 @@ def test_strengths_are_spreads_of_spline_edges_over_those_of_inputs() -> None:
         for layer, trace in zip(model.layers, model.trace(x), strict=True):
             edges, inputs = trace.edges.numpy(), trace.inputs.numpy()
             expected = edges.std(0) / (inputs.std(0) + 0.1) * layer.is_spline.numpy()
-            np.testing.assert_allclose(layer.strengths(trace.inputs).detach(), expected, rtol=0, atol=3e-7)
+            np.testing.assert_allclose(
+                layer.forward_with_strengths(trace.inputs)[1].detach(), expected, rtol=0, atol=3e-7
+            )
 
 
 def test_strengths_have_finite_gradients_where_an_edge_or_an_input_is_constant() -> None:
@@ -121,7 +123,7 @@ def test_strengths_have_finite_gradients_where_an_edge_or_an_input_is_constant()
     x = uniform_rows(20, 2, seed=1)
     x[:, 1] = 0.3
     x.requires_grad_()
-    layer.strengths(x).sum().backward()
+    layer.forward_with_strengths(x)[1].sum().backward()
     for gradient in (layer.coef.grad, layer.base_scale.grad, x.grad):
         assert gradient is not None
         assert bool(torch.isfinite(gradient).all())
