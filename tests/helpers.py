@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -117,3 +123,29 @@ def trained_gradient(model: KAN, value: Tensor) -> Tensor:
 def autograd_jacobian(model: KAN, x: Tensor) -> Tensor:
     """Derivatives of every output by the trained entries, one call of autograd each: [rows, outputs, parameters]."""
     return torch.stack([torch.stack([trained_gradient(model, value) for value in row]) for row in model(x)])
+
+
+def formula_values(text: str, x: Array) -> Array:
+    """A formula's text over x_1, x_2, ... by Python's own arithmetic and NumPy, at rows `x`: [rows]."""
+    names = {**NUMPY_NAMES, "pi": np.pi, "E": np.e, **{f"x_{i + 1}": x[:, i] for i in range(x.shape[1])}}
+    with np.errstate(all="ignore"):
+        values = eval(text, {"__builtins__": {}}, names)
+    return np.broadcast_to(np.asarray(values, dtype=float), len(x))
+
+
+def fixed_network(width: Width, edges: Sequence[tuple[Any, ...]]) -> KAN:
+    """A network of these edges only, the arguments of `KAN.fix`: layer, input, subnode, function, a, b, c, d, ..."""
+    model = KAN(width, grid=3)
+    for edge in edges:
+        model.fix(*edge)
+    for layer in model.layers:
+        layer.alive &= layer.is_fixed
+    return model
+
+
+def run_limited(script: str, *arguments: str, seconds: int = 20) -> str:
+    """What a Python script prints, run on its own and ended after so much processor time, for work that may not end."""
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))\n"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", limit + script, *arguments], cwd=root, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else f"ended by {done.returncode}: {done.stderr[-2000:]}"
