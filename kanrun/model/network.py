@@ -191,6 +191,12 @@ class KAN(nn.Module):
         """All trained entries: [parameters]."""
         return torch.cat([p.detach()[mask] for p, mask in self.trained()])
 
+    def gradient_vector(self) -> Tensor:
+        """The gradients of all trained entries, zero where there is none: [parameters]."""
+        return torch.cat(
+            [p.grad[mask] if p.grad is not None else p.new_zeros(int(mask.sum())) for p, mask in self.trained()]
+        )
+
     def set_vector(self, vector: Tensor) -> None:
         """Puts back what `get_vector` gave, changed or not."""
         start = 0

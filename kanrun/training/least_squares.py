@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,15 +10,8 @@ from torch import Tensor
 
 from kanrun.data.dataset import MSE
 from kanrun.model.network import KAN
-from kanrun.training.objective import loss_value
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a run of `levenberg_marquardt` ended: the loss and the accepted steps."""
-
-    loss: float
-    steps: int
+from kanrun.training.objective import Objective
+from kanrun.training.sparsity import penalty_derivatives
 
 
 def normal_equations(model: KAN, x: Tensor, y: Tensor, loss: str, chunk: int = 4096) -> tuple[Tensor, Tensor]:
@@ -46,53 +40,84 @@ def normal_equations(model: KAN, x: Tensor, y: Tensor, loss: str, chunk: int = 4
     return gradient, matrix
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How a run of `levenberg_marquardt` ended: the loss and the accepted steps."""
+
+    loss: float
+    steps: int
+
+
+class LevenbergMarquardt:
+    """Damped Gauss-Newton steps on all trained entries of a network, in place; no step leaves it worse.
+
+    `ridge` adds `ridge * mean(v^2)` over the entries v. Damping follows Nielsen's rule (Madsen, Nielsen, Tingleff 2004,
+    Methods for Non-Linear Least Squares Problems, sec. 3.2). It is `finished` when ten trials in a row were no better,
+    or three steps in a row each gained less than `tolerance` of the objective.
+    """
+
+    def __init__(self, model: KAN, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
+        self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
+        self.vector = model.get_vector()
+        self.scale = torch.zeros_like(self.vector)
+        self.damping, self.growth = 1e-3, 2.0
+        self.idle = self.accepted = 0
+        self.finished = len(self.vector) == 0
+
+    def value(self, objective: Objective) -> float:
+        """The objective of the network as it stands, with the ridge."""
+        with torch.no_grad():
+            loss, penalty = objective.parts(self.model, self.x, self.y)
+            ridge = self.ridge * float((self.model.get_vector() ** 2).mean()) if self.ridge else 0.0
+        return float(loss + penalty) + ridge
+
+    def derivatives(self, objective: Objective) -> tuple[Tensor, Tensor]:
+        """Gradient [P] and Gauss-Newton matrix [P, P] of the objective."""
+        gradient, matrix = normal_equations(self.model, self.x, self.y, objective.loss)
+        if objective.penalty.lamb and not self.model.is_symbolic():
+            more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty)
+            gradient, matrix = gradient + more_gradient, matrix + more_matrix
+        if self.ridge:
+            pull = 2 * self.ridge / len(self.vector)
+            gradient = gradient + pull * self.vector
+            matrix = matrix + pull * torch.eye(len(self.vector), dtype=matrix.dtype, device=matrix.device)
+        return gradient, matrix
+
+    def step(self, objective: Objective) -> None:
+        """One accepted step, or none where ten trials with growing damping were no better."""
+        before = self.value(objective)
+        if self.finished or not math.isfinite(before):
+            self.finished = True
+            return
+        gradient, matrix = self.derivatives(objective)
+        self.scale = torch.maximum(self.scale * 0.5, matrix.diagonal())
+        floor = float(self.scale.max()) * 1e-12 + torch.finfo(self.x.dtype).tiny
+        for _ in range(10):
+            damped = matrix + torch.diag(self.damping * self.scale.clamp(min=floor))
+            factor, failed = torch.linalg.cholesky_ex(damped)
+            if not int(failed):
+                step = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+                self.model.set_vector(self.vector + step)
+                reached = self.value(objective)
+                if reached < before:  # false for NaN
+                    expected = float(-(gradient @ step) - 0.5 * step @ matrix @ step)
+                    ratio = (before - reached) / expected if expected > 0 else 1.0
+                    self.damping = max(self.damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), 1e-15)
+                    self.growth = 2.0
+                    self.vector, self.accepted = self.vector + step, self.accepted + 1
+                    self.idle = self.idle + 1 if before - reached < self.tolerance * before else 0
+                    self.finished = self.idle >= 3
+                    return
+            self.damping, self.growth = self.damping * self.growth, self.growth * 2
+        self.model.set_vector(self.vector)
+        self.finished = True
+
+
 def levenberg_marquardt(
     model: KAN, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9
 ) -> Fit:
-    """Trains every trained entry of `model` in place; never leaves it worse than it was.
-
-    `ridge` adds `ridge * mean(v^2)` over the entries v. Damping follows Nielsen's rule (Madsen, Nielsen, Tingleff 2004,
-    Methods for Non-Linear Least Squares Problems, sec. 3.2). Stops after `steps` accepted or 10 rejected steps in a
-    row, or when three steps in a row each gain less than `tolerance` of the loss.
-    """
-    vector = model.get_vector()
-    if not len(vector):
-        with torch.no_grad():
-            return Fit(float(loss_value(loss, model(x), y)), 0)
-
-    def value() -> float:
-        with torch.no_grad():
-            penalty = ridge * float((model.get_vector() ** 2).mean()) if ridge else 0.0
-            return float(loss_value(loss, model(x), y)) + penalty
-
-    best, damping, growth = value(), 1e-3, 2.0
-    if not torch.isfinite(torch.tensor(best)):
-        return Fit(best, 0)
-    accepted = idle = rejected = 0
-    scale = torch.zeros_like(vector)
-    while accepted < steps and rejected < 10 and idle < 3:
-        if rejected == 0:
-            gradient, matrix = normal_equations(model, x, y, loss)
-            if ridge:
-                gradient = gradient + 2 * ridge / len(vector) * vector
-                matrix = matrix + 2 * ridge / len(vector) * torch.eye(len(vector), dtype=x.dtype, device=x.device)
-            diagonal = matrix.diagonal()
-            scale = torch.maximum(scale * 0.5, diagonal)
-            floor = float(scale.max()) * 1e-12 + torch.finfo(x.dtype).tiny
-        factor, failed = torch.linalg.cholesky_ex(matrix + torch.diag(damping * scale.clamp(min=floor)))
-        reached = float("nan")
-        if not int(failed):
-            step = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
-            model.set_vector(vector + step)
-            reached = value()
-        if reached < best:  # false for NaN
-            expected = float(-(gradient @ step) - 0.5 * step @ matrix @ step)
-            ratio = (best - reached) / expected if expected > 0 else 1.0
-            damping = max(damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), 1e-15)
-            idle = idle + 1 if best - reached < tolerance * best else 0
-            vector, best, growth, rejected = vector + step, reached, 2.0, 0
-            accepted += 1
-        else:
-            damping, growth, rejected = damping * growth, growth * 2, rejected + 1
-    model.set_vector(vector)
-    return Fit(best, accepted)
+    """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, until it is finished."""
+    optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)
+    while optimizer.accepted < steps and not optimizer.finished:
+        optimizer.step(objective)
+    return Fit(optimizer.value(objective), optimizer.accepted)
