@@ -37,6 +37,15 @@ class LayerTrace:
     nodes: Tensor  # [rows, n_out]
 
 
+@dataclass(frozen=True)
+class Structure:
+    """The kinds of a layer's edges: how many splines, which biases are trained (None: none), and the fixed edges."""
+
+    splines: int
+    trains_bias: Tensor | None  # [n_sub]
+    groups: list[tuple[str, Tensor, Tensor]]  # function, its subnodes [E] and inputs [E]
+
+
 class KANLayer(nn.Module):
     """Edges from `n_in` nodes to `n_sum` sums and `n_mult` products of FACTORS sums each.
 
@@ -82,6 +91,7 @@ class KANLayer(nn.Module):
         self.affine = nn.Parameter(torch.tensor([1.0, 0.0, 1.0], dtype=dtype).repeat(n_sub, n_in, 1))
         self.bias = nn.Parameter(torch.zeros(n_sub, dtype=dtype))
         self.functions: dict[tuple[int, int], str] = {}  # (subnode, input) -> library name
+        self._known: tuple[tuple[Tensor, ...], tuple[int, ...], Structure] | None = None
 
     # ---- structure -------------------------------------------------------------------------------------------
 
@@ -141,7 +151,7 @@ class KANLayer(nn.Module):
         """Moves every spline of the layer to another grid, keeping its values as well as the new grid allows."""
         x = spline.points_within(grid, self.k + 3)
         with torch.no_grad():
-            values, _ = spline.basis(x, self.grid, self.table)
+            values = spline.basis(x, self.grid, self.table)
             y = torch.einsum("rim,jim->rij", values, self.coef)
             coef = spline.fit_coefficients(x, y, grid, self.k).transpose(0, 1)
         if coef.shape == self.coef.shape:
@@ -153,43 +163,73 @@ class KANLayer(nn.Module):
 
     # ---- values ----------------------------------------------------------------------------------------------
 
-    def features(self, x: Tensor, derivative: bool = False) -> tuple[Tensor, Tensor | None]:
-        """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)], and slopes."""
-        values, slopes = spline.basis(x, self.grid, self.table, derivative)
+    def features(self, x: Tensor) -> Tensor:
+        """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)]."""
+        values = spline.basis(x, self.grid, self.table)
         base = BASES[self.base]
-        if base:
-            values = torch.cat([values, base[0](x)[..., None]], dim=2)
-            if slopes is not None:
-                slopes = torch.cat([slopes, base[1](x)[..., None]], dim=2)
-        return values, slopes
+        return torch.cat([values, base[0](x)[..., None]], dim=2) if base else values
+
+    def feature_slopes(self, x: Tensor) -> Tensor:
+        """The slopes of `features`."""
+        slopes = spline.basis_slopes(x, self.grid, self.table)
+        base = BASES[self.base]
+        return torch.cat([slopes, base[1](x)[..., None]], dim=2) if base else slopes
 
     def weights(self) -> Tensor:
         """The coefficients of `features`, zero for edges that are not splines: [n_sub, n_in, G+k(+1)]."""
         weights = torch.cat([self.coef, self.base_scale[..., None]], dim=2) if BASES[self.base] else self.coef
         return weights * self.is_spline[..., None]
 
+    def structure(self) -> Structure:
+        """What the edges are; counted again only after they have changed."""
+        tensors = (self.alive, self.is_fixed, self.is_trainable)
+        versions = tuple(t._version for t in tensors)
+        known = self._known
+        if known is None or known[1] != versions or any(a is not b for a, b in zip(known[0], tensors, strict=True)):
+            groups: dict[str, list[tuple[int, int]]] = {}
+            for (sub, i), name in self.functions.items():
+                if self.alive[sub, i]:
+                    groups.setdefault(name, []).append((sub, i))
+            index = {name: torch.tensor(edges, device=self.alive.device).T for name, edges in groups.items()}
+            trains_bias = self.trains_bias
+            structure = Structure(
+                int(self.is_spline.sum()),
+                trains_bias if bool(trains_bias.any()) else None,
+                [(name, subs, inputs) for name, (subs, inputs) in index.items()],
+            )
+            self._known = known = (tensors, versions, structure)
+        return known[2]
+
     def fixed_edges(self, x: Tensor) -> list[tuple[str, Tensor, Tensor, Tensor, Tensor, Tensor]]:
         """Per function: its name, subnodes and inputs [E], arguments z = a x + b [rows, E], a and c [E]."""
-        groups: dict[str, list[tuple[int, int]]] = {}
-        for (sub, i), name in self.functions.items():
-            if self.alive[sub, i]:
-                groups.setdefault(name, []).append((sub, i))
+        groups = self.structure().groups
+        if not groups:
+            return []
         affine = torch.where(self.is_trainable[..., None], self.affine, self.affine.detach())
         result = []
-        for name, edges in groups.items():
-            index = torch.tensor(edges, device=x.device)
-            subs, inputs = index[:, 0], index[:, 1]
+        for name, subs, inputs in groups:
             a, b, c = affine[subs, inputs].unbind(1)
             result.append((name, subs, inputs, a * x[:, inputs] + b, a, c))
         return result
 
-    def subnodes(self, x: Tensor, features: Tensor | None = None) -> Tensor:
-        """The sums over incoming edges: [rows, n_sub]. `features` of `x` are computed where they are not given."""
-        total = torch.where(self.trains_bias, self.bias, self.bias.detach()).expand(x.shape[0], -1)
-        if bool(self.is_spline.any()):
-            if features is None:
-                features, _ = self.features(x)
-            total = total + features.flatten(1) @ self.weights().flatten(1).T
+    def subnodes(self, x: Tensor, basis: Tensor | None = None) -> Tensor:
+        """The sums over incoming edges: [rows, n_sub]. The spline `basis` at `x` is computed where it is not given."""
+        structure = self.structure()
+        bias = self.bias.detach()
+        if structure.trains_bias is not None:
+            bias = torch.where(structure.trains_bias, self.bias, bias)
+        if structure.splines == 0:
+            total = bias.expand(x.shape[0], -1)
+        else:
+            if basis is None:
+                basis = spline.basis(x, self.grid, self.table)
+            whole = structure.splines == self.coef.shape[0] * self.coef.shape[1]
+            coef = self.coef if whole else self.coef * self.is_spline[..., None]
+            total = torch.addmm(bias, basis.flatten(1), coef.flatten(1).T)
+            base = BASES[self.base]
+            if base:
+                scale = self.base_scale if whole else self.base_scale * self.is_spline
+                total = torch.addmm(total, base[0](x), scale.T)
         for name, sub, _, z, _, c in self.fixed_edges(x):
             total = total.index_add(1, sub, c * FUNCTIONS[name].value(z))
         return total
@@ -211,7 +251,9 @@ class KANLayer(nn.Module):
         The strengths are [n_sub, n_in], zero for fixed and removed edges. std(edge)^2 is w^T C w with the features'
         covariance C, which needs no [rows, n_sub, n_in] of edge outputs.
         """
-        features, _ = self.features(x)
+        basis = spline.basis(x, self.grid, self.table)
+        base = BASES[self.base]
+        features = torch.cat([basis, base[0](x)[..., None]], dim=2) if base else basis
         centred = (features - features.mean(0)).transpose(0, 1)
         covariance = centred.transpose(1, 2) @ centred / len(x)  # [n_in, G+k(+1), G+k(+1)]
         weights = self.weights().transpose(0, 1)
@@ -219,11 +261,11 @@ class KANLayer(nn.Module):
         tiny = torch.finfo(x.dtype).eps
         spread = (variance.clamp(min=0) + tiny).sqrt() - tiny**0.5
         strengths = spread * self.is_spline / (x.std(0, correction=0) + 0.1)
-        return self.multiply(self.subnodes(x, features)), strengths
+        return self.multiply(self.subnodes(x, basis)), strengths
 
     def trace(self, x: Tensor) -> LayerTrace:
         """One pass that keeps every edge's output."""
-        features, _ = self.features(x)
+        features = self.features(x)
         edges = torch.einsum("rim,jim->rji", features, self.weights())
         for name, sub, i, z, _, c in self.fixed_edges(x):
             edges = edges.index_put(
@@ -253,15 +295,15 @@ class KANLayer(nn.Module):
         columns = []
         splines = self.is_spline
         if bool(splines.any()):
-            features, slopes = self.features(x, derivative=need_inputs)
+            features = self.features(x)
             js, is_ = splines.nonzero(as_tuple=True)
             size = self.coef.shape[2]
             edge = sub[:, :, js]  # [rows, outputs, edges]
             columns.append((edge[..., None] * features[:, None, is_, :size]).flatten(2))
             if BASES[self.base]:
                 columns.append(edge * features[:, None, is_, size])
-            if slopes is not None:
-                steep = torch.einsum("rim,jim->rji", slopes, self.weights())
+            if need_inputs:
+                steep = torch.einsum("rim,jim->rji", self.feature_slopes(x), self.weights())
                 inputs = inputs + torch.einsum("roj,rji->roi", sub, steep)
         trained = self.trains_affine
         affine = torch.zeros(rows, outputs, *trained.shape, 3, dtype=x.dtype, device=x.device)

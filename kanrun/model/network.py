@@ -117,6 +117,10 @@ class KAN(nn.Module):
         """A copy that shares nothing."""
         return copy.deepcopy(self)
 
+    def become(self, other: KAN) -> None:
+        """Takes over structure and values of another network, of which it then shares nothing."""
+        self.layers = other.clone().layers
+
     # ---- structure -------------------------------------------------------------------------------------------
 
     def fix(
@@ -158,7 +162,7 @@ class KAN(nn.Module):
 
     def is_symbolic(self) -> bool:
         """Whether every edge left is a function of the library."""
-        return not any(bool(layer.is_spline.any()) for layer in self.layers)
+        return all(layer.structure().splines == 0 for layer in self.layers)
 
     # ---- grids -----------------------------------------------------------------------------------------------
 
@@ -166,7 +170,7 @@ class KAN(nn.Module):
         """Lets the knots of every layer follow the rows `x` [rows, n_in]; the functions stay as they are."""
         with torch.no_grad():
             for layer in self.layers:
-                if bool(layer.is_spline.any()):
+                if layer.structure().splines:
                     layer.set_grid(spline.fitted_grid(x, self.grid, self.grid_eps))
                 x = layer(x)
 

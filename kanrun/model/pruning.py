@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from kanrun.model.attribution import attribution
 from kanrun.model.layer import FACTORS, KANLayer
 from kanrun.model.network import KAN
+from kanrun.model.spline import span_polynomials
 
 Refit = Callable[[KAN], float]
 
@@ -85,7 +86,8 @@ def keep_nodes(model: KAN, keep: list[list[int]]) -> KAN:
         for name in ("alive", "is_fixed", "is_trainable"):
             setattr(layer, name, getattr(layer, name)[subs][:, inputs].clone())
         layer.bias = nn.Parameter(layer.bias.data[subs].clone())
-        layer.grid, layer.table = layer.grid[inputs].clone(), layer.table[inputs].clone()
+        layer.grid = layer.grid[inputs].clone()
+        layer.table = span_polynomials(layer.grid, layer.k)
         layer.n_mult = sum(node >= layer.n_sum for node in nodes)
         layer.n_in, layer.n_sum = len(inputs), len(nodes) - layer.n_mult
         inputs = nodes

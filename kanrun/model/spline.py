@@ -6,8 +6,13 @@ knots go on evenly for k more intervals a side, and the spline itself goes on as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor
+
+BLOCK = 32_768  # values of x in one block of rows
 
 
 def uniform_grid(low: Tensor, high: Tensor, intervals: int) -> Tensor:
@@ -44,8 +49,12 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     """The k+1 basis functions that are not zero on each interval, as polynomials of u in [0, 1] across it.
 
     Cox-de Boor (de Boor 1978, A Practical Guide to Splines, ch. X, eq. 4) run on coefficients, once a grid.
-    Gives [inputs, intervals, power 0..k, k+1].
+    Gives [inputs, intervals, power 0..k, k+1], or [1, 1, ...] where all intervals are even and so share theirs.
     """
+    steps = grid.diff(dim=1)
+    mean = steps.mean(1, keepdim=True)
+    if bool(((steps - mean).abs() <= 16 * torch.finfo(grid.dtype).eps * grid.abs().amax(1, keepdim=True)).all()):
+        grid = torch.arange(2, dtype=grid.dtype, device=grid.device)[None]
     knots = extended_knots(grid, k)
     intervals = grid.shape[1] - 1
     span = torch.arange(intervals, device=grid.device) + k
@@ -65,38 +74,114 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     return table
 
 
-def basis(x: Tensor, grid: Tensor, table: Tensor, derivative: bool = False) -> tuple[Tensor, Tensor | None]:
-    """Values of all basis functions at `x` [rows, inputs] and slopes: [rows, inputs, intervals + k].
+class Place(NamedTuple):
+    """Where the rows lie in the grid: [rows, inputs] each, `powers` [rows, inputs, k+1]."""
 
-    Differentiable in `x`. Outside the grid each function continues along its tangent at the border.
+    span: Tensor  # number of the interval
+    powers: Tensor  # 1, u, u^2, ... u^k of the way u across the interval, 0 to 1
+    width: Tensor  # of the interval
+    beyond: Tensor | None  # signed distance outside the grid, None where no row is
+
+
+def locate(x: Tensor, grid: Tensor, table: Tensor) -> Place:
+    """Places `x` [rows, inputs]; points outside the grid are placed at its border."""
+    low, high, intervals = grid[:, 0], grid[:, -1], grid.shape[1] - 1
+    inside = torch.clamp(x, low, high)
+    if table.shape[1] == 1:  # even intervals
+        width = (high - low) / intervals
+        u = (inside - low).div_(width)
+        span = u.long().clamp_(max=intervals - 1)
+        u = u.sub_(span)
+    else:
+        span = torch.searchsorted(grid[:, 1:-1].contiguous(), inside.T.contiguous(), right=True).T
+        column = torch.arange(x.shape[1], device=x.device)
+        start = grid[column, span]
+        width = grid[column, span + 1] - start
+        u = (inside - start).div_(width)
+    powers = [torch.ones_like(u), u]
+    for _ in range(2, table.shape[2]):
+        powers.append(powers[-1] * u)
+    beyond = None if torch.equal(inside, x) else x - inside
+    return Place(span, torch.stack(powers[: table.shape[2]], dim=2), width, beyond)
+
+
+def local_values(place: Place, table: Tensor) -> Tensor:
+    """Values of the k+1 basis functions that are not zero, the first being number `span`: [rows, inputs, k+1]."""
+    if table.shape[1] == 1:
+        values = place.powers @ table[0, 0]
+    else:
+        values = (place.powers[..., None] * own_polynomials(place, table)).sum(2)
+    return values if place.beyond is None else values + local_slopes(place, table) * place.beyond[..., None]
+
+
+def local_slopes(place: Place, table: Tensor) -> Tensor:
+    """Slopes of the same functions; outside the grid those at its border, where each goes on along its tangent."""
+    if table.shape[2] == 1:
+        return torch.zeros_like(place.powers)
+    rise = place.powers[..., :-1] * torch.arange(1, table.shape[2], dtype=table.dtype, device=table.device)
+    if table.shape[1] == 1:
+        return (rise @ table[0, 0, 1:]).div_(place.width[..., None])
+    return (rise[..., None] * own_polynomials(place, table)[:, :, 1:]).sum(2).div_(place.width[..., None])
+
+
+def own_polynomials(place: Place, table: Tensor) -> Tensor:
+    """The polynomials of each row's interval: [rows, inputs, power, k+1]."""
+    return table[torch.arange(table.shape[0], device=table.device), place.span]
+
+
+def positions(span: Tensor, order: int) -> Tensor:
+    """Where the k+1 values belong in a row of all basis functions: [rows, inputs, k+1]."""
+    return span[..., None] + torch.arange(order, device=span.device)
+
+
+def spread_out(place: Place, local: Tensor, functions: int) -> Tensor:
+    """The k+1 local numbers put in their places among all basis functions: [rows, inputs, functions]."""
+    dense = torch.zeros(*place.span.shape, functions, dtype=local.dtype, device=local.device)
+    return dense.scatter_(2, positions(place.span, local.shape[2]), local)
+
+
+def blocks(rows: int, inputs: int) -> Iterator[slice]:
+    """Slices of rows small enough for what is computed on the way to stay in the processor's cache."""
+    size = max(1, BLOCK // max(inputs, 1))
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+class DenseBasis(torch.autograd.Function):
+    """Values of all basis functions, with a backward pass that touches only the k+1 that are not zero.
+
+    Both go through the rows in blocks: large temporaries cost more than arithmetic.
     """
-    rows, inputs = x.shape
-    intervals, powers = grid.shape[1] - 1, table.shape[2]
-    # The clamp passes the whole gradient at the border itself; minimum and maximum would halve it.
-    inside = torch.clamp(x, grid[:, 0], grid[:, -1])
-    span = torch.searchsorted(
-        grid[:, 1:-1].contiguous(), inside.detach().T.contiguous(), right=True
-    ).T  # [rows, inputs]
-    column = torch.arange(inputs, device=x.device)
-    start = grid[column, span]
-    width = grid[column, span + 1] - start
-    u = (inside - start) / width
-    local = table[column, span]  # [rows, inputs, power, k+1]
-    index = span[..., None] + torch.arange(powers, device=x.device)
-    values = local[..., powers - 1, :]
-    for power in range(powers - 2, -1, -1):
-        values = values * u[..., None] + local[..., power, :]
-    outside = x - inside
-    slopes = None
-    if derivative or bool((outside.detach() != 0).any()):
-        slopes = torch.zeros_like(values)
-        for power in range(powers - 1, 0, -1):
-            slopes = slopes * u[..., None] + power * local[..., power, :]
-        slopes = slopes / width[..., None]
-        values = values + slopes * outside[..., None]
-    empty = torch.zeros(rows, inputs, intervals + powers - 1, dtype=x.dtype, device=x.device)
-    dense = empty.scatter(2, index, values)
-    return dense, (empty.scatter(2, index, slopes) if derivative and slopes is not None else None)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
+        ctx.save_for_backward(x, grid, table)
+        dense = torch.zeros(*x.shape, grid.shape[1] + table.shape[2] - 2, dtype=x.dtype, device=x.device)
+        for rows in blocks(*x.shape):
+            place = locate(x[rows], grid, table)
+            dense[rows].scatter_(2, positions(place.span, table.shape[2]), local_values(place, table))
+        return dense
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        x, grid, table = ctx.saved_tensors
+        result = torch.empty_like(x)
+        for rows in blocks(*x.shape):
+            place = locate(x[rows], grid, table)
+            local = gradient[rows].gather(2, positions(place.span, table.shape[2]))
+            result[rows] = local.mul_(local_slopes(place, table)).sum(2)
+        return result, None, None
+
+
+def basis(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
+    """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives."""
+    return DenseBasis.apply(x, grid, table)  # type: ignore[no-untyped-call]
+
+
+def basis_slopes(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
+    """Slopes of all basis functions at `x`, in the shape of `basis`."""
+    place = locate(x, grid, table)
+    return spread_out(place, local_slopes(place, table), grid.shape[1] + table.shape[2] - 2)
 
 
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
@@ -104,7 +189,7 @@ def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
 
     Where the rows leave a coefficient free, a slight pull to zero decides.
     """
-    values, _ = basis(x, grid, span_polynomials(grid, k))
+    values = basis(x, grid, span_polynomials(grid, k))
     design, targets = values.transpose(0, 1), y.transpose(0, 1)
     size = design.shape[2]
     pull = 0.1 * torch.finfo(x.dtype).eps ** 0.5 * torch.eye(size, dtype=x.dtype, device=x.device)

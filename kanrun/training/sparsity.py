@@ -43,7 +43,7 @@ def penalty_derivatives(model: KAN, x: Tensor, penalty: Penalty) -> tuple[Tensor
 
 def add_layer(matrix: Tensor, start: int, layer: KANLayer, x: Tensor, weight: Tensor) -> None:
     """Adds weight * C / scale^2 of every spline edge (`weight` [n_sub, n_in]) to its own rows and columns."""
-    features, _ = layer.features(x)
+    features = layer.features(x)
     centred = (features - features.mean(0)).transpose(0, 1)
     covariance = centred.transpose(1, 2) @ centred / len(x)
     scale = x.std(0, correction=0) + 0.1

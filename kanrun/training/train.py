@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -71,7 +70,7 @@ def train(
 
     constant = constant_loss(data)
     learned = constant == 0
-    good = copy.deepcopy(model.state_dict())
+    good = model.clone()
     best_state, best = good, math.inf
     stepper, undone, idle = None, 0, 0
     for step in range(steps):
@@ -79,9 +78,9 @@ def train(
         if step <= optimizer.grid_update_until and step % optimizer.grid_update_every == 0:
             model.fit_grids(x)
             if math.isfinite(total(now)):
-                good = copy.deepcopy(model.state_dict())
+                good = model.clone()
             else:
-                model.load_state_dict(good)
+                model.become(good)
                 messages.append(f"{stage}: the grid update at step {step} was not finite and was undone")
             stepper = None
         if stepper is None:
@@ -89,9 +88,9 @@ def train(
         stepper.step(now)
         reached = total(now)
         if math.isfinite(reached):
-            good, undone = copy.deepcopy(model.state_dict()), 0
+            good, undone = model.clone(), 0
         else:
-            model.load_state_dict(good)
+            model.become(good)
             stepper, undone = None, undone + 1
             messages.append(f"{stage}: step {step} was not finite and was undone")
             reached = total(now)
@@ -110,7 +109,7 @@ def train(
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
-    model.load_state_dict(best_state)
+    model.become(best_state)
     return Training(model, history, messages, learned)
 
 

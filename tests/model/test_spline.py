@@ -26,15 +26,19 @@ def points_around(grid: Tensor, rows: int, seed: int, margin: float = 0.0) -> Te
     return grid[:, 0] - margin * width + (1 + 2 * margin) * width * uniform_rows(rows, len(grid), seed, 0.0, 1.0)
 
 
+def both(x: Tensor, grid: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and slopes."""
+    return spline.basis(x, grid, table), spline.basis_slopes(x, grid, table)
+
+
 @orders
 @given(intervals=st.integers(1, 20), seed=st.integers(0, 10**6))
 @quickly
 def test_values_and_slopes_equal_scipy_inside_at_the_knots_and_outside(k: int, intervals: int, seed: int) -> None:
     grid = both_grids(intervals, seed)
     x = torch.cat([points_around(grid, 40, seed, margin=0.3), grid.T])
-    values, slopes = spline.basis(x, grid, spline.span_polynomials(grid, k), derivative=True)
+    values, slopes = both(x, grid, spline.span_polynomials(grid, k))
     assert values.shape == (len(x), 2, intervals + k)
-    assert slopes is not None
     for i in range(2):
         knots, at = grid[i].numpy(), x[:, i].numpy()
         steepest = 1 + np.abs(scipy_basis(knots, k, at, derivative=1)).max()
@@ -47,8 +51,7 @@ def test_values_inside_equal_scipy_to_twelve_digits(k: int) -> None:
     for intervals in (1, 2, 5, 20):
         grid = both_grids(intervals, seed=k)
         x = points_around(grid, 100, seed=intervals)
-        values, slopes = spline.basis(x, grid, spline.span_polynomials(grid, k))
-        assert slopes is None
+        values = spline.basis(x, grid, spline.span_polynomials(grid, k))
         for i in range(2):
             expected = scipy_basis(grid[i].numpy(), k, x[:, i].numpy())
             np.testing.assert_allclose(values[:, i], expected, rtol=0, atol=1e-12)
@@ -59,7 +62,7 @@ def test_values_inside_equal_scipy_to_twelve_digits(k: int) -> None:
 @quickly
 def test_basis_functions_sum_to_one(k: int, intervals: int, seed: int) -> None:
     grid = irregular_grid(intervals, 2, seed)
-    values, _ = spline.basis(points_around(grid, 50, seed, 0.2), grid, spline.span_polynomials(grid, k))
+    values = spline.basis(points_around(grid, 50, seed, 0.2), grid, spline.span_polynomials(grid, k))
     torch.testing.assert_close(values.sum(2), torch.ones(50, 2, dtype=torch.float64), rtol=0, atol=1e-11)
 
 
@@ -67,7 +70,7 @@ def test_basis_functions_sum_to_one(k: int, intervals: int, seed: int) -> None:
 def test_only_the_functions_of_one_interval_are_not_zero(k: int) -> None:
     grid = irregular_grid(9, 1, seed=k)
     middles = (grid[:, 1:] + grid[:, :-1]).T / 2
-    values, _ = spline.basis(middles, grid, spline.span_polynomials(grid, k))
+    values = spline.basis(middles, grid, spline.span_polynomials(grid, k))
     for interval in range(9):
         nonzero = values[interval, 0].nonzero().flatten().tolist()
         assert nonzero == list(range(interval, interval + k + 1))
@@ -80,7 +83,7 @@ def test_a_spline_goes_on_as_a_straight_line_beyond_its_grid(k: int) -> None:
     coefficients = uniform_rows(6 + k, 1, seed=3).flatten()
 
     def value(x: Tensor) -> Tensor:
-        return spline.basis(x[:, None], grid, table)[0][:, 0] @ coefficients
+        return spline.basis(x[:, None], grid, table)[:, 0] @ coefficients
 
     tiny = 1e-6
     for border, outward in ((grid[0, 0], -1.0), (grid[0, -1], 1.0)):
@@ -99,20 +102,17 @@ def test_gradients_by_autograd_are_the_slopes(k: int, margin: float) -> None:
     table = spline.span_polynomials(grid, k)
     x = points_around(grid, 60, seed=k, margin=margin).requires_grad_()
     weights = uniform_rows(2, 5 + k, seed=k)
-    values, slopes = spline.basis(x, grid, table, derivative=True)
-    assert slopes is not None
-    for given_values in (values, spline.basis(x, grid, table)[0]):
-        (gradient,) = torch.autograd.grad((given_values * weights).sum(), x)
-        torch.testing.assert_close(gradient, (slopes * weights).sum(2).detach(), rtol=1e-11, atol=1e-11)
+    values, slopes = both(x, grid, table)
+    (gradient,) = torch.autograd.grad((values * weights).sum(), x)
+    torch.testing.assert_close(gradient, (slopes * weights).sum(2).detach(), rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("derivative", [False, True])
-def test_gradients_at_the_outermost_knots_are_the_full_slopes(derivative: bool) -> None:
+def test_gradients_at_the_outermost_knots_are_the_full_slopes() -> None:
     grid = irregular_grid(5, 1, seed=4)
     table = spline.span_polynomials(grid, 3)
     x = grid[:, [0, 2, -1]].T.clone().requires_grad_()
     weights = uniform_rows(1, 8, seed=5)
-    values, _ = spline.basis(x, grid, table, derivative)
+    values = spline.basis(x, grid, table)
     (gradient,) = torch.autograd.grad((values * weights).sum(), x)
     expected = scipy_basis(grid[0].numpy(), 3, grid[0, [0, 2, -1]].numpy(), derivative=1) @ weights[0].numpy()
     np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-11)
@@ -121,10 +121,9 @@ def test_gradients_at_the_outermost_knots_are_the_full_slopes(derivative: bool) 
 def test_single_precision_keeps_seven_digits() -> None:
     grid = irregular_grid(8, 2, seed=1)
     x = points_around(grid, 50, seed=2, margin=0.2)
-    exact, _ = spline.basis(x, grid, spline.span_polynomials(grid, 3))
-    single, slopes = spline.basis(x.float(), grid.float(), spline.span_polynomials(grid.float(), 3), derivative=True)
+    exact = spline.basis(x, grid, spline.span_polynomials(grid, 3))
+    single, slopes = both(x.float(), grid.float(), spline.span_polynomials(grid.float(), 3))
     assert single.dtype == torch.float32
-    assert slopes is not None
     assert slopes.dtype == torch.float32
     torch.testing.assert_close(single.double(), exact, rtol=1e-4, atol=3e-5)
 
@@ -151,8 +150,7 @@ def test_fitted_grids_increase_and_cover_the_rows(column: list[float], intervals
     rounding = 1e-15 * float(x.abs().max())
     assert float(grid[0, 0]) <= float(x.min()) + rounding
     assert float(grid[0, -1]) >= float(x.max()) - rounding
-    values, slopes = spline.basis(x, grid, spline.span_polynomials(grid, 3), derivative=True)
-    assert slopes is not None
+    values, slopes = both(x, grid, spline.span_polynomials(grid, 3))
     assert bool(torch.isfinite(values).all())
     assert bool(torch.isfinite(slopes).all())
 
@@ -162,7 +160,7 @@ def test_fitted_grids_increase_in_single_precision(offset: float, spread: float)
     x = (offset + spread * uniform_rows(100, 1, 0, 0.0, 1.0)).float()
     grid = spline.fitted_grid(x, 5, 0.02)
     assert bool((grid.diff() > 0).all())
-    values, _ = spline.basis(x, grid, spline.span_polynomials(grid, 3))
+    values = spline.basis(x, grid, spline.span_polynomials(grid, 3))
     assert bool(torch.isfinite(values).all())
 
 
@@ -209,11 +207,11 @@ def test_a_grid_refined_to_a_multiple_keeps_every_spline(k: int, intervals: int,
     coefficients = uniform_rows(2 * (intervals + k), 3, seed).reshape(2, intervals + k, 3)
     table, finer_table = spline.span_polynomials(grid, k), spline.span_polynomials(finer, k)
     nodes = spline.points_within(finer, k + 3)
-    y = torch.einsum("rim,imo->rio", spline.basis(nodes, grid, table)[0], coefficients)
+    y = torch.einsum("rim,imo->rio", spline.basis(nodes, grid, table), coefficients)
     refitted = spline.fit_coefficients(nodes, y, finer, k).transpose(1, 2)
     x = points_around(grid, 40, seed, margin=0.0)
-    before = torch.einsum("rim,imo->rio", spline.basis(x, grid, table)[0], coefficients)
-    after = torch.einsum("rim,imo->rio", spline.basis(x, finer, finer_table)[0], refitted)
+    before = torch.einsum("rim,imo->rio", spline.basis(x, grid, table), coefficients)
+    after = torch.einsum("rim,imo->rio", spline.basis(x, finer, finer_table), refitted)
     torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
 
 
@@ -222,7 +220,7 @@ def test_fitting_reproduces_splines_on_their_own_grid(k: int) -> None:
     grid = irregular_grid(8, 2, seed=k)
     coefficients = uniform_rows(6, 8 + k, seed=k).reshape(2, 3, 8 + k)
     x = points_around(grid, 300, seed=k)
-    values, _ = spline.basis(x, grid, spline.span_polynomials(grid, k))
+    values = spline.basis(x, grid, spline.span_polynomials(grid, k))
     y = torch.einsum("rim,iom->rio", values, coefficients)
     found = spline.fit_coefficients(x, y, grid, k)
     assert found.shape == (2, 3, 8 + k)
@@ -252,3 +250,34 @@ def test_points_within_lie_in_every_interval_borders_included() -> None:
     assert points.shape == (25, 2)
     assert bool((points.diff(dim=0) > 0).all())
     torch.testing.assert_close(points[::4], grid.T, rtol=0, atol=0)
+
+
+@orders
+def test_even_grids_share_one_table_and_give_the_same_values(k: int) -> None:
+    low, high = torch.tensor([-1.0, 0.5]).double(), torch.tensor([2.0, 0.75]).double()
+    grid = spline.uniform_grid(low, high, 7)
+    table = spline.span_polynomials(grid, k)
+    assert table.shape == (1, 1, k + 1, k + 1)
+    x = torch.cat([points_around(grid, 60, seed=k, margin=0.3), grid.T])
+    values, slopes = both(x, grid, table)
+    for i in range(2):
+        knots, at = grid[i].numpy(), x[:, i].numpy()
+        # A step of order 0 falls on the knots themselves, where one rounding decides the side.
+        rows = slice(60) if k == 0 else slice(None)
+        expected = scipy_basis(knots, k, at, derivative=1)
+        np.testing.assert_allclose(values[rows, i], scipy_basis(knots, k, at)[rows], rtol=0, atol=1e-12)
+        rows = slice(60) if k < 2 else slice(None)
+        np.testing.assert_allclose(slopes[rows, i], expected[rows], rtol=0, atol=1e-11 * (1 + np.abs(expected).max()))
+
+
+def test_many_rows_in_blocks_give_what_few_rows_give() -> None:
+    grid = irregular_grid(5, 3, seed=1)
+    table = spline.span_polynomials(grid, 3)
+    x = points_around(grid, spline.BLOCK, seed=1, margin=0.1).requires_grad_()
+    values = spline.basis(x, grid, table)
+    (gradient,) = torch.autograd.grad((values**2).sum(), x)
+    for rows in (slice(0, 7), slice(-7, None)):
+        part = x[rows].detach().requires_grad_()
+        few = spline.basis(part, grid, table)
+        torch.testing.assert_close(few, values[rows], rtol=0, atol=0)
+        torch.testing.assert_close(torch.autograd.grad((few**2).sum(), part)[0], gradient[rows], rtol=1e-14, atol=1e-14)
