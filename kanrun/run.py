@@ -27,6 +27,7 @@ from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import write_config, write_formula_files, write_plots, write_training
 from kanrun.stages import build_network, find_formula, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.symbolic.library import library
 from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
@@ -46,6 +47,7 @@ class Progress:
     history: list[Record] = field(default_factory=list)
     networks: dict[str, KAN] = field(default_factory=dict)
     formulas: list[Formula] = field(default_factory=list)
+    related: list[list[int]] = field(default_factory=list)  # inputs that belong together, contrastive runs only
     relations: list[Relation] = field(default_factory=list)
     stage: str = "start"
 
@@ -125,10 +127,11 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         model = stage("prune", lambda: prune(model, data, config.prune))
         if config.optimizer.refit_steps:
             model = stage("refit", refit)
+    if data.relations:
+        progress.related = related_inputs(model, real_rows(data))
     if config.symbolic.enabled:
         model = stage("symbolic", symbolic)
-        if data.relations:
-            progress.relations = find_relations(model, data)
+        progress.relations = find_relations(model, data, progress.related, library(config.symbolic.library))
 
 
 def stage_entry(name: str, model: KAN, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
@@ -153,9 +156,7 @@ def summary(config: Config, data: Dataset, model: KAN, progress: Progress, secon
         "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if data.relations:
-        last = [network for name, network in progress.networks.items() if name != "symbolic"][-1]
-        groups = related_inputs(last, real_rows(data))
-        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in groups]
+        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in progress.related]
     return metrics
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -179,6 +180,10 @@ class KANLayer(nn.Module):
         """The coefficients of `features`, zero for edges that are not splines: [n_sub, n_in, G+k(+1)]."""
         weights = torch.cat([self.coef, self.base_scale[..., None]], dim=2) if BASES[self.base] else self.coef
         return weights * self.is_spline[..., None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy counts its edges anew: version numbers of tensors start again with it."""
+        return {**self.__dict__, "_known": None}
 
     def structure(self) -> Structure:
         """What the edges are; counted again only after they have changed."""

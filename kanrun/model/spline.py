@@ -175,7 +175,7 @@ class DenseBasis(torch.autograd.Function):
 
 def basis(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
     """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives."""
-    return DenseBasis.apply(x, grid, table)  # type: ignore[no-untyped-call]
+    return DenseBasis.apply(x, grid, table)
 
 
 def basis_slopes(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:

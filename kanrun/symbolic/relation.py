@@ -13,8 +13,9 @@ from torch import Tensor
 from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
 from kanrun.symbolic.expression import edge_expression, number, rounded, scaled, unit_lead
+from kanrun.symbolic.fit import fit_edges
 from kanrun.symbolic.formula import evaluate_all
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.symbolic.library import FUNCTIONS, Function
 from kanrun.symbolic.parser import symbol
 from kanrun.symbolic.snap import EXACT, shortest, snap
 
@@ -77,11 +78,46 @@ def related_groups(model: KAN, real: Tensor) -> list[Group]:
     return list(groups.values())
 
 
-def find_relations(model: KAN, data: Dataset) -> list[Relation]:
-    """The equations of the groups of related inputs in a symbolic network that hold on the real training rows."""
+def find_relations(model: KAN, data: Dataset, groups: list[list[int]], functions: list[Function]) -> list[Relation]:
+    """The equations of these groups of inputs that hold on the real training rows.
+
+    Of two inputs one is a function of the other, which is fitted directly: every monotone function of both sides ties
+    them as well, so the network's own two terms need not be the simplest. The terms of larger groups are those of the
+    symbolic network.
+    """
     real = real_rows(data)
-    found = [write_relation(model, group, data.inputs, real) for group in related_groups(model, real)]
-    return [relation for relation in found if relation.residual < HOLDS]
+    found = []
+    for group in groups:
+        sums = [pair_terms(group, data.inputs, real, functions)] if len(group) == 2 else []
+        sums += [
+            network_terms(model, g, data.inputs) for g in related_groups(model, real) if set(g.inputs) <= set(group)
+        ]
+        relations = [write_relation(terms, data.inputs, real) for terms in sums if terms is not None]
+        holding = [r for r in relations if r.residual < HOLDS]
+        if holding:
+            found.append(min(holding, key=lambda r: (-len(r.inputs), r.residual > EXACT, len(r.equation))))
+    return found
+
+
+def pair_terms(pair: list[int], names: list[str], real: Tensor, functions: list[Function]) -> sp.Expr | None:
+    """y - f(x) with the function that fits one input to the other best, None where none fits well."""
+    both = [(pair[0], pair[1]), (pair[1], pair[0])]
+    x, y = (torch.stack([real[:, way[side]] for way in both], dim=1) for side in (0, 1))
+    best = [(c[0], way) for c, way in zip(fit_edges(x, y, functions), both, strict=True) if c]
+    candidate, (i, j) = min(best, key=lambda b: b[0].score())
+    if candidate.unexplained > HOLDS:
+        return None
+    fitted = edge_expression(candidate.function, candidate.a, candidate.b, candidate.c, symbol(names[i]))
+    return symbol(names[j]) - fitted - number(candidate.d)
+
+
+def network_terms(model: KAN, group: Group, names: list[str]) -> sp.Expr:
+    """The sum over a group's edges in the first layer of a symbolic network."""
+    layer, terms = model.layers[0], sp.Integer(0)
+    for i in group.inputs:
+        a, b, c = layer.affine[group.sub, i].tolist()
+        terms += edge_expression(FUNCTIONS[layer.functions[group.sub, i]], a, b, c, symbol(names[i]))
+    return terms
 
 
 def related_inputs(model: KAN, real: Tensor) -> list[list[int]]:
@@ -93,34 +129,29 @@ def related_inputs(model: KAN, real: Tensor) -> list[list[int]]:
     return sorted(sorted(m) for m in merged)
 
 
-def write_relation(model: KAN, group: Group, names: list[str], real: Tensor) -> Relation:
-    """The relation of one group: its terms, the first one with factor 1, and the constant that they add up to."""
-    layer = model.layers[0]
-    terms = sp.Integer(0)
-    for i in group.inputs:
-        a, b, c = layer.affine[group.sub, i].tolist()
-        terms += edge_expression(FUNCTIONS[layer.functions[group.sub, i]], a, b, c, symbol(names[i]))
+def write_relation(terms: sp.Expr, names: list[str], real: Tensor) -> Relation:
+    """The relation that these terms add up to a constant: the first with factor 1, nice numbers where they hold."""
+    inputs = sorted((n.name for n in terms.free_symbols), key=names.index)
     _, terms = unit_lead(terms)
     terms = terms.as_coeff_Add()[1]
 
     def loss_of(trial: list[sp.Expr]) -> float:
         parts = evaluate_all([*sp.Add.make_args(trial[0])], real, names).numpy()
         total = parts.var(axis=0).sum()
-        if len(sp.Add.make_args(trial[0])) < len(group.inputs) or not total > 0:
+        if len(trial[0].free_symbols) < len(inputs) or len(sp.Add.make_args(trial[0])) < 2 or not total > 0:
             return math.nan
         return float(parts.sum(axis=1).var() / total)
 
     left = snap([terms], loss_of, len(real), EXACT)[0]
     level = float(np.mean(evaluate_all([left], real, names).numpy()))
     right = number(level) if abs(level) > 1e-10 else sp.Integer(0)
-    equation = f"{left} = {right}"
-    short = f"{rounded(left)} = {rounded(right)}"
     solutions = {}
-    for i in group.inputs:
-        solution = solve_for(left, right, symbol(names[i]))
+    for name in inputs:
+        solution = solve_for(left, right, symbol(name))
         if solution is not None:
-            solutions[names[i]] = str(shortest(solution))
-    return Relation([names[i] for i in group.inputs], equation, short, solutions, loss_of([left]))
+            solutions[name] = str(shortest(solution))
+    equation, short = f"{left} = {right}", f"{rounded(left)} = {rounded(right)}"
+    return Relation(inputs, equation, short, solutions, loss_of([left]))
 
 
 INVERSES = {sp.exp: sp.log, sp.log: sp.exp, sp.tanh: sp.atanh, sp.atanh: sp.tanh, sp.atan: sp.tan, sp.asin: sp.sin,

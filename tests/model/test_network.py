@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.model.network import KAN, Width
+from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import autograd_jacobian, plain_forward, tangled_network, uniform_rows
 
 bases = pytest.mark.parametrize("base", ["silu", "identity", "zero"])
@@ -410,3 +411,17 @@ def test_state_survives_a_round_trip_through_the_state_dict() -> None:
     model.fit_grids(x)
     model.load_state_dict(state)
     assert torch.equal(model(x), before)
+
+
+def test_a_clone_whose_functions_are_exchanged_computes_the_new_ones() -> None:
+    x = uniform_rows(10, 1)
+    model = KAN([1, 1])
+    for count in range(4):  # however often the original was changed and evaluated before
+        model.fix(0, 0, 0, "sin")
+        model(x)
+        for changes in range(1, 6):
+            copied = model.clone()
+            for name in ["cos", "exp", "x^2", "x^3", "tanh"][:changes]:
+                copied.fix(0, 0, 0, name)
+            values = FUNCTIONS[copied.layers[0].functions[0, 0]].value(x)
+            torch.testing.assert_close(copied(x), values, msg=f"{count} {changes}")
