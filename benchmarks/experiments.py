@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from kanrun.cli import config_folder
-from kanrun.run import run
+from kanrun.pipeline import run
 
 # experiment: (what the seed sets, seeds, the score)
 EXPERIMENTS = {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kanrun.model.network import KAN
+    from kanrun.pipeline import run
     from kanrun.report.load import LoadedRun, load_run
-    from kanrun.run import run
 
 __version__ = "0.1.0"
 __all__ = ["KAN", "LoadedRun", "load_run", "run"]
@@ -16,7 +16,7 @@ _HOMES = {
     "KAN": "kanrun.model.network",
     "LoadedRun": "kanrun.report.load",
     "load_run": "kanrun.report.load",
-    "run": "kanrun.run",
+    "run": "kanrun.pipeline",
 }
 
 

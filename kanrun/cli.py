@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kanrun.config import GROUPS
 from kanrun.errors import KanrunError, shorten, unknown, wrong
+
+TRACEBACK = "HYDRA_FULL_ERROR=1 shows where"
 
 # What configs/config.yaml says, for a config that comes from elsewhere, such as a run folder.
 HYDRA_SETTINGS = {
@@ -48,6 +51,7 @@ def main() -> None:
     try:
         import hydra
 
+        check_flags(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     except KeyboardInterrupt:
         print("kanrun: interrupted", file=sys.stderr)
@@ -78,7 +82,7 @@ class Job:
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
 
-        from kanrun.run import run
+        from kanrun.pipeline import run
 
         logging.captureWarnings(True)
         folder = HydraConfig.get().runtime.output_dir
@@ -88,10 +92,8 @@ class Job:
             if os.getpid() != self.process:
                 raise
             self.failures += 1
-            known = isinstance(error, KanrunError)
-            complain(
-                str(error).splitlines() if known else [unexpected(error, f"the traceback is in {folder}/kanrun.log")]
-            )
+            log = Path(folder) / "kanrun.log"
+            complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
             return None
         return final.get("mse", final.get("cross_entropy"))
 
@@ -100,11 +102,6 @@ def complain(lines: list[str]) -> None:
     """Shows what is wrong, a line each."""
     for line in lines:
         print(f"kanrun: {line}", file=sys.stderr, flush=True)
-
-
-def unexpected(error: BaseException, where: str) -> str:
-    """One line for an error that is no mistake of the user's."""
-    return f"{type(error).__name__}: {shorten(str(error), 300)} ({where})"
 
 
 def prepared(arguments: list[str]) -> list[str]:
@@ -117,35 +114,74 @@ def prepared(arguments: list[str]) -> list[str]:
     return ready
 
 
+def check_flags(arguments: list[str]) -> None:
+    """Raises KanrunError for a flag that Hydra does not know, instead of a page about all that it knows."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+
+    def fail(message: str) -> None:
+        raise KanrunError(f"{message}; kanrun --help shows what there is")
+
+    parser.error = fail  # type: ignore[method-assign,assignment]
+    parser.parse_args(arguments)
+
+
 def quoted(argument: str, sweep: bool) -> str:
-    """`dataset.formula=sin(x_1)*x_2` with the quotes that Hydra's grammar wants and a shell takes away."""
+    """A formula, or a list of functions, with the quotes that Hydra's grammar wants and a shell takes away."""
     match = re.fullmatch(r"(\+{0,2}dataset\.formula=)([^'\"\[$].*)", argument, flags=re.DOTALL)
-    if not match or match.group(2) == "null":
-        return argument
-    texts = re.split(r",(?![^(]*\))", match.group(2)) if sweep else [match.group(2)]
-    return match.group(1) + ",".join('"' + t.replace('"', '\\"') + '"' for t in texts)
+    if match and match.group(2) != "null":
+        texts = split_outside_brackets(match.group(2)) if sweep else [match.group(2)]
+        return match.group(1) + ",".join('"' + t.replace('"', '\\"') + '"' for t in texts)
+    names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
+    if names:
+        return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
+    return argument
 
 
-def explain(error: BaseException, arguments: list[str]) -> list[str]:
-    """A line for each thing that is wrong with the command line, in terms of what was typed."""
+def split_outside_brackets(text: str) -> list[str]:
+    """The parts between the commas that no bracket encloses."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) -> list[str]:
+    """A line for each thing that is wrong, in terms of what was typed."""
     if isinstance(error, KanrunError):
         return str(error).splitlines()
     text = str(error)
     overrides = dict(a.lstrip("+~").split("=", 1) for a in arguments if "=" in a and not a.startswith("-"))
     key = re.search(r"Could not override '([^']+)'", text)
     if key:
-        return [explain_key(key.group(1), overrides)]
+        from kanrun.validation import known_keys
+
+        known = {*known_keys(), *GROUPS, "experiment"}
+        others = [k for k in overrides if k not in known and not k.startswith("hydra") and "@" not in k]
+        return [explain_key(k, overrides) for k in dict.fromkeys([*others, key.group(1)])]
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, choice = option.group(1).rpartition("/")
-        known = sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
-        return [wrong(group, choice, unknown("option", choice, known))]
+        return [wrong(group, choice, unknown("option", choice, options(group)))]
+    if "Config group override must be" in text:
+        bad = [(g, overrides[g]) for g in [*GROUPS, "experiment"] if overrides.get(g) not in (None, *options(g))]
+        return [wrong(g, choice, unknown("option", choice, options(g))) for g, choice in bad] or [shorten(text, 300)]
     override = getattr(error, "override", None)
     if override:
         return [f"{override}: not of the form key=value ({shorten(text, 150)}); put quotes around special characters"]
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
-    return [unexpected(error, "HYDRA_FULL_ERROR=1 shows where")]
+    return [f"{type(error).__name__}: {shorten(text, 300)} ({where})"]
+
+
+def options(group: str) -> list[str]:
+    """The names of the packaged options of a group."""
+    return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
 
 
 def explain_key(key: str, overrides: dict[str, str]) -> str:
@@ -153,7 +189,8 @@ def explain_key(key: str, overrides: dict[str, str]) -> str:
     from kanrun.validation import known_keys
 
     group = key.split(".")[0]
-    if key in known_keys() and group in overrides:
-        return wrong(key, overrides.get(key, ""), f"not a setting of {group}={overrides[group]}")
+    if key in known_keys():
+        chosen = f"{group}={overrides[group]}" if group in overrides else f"the {group} that is chosen here"
+        return wrong(key, overrides.get(key, ""), f"not a setting of {chosen}")
     close = unknown("key", key, known_keys()).split(" Known:")[0]
     return wrong(key, overrides.get(key, ""), f"{close} All keys: kanrun --help")

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from kanrun.config import GROUPS, Config
+from kanrun.config import GROUPS, Config, FixConfig
 
 INTRO = """\
 kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes the formula that it found.
@@ -45,6 +45,8 @@ def help_text(folder: Path) -> str:
             shown.add(kind)
             lines += [f"  {group}={name}: {first_line(kind)}"]
             lines += [setting_line(f"{group}.{f.name}", f) for f in fields(kind) if f.name != "name"]
+    lines += [f"  each entry of model.fix: {first_line(FixConfig)}"]
+    lines += [setting_line(f.name, f) for f in fields(FixConfig)]
     lines += ["  the run itself"]
     lines += [setting_line(f.name, f) for f in fields(Config) if f.name not in GROUPS]
     return "\n".join([*lines, "", FOOTER])

@@ -65,7 +65,10 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
 def _read_option(group: str, given: Any, problems: list[str]) -> Any:
     """A section whose kind its `name` decides."""
     options = GROUPS[group]
-    name = given.get("name", next(iter(options))) if isinstance(given, Mapping) else None
+    if not isinstance(given, Mapping):
+        problems.append(wrong(group, given, "a mapping of settings is needed"))
+        return None
+    name = given.get("name", next(iter(options)))
     if name not in options:
         problems.append(wrong(f"{group}.name", name, unknown("option", str(name), options)))
         return None
@@ -148,8 +151,8 @@ def check_functions(names: list[str] | None, key: str) -> list[str]:
     """Complaints about names that are not in the library."""
     from kanrun.symbolic.library import FUNCTIONS  # with torch, so not before a run needs it
 
-    if names == []:
-        return [wrong(key, "[]", "at least one function is needed; null means all")]
+    if names is not None and not set(names) - {"0"}:
+        return [wrong(key, names, "at least one function besides 0 is needed; null means all")]
     return [wrong(key, n, unknown("function", n, FUNCTIONS)) for n in names or [] if n not in FUNCTIONS]
 
 

@@ -20,6 +20,8 @@ from kanrun.symbolic.library import FUNCTIONS
 
 Array = NDArray[np.float64]
 
+torch.set_num_threads(1)  # small tensors: threads that wait for each other cost tens of times more than they save
+
 NUMPY_NAMES = {
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
     "Abs": np.abs, "sign": np.sign, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atanh": np.arctanh,

@@ -90,7 +90,7 @@ def locate(x: Tensor, grid: Tensor, table: Tensor) -> Place:
     if table.shape[1] == 1:  # even intervals
         width = (high - low) / intervals
         u = (inside - low).div_(width)
-        span = u.long().clamp_(max=intervals - 1)
+        span = u.long().clamp_(0, intervals - 1)  # also where x is NaN, which then spoils the values alone
         u = u.sub_(span)
     else:
         span = torch.searchsorted(grid[:, 1:-1].contiguous(), inside.T.contiguous(), right=True).T

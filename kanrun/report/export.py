@@ -20,10 +20,15 @@ def as_latex(formulas: list[Formula]) -> str:
     return "".join(f"\\[ {latex_name(f.output)} = {f.latex} \\]\n" for f in formulas)
 
 
+LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {c: "\\" + c for c in "%&#$_"}
+
+
 def latex_name(name: str) -> str:
     """`x_1` as a symbol with an index, other names upright."""
     head, _, tail = name.partition("_")
-    return f"{head}_{{{tail}}}" if len(head) == 1 and tail.isdigit() else "\\mathrm{" + name.replace("_", "\\_") + "}"
+    if len(head) == 1 and head.isalpha() and tail.isdigit():
+        return f"{head}_{{{tail}}}"
+    return "\\mathrm{" + "".join(LATEX.get(c, c) for c in name) + "}"
 
 
 def as_python(formulas: list[Formula], inputs: list[str]) -> str:
@@ -46,7 +51,12 @@ def as_python(formulas: list[Formula], inputs: list[str]) -> str:
     return "\n".join(lines)
 
 
+TAKEN = {"predict", "numpy", "columns", "rows", "values", "x"}
+
+
 def python_name(name: str) -> str:
-    """A name that Python accepts."""
-    clean = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    return f"{clean}_" if keyword.iskeyword(clean) or not clean.isidentifier() else clean
+    """A name that Python accepts and the written module does not use itself."""
+    clean = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    if not clean or clean[0].isdigit():
+        clean = "_" + clean
+    return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN else clean

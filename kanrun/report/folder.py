@@ -19,6 +19,15 @@ from kanrun.symbolic.formula import Formula, evaluate_texts
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 
+RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula.json", "formula.txt", "formula.tex",
+           "formula.py", "model.pt")  # fmt: skip
+
+
+def clear_folder(folder: Path) -> None:
+    """Takes out what an earlier run left in `folder`, so that its results are not taken for those of this one."""
+    for path in [*(folder / name for name in RESULTS), *(folder / "plots").glob("*.[ps][nv]g")]:
+        path.unlink(missing_ok=True)
+
 
 def write_config(folder: Path, config: Config) -> None:
     """The whole config, every default included."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import yaml
 from torch import Tensor
 
 from kanrun.config import Config
-from kanrun.errors import KanrunError
+from kanrun.errors import KanrunError, shorten
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model
 from kanrun.symbolic.formula import evaluate_texts
@@ -36,17 +38,29 @@ class LoadedRun:
 def load_run(folder: str | Path) -> LoadedRun:
     """Everything that a completed run left in `folder`; nothing in it is executed.
 
-    Raises KanrunError where the folder is not one of a completed run.
+    Raises KanrunError where the folder is not one of a completed run, or a file of it cannot be read.
     """
     folder = Path(folder)
-    try:
-        config = read_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        path = folder / "formula.json"
-        formulas = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        model = load_model(folder / "model.pt")
-    except FileNotFoundError as error:
-        raise KanrunError(
-            f"{folder}: not the folder of a completed run, {Path(str(error.filename)).name} is missing"
-        ) from None
+    status = read(folder, "status.json", read_json)
+    if not isinstance(status, dict) or status.get("state") != "completed":
+        raise KanrunError(f"{folder}: not the folder of a completed run, its status.json does not say so")
+    config = read_config(read(folder, "config.yaml", lambda path: yaml.safe_load(path.read_text(encoding="utf-8"))))
+    metrics = read(folder, "metrics.json", read_json)
+    formulas = read(folder, "formula.json", read_json) if (folder / "formula.json").exists() else []
+    model = read(folder, "model.pt", load_model)
     return LoadedRun(config, metrics, formulas, model, [f"x_{i + 1}" for i in range(model.n_in)])
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:
+    """What `reader` makes of a file of the run; every way in which that can fail is a KanrunError."""
+    try:
+        return reader(folder / name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise KanrunError(f"{folder}: not the folder of a completed run, {name} is missing") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, yaml.YAMLError, pickle.UnpicklingError) as error:
+        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error), 120)})") from None

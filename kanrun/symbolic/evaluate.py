@@ -19,6 +19,11 @@ def _znm(n: Array, m: Array, theta: Array, phi: Array) -> Array:
     return np.where(m > 0, np.sqrt(2) * y.real, np.where(m < 0, np.sqrt(2) * y.imag, y.real))
 
 
+def positive(z: Array, values: Array) -> Array:
+    """`values` where z is above 0, NaN elsewhere: there the function is not real, though SciPy gives a number."""
+    return np.where(np.asarray(z) > 0, values, np.nan)
+
+
 EVALUATORS: dict[Any, Callable[..., Any]] = {
     sp.sin: np.sin, sp.cos: np.cos, sp.tan: np.tan, sp.asin: np.arcsin, sp.acos: np.arccos, sp.atan: np.arctan,
     sp.cot: lambda z: 1 / np.tan(z), sp.sec: lambda z: 1 / np.cos(z), sp.csc: lambda z: 1 / np.sin(z),
@@ -28,7 +33,8 @@ EVALUATORS: dict[Any, Callable[..., Any]] = {
     sp.re: np.real, sp.im: np.imag, sp.conjugate: np.conjugate,
     sp.Min: lambda *v: np.minimum.reduce(np.broadcast_arrays(*v)),
     sp.Max: lambda *v: np.maximum.reduce(np.broadcast_arrays(*v)),
-    sp.erf: special.erf, sp.erfc: special.erfc, sp.gamma: special.gamma, sp.loggamma: special.gammaln,
+    sp.erf: special.erf, sp.erfc: special.erfc, sp.gamma: special.gamma,
+    sp.loggamma: lambda z: positive(z, special.gammaln(z)),
     sp.polygamma: lambda n, z: special.polygamma(np.asarray(n, dtype=int), z), sp.digamma: special.digamma,
     sp.beta: special.beta, sp.airyai: lambda z: special.airy(z)[0], sp.airybi: lambda z: special.airy(z)[2],
     sp.besselj: special.jv, sp.bessely: special.yv, sp.besseli: special.iv, sp.besselk: special.kv,
@@ -36,9 +42,9 @@ EVALUATORS: dict[Any, Callable[..., Any]] = {
     sp.yn: lambda n, z: special.spherical_yn(np.asarray(n, dtype=int), z),
     sp.elliptic_k: special.ellipk, sp.elliptic_f: special.ellipkinc,
     sp.elliptic_e: lambda *v: special.ellipe(*v) if len(v) == 1 else special.ellipeinc(*v),
-    sp.LambertW: lambda z: np.real(special.lambertw(z)), sp.zeta: special.zeta,
-    sp.Ei: special.expi, sp.Si: lambda z: special.sici(z)[0], sp.Ci: lambda z: special.sici(z)[1],
-    sp.Shi: lambda z: special.shichi(z)[0], sp.Chi: lambda z: special.shichi(z)[1],
+    sp.LambertW: lambda z: positive(z + np.exp(-1), np.real(special.lambertw(z))), sp.zeta: special.zeta,
+    sp.Ei: special.expi, sp.Si: lambda z: special.sici(z)[0], sp.Ci: lambda z: positive(z, special.sici(z)[1]),
+    sp.Shi: lambda z: special.shichi(z)[0], sp.Chi: lambda z: positive(z, special.shichi(z)[1]),
     sp.fresnels: lambda z: special.fresnel(z)[0], sp.fresnelc: lambda z: special.fresnel(z)[1],
     sp.legendre: special.eval_legendre, sp.chebyshevt: special.eval_chebyt, sp.chebyshevu: special.eval_chebyu,
     sp.hermite: special.eval_hermite, sp.laguerre: special.eval_laguerre, sp.gegenbauer: special.eval_gegenbauer,

@@ -98,11 +98,12 @@ def canonical_phase(function: Function, z: sp.Expr) -> tuple[int, sp.Expr]:
         sign, z = function.parity, scaled(z, sp.Integer(-1))
     if math.isfinite(function.period):
         constant, rest = z.as_coeff_Add()
-        half = function.period / 2
-        turns = round(float(constant) / half)
+        # Half a period turns the sign of sine and cosine; the tangent only repeats after a whole one.
+        step = function.period / 2 if function.name in ("sin", "cos") else function.period
+        turns = round(float(constant) / step)
         if turns:
-            constant = number(float(constant) - turns * half)
-            if function.name in ("sin", "cos") and turns % 2:
+            constant = number(float(constant) - turns * step)
+            if step < function.period and turns % 2:
                 sign = -sign
         z = rest + constant
     return sign, z

@@ -139,7 +139,7 @@ def _refine(
         gradient = torch.einsum("resp,res->esp", jacobian, rest)
         diagonal = matrix.diagonal(dim1=2, dim2=3)
         shift = damping[..., None] * diagonal + 1e-12 * diagonal.amax(2, keepdim=True) + 1e-200
-        step = torch.linalg.solve(matrix + shift[..., None] * identity, gradient)
+        step, _ = torch.linalg.solve_ex(matrix + shift[..., None] * identity, gradient)  # NaN where it is singular
         moved = start - torch.nan_to_num(step, 0.0, 0.0, 0.0)
         z = moved[..., 0] * u + moved[..., 1]
         reached = ((moved[..., 2] * function.value(z) + moved[..., 3] - v) ** 2).mean(0)

@@ -10,8 +10,9 @@ from typing import Any
 import sympy as sp
 
 from kanrun.errors import ConfigError, shorten, unknown, wrong
+from kanrun.symbolic.evaluate import evaluate
 
-MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER = 10_000, 100, 1000, 60
+MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER, MAX_NUMBER = 10_000, 100, 1000, 60, 1e300
 
 CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi, "e": sp.E, "E": sp.E}
 
@@ -34,6 +35,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     "laguerre": (sp.laguerre, (2,)), "gegenbauer": (sp.gegenbauer, (3,)), "jacobi": (sp.jacobi, (4,)),
     "Ynm": (sp.Ynm, (4,)), "Znm": (sp.Znm, (4,)),
 }  # fmt: skip
+
+# SymPy may simplify these at once; all others stay as they are written.
+ELEMENTARY = {
+    *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "exp", "sqrt"),
+    *("cbrt", "Abs", "sign", "log", "ln", "abs", "sgn", "arcsin", "arccos", "arctan", "arctanh", "atan2", "floor"),
+}
 
 # These are expanded into polynomials, which grow with the order: a number, and not a large one.
 ORDERED = {"legendre", "assoc_legendre", "chebyshevt", "chebyshevu", "hermite", "laguerre", "gegenbauer", "jacobi",
@@ -123,22 +130,35 @@ class _Reader:
         raise self.fail(unknown(f"name {name}", name, [*known[:20], *CONSTANTS]))
 
     def operation(self, node: ast.BinOp, depth: int) -> sp.Expr:
-        if isinstance(node.op, ast.BitXor):
-            raise self.fail("a power is written **, not ^")
-        left, right = self.read(node.left, depth + 1), self.read(node.right, depth + 1)
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left - right
-        if isinstance(node.op, ast.Mult):
-            return left * right
-        if isinstance(node.op, ast.Div):
-            return left / right
-        if isinstance(node.op, ast.Pow):
-            if right.is_number and abs(float(right)) > MAX_POWER:
-                raise self.fail(f"powers go from -{MAX_POWER} to {MAX_POWER}")
-            return sp.Pow(left, right)
-        raise self.fail("only + - * / ** are allowed between two values")
+        """Arithmetic; a chain such as a + b + c + ... is walked without going deeper for each of its terms."""
+        chain = []
+        while isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
+            chain.append((node.op, node.right))
+            node = node.left  # type: ignore[assignment]
+        value = self.power(node, depth) if isinstance(node, ast.BinOp) else self.read(node, depth + 1)
+        for op, right_node in reversed(chain):
+            if isinstance(op, ast.BitXor):
+                raise self.fail("a power is written **, not ^")
+            right = self.read(right_node, depth + 1)
+            if isinstance(op, ast.Add):
+                value = value + right
+            elif isinstance(op, ast.Sub):
+                value = value - right
+            elif isinstance(op, ast.Mult):
+                value = value * right
+            elif isinstance(op, ast.Div):
+                value = value / right
+            else:
+                raise self.fail("only + - * / ** are allowed between two values")
+        return self.checked(value)
+
+    def power(self, node: ast.BinOp, depth: int) -> sp.Expr:
+        base, exponent = self.read(node.left, depth + 1), self.read(node.right, depth + 1)
+        if exponent.is_number and abs(float(exponent)) > MAX_POWER:
+            raise self.fail(f"powers go from -{MAX_POWER} to {MAX_POWER}")
+        if base.is_Rational and exponent.is_number and abs(float(exponent)) > 10:
+            base = sp.Float(base, 17)  # exact powers of large numbers grow without end
+        return self.checked(sp.Pow(base, exponent))
 
     def call(self, node: ast.Call, depth: int) -> sp.Expr:
         if not isinstance(node.func, ast.Name):
@@ -154,6 +174,16 @@ class _Reader:
             orders = values[: 2 if name in ("assoc_legendre", "Ynm", "Znm") else 1]
             if any(not (n.is_Integer and abs(int(n)) <= MAX_ORDER) for n in orders):
                 raise self.fail(f"the order of {name} is a whole number up to {MAX_ORDER}")
-        # An exact large integer would be computed exactly (a gamma of 10^9 never ends); as a decimal it costs nothing.
-        values = [sp.Float(v, 17) if v.is_Integer and abs(int(v)) > 100 else v for v in values]
-        return function(*values)
+        if name not in ELEMENTARY:
+            return function(*values, evaluate=False)  # SymPy would multiply it out, or compute numbers without end
+        return self.checked(function(*values))
+
+    def checked(self, value: sp.Expr) -> sp.Expr:
+        """The value, unless it is a number too large to go on with, or not a real one."""
+        if value.is_number:
+            if value.has(sp.I):
+                raise self.fail(f"{shorten(str(value), 60)} in it is not a real number")
+            size = abs(float(evaluate(value, {})[0]))
+            if size > MAX_NUMBER:
+                raise self.fail("a number in it is too large")
+        return value

@@ -17,7 +17,7 @@ EXACT = 1e-20  # a mean squared error below this part of the variance means that
 UNITS = [(sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4)]
 EXACT_UNITS = [
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
-    *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
+    *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 
@@ -101,7 +101,8 @@ def shortest(expression: sp.Expr) -> sp.Expr:
 
 def expanded(expression: sp.Expr) -> sp.Expr:
     """The expression multiplied out, without terms that only rounding has left."""
-    if sp.count_ops(expression) > 100:
+    powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add]
+    if sp.count_ops(expression) > 100 or any(not n.is_Integer or abs(n) > 4 for n in powers) or len(powers) > 4:
         return expression
     terms = sp.Add.make_args(sp.expand(expression))
     largest = max(abs(float(t.as_coeff_Mul()[0])) for t in terms)

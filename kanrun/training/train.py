@@ -94,8 +94,10 @@ def train(
             stepper, undone = None, undone + 1
             messages.append(f"{stage}: step {step} was not finite and was undone")
             reached = total(now)
+        if now.penalty.lamb != weighted(step - 1).penalty.lamb:
+            best = math.inf  # another objective: what was reached before does not count
         idle = 0 if reached < (1 - 1e-3) * best else idle + 1
-        if reached <= best or now.penalty.lamb < objective.penalty.lamb:
+        if reached <= best:
             best, best_state = reached, good
         history.append(record(model, data, objective, stage, step, time.perf_counter() - begin))
         if on_record:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from kanrun.metrics import scores
 from kanrun.model.network import KAN
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
-from kanrun.report.folder import write_config, write_formula_files, write_plots, write_training
+from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
 from kanrun.stages import build_network, find_formula, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.library import library
@@ -50,6 +50,12 @@ class Progress:
     related: list[list[int]] = field(default_factory=list)  # inputs that belong together, contrastive runs only
     relations: list[Relation] = field(default_factory=list)
     stage: str = "start"
+    on_stage: Callable[[], None] = lambda: None
+
+    def enter(self, stage: str) -> None:
+        """A stage begins."""
+        self.stage = stage
+        self.on_stage()
 
 
 def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = False) -> dict[str, Any]:
@@ -59,10 +65,11 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    clear_folder(folder)
     console = Console(quiet)
     progress = Progress()
     with logged_to(folder / "kanrun.log"), status_of(folder, progress):
-        config = config if isinstance(config, Config) else read_config(config)
+        config = read_config(asdict(config) if isinstance(config, Config) else config)
         write_config(folder, config)
         dtype, device = set_up_torch(config)
         data = build_dataset(config, dtype, device)
@@ -71,7 +78,7 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
         metrics = summary(config, data, model, progress, time.perf_counter() - begin)
-        progress.stage = "report"
+        progress.enter("report")
         report(folder, config, data, progress, metrics, begin)
         console.end(data, progress.formulas, progress.relations, metrics, folder)
     return metrics
@@ -81,7 +88,7 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
     """The stages in order; each adds its scores to `progress`."""
 
     def stage(name: str, work: Callable[[], KAN]) -> KAN:
-        progress.stage = name
+        progress.enter(name)
         console.stage(name)
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
@@ -131,7 +138,8 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         progress.related = related_inputs(model, real_rows(data))
     if config.symbolic.enabled:
         model = stage("symbolic", symbolic)
-        progress.relations = find_relations(model, data, progress.related, library(config.symbolic.library))
+        if progress.related:
+            progress.relations = find_relations(model, data, progress.related, library(config.symbolic.library))
 
 
 def stage_entry(name: str, model: KAN, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
@@ -179,6 +187,8 @@ def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
     torch.set_num_threads(config.threads)
     try:
         device = torch.device(config.device)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         found = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
@@ -225,6 +235,7 @@ def status_of(folder: Path, progress: Progress) -> Iterator[None]:
         write_json(folder / "status.json", content)
 
     write("running")
+    progress.on_stage = lambda: write("running")
     log.info("run in %s", folder)
     try:
         yield

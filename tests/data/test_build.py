@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from kanrun.config import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
+from kanrun.data.build import build_dataset, check_match, moved, network_width
+from kanrun.data.dataset import Dataset
+from kanrun.errors import ConfigError
+
+SMALL = {"n_train": 10, "n_test": 6}
+TWO_BY_THREE = SymbolicConfig(formula=["x_1+x_2", "x_1", "x_2"], **SMALL)
+KINDS = [TWO_BY_THREE, MoonsConfig(**SMALL), ContrastiveConfig(**SMALL)]
+SIZES = {"symbolic": (2, 3), "moons": (2, 2), "contrastive": (6, 1)}
+
+
+def build(dataset: DatasetConfig, width: list[Any] | None = None, seed: int = 0) -> Dataset:
+    """The dataset of a config, on the CPU."""
+    config = Config(dataset=dataset, model=ModelConfig(width=width), seed=seed)
+    return build_dataset(config, torch.float64, torch.device("cpu"))
+
+
+def problems(dataset: DatasetConfig, width: list[Any]) -> list[str]:
+    """What is wrong with a width."""
+    with pytest.raises(ConfigError) as caught:
+        build(dataset, width)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("section", KINDS, ids=lambda section: section.name)
+def test_every_kind_of_dataset_is_built_with_a_default_width(section: DatasetConfig) -> None:
+    data = build(section)
+    inputs, outputs = SIZES[section.name]
+    assert data.name == section.name
+    assert (len(data.inputs), len(data.outputs)) == (inputs, outputs)
+    assert data.train.x.shape[1] == inputs
+    assert network_width(Config(dataset=section), data) == [inputs, 5, outputs]
+
+
+@pytest.mark.parametrize("section", KINDS, ids=lambda section: section.name)
+def test_a_width_that_matches_is_taken_as_it_is(section: DatasetConfig) -> None:
+    inputs, outputs = SIZES[section.name]
+    for width in ([inputs, outputs], [inputs, 4, outputs], [inputs, [2, 1], [outputs - 1, 1]]):
+        data = build(section, width)
+        assert network_width(Config(model=ModelConfig(width=width)), data) == width
+
+
+@pytest.mark.parametrize(
+    ("width", "missing"),
+    [
+        ([3, 5, 3], ["2 inputs"]),
+        ([2, 5, 1], ["3 outputs"]),
+        ([1, 1], ["2 inputs", "3 outputs"]),
+        ([2, [2, 2]], ["3 outputs"]),
+        ([4, [2, 2], [1, 1]], ["2 inputs", "3 outputs"]),
+    ],
+)
+def test_all_mismatches_of_the_width_are_named_at_once(width: list[Any], missing: list[str]) -> None:
+    found = problems(TWO_BY_THREE, width)
+    assert len(found) == len(missing)
+    for message, part in zip(found, missing, strict=True):
+        assert message.startswith(f"model.width={str(width).replace(' ', '')}: ")
+        assert part in message
+
+
+def test_for_classes_the_message_speaks_of_classes() -> None:
+    (message,) = problems(MoonsConfig(form="classes", **SMALL), [2, 7])
+    assert "2 classes" in message
+
+
+def test_a_relation_needs_one_output() -> None:
+    assert len(problems(ContrastiveConfig(**SMALL), [5, 2])) == 2
+
+
+def test_the_seed_of_the_dataset_comes_before_that_of_the_run() -> None:
+    for kind in (SymbolicConfig, MoonsConfig, ContrastiveConfig):
+        own, other = build(kind(seed=3, **SMALL), seed=1), build(kind(seed=3, **SMALL), seed=2)
+        assert torch.equal(own.train.x, other.train.x)
+        assert torch.equal(own.train.x, build(kind(**SMALL), seed=3).train.x)
+        assert not torch.equal(own.train.x, build(kind(**SMALL), seed=1).train.x)
+        assert torch.equal(build(kind(seed=0, **SMALL), seed=5).train.x, build(kind(**SMALL), seed=0).train.x)
+
+
+def test_an_unknown_kind_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(TypeError, match="DatasetConfig"):
+        build(DatasetConfig())
+
+
+def test_a_width_can_be_checked_against_any_dataset() -> None:
+    data = build(TWO_BY_THREE)
+    check_match([2, 3], data)
+    with pytest.raises(ConfigError):
+        check_match([2, 2], data)
+
+
+def test_moving_to_another_device_takes_all_rows_along() -> None:
+    data = build(TWO_BY_THREE)
+    assert moved(data, torch.device("cpu")) is data
+    away = moved(data, torch.device("meta"))
+    assert {part.device.type for rows in (away.train, away.test) for part in (rows.x, rows.y)} == {"meta"}
+    assert (away.inputs, away.truth) == (data.inputs, data.truth)
+    assert data.train.x.device.type == "cpu"
+
+
+def test_global_random_numbers_are_left_alone() -> None:
+    torch.manual_seed(4)
+    expected = float(torch.rand(1))
+    torch.manual_seed(4)
+    for section in KINDS:
+        build(section)
+    assert float(torch.rand(1)) == expected

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.model.network import KAN
+from kanrun.report.console import Console, score_table, shown, worse_than_network
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.relation import Relation
+from kanrun.training.history import Record
+from tests.helpers import uniform_rows
+
+
+def dataset(name: str = "planted", classes: bool = False) -> Dataset:
+    rows = [Rows(x, torch.zeros(len(x), 1)) for x in (uniform_rows(30, 2), uniform_rows(20, 2))]
+    task, loss = (CLASSIFICATION, CROSS_ENTROPY) if classes else (REGRESSION, MSE)
+    return Dataset(name, *rows, ["x_1", "x_2"], ["y"], task, loss)
+
+
+def formula(text: str = "x_1**2", exact: bool | None = True, output: str = "y") -> Formula:
+    return Formula(output, text, text, text, 3, {"mse": 0.0}, exact, [])
+
+
+def stage(name: str, **test: Any) -> dict[str, Any]:
+    return {
+        "name": name, "seconds": 1.25, "cpu_seconds": 1.2, "parameters": 12345, "width": [2, [1, 1], 1],
+        "active_edges": 7, "active_inputs": ["x_1"], "train": dict.fromkeys(test, 0.125), "test": test,
+    }  # fmt: skip
+
+
+def regression(before: float, after: float, **more: Any) -> dict[str, Any]:
+    def scores(rmse: float) -> dict[str, float]:
+        return {"mse": rmse**2, "rmse": rmse, "r2": 1 - rmse}
+
+    stages = [stage("train", **scores(9.0)), stage("refit", **scores(before))]
+    return {"stages": [*stages, stage("symbolic", **scores(after), **more)]}
+
+
+def classification(before: float, after: float) -> dict[str, Any]:
+    return {
+        "stages": [
+            stage("train", cross_entropy=0.5, accuracy=before), stage("symbolic", cross_entropy=0.6, accuracy=after)
+        ]
+    }  # fmt: skip
+
+
+# ---- how much worse the formula is ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metrics", "classes", "told"),
+    [
+        (regression(0.5, 0.4), False, []),
+        (regression(0.5, 0.52), False, []),
+        (regression(0.5, 1.5), False, ["3 times", "1.5 against 0.5"]),
+        (regression(0.0, 1e-3), False, ["0.001 against 0"]),
+        (classification(0.9, 0.95), True, []),
+        (classification(0.9, 0.9), True, []),
+        (classification(0.95, 0.9), True, ["lower", "0.050", "0.900 against 0.950"]),
+    ],
+)
+def test_the_summary_says_by_how_much_a_formula_is_worse_than_the_network(
+    metrics: dict[str, Any], classes: bool, told: list[str]
+) -> None:
+    sentences = worse_than_network(dataset(classes=classes), [formula()], metrics)
+    assert len(sentences) == bool(told)
+    assert all(part in sentences[0] for part in told)
+
+
+def test_rows_on_which_the_formula_is_not_finite_are_told() -> None:
+    metrics = regression(0.5, 0.4, nonfinite_rows=3)
+    [sentence] = worse_than_network(dataset(), [formula()], metrics)
+    assert sentence == "the formula is not finite on 3 of 20 test rows"
+
+
+def test_a_formula_without_any_finite_value_is_told_and_not_compared() -> None:
+    metrics = regression(0.5, 0.4, nonfinite_rows=20)
+    metrics["stages"][-1]["test"].update(mse=None, rmse=None, r2=None)
+    assert len(worse_than_network(dataset(), [formula()], metrics)) == 1
+
+
+def test_without_formulas_there_is_nothing_to_compare() -> None:
+    assert worse_than_network(dataset(), [], {"stages": [stage("train", rmse=1.0, mse=1.0, r2=0.0)]}) == []
+
+
+# ---- what is printed -----------------------------------------------------------------------------------------------
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]]}
+    relation = Relation(["x_1", "x_3"], "x_1 + x_3 = 0", "x_1 + x_3 = 0", {}, 0.0)
+    formulas = [formula(), formula("sin(x_2)", exact=False, output="z")]
+    Console().end(dataset(), formulas, [relation], metrics, tmp_path)
+    lines = said(capsys).splitlines()
+    assert "y = x_1**2 (exact)" in lines
+    assert "z = sin(x_2)" in lines
+    assert any(line.startswith("note: ") and "3 times the network's" in line for line in lines)
+    assert "related inputs: x_1, x_3" in lines
+    assert "relation: x_1 + x_3 = 0" in lines
+    assert f"folder {tmp_path}" in lines
+
+
+def test_no_related_inputs_are_told_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Console().end(dataset(), [], [], classification(0.9, 0.9) | {"related_inputs": []}, tmp_path)
+    assert "related inputs: none found" in said(capsys)
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80", "300"])
+@pytest.mark.parametrize("metrics", [regression(0.123456789, 1.23456e-17), classification(0.98765, 0.912345)])
+def test_nothing_is_cut_off_where_nobody_looks_at_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, metrics: dict[str, Any], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    Console().end(dataset(), [formula("x_1 + " * 60 + "x_2")], [], metrics, Path("/a" * 100))
+    out = said(capsys)
+    assert "…" not in out
+    header, *rows = out.splitlines()[: 1 + len(metrics["stages"])]
+    assert header.split()[0] == "stage"
+    assert header.split()[-2:] == ["parameters", "seconds"]
+    for row, entry in zip(rows, metrics["stages"], strict=True):
+        cells = [shown(v) for k, v in entry["test"].items() if not (k == "mse" and "rmse" in entry["test"])]
+        assert row.split()[0] == entry["name"]
+        assert set(cells) <= set(row.split())
+        assert row.split()[-2:] == ["12345", "1.2"]
+    assert "y = " + "x_1 + " * 60 + "x_2 (exact)" in out.splitlines()
+    assert "folder " + "/a" * 100 in out.splitlines()
+
+
+def test_the_table_has_train_and_test_of_every_score_but_not_mse_beside_its_root() -> None:
+    titles = [str(c.header) for c in score_table(regression(0.5, 0.4)).columns]
+    assert titles == ["stage", "train RMSE", "test RMSE", "train R2", "test R2", "parameters", "seconds"]
+    titles = [str(c.header) for c in score_table(classification(0.9, 0.9)).columns]
+    assert titles[1:5] == ["train entropy", "test entropy", "train accuracy", "test accuracy"]
+    mse = {"stages": [stage("train", mse=0.2, accuracy=0.9)]}
+    assert [str(c.header) for c in score_table(mse).columns][1:3] == ["train MSE", "test MSE"]
+
+
+def test_scores_that_do_not_exist_are_shown_as_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = stage("symbolic", mse=None, rmse=None, r2=None)
+    Console().stage_done(entry)
+    assert "test RMSE -" in said(capsys)
+    assert shown(None) == "-"
+    assert shown(0.000123456) == "0.0001235"
+
+
+def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    console = Console()
+    console.begin(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3))
+    console.warn("step [3] of [/red] was undone")
+    console.end(dataset(), [formula("x[/]", output="[red]y")], [], regression(1.0, 1.0), tmp_path / "[blue]")
+    out = said(capsys)
+    assert "[bold]odd[/]: regression, 30 training and 20 test rows, 2 inputs" in out
+    assert "network [2, [1, 1], 1], grid 3, k 3" in out
+    assert "note: step [3] of [/red] was undone" in out
+    assert "[red]y = x[/] (exact)" in out
+    assert f"{tmp_path}/[blue]" in out
+
+
+def test_a_stage_is_told_with_its_time_score_and_size(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().stage_done(stage("prune", cross_entropy=0.3, accuracy=0.875))
+    [line] = said(capsys).splitlines()
+    assert line.split()[:6] == ["prune", "1.2", "s", "test", "accuracy", "0.875"]
+    assert "width [2, [1, 1], 1], 7 edges" in line
+
+
+def test_progress_is_only_for_those_who_watch(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.stage("train")
+    console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
+    assert said(capsys) == ""
+
+
+def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    console = Console(quiet=True)
+    console.begin(dataset(), KAN([2, 1], grid=3))
+    console.stage("train")
+    console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
+    console.warn("something")
+    console.stage_done(stage("train", rmse=1.0, mse=1.0, r2=0.0))
+    console.end(dataset(), [formula()], [], regression(0.5, 1.5), tmp_path)
+    assert said(capsys) == ""

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kanrun.model.network import KAN
+from kanrun.model.pruning import prune_by_score, remove_edges
+from kanrun.report.files import finite, load_model, save_model, write_history, write_json, write_text
+from kanrun.training.history import Record
+from tests.helpers import tangled_network, uniform_rows
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+CONTENT = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+)
+
+
+def without_infinities(content: Any) -> Any:
+    """What is expected back, by another way than the package's: through Python's own lenient JSON."""
+    return json.loads(json.dumps(content), parse_constant=lambda _: None)
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} in a JSON file")
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(CONTENT)
+def test_json_keeps_everything_but_numbers_that_are_not_finite(content: Any) -> None:
+    expected = without_infinities(content)
+    assert finite(content) == expected
+    assert json.loads(json.dumps(finite(content), allow_nan=False), parse_constant=refuse) == expected
+
+
+def test_a_json_file_never_holds_nan(tmp_path: Path) -> None:
+    content = {"a": math.nan, "b": [1.5, math.inf, (2, -math.inf)], "c": {"d": {"e": math.nan}}, "f": "NaN", "g": None}
+    write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    read = json.loads(text, parse_constant=refuse)
+    assert read == {"a": None, "b": [1.5, None, [2, None]], "c": {"d": {"e": None}}, "f": "NaN", "g": None}
+    assert text.endswith("}\n")
+
+
+def test_a_number_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    numbers = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -0.0, math.pi]
+    write_json(tmp_path / "x.json", numbers)
+    assert [n.hex() for n in json.loads((tmp_path / "x.json").read_text())] == [n.hex() for n in numbers]
+
+
+def test_a_file_is_replaced_in_one_go_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_text(path, "first: ä\n")
+    assert path.read_bytes() == "first: ä\n".encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half " * 10000 + "\udc80")
+    assert path.read_text(encoding="utf-8") == "first: ä\n"
+    write_text(path, "second\n")
+    assert path.read_text(encoding="utf-8") == "second\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_the_history_is_a_table_with_a_row_a_step(tmp_path: Path) -> None:
+    records = [Record("train", 0, 1 / 3, 0.5, 1e-300, 0.01), Record("refit", 0, 2e-17, math.pi, 0.0, 0.0)]
+    write_history(tmp_path / "history.csv", records)
+    with (tmp_path / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["stage", "step", "train_loss", "test_loss", "regularization", "seconds"]
+    read = [
+        Record(r["stage"], int(r["step"]), *(float(r[k]) for k in list(rows[0])[2:]))  # type: ignore[arg-type]
+        for r in rows
+    ]
+    assert read == records
+    write_history(tmp_path / "empty.csv", [])
+    assert (tmp_path / "empty.csv").read_text() == "stage,step,train_loss,test_loss,regularization,seconds\n"
+
+
+def pruned_network() -> KAN:
+    model = tangled_network(seed=4)
+    return prune_by_score(model, uniform_rows(30, 3), 0.02, 0.05)
+
+
+def single_precision_network() -> KAN:
+    model = KAN([3, [2, 1], 2], grid=4, seed=6, dtype=torch.float32)
+    model.fit_grids(uniform_rows(40, 3).float() ** 3)
+    model.fix(0, 1, 3, "tanh", 0.7, 0.1, -0.3, 0.2, trainable=False)
+    model.fix(1, 0, 1, "exp", 0.7, 0.1, -0.3, 0.2)
+    return remove_edges(model, ((0, 2, 0), (1, 0, 2)), uniform_rows(20, 3).float())
+
+
+def constant_network() -> KAN:
+    model = KAN([2, 1], grid=3)
+    return remove_edges(model, ((0, 0, 0), (0, 0, 1)), uniform_rows(10, 2))
+
+
+NETWORKS = {
+    "plain": lambda: KAN([3, 4, 2], grid=5, k=3, seed=1),
+    "tangled": lambda: tangled_network(seed=2),
+    "other base and order": lambda: tangled_network("zero", k=1, seed=3),
+    "steps": lambda: tangled_network("identity", k=0, seed=5),
+    "single precision": single_precision_network,
+    "products alone": lambda: KAN([3, [0, 2], [1, 1]], grid=2, k=2, seed=7),
+    "refined": lambda: tangled_network(seed=8).refine(9),
+    "pruned": pruned_network,
+    "constant": constant_network,
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_loaded_network_is_the_saved_one(tmp_path: Path, name: str) -> None:
+    model = NETWORKS[name]()
+    save_model(tmp_path / "model.pt", model)
+    loaded = load_model(tmp_path / "model.pt")
+    x = uniform_rows(40, model.n_in, seed=9, low=-1.5, high=1.5).to(model.layers[0].coef.dtype)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), model(x))
+    assert loaded.width == model.width
+    assert (loaded.grid, loaded.k, loaded.base, loaded.grid_eps) == (model.grid, model.k, model.base, model.grid_eps)
+    assert loaded.parameter_count() == model.parameter_count()
+    assert torch.equal(loaded.get_vector(), model.get_vector())
+    assert (loaded.active_edges(), loaded.active_inputs()) == (model.active_edges(), model.active_inputs())
+    for one, two in zip(loaded.layers, model.layers, strict=True):
+        assert one.functions == two.functions
+        assert torch.equal(one.is_trainable, two.is_trainable)
+
+
+@pytest.mark.parametrize("name", ["tangled", "pruned"])
+def test_a_loaded_network_can_be_trained_on_like_the_saved_one(tmp_path: Path, name: str) -> None:
+    model = NETWORKS[name]()
+    save_model(tmp_path / "model.pt", model)
+    loaded = load_model(tmp_path / "model.pt")
+    x = uniform_rows(30, model.n_in, seed=9)
+    gradients = []
+    for network in (model, loaded):
+        network.fit_grids(x)
+        (network(x) ** 2).mean().backward()
+        gradients.append([p.grad for p in network.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 3
+    assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-14) for a, b in zip(*gradients, strict=True))
+
+
+def test_the_saved_network_is_plain_data(tmp_path: Path) -> None:
+    save_model(tmp_path / "model.pt", tangled_network())
+    saved = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert saved["layers"][0]["coef"].requires_grad is False
+
+
+def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    torch.save({"layers": Trap()}, tmp_path / "model.pt")
+    with pytest.raises((pickle.UnpicklingError, Exception)):
+        load_model(tmp_path / "model.pt")
+    assert not (tmp_path / "sprung").exists()

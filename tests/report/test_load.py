@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from kanrun.config import Config, LbfgsConfig, ModelConfig, MoonsConfig, PlotsConfig, SymbolicConfig, SymbolicFitConfig
+from kanrun.errors import KanrunError
+from kanrun.report.load import load_run
+from kanrun.pipeline import run
+from tests.helpers import uniform_rows
+
+OFF = PlotsConfig("none", enabled=False)
+
+
+def small() -> Config:
+    return Config(
+        dataset=SymbolicConfig(formula=["x_1**2", "sin(x_2)"], n_train=40, n_test=20),
+        model=ModelConfig(width=[2, 2], grid=3),
+        optimizer=LbfgsConfig(steps=2, refit_steps=2, iterations=8),
+        symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"]),
+        plots=OFF,
+        seed=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    run(small(), folder, quiet=True)
+    return folder
+
+
+def test_a_run_comes_back_with_config_metrics_formulas_and_network(finished: Path) -> None:
+    loaded = load_run(str(finished))
+    assert loaded.config == small()
+    assert loaded.metrics == json.loads((finished / "metrics.json").read_text())
+    assert loaded.formulas == json.loads((finished / "formula.json").read_text())
+    assert loaded.inputs == ["x_1", "x_2"]
+    x = uniform_rows(15, 2, seed=3)
+    expected = torch.stack([x[:, 0] ** 2, torch.sin(x[:, 1])], dim=1)
+    assert torch.allclose(loaded.predict(x), expected, atol=1e-12)
+    with torch.no_grad():
+        assert torch.allclose(loaded.model(x), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_network_of_a_run_without_formulas_is_its_last_network(tmp_path: Path, dtype: str) -> None:
+    config = Config(
+        dataset=MoonsConfig(n_train=40, n_test=20), model=ModelConfig(width=[2, [1, 1], 2], grid=3), dtype=dtype,
+        optimizer=LbfgsConfig(steps=2, iterations=5), symbolic=SymbolicFitConfig("none", enabled=False), plots=OFF,
+    )  # fmt: skip
+    metrics = run(config, tmp_path, quiet=True)
+    loaded = load_run(tmp_path)
+    assert loaded.formulas == []
+    assert loaded.model.width == metrics["stages"][-1]["width"]
+    assert {p.dtype for p in loaded.model.parameters()} == {getattr(torch, dtype)}
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name: str, text: str) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return apply
+
+
+def set_state(state: str) -> Callable[[Path], None]:
+    return write("status.json", json.dumps({"state": state, "stage": "train", "error": None}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (remove("config.yaml"), "config.yaml"),
+        (remove("metrics.json"), "metrics.json"),
+        (remove("model.pt"), "model.pt"),
+        (write("config.yaml", ""), "config"),
+        (write("config.yaml", "seed: [1"), "config.yaml"),
+        (write("config.yaml", "sede: 1"), "sede=1"),
+        (write("metrics.json", "{"), "metrics.json"),
+        (write("formula.json", "[{"), "formula.json"),
+        (write("model.pt", "no network"), "model.pt"),
+        (set_state("failed"), "failed"),
+        (set_state("running"), "running"),
+        (set_state("interrupted"), "interrupted"),
+    ],
+)
+def test_a_folder_that_holds_no_completed_run_is_refused_in_one_line(
+    finished: Path, tmp_path: Path, damage: Callable[[Path], None], named: str
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    damage(folder)
+    with pytest.raises(KanrunError) as caught:
+        load_run(folder)
+    assert named in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "empty", "file"])
+def test_what_is_no_run_folder_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "empty":
+        path.mkdir()
+    elif kind == "file":
+        path.write_text("text")
+    with pytest.raises(KanrunError) as caught:
+        load_run(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_failed_run_in_the_folder_of_a_finished_one_is_not_taken_for_it(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    with pytest.raises(KanrunError):
+        run({"seed": -1}, folder, quiet=True)
+    with pytest.raises(KanrunError):
+        load_run(folder)
+
+
+def test_a_run_without_formulas_in_the_folder_of_one_with_them_has_none(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    config = small()
+    config.symbolic = SymbolicFitConfig("none", enabled=False)
+    run(config, folder, quiet=True)
+    assert load_run(folder).formulas == []
