@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from kanrun.cli import config_folder
 from kanrun.config import GROUPS
-from kanrun.report.load import load_run
 from kanrun.pipeline import run
+from kanrun.report.load import load_run
 from tests.contract import read_json, violations
 
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]

@@ -62,7 +62,7 @@ def test_help_explains_every_setting_and_what_is_allowed(text: str, key: str, na
 
 
 def test_help_names_what_a_fixed_edge_can_be_given(text: str) -> None:
-    about = text[text.index(settings_of(text, "model.fix")[0]) :].partition("optimizer=")[0]
+    about = text[text.index(settings_of(text, "model.fix")[0]) :].partition("the run itself")[0]
     names = [f.name for f in fields(FixConfig) if len(f.name) > 1]  # a, b, c, d are words as well
     assert [name for name in names if not re.search(rf"\b{name}\b", about)] == []
 

@@ -32,8 +32,8 @@ from kanrun.config import (
 from kanrun.data.build import build_dataset
 from kanrun.errors import KanrunError
 from kanrun.model.network import KAN
-from kanrun.report.load import load_run
 from kanrun.pipeline import run
+from kanrun.report.load import load_run
 from kanrun.validation import read_config
 from tests.contract import read_json, violations
 

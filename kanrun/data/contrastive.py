@@ -26,6 +26,8 @@ def make_contrastive(config: ContrastiveConfig, seed: int, dtype: torch.dtype) -
     names = [f"x_{i + 1}" for i in range(config.n_inputs)]
     relations = read_relations(config.relations, names)
     domain = read_domain(config.domain, config.n_inputs)
+    if len(domain) != config.n_inputs:
+        raise ConfigError(wrong("dataset.domain", config.domain, f"one pair for each of the {config.n_inputs} inputs"))
     parts = []
     for stream, rows in ((1, config.n_train), (2, config.n_test)):
         draw = np.random.default_rng([seed, stream])

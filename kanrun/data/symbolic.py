@@ -67,7 +67,7 @@ def read_domain(given: object, n_inputs: int, key: str = "dataset.domain") -> li
     domain = []
     for pair in pairs:
         numbers = [p for p in pair if isinstance(p, (int, float)) and not isinstance(p, bool) and np.isfinite(p)]
-        if len(pair) != 2 or len(numbers) != 2 or not numbers[0] < numbers[1]:
+        if len(pair) != 2 or len(numbers) != 2 or not 0 < numbers[1] - numbers[0] < np.inf:
             raise ConfigError(wrong(key, given, form))
         domain.append((float(pair[0]), float(pair[1])))
     if len(domain) < n_inputs:

@@ -6,7 +6,7 @@ import keyword
 
 from sympy.printing.numpy import NumPyPrinter
 
-from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.formula import OWN_LENGTH, Formula
 from kanrun.symbolic.parser import parse_formula
 
 
@@ -36,7 +36,9 @@ def as_python(formulas: list[Formula], inputs: list[str]) -> str:
     lines = ['"""Formulas found by kanrun; needs only NumPy."""', "", "import numpy", ""]
     arguments = [python_name(n) for n in inputs]
     for f in formulas:
-        code = NumPyPrinter({"fully_qualified_modules": True}).doprint(parse_formula(f.expression, inputs, f.output))
+        code = NumPyPrinter({"fully_qualified_modules": True}).doprint(
+            parse_formula(f.expression, inputs, f.output, OWN_LENGTH)
+        )
         lines += ["", f"def {python_name(f.output)}({', '.join(arguments)}):", f"    return {code}", ""]
     calls = ", ".join(f"{python_name(f.output)}(*columns)" for f in formulas)
     lines += [
@@ -56,7 +58,7 @@ TAKEN = {"predict", "numpy", "columns", "rows", "values", "x"}
 
 def python_name(name: str) -> str:
     """A name that Python accepts and the written module does not use itself."""
-    clean = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-    if not clean or clean[0].isdigit():
+    clean = "".join(c if ("a" + c).isidentifier() else "_" for c in name)
+    if not clean.isidentifier():
         clean = "_" + clean
     return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN else clean

@@ -42,8 +42,9 @@ def load_run(folder: str | Path) -> LoadedRun:
     """
     folder = Path(folder)
     status = read(folder, "status.json", read_json)
-    if not isinstance(status, dict) or status.get("state") != "completed":
-        raise KanrunError(f"{folder}: not the folder of a completed run, its status.json does not say so")
+    state = status.get("state") if isinstance(status, dict) else None
+    if state != "completed":
+        raise KanrunError(f"{folder}: not the folder of a completed run, its status.json says {state}")
     config = read_config(read(folder, "config.yaml", lambda path: yaml.safe_load(path.read_text(encoding="utf-8"))))
     metrics = read(folder, "metrics.json", read_json)
     formulas = read(folder, "formula.json", read_json) if (folder / "formula.json").exists() else []

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 def _znm(n: Array, m: Array, theta: Array, phi: Array) -> Array:
     """Real spherical harmonics as SymPy defines them."""
-    y = special.sph_harm_y(n, np.abs(m), theta, phi)
+    y = special.sph_harm_y(n, m, theta, phi)
     return np.where(m > 0, np.sqrt(2) * y.real, np.where(m < 0, np.sqrt(2) * y.imag, y.real))
 
 
@@ -47,7 +47,9 @@ EVALUATORS: dict[Any, Callable[..., Any]] = {
     sp.Shi: lambda z: special.shichi(z)[0], sp.Chi: lambda z: positive(z, special.shichi(z)[1]),
     sp.fresnels: lambda z: special.fresnel(z)[0], sp.fresnelc: lambda z: special.fresnel(z)[1],
     sp.legendre: special.eval_legendre, sp.chebyshevt: special.eval_chebyt, sp.chebyshevu: special.eval_chebyu,
-    sp.hermite: special.eval_hermite, sp.laguerre: special.eval_laguerre, sp.gegenbauer: special.eval_gegenbauer,
+
+    sp.hermite: lambda n, z: special.eval_hermite(np.asarray(n, dtype=int), z),
+    sp.laguerre: special.eval_laguerre, sp.gegenbauer: special.eval_gegenbauer,
     sp.jacobi: special.eval_jacobi,
     sp.assoc_legendre: lambda n, m, z: special.lpmv(m, n, z),
     sp.Ynm: lambda n, m, theta, phi: special.sph_harm_y(np.asarray(n, int), np.asarray(m, int), theta, phi),

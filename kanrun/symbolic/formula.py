@@ -20,6 +20,8 @@ from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap
 from kanrun.training.objective import loss_value
 
+OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
+
 
 @dataclass(frozen=True)
 class Alternative:
@@ -46,7 +48,7 @@ class Formula:
 
 def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
     """Values of formulas given as text at `rows` [rows, inputs]: [rows, formulas], NaN where not finite."""
-    return evaluate_all([parse_formula(t, inputs, "expression") for t in texts], rows, inputs)
+    return evaluate_all([parse_formula(t, inputs, "expression", OWN_LENGTH) for t in texts], rows, inputs)
 
 
 def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) -> Tensor:

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from kanrun.errors import ConfigError, shorten, unknown, wrong
 from kanrun.symbolic.evaluate import evaluate
 
 MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER, MAX_NUMBER = 10_000, 100, 1000, 60, 1e300
+
+NOT_FINITE = (sp.zoo, sp.oo, -sp.oo, sp.nan)
 
 CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi, "e": sp.E, "E": sp.E}
 
@@ -58,7 +61,9 @@ def input_index(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def parse_formula(text: object, names: list[str] | None = None, key: str = "dataset.formula") -> sp.Expr:
+def parse_formula(
+    text: object, names: list[str] | None = None, key: str = "dataset.formula", most: int = MAX_LENGTH
+) -> sp.Expr:
     """The expression that `text` writes over x_1, x_2, ... or over `names`.
 
     Raises ConfigError naming `key` for anything that is not a formula over known names and functions.
@@ -67,8 +72,8 @@ def parse_formula(text: object, names: list[str] | None = None, key: str = "data
         text = repr(text)
     if not isinstance(text, str) or not text.strip():
         raise ConfigError(wrong(key, text, "a formula as text is needed, e.g. 'exp(sin(pi*x_1)+x_2**2)'"))
-    if len(text) > MAX_LENGTH:
-        raise ConfigError(wrong(key, text, f"a formula has at most {MAX_LENGTH} characters"))
+    if len(text) > most:
+        raise ConfigError(wrong(key, text, f"a formula has at most {most} characters"))
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -80,7 +85,7 @@ def parse_formula(text: object, names: list[str] | None = None, key: str = "data
         raise ConfigError(wrong(key, text, "a number in it is too large, or it divides by zero")) from None
     except (TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(wrong(key, text, f"not a formula: {shorten(str(error), 100)}")) from None
-    if result.has(sp.zoo, sp.oo, -sp.oo, sp.nan):
+    if result.has(*NOT_FINITE):
         raise ConfigError(wrong(key, text, "the formula is not finite"))
     return result
 
@@ -175,15 +180,17 @@ class _Reader:
             if any(not (n.is_Integer and abs(int(n)) <= MAX_ORDER) for n in orders):
                 raise self.fail(f"the order of {name} is a whole number up to {MAX_ORDER}")
         if name not in ELEMENTARY:
-            return function(*values, evaluate=False)  # SymPy would multiply it out, or compute numbers without end
+            # SymPy would multiply it out, or compute numbers without end.
+            result = function(*values, evaluate=False)
+            if not result.free_symbols and not np.isfinite(evaluate(result, {})[0]):
+                raise self.fail("the formula is not finite")
+            return result
         return self.checked(function(*values))
 
     def checked(self, value: sp.Expr) -> sp.Expr:
         """The value, unless it is a number too large to go on with, or not a real one."""
-        if value.is_number:
-            if value.has(sp.I):
-                raise self.fail(f"{shorten(str(value), 60)} in it is not a real number")
-            size = abs(float(evaluate(value, {})[0]))
-            if size > MAX_NUMBER:
-                raise self.fail("a number in it is too large")
+        if value.has(*NOT_FINITE):
+            raise self.fail("the formula is not finite")
+        if value.is_number and abs(float(evaluate(value, {})[0])) > MAX_NUMBER:
+            raise self.fail("not finite on its domain, a number in it is too large")
         return value

@@ -117,9 +117,11 @@ class Search:
         return self.tried[-1]
 
     def candidates(self, model: KAN, edges: list[Edge]) -> list[list[Candidate]]:
-        """The library fitted to the curves of these edges of `model`, best first."""
-        rows = self.x[:: max(1, len(self.x) // FIT_ROWS)]
-        return fit_edges(*edge_curves(model, rows, edges), self.functions)
+        """The library fitted to the curves of these edges of `model`, best first; a constant where nothing fits."""
+        inputs, outputs = edge_curves(model, self.x[:: max(1, len(self.x) // FIT_ROWS)], edges)
+        levels = outputs.mean(0).nan_to_num(0.0, 0.0, 0.0).tolist()
+        constants = [Candidate(self.functions[0], 1.0, 0.0, 0.0, level, 1.0) for level in levels]
+        return [found or [c] for found, c in zip(fit_edges(inputs, outputs, self.functions), constants, strict=True)]
 
     def exchange(self, best: Symbolic, edge: Edge, first_choices: list[str], choices: int, steps: int) -> Symbolic:
         """Tries other functions on one edge, each in the whole network, and gives the best network."""

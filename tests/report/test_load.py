@@ -10,8 +10,8 @@ import torch
 
 from kanrun.config import Config, LbfgsConfig, ModelConfig, MoonsConfig, PlotsConfig, SymbolicConfig, SymbolicFitConfig
 from kanrun.errors import KanrunError
-from kanrun.report.load import load_run
 from kanrun.pipeline import run
+from kanrun.report.load import load_run
 from tests.helpers import uniform_rows
 
 OFF = PlotsConfig("none", enabled=False)

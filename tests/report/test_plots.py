@@ -77,7 +77,7 @@ def assert_apart(boxes: list[Bbox], within: BboxBase) -> None:
         overlap = Bbox.intersection(a, b)
         assert overlap is None or overlap.width < 0.5 or overlap.height < 0.5, (a, b)
     for box in boxes:
-        assert within.x0 <= box.x0 <= box.x1 <= within.x1 and within.y0 <= box.y0 <= box.y1 <= within.y1  # noqa: PT018
+        assert within.x0 <= box.x0 <= box.x1 <= within.x1 and within.y0 <= box.y0 <= box.y1 <= within.y1
 
 
 def pruned_and_fixed() -> KAN:
