@@ -31,7 +31,8 @@ def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
         right = ((kept > 0.5) == (aims > 0.5)).all(1)
         if data.task != CLASSIFICATION:
             result["rmse"] = math.sqrt(mse) if mse is not None else None
-            spread = as_number(((aims - aims.mean(0)) ** 2).mean()) if len(aims) else None
+            varies = len(aims) > 0 and bool((aims != aims[0]).any())
+            spread = as_number(((aims - aims.mean(0)) ** 2).mean()) if varies else None
             result["r2"] = None if mse is None or not spread else 1 - mse / spread
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(right.sum()) / len(targets)

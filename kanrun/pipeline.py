@@ -74,6 +74,7 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
         dtype, device = set_up_torch(config)
         data = build_dataset(config, dtype, device)
         model = build_network(config, network_width(config, data), data.train.x)
+        check_start(model, data, config)
         console.begin(data, model)
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
@@ -180,6 +181,16 @@ def report(
         write_plots(folder, data, progress.networks, progress.history, progress.formulas, config.plots.beta)
     metrics["total_seconds"], metrics["peak_memory_mib"] = time.perf_counter() - begin, peak_memory()
     write_json(folder / "metrics.json", metrics)
+
+
+def check_start(model: KAN, data: Dataset, config: Config) -> None:
+    """Raises ConfigError where fixed edges leave the network without finite outputs, from which no training leads out."""
+    with torch.no_grad():
+        lost = int((~torch.isfinite(model(data.train.x)).all(1)).sum())
+    if lost:
+        functions, rows = ", ".join(f.function for f in config.model.fix), len(data.train.x)
+        reason = f"with it the network has no finite output on {lost} of {rows} training rows; a shift b may help"
+        raise ConfigError(wrong("model.fix", functions, reason))
 
 
 def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:

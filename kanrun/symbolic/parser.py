@@ -86,8 +86,17 @@ def parse_formula(
     except (TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(wrong(key, text, f"not a formula: {shorten(str(error), 100)}")) from None
     if result.has(*NOT_FINITE):
-        raise ConfigError(wrong(key, text, "the formula is not finite"))
+        raise ConfigError(wrong(key, text, "not finite on its domain"))
+    if result.has(sp.I) and not is_real_somewhere(result):
+        raise ConfigError(wrong(key, text, "its values are not real numbers"))
     return result
+
+
+def is_real_somewhere(expression: sp.Expr) -> bool:
+    """Whether a formula with imaginary parts has real values at some points all the same."""
+    points = np.array([-1.3, -0.4, 0.3, 1.7])
+    columns = {s.name: np.roll(points, i) for i, s in enumerate(sorted(expression.free_symbols, key=str))}
+    return bool(np.isfinite(evaluate(expression, columns)).any())
 
 
 class _Reader:
@@ -183,14 +192,14 @@ class _Reader:
             # SymPy would multiply it out, or compute numbers without end.
             result = function(*values, evaluate=False)
             if not result.free_symbols and not np.isfinite(evaluate(result, {})[0]):
-                raise self.fail("the formula is not finite")
+                raise self.fail("not finite on its domain")
             return result
         return self.checked(function(*values))
 
     def checked(self, value: sp.Expr) -> sp.Expr:
         """The value, unless it is a number too large to go on with, or not a real one."""
         if value.has(*NOT_FINITE):
-            raise self.fail("the formula is not finite")
+            raise self.fail("not finite on its domain")
         if value.is_number and abs(float(evaluate(value, {})[0])) > MAX_NUMBER:
             raise self.fail("not finite on its domain, a number in it is too large")
         return value

@@ -94,7 +94,7 @@ def test_both_forms_have_the_same_rows() -> None:
 
 
 def test_training_and_test_rows_are_separate_draws() -> None:
-    data = make()
+    data = make(n_train=150, n_test=150)
     rows = torch.cat([data.train.x, data.test.x])
     assert len(rows.unique(dim=0)) == 300
 

@@ -179,8 +179,6 @@ def test_rows_have_the_precision_of_the_run(dtype: torch.dtype) -> None:
         ("acos(2*x_1)", [-1, 1]),
         ("exp(1000*x_1)", [0, 1]),
         ("log(-1-x_1**2)", [-1, 1]),
-        ("gamma(0)*x_1", [-1, 1]),
-        ("zeta(x_1-x_1+1)*x_1", [-1, 1]),
         ("x_1+(-8)**(1/3)", [-1, 1]),
         ("Ynm(2,1,x_1,x_2)", [0.1, 1]),
         (["x_1", "log(x_1)"], [-1, 1]),
@@ -243,7 +241,7 @@ def test_any_proper_domain_is_read_as_it_is(low: float, width: float, inputs: in
 
 WRONG_FORMULAS: list[Any] = [
     [], [""], ["x_1", None], [["x_1"]], {}, None, "", "y+1", ["x_1", "x_2+"], True, "sqrt(-1)*x_1", "10**400*x_1",
-    "gamma(10**9)*x_1", "x_1+9**9**9**9",
+    "gamma(10**9)*x_1", "gamma(0)*x_1", "zeta(x_1-x_1+1)*x_1", "x_1+9**9**9**9",
 ]  # fmt: skip
 
 
