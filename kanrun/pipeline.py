@@ -184,7 +184,7 @@ def report(
 
 
 def check_start(model: KAN, data: Dataset, config: Config) -> None:
-    """Raises ConfigError where fixed edges leave the network without finite outputs, from which no training leads out."""
+    """Raises ConfigError where fixed edges leave the network without finite outputs, which no training mends."""
     with torch.no_grad():
         lost = int((~torch.isfinite(model(data.train.x)).all(1)).sum())
     if lost:

@@ -248,3 +248,24 @@ WRONG_FORMULAS: list[Any] = [
 @pytest.mark.parametrize("formula", WRONG_FORMULAS, ids=repr)
 def test_wrong_formulas_are_refused_with_the_key(formula: Any) -> None:
     assert complaint(formula=formula).startswith("dataset.formula=")
+
+
+INSIDE_OUT = [
+    "hermite(3,{})", "floor({})", "atan2({},x_1)", "Max({},x_1)", "sign({})", "elliptic_k({})", "elliptic_f({},0.5)",
+    "elliptic_e({},0.5)", "beta({},2)", "zeta({})", "loggamma({})", "LambertW({})", "Ei({})", "Si({})", "Ci({})",
+    "Shi({})", "fresnels({})", "airyai({})", "jn(2,{})", "besselk(1,{})", "legendre(3,{})", "assoc_legendre(2,1,{})",
+    "laguerre(2,{})", "jacobi(2,1,1,{})", "Ynm(2,1,{},x_1)", "Znm(2,-1,{},x_1)", "cbrt({})", "digamma({})", "erf({})",
+    "Abs({})", "log({},2)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("inner", ["Ynm(1,1,x_1,x_2)", "x_1+sqrt(-1)*x_2"])
+@pytest.mark.parametrize("outer", INSIDE_OUT)
+def test_functions_of_complex_values_give_finite_rows_or_a_complaint(outer: str, inner: str) -> None:
+    text = f"re({outer.format(inner)})"
+    try:
+        data = make(text, domain=[0.2, 0.9])
+    except ConfigError as error:
+        assert "dataset.formula" in str(error)  # noqa: PT017
+    else:
+        assert bool(torch.isfinite(data.train.y).all())

@@ -133,6 +133,7 @@ ONE_INPUT: dict[str, Callable[[Array], Array]] = {
     "hermite(4,x_1)": lambda x: special.eval_hermite(4, x), "laguerre(3,x_1)": lambda x: special.eval_laguerre(3, x),
     "gegenbauer(3,0.7,x_1)": lambda x: special.eval_gegenbauer(3, 0.7, x),
     "jacobi(3,0.5,1.5,x_1)": lambda x: special.eval_jacobi(3, 0.5, 1.5, x),
+    "re(Ynm(2,1,0.7,0.3))*x_1": lambda x: special.sph_harm_y(2, 1, 0.7, 0.3).real * x,
     "Ynm(2,0,x_1,1)": lambda x: np.sqrt(5 / np.pi) / 4 * (3 * np.cos(x) ** 2 - 1),
     "Znm(2,0,x_1,1)": lambda x: np.sqrt(5 / np.pi) / 4 * (3 * np.cos(x) ** 2 - 1),
 }  # fmt: skip
