@@ -108,7 +108,15 @@ def prepared(arguments: list[str]) -> list[str]:
     """The arguments with what Hydra needs besides: its settings for a foreign config, and quotes around formulas."""
     sweep = bool({"-m", "--multirun"} & set(arguments))
     ready = [quoted(a, sweep) for a in arguments]
-    if any(a.split("=")[0] in ("--config-path", "-cp") for a in arguments):
+    flags = [a.split("=")[0] for a in arguments]
+    if {"--config-path", "-cp"} & set(flags):
+        # Hydra takes a relative path as one beside its own main module; people mean their own folder.
+        at = next(i for i, flag in enumerate(flags) if flag in ("--config-path", "-cp"))
+        flag, _, path = ready[at].partition("=")
+        if path:
+            ready[at] = f"{flag}={Path(path).resolve()}"
+        elif at + 1 < len(ready):
+            ready[at + 1] = str(Path(ready[at + 1]).resolve())
         given = {a.split("=")[0].lstrip("+") for a in arguments}
         ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
     return ready
@@ -189,6 +197,8 @@ def explain_key(key: str, overrides: dict[str, str]) -> str:
     from kanrun.validation import known_keys
 
     group = key.split(".")[0]
+    if key in GROUPS:
+        return wrong(key, overrides.get(key, ""), f"a saved config has its options; set keys such as {key}.name")
     if key in known_keys():
         chosen = f"{group}={overrides[group]}" if group in overrides else f"the {group} that is chosen here"
         return wrong(key, overrides.get(key, ""), f"not a setting of {chosen}")

@@ -18,7 +18,7 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun dataset.formula='sin(x_1)*x_2' model.grid=10
   kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
   kanrun --cfg job                                   show the whole config without running
-  kanrun --config-path RUN_FOLDER --config-name config    run a finished run again (absolute path)
+  kanrun --config-path RUN_FOLDER --config-name config    run a finished run again
 
 Results go to outputs/<date>/<time>/, or to hydra.run.dir=FOLDER: config.yaml, metrics.json, history.csv, formula.json,
 .txt, .tex and .py, model.pt, plots/, status.json, kanrun.log.

@@ -24,7 +24,6 @@ def python(*arguments: str, folder: Path, **environment: str) -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-w", str(folder)]
     done = python("-m", "pip", "wheel", str(ROOT), *options, folder=folder)

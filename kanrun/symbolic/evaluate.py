@@ -85,7 +85,13 @@ def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
             return np.complex128(1j)
         if node.func not in EVALUATORS:
             raise TypeError(f"no way to evaluate {node.func.__name__}")
-        return EVALUATORS[node.func](*[value(a) for a in node.args])
+        arguments = [value(a) for a in node.args]
+        try:
+            return EVALUATORS[node.func](*arguments)
+        except TypeError:  # NumPy and SciPy know many functions for real numbers only
+            if any(map(np.iscomplexobj, arguments)):
+                return np.float64(np.nan)
+            raise
 
     def power(node: Any) -> Any:
         base, exponent = node.args
@@ -94,7 +100,7 @@ def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
         if exponent.is_Rational and exponent.q == 2:
             root = np.sqrt(value(base)) ** abs(int(exponent.p))
             return root if exponent > 0 else 1.0 / root
-        if exponent == sp.Rational(1, 3):
+        if exponent == sp.Rational(1, 3) and not np.iscomplexobj(value(base)):
             return np.where(value(base) >= 0, np.cbrt(value(base)), np.nan)
         return np.power(value(base), value(exponent))
 

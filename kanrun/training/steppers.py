@@ -12,6 +12,18 @@ from kanrun.model.network import KAN
 from kanrun.training.objective import Objective
 
 
+def spare_dynamo() -> None:
+    """Keeps torch's optimizers from importing its compiler, which takes a second and is not used here.
+
+    They import it to mark three of their methods as not to be compiled; marked beforehand they leave it alone. Without
+    effect where torch does this differently.
+    """
+    for name in ("add_param_group", "zero_grad", "load_state_dict"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None and not hasattr(method, "__dynamo_disable"):
+            setattr(method, "__dynamo_disable", method)
+
+
 class Stepper(Protocol):
     """Takes one step; a fresh one is made whenever the network was changed from outside."""
 
@@ -58,6 +70,7 @@ class Adam:
 
 def make_stepper(model: KAN, x: Tensor, y: Tensor, config: OptimizerConfig, generator: torch.Generator) -> Stepper:
     """The optimizer that `config` names, ready for its first step."""
+    spare_dynamo()
     if isinstance(config, LbfgsConfig):
         return Lbfgs(model, x, y, config)
     if isinstance(config, AdamConfig):
