@@ -146,6 +146,16 @@ class AdamConfig(OptimizerConfig):
 
 
 @dataclass
+class LmConfig(OptimizerConfig):
+    """Levenberg-Marquardt with an analytic Jacobian, on all rows: few and exact steps, for up to 3000 parameters."""
+
+    name: str = setting("lm", "which optimizer this is")
+    steps: int = setting(60, "training steps", low=1)
+    refit_steps: int = setting(60, "steps after pruning", low=0)
+    grid_update_every: int = setting(10, "steps between two updates of the knots", low=1)
+
+
+@dataclass
 class RegularizationConfig:
     """A penalty on the edges, so that few remain."""
 
@@ -207,7 +217,7 @@ class Config:
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig},
     "model": {"kan": ModelConfig},
-    "optimizer": {"lbfgs": LbfgsConfig, "adam": AdamConfig},
+    "optimizer": {"lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},
     "prune": {"default": PruneConfig, "none": PruneConfig},
     "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},

@@ -7,9 +7,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
+from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective
+
+MOST_PARAMETERS = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
+CLASS_RIDGE = 1e-5  # classes that can be told apart would drive the coefficients to infinity
 
 
 def spare_dynamo() -> None:
@@ -73,6 +78,12 @@ def make_stepper(model: KAN, x: Tensor, y: Tensor, config: OptimizerConfig, gene
     spare_dynamo()
     if isinstance(config, LbfgsConfig):
         return Lbfgs(model, x, y, config)
+    if isinstance(config, LmConfig):
+        count = model.parameter_count()
+        if count > MOST_PARAMETERS:
+            reason = f"the network has {count} parameters, lm takes up to {MOST_PARAMETERS}; use optimizer=lbfgs"
+            raise ConfigError(wrong("optimizer", "lm", reason))
+        return LevenbergMarquardt(model, x, y, ridge=0.0 if y.is_floating_point() else CLASS_RIDGE)
     if isinstance(config, AdamConfig):
         return Adam(model, x, y, config, generator)
     raise TypeError(f"no optimizer for {type(config).__name__}")
