@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,8 @@ from kanrun.training.objective import Penalty, loss_value
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
+LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
+MODERATE = 1e-3  # pull on the coefficients of classes before their curves are read
 SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
 
 
@@ -79,11 +83,26 @@ def ridge_for(data: Dataset) -> float:
     return 0.0 if data.loss == MSE else 1e-5
 
 
+def temper(model: KAN, data: Dataset) -> None:
+    """Scales the logits down, in place, where they are so large that hardly a row has a say any more."""
+    with torch.no_grad():
+        factor = min(1.0, LOGITS / float(model(data.train.x).abs().mean()))
+        last = model.layers[-1]
+        if not last.n_mult and math.isfinite(factor):
+            for part in (last.coef, last.base_scale, last.affine[..., 2], last.bias):
+                part.mul_(factor)
+
+
 def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic:
     """The network with every edge a function of the library.
 
     For values the search goes on down to rounding; classes are told apart long before.
     """
+    if data.loss != MSE and model.parameter_count() <= MOST_PARAMETERS:
+        # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
+        model = model.clone()
+        temper(model, data)
+        levenberg_marquardt(model, data.train.x, data.train.y, data.loss, 2 * REFIT_STEPS, MODERATE)
     variance = float(data.train.y.double().var(0, correction=0).mean())
     enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
     return symbolify(model, data.train.x, data.train.y, data.loss, library(names), enough=enough)

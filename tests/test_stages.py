@@ -210,3 +210,31 @@ def test_the_formula_uses_the_functions_asked_for_and_no_others() -> None:
     assert found.model.is_symbolic()
     assert names <= {"x", "sin"}
     assert loss_of(found.model, data) < 1e-20
+
+
+def test_logits_are_scaled_down_without_changing_a_class() -> None:
+    x = uniform_rows(50, 2, seed=1)
+    y = (x[:, 0] > 0).long()
+    data = Dataset("planted", Rows(x, y), Rows(x, y), ["x_1", "x_2"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY)
+    model = KAN([2, 2, 2], grid=3)
+    for part in (model.layers[-1].coef, model.layers[-1].base_scale):
+        part.data *= 1e4
+    classes = model(x).argmax(1)
+    stages.temper(model, data)
+    assert float(model(x).abs().mean()) == pytest.approx(stages.LOGITS)
+    assert torch.equal(model(x).argmax(1), classes)
+
+
+def test_large_logits_are_no_reason_to_prune_what_tells_the_classes_apart() -> None:
+    """Classes that are told apart completely have large coefficients; the pull on them must not count as loss."""
+    x = uniform_rows(200, 2, seed=1)
+    y = (x[:, 0] + x[:, 1] > 0).long()
+    rows = Rows(x, y)
+    data = Dataset("planted", rows, rows, ["x_1", "x_2"], ["logit_0", "logit_1"], CLASSIFICATION, CROSS_ENTROPY)
+    model = KAN([2, 2], grid=3)
+    for i in range(2):
+        model.fix(0, i, 0, "x", c=-500.0)
+        model.fix(0, i, 1, "x", c=500.0)
+    pruned = prune(model, data, PruneConfig())
+    assert pruned.active_inputs() == [0, 1]
+    assert bool((pruned(x).argmax(1) == y).double().mean() > 0.98)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from kanrun.training.least_squares import levenberg_marquardt
 Edge = tuple[int, int, int]  # layer, subnode, input
 
 FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
+BEGINNINGS = 5  # candidates of an edge that a search may begin with
 HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
 RIDGE = {MSE: 0.0, CROSS_ENTROPY: 1e-6}  # classes that can be told apart would drive the constants to infinity
 
@@ -123,6 +125,30 @@ class Search:
         constants = [Candidate(self.functions[0], 1.0, 0.0, 0.0, level, 1.0) for level in levels]
         return [found or [c] for found, c in zip(fit_edges(inputs, outputs, self.functions), constants, strict=True)]
 
+    def begin(self, model: KAN, candidates: dict[Edge, list[Candidate]], steps: int) -> Symbolic:
+        """The best of a few choices of candidates for all edges, the likeliest choices first."""
+        likely = {edge: found[:BEGINNINGS] for edge, found in candidates.items()}
+        choices = [dict.fromkeys(likely, 0)]  # rank of the candidate of each edge
+        swaps = [
+            (found[r].score() - found[0].score(), e, r) for e, found in likely.items() for r in range(1, len(found))
+        ]
+        choices += [{**choices[0], e: r} for _, e, r in sorted(swaps)[:BEGINNINGS]]
+        if len(likely) == 2:
+            choices = [
+                dict(zip(likely, ranks, strict=True)) for ranks in product(*(range(len(f)) for f in likely.values()))
+            ]
+        best: Symbolic | None = None
+        for choice in choices:
+            first = model.clone()
+            for edge, rank in choice.items():
+                put(first, edge, likely[edge][rank])
+            trial = self.polish(first, steps if best is None else steps // 3)
+            best = trial if best is None or trial.bits < best.bits else best
+            if best.loss <= self.enough:
+                break
+        assert best is not None
+        return self.polish(best.model, steps)
+
     def exchange(self, best: Symbolic, edge: Edge, first_choices: list[str], choices: int, steps: int) -> Symbolic:
         """Tries other functions on one edge, each in the whole network, and gives the best network."""
         # The rest of the network has moved since the first fit: the library is fitted to the curve as it is now.
@@ -146,19 +172,16 @@ def symbolify(
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 
-    First every edge becomes its best candidate and all constants are trained together. Then, edge by edge, the next
-    `choices` candidates are tried in the whole network and kept where the description length falls, for at most
-    `rounds` rounds, until none does or the loss is at most `enough`.
+    First every edge becomes one of its best candidates and all constants are trained together. Then, edge by edge,
+    the next `choices` candidates are tried in the whole network and kept where the description length falls, for at
+    most `rounds` rounds, until none does or the loss is at most `enough`.
     """
     edges = spline_edges(model)
     search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough)
     if not edges:
         return search.polish(model.clone(), steps)
     candidates = dict(zip(edges, search.candidates(model, edges), strict=True))
-    first = model.clone()
-    for edge in edges:
-        put(first, edge, candidates[edge][0])
-    best = search.polish(first, steps)
+    best = search.begin(model, candidates, steps)
     for _ in range(rounds):
         before = best
         for edge in edges:

@@ -42,7 +42,7 @@ def normal_equations(model: KAN, x: Tensor, y: Tensor, loss: str, chunk: int = 4
 
 @dataclass(frozen=True)
 class Fit:
-    """How a run of `levenberg_marquardt` ended: the loss and the accepted steps."""
+    """How a run of `levenberg_marquardt` ended: the loss, without the ridge, and the accepted steps."""
 
     loss: float
     steps: int
@@ -120,4 +120,5 @@ def levenberg_marquardt(
     optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)
     while optimizer.accepted < steps and not optimizer.finished:
         optimizer.step(objective)
+    optimizer.ridge = 0.0
     return Fit(optimizer.value(objective), optimizer.accepted)
