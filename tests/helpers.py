@@ -20,7 +20,6 @@ from kanrun.symbolic.library import FUNCTIONS
 
 Array = NDArray[np.float64]
 
-torch.set_num_threads(1)  # small tensors: threads that wait for each other cost tens of times more than they save
 
 NUMPY_NAMES = {
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,15 +17,6 @@ X = uniform_rows(50, 2, seed=1)
 Y = torch.sin(torch.pi * X[:, :1]) + X[:, 1:] ** 2
 CLASSES = (Y[:, 0] > 0.3).long()
 OPTIMIZERS = [LbfgsConfig(), AdamConfig(batch_size=20, learning_rate=0.02)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,15 +21,6 @@ from tests.helpers import uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)
 STILL = LbfgsConfig(iterations=6, grid_update_until=-1)  # the knots stay where they are
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these lose by a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def planted(rows: int = 60, test_rows: int = 30, stretch: float = 1.0) -> Dataset:
