@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanrun.model import spline
+from kanrun.model.spline import Beside
 from kanrun.symbolic.library import FUNCTIONS
 
 FACTORS = 2  # how many sums a multiplication node takes the product of
@@ -22,8 +23,8 @@ def _silu_slope(x: Tensor) -> Tensor:
 
 
 BASES = {
-    "silu": (F.silu, _silu_slope),
-    "identity": (lambda x: x, torch.ones_like),
+    "silu": Beside(F.silu, _silu_slope),
+    "identity": Beside(lambda x: x, torch.ones_like),
     "zero": None,
 }
 
@@ -36,6 +37,15 @@ class LayerTrace:
     edges: Tensor  # [rows, n_sub, n_in], zero for removed edges
     subnodes: Tensor  # [rows, n_sub]
     nodes: Tensor  # [rows, n_out]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one pass needs of a layer's inputs and grid alone."""
+
+    features: Tensor  # [rows, n_in, G+k(+1)]
+    covariance: Tensor  # of the features of each input: [n_in, G+k(+1), G+k(+1)]
+    spread: Tensor  # standard deviation of each input: [n_in]
 
 
 @dataclass(frozen=True)
@@ -166,20 +176,23 @@ class KANLayer(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)]."""
-        values = spline.basis(x, self.grid, self.table)
-        base = BASES[self.base]
-        return torch.cat([values, base[0](x)[..., None]], dim=2) if base else values
+        return spline.basis(x, self.grid, self.table, BASES[self.base])
 
     def feature_slopes(self, x: Tensor) -> Tensor:
         """The slopes of `features`."""
-        slopes = spline.basis_slopes(x, self.grid, self.table)
-        base = BASES[self.base]
-        return torch.cat([slopes, base[1](x)[..., None]], dim=2) if base else slopes
+        return spline.basis_slopes(x, self.grid, self.table, BASES[self.base])
+
+    def prepare(self, x: Tensor) -> Prepared:
+        """What of the rows `x` [rows, n_in] stays the same as long as the grid does."""
+        features = self.features(x)
+        centred = (features - features.mean(0)).transpose(0, 1)
+        return Prepared(features, centred.transpose(1, 2) @ centred / len(x), x.std(0, correction=0))
 
     def weights(self) -> Tensor:
         """The coefficients of `features`, zero for edges that are not splines: [n_sub, n_in, G+k(+1)]."""
         weights = torch.cat([self.coef, self.base_scale[..., None]], dim=2) if BASES[self.base] else self.coef
-        return weights * self.is_spline[..., None]
+        whole = self.structure().splines == self.n_sub * self.n_in
+        return weights if whole else weights * self.is_spline[..., None]
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy counts its edges anew: version numbers of tensors start again with it."""
@@ -217,8 +230,8 @@ class KANLayer(nn.Module):
             result.append((name, subs, inputs, a * x[:, inputs] + b, a, c))
         return result
 
-    def subnodes(self, x: Tensor, basis: Tensor | None = None) -> Tensor:
-        """The sums over incoming edges: [rows, n_sub]. The spline `basis` at `x` is computed where it is not given."""
+    def subnodes(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """The sums over incoming edges: [rows, n_sub]. The `features` of `x` are computed where they are not given."""
         structure = self.structure()
         bias = self.bias.detach()
         if structure.trains_bias is not None:
@@ -226,15 +239,8 @@ class KANLayer(nn.Module):
         if structure.splines == 0:
             total = bias.expand(x.shape[0], -1)
         else:
-            if basis is None:
-                basis = spline.basis(x, self.grid, self.table)
-            whole = structure.splines == self.coef.shape[0] * self.coef.shape[1]
-            coef = self.coef if whole else self.coef * self.is_spline[..., None]
-            total = torch.addmm(bias, basis.flatten(1), coef.flatten(1).T)
-            base = BASES[self.base]
-            if base:
-                scale = self.base_scale if whole else self.base_scale * self.is_spline
-                total = torch.addmm(total, base[0](x), scale.T)
+            features = self.features(x) if features is None else features
+            total = torch.addmm(bias, features.flatten(1), self.weights().flatten(1).T)
         for name, sub, _, z, _, c in self.fixed_edges(x):
             total = total.index_add(1, sub, c * FUNCTIONS[name].value(z))
         return total
@@ -246,27 +252,22 @@ class KANLayer(nn.Module):
         factors = subnodes[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
         return torch.cat([subnodes[:, : self.n_sum], factors.prod(2)], dim=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         """[rows, n_in] -> [rows, n_out]."""
-        return self.multiply(self.subnodes(x))
+        return self.multiply(self.subnodes(x, features))
 
-    def forward_with_strengths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_strengths(self, x: Tensor, prepared: Prepared | None = None) -> tuple[Tensor, Tensor]:
         """Nodes [rows, n_out], and how much every spline edge varies against its input: std(edge) / (std(input) + 0.1).
 
         The strengths are [n_sub, n_in], zero for fixed and removed edges. std(edge)^2 is w^T C w with the features'
         covariance C, which needs no [rows, n_sub, n_in] of edge outputs.
         """
-        basis = spline.basis(x, self.grid, self.table)
-        base = BASES[self.base]
-        features = torch.cat([basis, base[0](x)[..., None]], dim=2) if base else basis
-        centred = (features - features.mean(0)).transpose(0, 1)
-        covariance = centred.transpose(1, 2) @ centred / len(x)  # [n_in, G+k(+1), G+k(+1)]
+        prepared = prepared or self.prepare(x)
         weights = self.weights().transpose(0, 1)
-        variance = ((weights @ covariance) * weights).sum(2).T
+        variance = ((weights @ prepared.covariance) * weights).sum(2).T
         tiny = torch.finfo(x.dtype).eps
         spread = (variance.clamp(min=0) + tiny).sqrt() - tiny**0.5
-        strengths = spread * self.is_spline / (x.std(0, correction=0) + 0.1)
-        return self.multiply(self.subnodes(x, basis)), strengths
+        return self.multiply(self.subnodes(x, prepared.features)), spread / (prepared.spread + 0.1)
 
     def trace(self, x: Tensor) -> LayerTrace:
         """One pass that keeps every edge's output."""
@@ -281,15 +282,18 @@ class KANLayer(nn.Module):
 
     # ---- analytic derivatives --------------------------------------------------------------------------------
 
-    def jacobian(self, x: Tensor, nodes: Tensor, need_inputs: bool) -> tuple[Tensor, Tensor | None]:
+    def jacobian(
+        self, x: Tensor, features: Tensor | None, nodes: Tensor, need_inputs: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Derivatives by this layer's trained entries, in the order of `trained`, and by its inputs.
 
-        `nodes` [rows, outputs, n_out] holds the derivatives of the network's outputs by this layer's nodes. Gives
+        `features` are those of `x`, None where the layer has no splines. `nodes` [rows, outputs, n_out] holds the
+        derivatives of the network's outputs by this layer's nodes. Gives
         [rows, outputs, trained entries] and [rows, outputs, n_in].
         """
         sub = nodes
         if self.n_mult:
-            factors = self.subnodes(x)[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
+            factors = self.subnodes(x, features)[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
             others = torch.stack(
                 [torch.cat([factors[..., :f], factors[..., f + 1 :]], dim=2).prod(2) for f in range(FACTORS)], dim=2
             )
@@ -299,8 +303,7 @@ class KANLayer(nn.Module):
         inputs = torch.zeros(rows, outputs, self.n_in, dtype=x.dtype, device=x.device)
         columns = []
         splines = self.is_spline
-        if bool(splines.any()):
-            features = self.features(x)
+        if features is not None:
             js, is_ = splines.nonzero(as_tuple=True)
             size = self.coef.shape[2]
             edge = sub[:, :, js]  # [rows, outputs, edges]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kanrun.model import spline
-from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace
+from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.symbolic.library import FUNCTIONS
 
 Width = Sequence[int | Sequence[int]]
@@ -88,20 +88,33 @@ class KAN(nn.Module):
         """The number of intervals of the splines."""
         return int(self.layers[0].grid.shape[1] - 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns."""
+    def forward(self, x: Tensor, first: Prepared | None = None) -> Tensor:
+        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns.
+
+        `first` is what `prepare` gave for these rows.
+        """
         if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(f"rows of shape {list(x.shape)}: the network takes [rows, {self.n_in}]")
+        features = first and first.features
         for layer in self.layers:
-            x = layer(x)
+            x, features = layer(x, features), None
         return x
 
-    def forward_with_strengths(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def prepare(self, x: Tensor) -> Prepared:
+        """What the first layer needs of the rows `x`, to be computed once where many passes see the same rows.
+
+        It holds until the grids change.
+        """
+        with torch.no_grad():
+            return self.layers[0].prepare(x)
+
+    def forward_with_strengths(self, x: Tensor, first: Prepared | None = None) -> tuple[Tensor, list[Tensor]]:
         """Outputs [rows, n_out], and the strength of every edge [n_sub, n_in] a layer, both differentiable."""
         strengths = []
         for layer in self.layers:
-            x, strength = layer.forward_with_strengths(x)
+            x, strength = layer.forward_with_strengths(x, first)
             strengths.append(strength)
+            first = None
         return x, strengths
 
     def trace(self, x: Tensor) -> list[LayerTrace]:
@@ -210,18 +223,22 @@ class KAN(nn.Module):
                 p[mask] = vector[start : start + count]
                 start += count
 
-    def jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters]."""
-        inputs = []
+    def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters].
+
+        `first` are the first layer's features of these rows, where they are known.
+        """
+        inputs, features = [], []
         with torch.no_grad():
             y = x
             for layer in self.layers:
                 inputs.append(y)
-                y = layer(y)
+                features.append(layer.features(y) if first is None and layer.structure().splines else first)
+                y, first = layer(y, features[-1]), None
             nodes = torch.eye(self.n_out, dtype=y.dtype, device=y.device).expand(len(y), -1, -1)
             columns: list[Tensor] = []
             for depth in range(len(self.layers) - 1, -1, -1):
-                part, below = self.layers[depth].jacobian(inputs[depth], nodes, need_inputs=depth > 0)
+                part, below = self.layers[depth].jacobian(inputs[depth], features[depth], nodes, depth > 0)
                 columns.insert(0, part)
                 if below is not None:
                     nodes = below

@@ -6,7 +6,7 @@ knots go on evenly for k more intervals a side, and the spline itself goes on as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -49,7 +49,7 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     """The k+1 basis functions that are not zero on each interval, as polynomials of u in [0, 1] across it.
 
     Cox-de Boor (de Boor 1978, A Practical Guide to Splines, ch. X, eq. 4) run on coefficients, once a grid.
-    Gives [inputs, intervals, power 0..k, k+1], or [1, 1, ...] where all intervals are even and so share theirs.
+    Gives [power 0..k, inputs, intervals, k+1], or [k+1, 1, 1, k+1] where all intervals are even and so share theirs.
     """
     steps = grid.diff(dim=1)
     mean = steps.mean(1, keepdim=True)
@@ -59,26 +59,26 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     intervals = grid.shape[1] - 1
     span = torch.arange(intervals, device=grid.device) + k
     start, width = knots[:, span], knots[:, span + 1] - knots[:, span]
-    table = torch.zeros(*start.shape, k + 1, k + 1, dtype=grid.dtype, device=grid.device)
-    table[:, :, 0, 0] = 1.0
+    table = torch.zeros(k + 1, *start.shape, k + 1, dtype=grid.dtype, device=grid.device)
+    table[0, :, :, 0] = 1.0
     for degree in range(1, k + 1):
         raised = torch.zeros_like(table)
         for r in range(degree):  # the basis function that starts at knot span - degree + 1 + r, of the lower degree
             first = span - degree + 1 + r
             left, right = knots[:, first], knots[:, first + degree]
-            polynomial = table[:, :, :, r] / (right - left)[..., None]
-            shifted = torch.roll(polynomial, 1, dims=2) * width[..., None]  # times u * width; the top power is 0 here
-            raised[:, :, :, r] += polynomial * (right - start)[..., None] - shifted
-            raised[:, :, :, r + 1] += polynomial * (start - left)[..., None] + shifted
+            polynomial = table[..., r] / (right - left)
+            shifted = torch.roll(polynomial, 1, dims=0) * width  # times u * width; the top power is 0 here
+            raised[..., r] += polynomial * (right - start) - shifted
+            raised[..., r + 1] += polynomial * (start - left) + shifted
         table = raised
     return table
 
 
 class Place(NamedTuple):
-    """Where the rows lie in the grid: [rows, inputs] each, `powers` [rows, inputs, k+1]."""
+    """Where the rows lie in the grid: [rows, inputs] each."""
 
     span: Tensor  # number of the interval
-    powers: Tensor  # 1, u, u^2, ... u^k of the way u across the interval, 0 to 1
+    u: Tensor  # the way across the interval, 0 to 1
     width: Tensor  # of the interval
     beyond: Tensor | None  # signed distance outside the grid, None where no row is
 
@@ -87,57 +87,56 @@ def locate(x: Tensor, grid: Tensor, table: Tensor) -> Place:
     """Places `x` [rows, inputs]; points outside the grid are placed at its border."""
     low, high, intervals = grid[:, 0], grid[:, -1], grid.shape[1] - 1
     inside = torch.clamp(x, low, high)
-    if table.shape[1] == 1:  # even intervals
+    if is_even(table):
         width = (high - low) / intervals
         u = (inside - low).div_(width)
         span = u.long().clamp_(0, intervals - 1)  # also where x is NaN, which then spoils the values alone
         u = u.sub_(span)
     else:
         span = torch.searchsorted(grid[:, 1:-1].contiguous(), inside.T.contiguous(), right=True).T
-        column = torch.arange(x.shape[1], device=x.device)
-        start = grid[column, span]
-        width = grid[column, span + 1] - start
+        place = span + torch.arange(x.shape[1], device=x.device) * (intervals + 1)
+        start = grid.take(place)
+        width = grid.take(place + 1).sub_(start)
         u = (inside - start).div_(width)
-    powers = [torch.ones_like(u), u]
-    for _ in range(2, table.shape[2]):
-        powers.append(powers[-1] * u)
-    beyond = None if torch.equal(inside, x) else x - inside
-    return Place(span, torch.stack(powers[: table.shape[2]], dim=2), width, beyond)
+    return Place(span, u, width, None if torch.equal(inside, x) else x - inside)
+
+
+def is_even(table: Tensor) -> bool:
+    """Whether all intervals share their polynomials."""
+    return table.shape[2] == 1
+
+
+def polynomials(place: Place, table: Tensor) -> Tensor:
+    """The polynomials in `table` at their place, by Horner's rule: [rows, inputs, k+1]."""
+    u, shape = place.u[..., None], (*place.span.shape, table.shape[3])
+    if is_even(table):
+        own = list(table[:, 0, 0])
+    else:
+        rows = (place.span + torch.arange(table.shape[1], device=table.device) * table.shape[2]).flatten()
+        own = [part.flatten(0, 1).index_select(0, rows).view(shape) for part in table]
+    result = own[-1].expand(shape)
+    for lower in own[-2::-1]:
+        result = torch.addcmul(lower, result, u)
+    return result
 
 
 def local_values(place: Place, table: Tensor) -> Tensor:
     """Values of the k+1 basis functions that are not zero, the first being number `span`: [rows, inputs, k+1]."""
-    if table.shape[1] == 1:
-        values = place.powers @ table[0, 0]
-    else:
-        values = (place.powers[..., None] * own_polynomials(place, table)).sum(2)
+    values = polynomials(place, table)
     return values if place.beyond is None else values + local_slopes(place, table) * place.beyond[..., None]
 
 
 def local_slopes(place: Place, table: Tensor) -> Tensor:
     """Slopes of the same functions; outside the grid those at its border, where each goes on along its tangent."""
-    if table.shape[2] == 1:
-        return torch.zeros_like(place.powers)
-    rise = place.powers[..., :-1] * torch.arange(1, table.shape[2], dtype=table.dtype, device=table.device)
-    if table.shape[1] == 1:
-        return (rise @ table[0, 0, 1:]).div_(place.width[..., None])
-    return (rise[..., None] * own_polynomials(place, table)[:, :, 1:]).sum(2).div_(place.width[..., None])
-
-
-def own_polynomials(place: Place, table: Tensor) -> Tensor:
-    """The polynomials of each row's interval: [rows, inputs, power, k+1]."""
-    return table[torch.arange(table.shape[0], device=table.device), place.span]
+    if len(table) == 1:
+        return torch.zeros(*place.span.shape, 1, dtype=table.dtype, device=table.device)
+    powers = torch.arange(1, len(table), dtype=table.dtype, device=table.device)
+    return polynomials(place, table[1:] * powers[:, None, None, None]) / place.width[..., None]
 
 
 def positions(span: Tensor, order: int) -> Tensor:
     """Where the k+1 values belong in a row of all basis functions: [rows, inputs, k+1]."""
     return span[..., None] + torch.arange(order, device=span.device)
-
-
-def spread_out(place: Place, local: Tensor, functions: int) -> Tensor:
-    """The k+1 local numbers put in their places among all basis functions: [rows, inputs, functions]."""
-    dense = torch.zeros(*place.span.shape, functions, dtype=local.dtype, device=local.device)
-    return dense.scatter_(2, positions(place.span, local.shape[2]), local)
 
 
 def blocks(rows: int, inputs: int) -> Iterator[slice]:
@@ -146,42 +145,68 @@ def blocks(rows: int, inputs: int) -> Iterator[slice]:
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
-class DenseBasis(torch.autograd.Function):
-    """Values of all basis functions, with a backward pass that touches only the k+1 that are not zero.
+class Beside(NamedTuple):
+    """A function beside the splines and its slope."""
 
-    Both go through the rows in blocks: large temporaries cost more than arithmetic.
+    value: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]
+
+
+def spread_out(
+    x: Tensor,
+    grid: Tensor,
+    table: Tensor,
+    local: Callable[[Place, Tensor], Tensor],
+    beside: Callable[[Tensor], Tensor] | None,
+) -> Tensor:
+    """The k+1 local numbers put in their places among all basis functions, `beside` in a last column.
+
+    Goes through the rows in blocks: large temporaries cost more than arithmetic.
     """
+    functions = grid.shape[1] + len(table) - 2
+    dense = torch.zeros(*x.shape, functions + (beside is not None), dtype=x.dtype, device=x.device)
+    for rows in blocks(*x.shape):
+        place = locate(x[rows], grid, table)
+        dense[rows].scatter_(2, positions(place.span, len(table)), local(place, table))
+        if beside:
+            dense[rows, :, -1] = beside(x[rows])
+    return dense
+
+
+class DenseBasis(torch.autograd.Function):
+    """Values of all basis functions, with a backward pass that touches only the k+1 that are not zero."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None) -> Tensor:
         ctx.save_for_backward(x, grid, table)
-        dense = torch.zeros(*x.shape, grid.shape[1] + table.shape[2] - 2, dtype=x.dtype, device=x.device)
-        for rows in blocks(*x.shape):
-            place = locate(x[rows], grid, table)
-            dense[rows].scatter_(2, positions(place.span, table.shape[2]), local_values(place, table))
-        return dense
+        ctx.beside = beside
+        return spread_out(x, grid, table, local_values, beside and beside.value)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         x, grid, table = ctx.saved_tensors
         result = torch.empty_like(x)
         for rows in blocks(*x.shape):
             place = locate(x[rows], grid, table)
-            local = gradient[rows].gather(2, positions(place.span, table.shape[2]))
+            local = gradient[rows].gather(2, positions(place.span, len(table)))
             result[rows] = local.mul_(local_slopes(place, table)).sum(2)
-        return result, None, None
+            if ctx.beside:
+                result[rows] += gradient[rows, :, -1] * ctx.beside.slope(x[rows])
+        return result, None, None, None
 
 
-def basis(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
-    """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives."""
-    return DenseBasis.apply(x, grid, table)
+def basis(x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None = None) -> Tensor:
+    """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives.
+
+    A function `beside` them gets one column more.
+    """
+    return DenseBasis.apply(x, grid, table, beside)
 
 
-def basis_slopes(x: Tensor, grid: Tensor, table: Tensor) -> Tensor:
-    """Slopes of all basis functions at `x`, in the shape of `basis`."""
-    place = locate(x, grid, table)
-    return spread_out(place, local_slopes(place, table), grid.shape[1] + table.shape[2] - 2)
+def basis_slopes(x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None = None) -> Tensor:
+    """The slopes of `basis`, in its shape."""
+    return spread_out(x, grid, table, local_slopes, beside and beside.slope)
 
 
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:

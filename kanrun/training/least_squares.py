@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import MSE
+from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
-from kanrun.training.objective import Objective
+from kanrun.training.objective import Objective, prepared
 from kanrun.training.sparsity import penalty_derivatives
 
 
-def normal_equations(model: KAN, x: Tensor, y: Tensor, loss: str, chunk: int = 4096) -> tuple[Tensor, Tensor]:
+def normal_equations(
+    model: KAN, x: Tensor, y: Tensor, loss: str, first: Prepared | None = None, chunk: int = 4096
+) -> tuple[Tensor, Tensor]:
     """Gradient [P] and Gauss-Newton matrix [P, P] of the mean loss, summed over chunks of rows.
 
     For cross entropy the matrix is J^T (diag(p) - p p^T) J (Schraudolph 2002, Neural Computation 14(7), sec. 3).
@@ -23,7 +26,8 @@ def normal_equations(model: KAN, x: Tensor, y: Tensor, loss: str, chunk: int = 4
     gradient = torch.zeros(count, dtype=x.dtype, device=x.device)
     matrix = torch.zeros(count, count, dtype=x.dtype, device=x.device)
     for start in range(0, len(x), chunk):
-        outputs, jacobian = model.jacobian(x[start : start + chunk])
+        features = None if first is None else first.features[start : start + chunk]
+        outputs, jacobian = model.jacobian(x[start : start + chunk], features)
         part = y[start : start + chunk]
         if loss == MSE:
             scale = 2.0 / y.numel()
@@ -58,6 +62,7 @@ class LevenbergMarquardt:
 
     def __init__(self, model: KAN, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
+        self.first = prepared(model, x)
         self.vector = model.get_vector()
         self.scale = torch.zeros_like(self.vector)
         self.damping, self.growth = 1e-3, 2.0
@@ -67,15 +72,15 @@ class LevenbergMarquardt:
     def value(self, objective: Objective) -> float:
         """The objective of the network as it stands, with the ridge."""
         with torch.no_grad():
-            loss, penalty = objective.parts(self.model, self.x, self.y)
+            loss, penalty = objective.parts(self.model, self.x, self.y, first=self.first)
             ridge = self.ridge * float((self.model.get_vector() ** 2).mean()) if self.ridge else 0.0
         return float(loss + penalty) + ridge
 
     def derivatives(self, objective: Objective) -> tuple[Tensor, Tensor]:
         """Gradient [P] and Gauss-Newton matrix [P, P] of the objective."""
-        gradient, matrix = normal_equations(self.model, self.x, self.y, objective.loss)
+        gradient, matrix = normal_equations(self.model, self.x, self.y, objective.loss, self.first)
         if objective.penalty.lamb and not self.model.is_symbolic():
-            more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty)
+            more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty, self.first)
             gradient, matrix = gradient + more_gradient, matrix + more_matrix
         if self.ridge:
             pull = 2 * self.ridge / len(self.vector)

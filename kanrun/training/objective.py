@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kanrun.data.dataset import MSE
+from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+
+MOST_PREPARED = 2**24  # numbers that are kept for rows seen many times
 
 
 def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -19,6 +22,13 @@ def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
             raise ValueError(f"outputs {list(outputs.shape)} and targets {list(targets.shape)} differ in shape")
         return ((outputs - targets) ** 2).mean()
     return F.cross_entropy(outputs, targets)
+
+
+def prepared(model: KAN, x: Tensor) -> Prepared | None:
+    """What the first layer needs of rows that are seen again and again; None where it would fill the memory."""
+    layer = model.layers[0]
+    size = x.numel() * (layer.coef.shape[2] + 1)
+    return model.prepare(x) if layer.structure().splines and size <= MOST_PREPARED else None
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,12 @@ class Objective:
     loss: str
     penalty: Penalty = Penalty()
 
-    def parts(self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
         if not penalized or self.penalty.lamb == 0 or model.is_symbolic():
-            outputs = model(x)
+            outputs = model(x, first)
             return loss_value(self.loss, outputs, y), outputs.new_zeros(())
-        outputs, strengths = model.forward_with_strengths(x)
+        outputs, strengths = model.forward_with_strengths(x, first)
         return loss_value(self.loss, outputs, y), self.penalty.lamb * regularization(model, strengths, self.penalty)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanrun.model.layer import BASES, KANLayer
+from kanrun.model.layer import BASES, KANLayer, Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Penalty, regularization
 
 FLOOR = 1e-4  # strength below which an edge is held as if it had this much, so that no curvature is infinite
 
 
-def penalty_derivatives(model: KAN, x: Tensor, penalty: Penalty) -> tuple[Tensor, Tensor]:
+def penalty_derivatives(
+    model: KAN, x: Tensor, penalty: Penalty, first: Prepared | None = None
+) -> tuple[Tensor, Tensor]:
     """Gradient [P] and a curvature [P, P] of lamb * regularization by the trained entries, at the rows `x`.
 
     The gradient is exact. The curvature is that of weighted squares which touch the penalty from above (majorize and
@@ -23,7 +25,7 @@ def penalty_derivatives(model: KAN, x: Tensor, penalty: Penalty) -> tuple[Tensor
     matrix = torch.zeros(size, size, dtype=x.dtype, device=x.device)
     with torch.enable_grad():
         model.zero_grad()
-        _, strengths = model.forward_with_strengths(x)
+        _, strengths = model.forward_with_strengths(x, first)
         (penalty.lamb * regularization(model, strengths, penalty)).backward()
         gradient = model.gradient_vector()
         now = [s.detach().requires_grad_() for s in strengths]
@@ -33,27 +35,25 @@ def penalty_derivatives(model: KAN, x: Tensor, penalty: Penalty) -> tuple[Tensor
     with torch.no_grad():
         for layer, strength, weight in zip(model.layers, now, weights, strict=True):
             if weight is not None and bool(layer.is_spline.any()):
-                add_layer(matrix, start, layer, x, weight.clamp(min=0) / strength.detach().clamp(min=FLOOR))
+                prepared = layer.prepare(x) if first is None else first
+                add_layer(matrix, start, layer, prepared, weight.clamp(min=0) / strength.detach().clamp(min=FLOOR))
             add_coefficients(matrix, start, layer, penalty)
             start += sum(int(mask.sum()) for _, mask in layer.trained())
-            x = layer(x)
+            x, first = layer(x), None
     model.zero_grad()
     return gradient, matrix
 
 
-def add_layer(matrix: Tensor, start: int, layer: KANLayer, x: Tensor, weight: Tensor) -> None:
+def add_layer(matrix: Tensor, start: int, layer: KANLayer, prepared: Prepared, weight: Tensor) -> None:
     """Adds weight * C / scale^2 of every spline edge (`weight` [n_sub, n_in]) to its own rows and columns."""
-    features = layer.features(x)
-    centred = (features - features.mean(0)).transpose(0, 1)
-    covariance = centred.transpose(1, 2) @ centred / len(x)
-    scale = x.std(0, correction=0) + 0.1
+    scale = prepared.spread + 0.1
     subs, inputs = layer.is_spline.nonzero(as_tuple=True)
     edges, size = len(subs), layer.coef.shape[2]
-    own = start + torch.arange(edges * size, device=x.device).view(edges, size)
+    own = start + torch.arange(edges * size, device=weight.device).view(edges, size)
     if BASES[layer.base]:
-        base = start + edges * size + torch.arange(edges, device=x.device)
+        base = start + edges * size + torch.arange(edges, device=weight.device)
         own = torch.cat([own, base[:, None]], dim=1)
-    blocks = covariance[inputs] * (weight[subs, inputs] / scale[inputs] ** 2)[:, None, None]
+    blocks = prepared.covariance[inputs] * (weight[subs, inputs] / scale[inputs] ** 2)[:, None, None]
     matrix[own[:, :, None], own[:, None, :]] += blocks
 
 

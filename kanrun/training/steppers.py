@@ -11,7 +11,7 @@ from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import LevenbergMarquardt
-from kanrun.training.objective import Objective
+from kanrun.training.objective import Objective, prepared
 
 MOST_PARAMETERS = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CLASS_RIDGE = 1e-5  # classes that can be told apart would drive the coefficients to infinity
@@ -40,6 +40,7 @@ class Lbfgs:
 
     def __init__(self, model: KAN, x: Tensor, y: Tensor, config: LbfgsConfig) -> None:
         self.model, self.x, self.y = model, x, y
+        self.first = prepared(model, x)
         self.optimizer = torch.optim.LBFGS(
             model.parameters(), lr=1.0, max_iter=config.iterations, history_size=config.history,
             line_search_fn="strong_wolfe", tolerance_grad=1e-14, tolerance_change=1e-16,
@@ -48,7 +49,7 @@ class Lbfgs:
     def step(self, objective: Objective) -> None:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            loss, penalty = objective.parts(self.model, self.x, self.y)
+            loss, penalty = objective.parts(self.model, self.x, self.y, first=self.first)
             total = loss + penalty
             total.backward()
             return total

@@ -257,7 +257,7 @@ def test_even_grids_share_one_table_and_give_the_same_values(k: int) -> None:
     low, high = torch.tensor([-1.0, 0.5]).double(), torch.tensor([2.0, 0.75]).double()
     grid = spline.uniform_grid(low, high, 7)
     table = spline.span_polynomials(grid, k)
-    assert table.shape == (1, 1, k + 1, k + 1)
+    assert table.shape == (k + 1, 1, 1, k + 1)
     x = torch.cat([points_around(grid, 60, seed=k, margin=0.3), grid.T])
     values, slopes = both(x, grid, table)
     for i in range(2):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares, minimize, minimize_scalar
 from torch import Tensor
 
+from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt, normal_equations
 from kanrun.training.objective import loss_value
@@ -75,7 +76,7 @@ def test_chunks_of_rows_add_up_to_the_whole(loss: str, chunk: int) -> None:
     model = tangled_network(seed=2)
     x, y = uniform_rows(20, 3, seed=1), targets(loss, 20, 2)
     for part, whole in zip(
-        normal_equations(model, x, y, loss, chunk), normal_equations(model, x, y, loss), strict=True
+        normal_equations(model, x, y, loss, chunk=chunk), normal_equations(model, x, y, loss), strict=True
     ):
         torch.testing.assert_close(part, whole, rtol=1e-11, atol=1e-13)
 
@@ -230,8 +231,8 @@ def test_a_step_into_nan_is_undone() -> None:
     tried: list[bool] = []
     forward = model.layers[0].forward
 
-    def watched(rows: Tensor) -> Tensor:
-        outputs: Tensor = forward(rows)
+    def watched(rows: Tensor, first: Prepared | None = None) -> Tensor:
+        outputs: Tensor = forward(rows, first)
         tried.append(bool(torch.isfinite(outputs).all()))
         return outputs
 
@@ -246,9 +247,9 @@ def test_where_every_step_fails_the_network_stays_as_it_was() -> None:
     before, forward = model.get_vector(), model.layers[0].forward
     calls: list[int] = []
 
-    def only_once(rows: Tensor) -> Tensor:
+    def only_once(rows: Tensor, first: Prepared | None = None) -> Tensor:
         calls.append(len(rows))
-        outputs: Tensor = forward(rows)
+        outputs: Tensor = forward(rows, first)
         return outputs if len(calls) == 1 else outputs * math.nan
 
     model.layers[0].forward = only_once

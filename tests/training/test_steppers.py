@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.steppers import Adam, Lbfgs, make_stepper
@@ -26,9 +27,11 @@ class Watched:
     inner: Objective
     batches: list[Tensor] = field(default_factory=list)
 
-    def parts(self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
+    ) -> tuple[Tensor, Tensor]:
         self.batches.append(x[:, 0].clone())
-        return self.inner.parts(model, x, y, penalized)
+        return self.inner.parts(model, x, y, penalized, first)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -99,9 +102,11 @@ def test_adam_keeps_targets_beside_their_rows() -> None:
     pairs: list[tuple[float, float]] = []
 
     class Pairs(Watched):
-        def parts(self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True) -> tuple[Tensor, Tensor]:
+        def parts(
+            self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
+        ) -> tuple[Tensor, Tensor]:
             pairs.extend(zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True))
-            return self.inner.parts(model, x, y, penalized)
+            return self.inner.parts(model, x, y, penalized, first)
 
     Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=7), generator()).step(Pairs(Objective("mse")))  # type: ignore[arg-type]
     assert sorted(pairs) == sorted(zip(X[:, 0].tolist(), Y[:, 0].tolist(), strict=True))
