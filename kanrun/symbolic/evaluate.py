@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[Any]
 
 
-def _znm(n: Array, m: Array, theta: Array, phi: Array) -> Array:
-    """Real spherical harmonics as SymPy defines them."""
-    y = special.sph_harm_y(n, m, theta, phi)
+def _znm(y: Array, m: Array) -> Array:
+    """Real spherical harmonics, as SymPy defines them, from the complex ones."""
     return np.where(m > 0, np.sqrt(2) * y.real, np.where(m < 0, np.sqrt(2) * y.imag, y.real))
 
 
@@ -24,7 +23,7 @@ def positive(z: Array, values: Array) -> Array:
     return np.where(np.asarray(z) > 0, values, np.nan)
 
 
-EVALUATORS: dict[Any, Callable[..., Any]] = {
+ELEMENTARY: dict[Any, Callable[..., Any]] = {
     sp.sin: np.sin, sp.cos: np.cos, sp.tan: np.tan, sp.asin: np.arcsin, sp.acos: np.arccos, sp.atan: np.arctan,
     sp.cot: lambda z: 1 / np.tan(z), sp.sec: lambda z: 1 / np.cos(z), sp.csc: lambda z: 1 / np.sin(z),
     sp.sinh: np.sinh, sp.cosh: np.cosh, sp.tanh: np.tanh, sp.coth: lambda z: 1 / np.tanh(z),
@@ -33,28 +32,38 @@ EVALUATORS: dict[Any, Callable[..., Any]] = {
     sp.re: np.real, sp.im: np.imag, sp.conjugate: np.conjugate,
     sp.Min: lambda *v: np.minimum.reduce(np.broadcast_arrays(*v)),
     sp.Max: lambda *v: np.maximum.reduce(np.broadcast_arrays(*v)),
-    sp.erf: special.erf, sp.erfc: special.erfc, sp.gamma: special.gamma,
-    sp.loggamma: lambda z: positive(z, special.gammaln(z)),
-    sp.polygamma: lambda n, z: special.polygamma(np.asarray(n, dtype=int), z), sp.digamma: special.digamma,
-    sp.beta: special.beta, sp.airyai: lambda z: special.airy(z)[0], sp.airybi: lambda z: special.airy(z)[2],
-    sp.besselj: special.jv, sp.bessely: special.yv, sp.besseli: special.iv, sp.besselk: special.kv,
-    sp.jn: lambda n, z: special.spherical_jn(np.asarray(n, dtype=int), z),
-    sp.yn: lambda n, z: special.spherical_yn(np.asarray(n, dtype=int), z),
-    sp.elliptic_k: special.ellipk, sp.elliptic_f: special.ellipkinc,
-    sp.elliptic_e: lambda *v: special.ellipe(*v) if len(v) == 1 else special.ellipeinc(*v),
-    sp.LambertW: lambda z: positive(z + np.exp(-1), np.real(special.lambertw(z))), sp.zeta: special.zeta,
-    sp.Ei: special.expi, sp.Si: lambda z: special.sici(z)[0], sp.Ci: lambda z: positive(z, special.sici(z)[1]),
-    sp.Shi: lambda z: special.shichi(z)[0], sp.Chi: lambda z: positive(z, special.shichi(z)[1]),
-    sp.fresnels: lambda z: special.fresnel(z)[0], sp.fresnelc: lambda z: special.fresnel(z)[1],
-    sp.legendre: special.eval_legendre, sp.chebyshevt: special.eval_chebyt, sp.chebyshevu: special.eval_chebyu,
-
-    sp.hermite: lambda n, z: special.eval_hermite(np.asarray(n, dtype=int), z),
-    sp.laguerre: special.eval_laguerre, sp.gegenbauer: special.eval_gegenbauer,
-    sp.jacobi: special.eval_jacobi,
-    sp.assoc_legendre: lambda n, m, z: special.lpmv(m, n, z),
-    sp.Ynm: lambda n, m, theta, phi: special.sph_harm_y(np.asarray(n, int), np.asarray(m, int), theta, phi),
-    sp.Znm: lambda n, m, theta, phi: _znm(np.asarray(n, int), np.asarray(m, int), theta, phi),
 }  # fmt: skip
+
+
+@cache
+def evaluators() -> dict[Any, Callable[..., Any]]:
+    """Every function that can be evaluated. SciPy is imported when the first special one is met."""
+    from scipy import special
+
+    return ELEMENTARY | {
+        sp.erf: special.erf, sp.erfc: special.erfc, sp.gamma: special.gamma,
+        sp.loggamma: lambda z: positive(z, special.gammaln(z)),
+        sp.polygamma: lambda n, z: special.polygamma(np.asarray(n, dtype=int), z), sp.digamma: special.digamma,
+        sp.beta: special.beta, sp.airyai: lambda z: special.airy(z)[0], sp.airybi: lambda z: special.airy(z)[2],
+        sp.besselj: special.jv, sp.bessely: special.yv, sp.besseli: special.iv, sp.besselk: special.kv,
+        sp.jn: lambda n, z: special.spherical_jn(np.asarray(n, dtype=int), z),
+        sp.yn: lambda n, z: special.spherical_yn(np.asarray(n, dtype=int), z),
+        sp.elliptic_k: special.ellipk, sp.elliptic_f: special.ellipkinc,
+        sp.elliptic_e: lambda *v: special.ellipe(*v) if len(v) == 1 else special.ellipeinc(*v),
+        sp.LambertW: lambda z: positive(z + np.exp(-1), np.real(special.lambertw(z))), sp.zeta: special.zeta,
+        sp.Ei: special.expi, sp.Si: lambda z: special.sici(z)[0], sp.Ci: lambda z: positive(z, special.sici(z)[1]),
+        sp.Shi: lambda z: special.shichi(z)[0], sp.Chi: lambda z: positive(z, special.shichi(z)[1]),
+        sp.fresnels: lambda z: special.fresnel(z)[0], sp.fresnelc: lambda z: special.fresnel(z)[1],
+        sp.legendre: special.eval_legendre, sp.chebyshevt: special.eval_chebyt, sp.chebyshevu: special.eval_chebyu,
+        sp.hermite: lambda n, z: special.eval_hermite(np.asarray(n, dtype=int), z),
+        sp.laguerre: special.eval_laguerre, sp.gegenbauer: special.eval_gegenbauer,
+        sp.jacobi: special.eval_jacobi,
+        sp.assoc_legendre: lambda n, m, z: special.lpmv(m, n, z),
+        sp.Ynm: lambda n, m, theta, phi: special.sph_harm_y(np.asarray(n, int), np.asarray(m, int), theta, phi),
+        sp.Znm: lambda n, m, theta, phi: _znm(
+            special.sph_harm_y(np.asarray(n, int), np.asarray(m, int), theta, phi), np.asarray(m, int)
+        ),
+    }  # fmt: skip
 
 
 def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
@@ -83,11 +92,12 @@ def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
             return power(node)
         if node == sp.I:
             return np.complex128(1j)
-        if node.func not in EVALUATORS:
+        function = ELEMENTARY.get(node.func) or evaluators().get(node.func)
+        if function is None:
             raise TypeError(f"no way to evaluate {node.func.__name__}")
         arguments = [value(a) for a in node.args]
         try:
-            return EVALUATORS[node.func](*arguments)
+            return function(*arguments)
         except TypeError:  # NumPy and SciPy know many functions for real numbers only
             if any(map(np.iscomplexobj, arguments)):
                 return np.float64(np.nan)

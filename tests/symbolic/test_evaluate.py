@@ -8,7 +8,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.symbolic.evaluate import EVALUATORS, evaluate
+from kanrun.symbolic.evaluate import evaluate, evaluators
 from kanrun.symbolic.parser import FUNCTIONS, parse_formula, symbol
 from tests.helpers import Array, formula_values, uniform_rows
 
@@ -201,4 +201,4 @@ def test_an_unknown_symbol_is_a_key_error() -> None:
 def test_everything_that_can_be_parsed_can_be_evaluated() -> None:
     parts = {type(parse_formula(f"{name}({','.join(['2'] * (counts[0] - 1) + ['x_1'])})")) for name, (_, counts) in
              FUNCTIONS.items() if name not in ("re", "im")}  # fmt: skip
-    assert parts - {sp.Pow, sp.Mul, sp.Add, sp.log} <= set(EVALUATORS)
+    assert parts - {sp.Pow, sp.Mul, sp.Add, sp.log} <= set(evaluators())
