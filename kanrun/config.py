@@ -36,6 +36,9 @@ def section(kind: type, doc: str) -> Any:
 class DatasetConfig:
     name: str = setting("", "which dataset this is")
     seed: Optional[int] = setting(None, "draws the rows; null: the seed of the run", low=0, high=2**31)
+    validation: float = setting(
+        0.0, "part of the training rows that are not trained on; they decide when to stop", low=0, high=0.9
+    )
 
 
 @dataclass
@@ -123,6 +126,22 @@ class OptimizerConfig:
     refit_steps: int = setting(20, "steps after pruning", low=0)
     grid_update_every: int = setting(5, "steps between two updates of the knots", low=1)
     grid_update_until: int = setting(50, "last step at which knots are updated; -1: knots stay at [-1, 1]", low=-1)
+    grids: list[int] = setting(
+        [], "train on these grids one after the other, coarse to fine, as far as rows held back gain", low=1, high=1000
+    )
+    restarts: int = setting(1, "beginnings of which the best on rows held back is kept", low=1, high=1000)
+
+
+@dataclass
+class AutoConfig(OptimizerConfig):
+    """lm up to 3000 parameters in float64: its few exact steps are fastest there, but cost parameters^3; else lbfgs."""
+
+    name: str = setting("auto", "which optimizer this is")
+    steps: Optional[int] = setting(None, "training steps; null: what the optimizer takes", low=1)  # type: ignore[assignment]
+    refit_steps: Optional[int] = setting(None, "steps after pruning; null: as above", low=0)  # type: ignore[assignment]
+    grid_update_every: Optional[int] = setting(  # type: ignore[assignment]
+        None, "steps between two updates of the knots; null: as above", low=1
+    )
 
 
 @dataclass
@@ -203,7 +222,7 @@ class Config:
 
     dataset: DatasetConfig = section(SymbolicConfig, "where the rows come from")
     model: ModelConfig = section(ModelConfig, "the network")
-    optimizer: OptimizerConfig = section(LbfgsConfig, "how it is trained")
+    optimizer: OptimizerConfig = section(AutoConfig, "how it is trained")
     regularization: RegularizationConfig = section(RegularizationConfig, "what keeps it small")
     prune: PruneConfig = section(PruneConfig, "what is removed after training")
     symbolic: SymbolicFitConfig = section(SymbolicFitConfig, "how formulas are found")
@@ -217,7 +236,7 @@ class Config:
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig},
     "model": {"kan": ModelConfig},
-    "optimizer": {"lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
+    "optimizer": {"auto": AutoConfig, "lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},
     "prune": {"default": PruneConfig, "none": PruneConfig},
     "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},

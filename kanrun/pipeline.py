@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,17 @@ from kanrun.model.network import KAN
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
-from kanrun.stages import build_network, find_formula, penalty_of, prune
+from kanrun.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.library import library
 from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
+from kanrun.training.schedule import Schedule, train_by_schedule
 from kanrun.training.train import Training, train
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
-
-ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
 
 
 @dataclass
@@ -75,6 +74,7 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
         data = build_dataset(config, dtype, device)
         model = build_network(config, network_width(config, data), data.train.x)
         check_start(model, data, config)
+        config = replace(config, optimizer=choose_optimizer(config.optimizer, model))
         console.begin(data, model)
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
@@ -100,40 +100,41 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         console.stage_done(progress.stages[-1])
         return result
 
-    def trained(name: str, network: KAN, objective: Objective, steps: int, warmup: float = 0.0) -> Training:
-        result = train(
-            network, data, objective, config.optimizer, stage=name, steps=steps, seed=config.seed, warmup=warmup,
-            until_idle=name == "refit", on_record=lambda record: console.step(record, steps),
-        )  # fmt: skip
+    optimizer = config.optimizer
+
+    def noted(result: Training) -> KAN:
+        progress.history += result.history
         for message in result.messages:
             log.warning(message)
             console.warn(message)
-        return result
+        return result.model
 
     def first_training() -> KAN:
-        for attempt in range(ATTEMPTS):
-            network = model if attempt == 0 else build_network(config, model.width, data.train.x, attempt)
-            result = trained("train", network.clone(), objective, config.optimizer.steps, config.regularization.warmup)
-            if result.learned:
-                break
-        progress.history += result.history
-        return result.model
+        schedule = Schedule(
+            lambda attempt: build_network(config, model.width, data.train.x, attempt) if attempt else model.clone(),
+            Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
+            config.dataset.validation, config.regularization.warmup, config.seed,
+            lambda record: console.step(record, optimizer.steps),
+        )  # fmt: skip
+        return noted(train_by_schedule(schedule, data))
 
     def refit() -> KAN:
-        result = trained("refit", model.clone(), Objective(data.loss), config.optimizer.refit_steps)
-        progress.history += result.history
-        return result.model
+        return noted(
+            train(
+                model.clone(), data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps,
+                seed=config.seed, until_idle=True, on_record=lambda record: console.step(record, optimizer.refit_steps),
+            )
+        )  # fmt: skip
 
     def symbolic() -> KAN:
         found = find_formula(model, data, config.symbolic.library)
         progress.formulas = write_formulas(found, data)
         return found.model
 
-    objective = Objective(data.loss, penalty_of(config))
     model = stage("train", first_training)
     if config.prune.enabled:
         model = stage("prune", lambda: prune(model, data, config.prune))
-        if config.optimizer.refit_steps:
+        if optimizer.refit_steps:
             model = stage("refit", refit)
     if data.relations:
         progress.related = related_inputs(model, real_rows(data))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
 
-from kanrun.config import Config, PruneConfig
+from kanrun.config import AutoConfig, Config, LbfgsConfig, LmConfig, OptimizerConfig, PruneConfig
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset
+from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.symbolic.library import library
@@ -17,6 +19,7 @@ from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import Penalty, loss_value
 
+MOST_FOR_LM = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
@@ -28,14 +31,33 @@ SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below whi
 def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> KAN:
     """The network that `config.model` describes, with its fixed edges, in the precision and on the device of `rows`.
 
-    Every further `attempt` begins from other random numbers, twice as large as before.
+    Its grid is the first of `optimizer.grids` where these are given. Every further `attempt` begins from other random
+    numbers, twice as large as before.
     """
     m = config.model
     seed, noise = config.seed + 1_000_003 * attempt, m.noise_scale * 2**attempt
-    model = KAN(width, m.grid, m.k, m.base, seed, rows.dtype, noise, m.grid_eps)
+    model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
     return model.to(rows.device)
+
+
+def grids_of(config: Config) -> list[int]:
+    """The grids to train on, one after the other."""
+    return config.optimizer.grids or [config.model.grid]
+
+
+def choose_optimizer(config: OptimizerConfig, model: KAN) -> OptimizerConfig:
+    """`auto` as the optimizer that suits the network. Raises ConfigError where lm is asked for too large a one."""
+    finest = model.refine(max([model.grid, *config.grids])).parameter_count()
+    if isinstance(config, LmConfig) and finest > MOST_FOR_LM:
+        reason = f"the network has {finest} parameters, lm takes up to {MOST_FOR_LM}; use optimizer=lbfgs"
+        raise ConfigError(wrong("optimizer", "lm", reason))
+    if not isinstance(config, AutoConfig):
+        return config
+    suits_lm = finest <= MOST_FOR_LM and model.get_vector().dtype == torch.float64
+    given = {key: value for key, value in asdict(config).items() if key != "name" and value is not None}
+    return LmConfig(**given) if suits_lm else LbfgsConfig(**given)
 
 
 def penalty_of(config: Config) -> Penalty:

@@ -104,6 +104,8 @@ def _limits(metadata: Mapping[str, Any], value: Any, key: str) -> list[str]:
     """The complaint about a value outside its limits, if any."""
     if value is None:
         return []
+    if isinstance(value, list):
+        return [problem for i, v in enumerate(value) for problem in _limits(metadata, v, f"{key}[{i}]")]
     choices, low, high, above = (metadata.get(k) for k in ("choices", "low", "high", "above"))
     if choices and value not in choices:
         return [wrong(key, value, unknown("choice", str(value), choices))]

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Record:
-    """One step of one stage: losses without regularization, the regularization, seconds since the stage began."""
+    """One step of one stage: losses without regularization, the regularization, seconds since the stage began.
+
+    `validation_loss` is that of rows held back, None where there are none; `attempt` counts beginnings.
+    """
 
     stage: str
     step: int
@@ -15,3 +18,6 @@ class Record:
     test_loss: float
     regularization: float
     seconds: float
+    validation_loss: float | None = None
+    grid: int = 0
+    attempt: int = 0

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
-from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, prepared
 
-MOST_PARAMETERS = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CLASS_RIDGE = 1e-5  # classes that can be told apart would drive the coefficients to infinity
 
 
@@ -32,11 +30,17 @@ def spare_dynamo() -> None:
 class Stepper(Protocol):
     """Takes one step; a fresh one is made whenever the network was changed from outside."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether further steps would change nothing."""
+
     def step(self, objective: Objective) -> None: ...
 
 
 class Lbfgs:
     """Limited-memory BFGS on all rows with a strong Wolfe line search; a step is up to 20 iterations."""
+
+    finished = False
 
     def __init__(self, model: KAN, x: Tensor, y: Tensor, config: LbfgsConfig) -> None:
         self.model, self.x, self.y = model, x, y
@@ -60,6 +64,8 @@ class Lbfgs:
 class Adam:
     """Adam over mini-batches; a step is one epoch: every row once, in a new order."""
 
+    finished = False
+
     def __init__(self, model: KAN, x: Tensor, y: Tensor, config: AdamConfig, generator: torch.Generator) -> None:
         self.model, self.x, self.y = model, x, y
         self.batch_size, self.generator = config.batch_size, generator
@@ -80,10 +86,6 @@ def make_stepper(model: KAN, x: Tensor, y: Tensor, config: OptimizerConfig, gene
     if isinstance(config, LbfgsConfig):
         return Lbfgs(model, x, y, config)
     if isinstance(config, LmConfig):
-        count = model.parameter_count()
-        if count > MOST_PARAMETERS:
-            reason = f"the network has {count} parameters, lm takes up to {MOST_PARAMETERS}; use optimizer=lbfgs"
-            raise ConfigError(wrong("optimizer", "lm", reason))
         return LevenbergMarquardt(model, x, y, ridge=0.0 if y.is_floating_point() else CLASS_RIDGE)
     if isinstance(config, AdamConfig):
         return Adam(model, x, y, config, generator)

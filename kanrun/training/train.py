@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from kanrun.config import OptimizerConfig
-from kanrun.data.dataset import MSE, Dataset
+from kanrun.data.dataset import MSE, Dataset, Rows
 from kanrun.model.network import KAN
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.steppers import make_stepper
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
+HOPELESS = 10.0  # a beginning whose objective is this many times that of a better one is given up
 PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
 
 
@@ -24,13 +25,20 @@ PATIENCE = 10  # steps without a gain, on the best constant or on the best step,
 class Training:
     """The trained network, a record for every step, and what went wrong on the way, in plain words.
 
-    `learned` is false where the loss never fell below that of the best constant.
+    `learned` is false where the loss never fell below that of the best constant. `scores` has the best objective up to
+    each step, on the rows held back where there are some, else on the training rows.
     """
 
     model: KAN
     history: list[Record]
     messages: list[str]
     learned: bool
+    scores: list[float]
+
+    @property
+    def score(self) -> float:
+        """The objective of the network."""
+        return self.scores[-1] if self.scores else math.inf
 
 
 def train(
@@ -44,19 +52,25 @@ def train(
     seed: int,
     warmup: float = 0.0,
     until_idle: bool = False,
+    held: Rows | None = None,
+    rival: Sequence[float] = (),
+    attempt: int = 0,
     on_record: Callable[[Record], None] | None = None,
 ) -> Training:
     """Trains `model` in place for `steps` steps on the training rows of `data`.
 
     The regularization grows evenly over the first `warmup` part of the steps: full strength from the start can remove
     every edge before anything was learned. Every `optimizer.grid_update_every` steps the knots follow the activations.
-    A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. With `until_idle` the
-    stage ends when nothing is gained any more. The test rows are only looked at for the record.
+    A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. The network ends as it
+    was at its best step, on the rows `held` back where they are given. It ends early where they, or with `until_idle`
+    the training rows, gain nothing any more, where the optimizer has arrived, and where it stays far behind the scores
+    of a `rival`. The test rows are only looked at for the record.
     """
     x, y = data.train.x, data.train.y
     generator = torch.Generator().manual_seed(seed)
     begin = time.perf_counter()
     history: list[Record] = []
+    scores: list[float] = []
     messages: list[str] = []
 
     def total(at: Objective) -> float:
@@ -72,10 +86,11 @@ def train(
     learned = constant == 0
     good = model.clone()
     best_state, best = good, math.inf
-    stepper, undone, idle = None, 0, 0
+    stepper, undone, idle, arrived = None, 0, 0, False
     for step in range(steps):
         now = weighted(step)
-        if step <= optimizer.grid_update_until and step % optimizer.grid_update_every == 0:
+        follows = step <= optimizer.grid_update_until
+        if follows and (step % optimizer.grid_update_every == 0 or (stepper is not None and stepper.finished)):
             model.fit_grids(x)
             if math.isfinite(total(now)):
                 good = model.clone()
@@ -94,25 +109,34 @@ def train(
             stepper, undone = None, undone + 1
             messages.append(f"{stage}: step {step} was not finite and was undone")
             reached = total(now)
+        grows = now.penalty.lamb != weighted(step + 1).penalty.lamb
         if now.penalty.lamb != weighted(step - 1).penalty.lamb:
             best = math.inf  # another objective: what was reached before does not count
-        idle = 0 if reached < (1 - 1e-3) * best else idle + 1
-        if reached <= best:
-            best, best_state = reached, good
-        history.append(record(model, data, objective, stage, step, time.perf_counter() - begin))
+        history.append(record(model, data, now, held, stage, step, time.perf_counter() - begin, attempt))
+        judged = history[-1].validation_loss
+        score = reached if judged is None else judged + history[-1].regularization
+        idle = 0 if score < (1 - 1e-3) * best else idle + 1
+        if score <= best:
+            best, best_state = score, good
+        scores.append(best)
         if on_record:
             on_record(history[-1])
         learned = learned or history[-1].train_loss < 0.95 * constant
         if not learned and step + 1 >= PATIENCE:
             messages.append(f"{stage}: after {step + 1} steps the network is no better than a constant")
             break
-        if until_idle and idle >= PATIENCE:
+        if (until_idle or held is not None) and idle >= PATIENCE and not grows:
+            break
+        if stepper is not None and stepper.finished and not grows and (arrived or not follows):
+            break
+        arrived = stepper is not None and stepper.finished
+        if step < len(rival) and step + 1 >= PATIENCE and not grows and best > HOPELESS * rival[step]:
             break
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
     model.become(best_state)
-    return Training(model, history, messages, learned)
+    return Training(model, history, messages, learned, scores)
 
 
 def constant_loss(data: Dataset) -> float:
@@ -124,9 +148,24 @@ def constant_loss(data: Dataset) -> float:
     return float(-(share * torch.log(share.clamp(min=1e-300))).sum())
 
 
-def record(model: KAN, data: Dataset, objective: Objective, stage: str, step: int, seconds: float) -> Record:
+def record(
+    model: KAN,
+    data: Dataset,
+    objective: Objective,
+    held: Rows | None,
+    stage: str,
+    step: int,
+    seconds: float,
+    attempt: int,
+) -> Record:
     """The losses of the network as it stands."""
+
+    def loss(rows: Rows) -> float:
+        return float(objective.parts(model, rows.x, rows.y, penalized=False)[0])
+
     with torch.no_grad():
-        loss, penalty = objective.parts(model, data.train.x, data.train.y)
-        test, _ = objective.parts(model, data.test.x, data.test.y, penalized=False)
-    return Record(stage, step, float(loss), float(test), float(penalty), seconds)
+        trained, penalty = objective.parts(model, data.train.x, data.train.y)
+        validation = None if held is None else loss(held)
+        return Record(
+            stage, step, float(trained), loss(data.test), float(penalty), seconds, validation, model.grid, attempt
+        )

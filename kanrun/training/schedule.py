@@ -1,0 +1,111 @@
+"""A whole training: the best of several beginnings, on finer and finer grids, judged on rows that are held back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from kanrun.config import OptimizerConfig
+from kanrun.data.dataset import Dataset, Rows
+from kanrun.model.network import KAN
+from kanrun.training.history import Record
+from kanrun.training.objective import Objective
+from kanrun.training.train import Training, train
+
+ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
+HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a whole training is made of.
+
+    `build(attempt)` gives a new beginning on the first of `grids`. `validation` is the part of the training rows that
+    is never trained on; 0 holds rows back only as long as there is something to choose.
+    """
+
+    build: Callable[[int], KAN]
+    objective: Objective
+    optimizer: OptimizerConfig
+    grids: list[int]
+    restarts: int = 1
+    validation: float = 0.0
+    warmup: float = 0.0
+    seed: int = 0
+    on_record: Callable[[Record], None] | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether rows must be held back."""
+        return self.validation > 0 or len(self.grids) > 1 or self.restarts > 1
+
+    def train(
+        self, model: KAN, rows: Dataset, held: Rows | None, attempt: int, rival: list[float] | None = None
+    ) -> Training:
+        """One training of one network on one grid: of a new beginning against a `rival`, else until it is idle."""
+        new = rival is not None
+        return train(
+            model, rows, self.objective, self.optimizer, stage="train", steps=self.optimizer.steps, seed=self.seed,
+            warmup=self.warmup if new else 0.0, until_idle=not new, held=held, rival=rival or [], attempt=attempt,
+            on_record=self.on_record,
+        )  # fmt: skip
+
+
+@dataclass
+class Log:
+    """The records and messages of all trainings so far."""
+
+    history: list[Record] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, result: Training) -> Training:
+        self.history += result.history
+        self.messages += result.messages
+        return result
+
+
+def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
+    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the held-back rows gain by it.
+
+    With one beginning, one grid and no validation, all rows train and the training loss decides. Rows that were held
+    back to choose train the chosen network at the end.
+    """
+    kept, held = hold_back(data, schedule.validation or HELD_BACK, schedule.seed) if schedule.chooses else (data, None)
+    log = Log()
+    best, attempt = best_beginning(schedule, kept, held, log)
+    for grid in schedule.grids[1:]:
+        finer = log.add(schedule.train(best.model.refine(grid), kept, held, attempt))
+        if not finer.score < best.score:
+            log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
+            break
+        best = finer
+    if held is not None and schedule.validation == 0:
+        best = log.add(schedule.train(best.model.clone(), data, None, attempt))
+    return replace(best, history=log.history, messages=log.messages)
+
+
+def best_beginning(schedule: Schedule, rows: Dataset, held: Rows | None, log: Log) -> tuple[Training, int]:
+    """The best of `restarts` beginnings and its number; one more is tried, up to ATTEMPTS, while none learns."""
+    best: Training | None = None
+    chosen = 0
+    for attempt in range(max(schedule.restarts, ATTEMPTS)):
+        if attempt >= schedule.restarts and best is not None and best.learned:
+            break
+        rival = best.scores if best is not None and best.learned else []
+        result = log.add(schedule.train(schedule.build(attempt), rows, held, attempt, rival))
+        if best is None or (result.learned, -result.score) > (best.learned, -best.score):
+            best, chosen = result, attempt
+    assert best is not None
+    return best, chosen
+
+
+def hold_back(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Rows]:
+    """The dataset with fewer training rows, and the rows that were taken out."""
+    rows = len(data.train.x)
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed + 1)).to(data.train.x.device)
+    count = min(max(1, round(fraction * rows)), rows - 1)
+    held, kept = order[:count].sort().values, order[count:].sort().values
+    fewer = replace(data, train=Rows(data.train.x[kept], data.train.y[kept]))
+    return fewer, Rows(data.train.x[held], data.train.y[held])
