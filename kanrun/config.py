@@ -116,6 +116,24 @@ class ModelConfig:
     fix: list[FixConfig] = setting([], "edges fixed to a function, e.g. [{layer:1,input:0,output:0,function:sin}]")
 
 
+@dataclass
+class MlpConfig:
+    """A multilayer perceptron, to hold a KAN against: trained and scored, with nothing to prune or to read."""
+
+    name: str = setting("mlp", "which network this is")
+    width: Optional[list[int]] = setting(
+        None,
+        "nodes of each layer, inputs first; null: two hidden layers with about the parameters of the KAN below",
+        low=1,
+    )
+    kan_width: Optional[list[Any]] = setting(
+        None, "width of the KAN whose number of parameters is matched; null: [inputs, 5, outputs]"
+    )
+    kan_grid: int = setting(5, "intervals of its splines", low=1, high=1000)
+    kan_k: int = setting(3, "order of its splines", low=0, high=5)
+    activation: str = setting("silu", "function after every layer but the last", choices=("silu", "tanh", "relu"))
+
+
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
@@ -137,7 +155,9 @@ class AutoConfig(OptimizerConfig):
     """lm up to 3000 parameters in float64: its few exact steps are fastest there, but cost parameters^3; else lbfgs."""
 
     name: str = setting("auto", "which optimizer this is")
-    steps: Optional[int] = setting(None, "training steps; null: what the optimizer takes", low=1)  # type: ignore[assignment]
+    steps: Optional[int] = setting(  # type: ignore[assignment]
+        None, "training steps; null: what the optimizer takes, five times as many for an MLP", low=1
+    )
     refit_steps: Optional[int] = setting(None, "steps after pruning; null: as above", low=0)  # type: ignore[assignment]
     grid_update_every: Optional[int] = setting(  # type: ignore[assignment]
         None, "steps between two updates of the knots; null: as above", low=1
@@ -221,7 +241,7 @@ class Config:
     """One run."""
 
     dataset: DatasetConfig = section(SymbolicConfig, "where the rows come from")
-    model: ModelConfig = section(ModelConfig, "the network")
+    model: ModelConfig | MlpConfig = section(ModelConfig, "the network")
     optimizer: OptimizerConfig = section(AutoConfig, "how it is trained")
     regularization: RegularizationConfig = section(RegularizationConfig, "what keeps it small")
     prune: PruneConfig = section(PruneConfig, "what is removed after training")
@@ -235,7 +255,7 @@ class Config:
 
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig},
-    "model": {"kan": ModelConfig},
+    "model": {"kan": ModelConfig, "mlp": MlpConfig},
     "optimizer": {"auto": AutoConfig, "lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},
     "prune": {"default": PruneConfig, "none": PruneConfig},

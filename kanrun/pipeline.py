@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from kanrun.config import Config
+from kanrun.config import Config, ModelConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.metrics import scores
 from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
@@ -36,6 +37,7 @@ from kanrun.training.train import Training, train
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
+N = TypeVar("N", bound=Network)
 
 
 @dataclass
@@ -44,9 +46,9 @@ class Progress:
 
     stages: list[dict[str, Any]] = field(default_factory=list)
     history: list[Record] = field(default_factory=list)
-    networks: dict[str, KAN] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
     formulas: list[Formula] = field(default_factory=list)
-    related: list[list[int]] = field(default_factory=list)  # inputs that belong together, contrastive runs only
+    related: list[list[int]] | None = None  # inputs that belong together, where a contrastive run looked for them
     relations: list[Relation] = field(default_factory=list)
     stage: str = "start"
     on_stage: Callable[[], None] = lambda: None
@@ -85,10 +87,10 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
     return metrics
 
 
-def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, console: Console) -> None:
+def work_through(config: Config, data: Dataset, model: Network, progress: Progress, console: Console) -> None:
     """The stages in order; each adds its scores to `progress`."""
 
-    def stage(name: str, work: Callable[[], KAN]) -> KAN:
+    def stage(name: str, work: Callable[[], N]) -> N:
         progress.enter(name)
         console.stage(name)
         wall, cpu = time.perf_counter(), time.process_time()
@@ -102,14 +104,14 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
 
     optimizer = config.optimizer
 
-    def noted(result: Training) -> KAN:
+    def noted(result: Training) -> Network:
         progress.history += result.history
         for message in result.messages:
             log.warning(message)
             console.warn(message)
         return result.model
 
-    def first_training() -> KAN:
+    def first_training() -> Network:
         schedule = Schedule(
             lambda attempt: build_network(config, model.width, data.train.x, attempt) if attempt else model.clone(),
             Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
@@ -119,32 +121,37 @@ def work_through(config: Config, data: Dataset, model: KAN, progress: Progress, 
         return noted(train_by_schedule(schedule, data))
 
     def refit() -> KAN:
-        return noted(
+        network = kan.clone()
+        noted(
             train(
-                model.clone(), data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps,
+                network, data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps,
                 seed=config.seed, until_idle=True, on_record=lambda record: console.step(record, optimizer.refit_steps),
             )
         )  # fmt: skip
+        return network
 
     def symbolic() -> KAN:
-        found = find_formula(model, data, config.symbolic.library)
+        found = find_formula(kan, data, config.symbolic.library)
         progress.formulas = write_formulas(found, data)
         return found.model
 
-    model = stage("train", first_training)
+    trained = stage("train", first_training)
+    if not isinstance(trained, KAN):
+        return  # only the curves of a KAN can be pruned and read
+    kan = trained
     if config.prune.enabled:
-        model = stage("prune", lambda: prune(model, data, config.prune))
+        kan = stage("prune", lambda: prune(kan, data, config.prune))
         if optimizer.refit_steps:
-            model = stage("refit", refit)
+            kan = stage("refit", refit)
     if data.relations:
-        progress.related = related_inputs(model, real_rows(data))
+        progress.related = related_inputs(kan, real_rows(data))
     if config.symbolic.enabled:
-        model = stage("symbolic", symbolic)
+        kan = stage("symbolic", symbolic)
         if progress.related:
-            progress.relations = find_relations(model, data, progress.related, library(config.symbolic.library))
+            progress.relations = find_relations(kan, data, progress.related, library(config.symbolic.library))
 
 
-def stage_entry(name: str, model: KAN, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
+def stage_entry(name: str, model: Network, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
     """One entry of `stages` in metrics.json."""
     with torch.no_grad():
         parts = {
@@ -158,14 +165,14 @@ def stage_entry(name: str, model: KAN, data: Dataset, seconds: float, cpu_second
     }  # fmt: skip
 
 
-def summary(config: Config, data: Dataset, model: KAN, progress: Progress, seconds: float) -> dict[str, Any]:
+def summary(config: Config, data: Dataset, model: Network, progress: Progress, seconds: float) -> dict[str, Any]:
     """The content of metrics.json."""
     metrics = {
         "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": model.width,
         "parameters": model.parameter_count(), "seed": config.seed, "stages": progress.stages,
         "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
-    if data.relations:
+    if progress.related is not None:
         metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in progress.related]
     return metrics
 
@@ -184,11 +191,11 @@ def report(
     write_json(folder / "metrics.json", metrics)
 
 
-def check_start(model: KAN, data: Dataset, config: Config) -> None:
+def check_start(model: Network, data: Dataset, config: Config) -> None:
     """Raises ConfigError where fixed edges leave the network without finite outputs, which no training mends."""
     with torch.no_grad():
         lost = int((~torch.isfinite(model(data.train.x)).all(1)).sum())
-    if lost:
+    if lost and isinstance(config.model, ModelConfig):
         functions, rows = ", ".join(f.function for f in config.model.fix), len(data.train.x)
         reason = f"with it the network has no finite output on {lost} of {rows} training rows; a shift b may help"
         raise ConfigError(wrong("model.fix", functions, reason))

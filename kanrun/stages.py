@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor
 
-from kanrun.config import AutoConfig, Config, LbfgsConfig, LmConfig, OptimizerConfig, PruneConfig
+from kanrun.config import AutoConfig, Config, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset
 from kanrun.errors import ConfigError, wrong
+from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.symbolic.library import library
 from kanrun.symbolic.search import Symbolic, symbolify
@@ -20,6 +22,7 @@ from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import Penalty, loss_value
 
 MOST_FOR_LM = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
+MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
@@ -28,14 +31,18 @@ MODERATE = 1e-3  # pull on the coefficients of classes before their curves are r
 SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
 
 
-def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> KAN:
+def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:
     """The network that `config.model` describes, with its fixed edges, in the precision and on the device of `rows`.
 
     Its grid is the first of `optimizer.grids` where these are given. Every further `attempt` begins from other random
-    numbers, twice as large as before.
+    numbers; those beyond `optimizer.restarts`, made because nothing was learned, from ever larger splines.
     """
-    m = config.model
-    seed, noise = config.seed + 1_000_003 * attempt, m.noise_scale * 2**attempt
+    m, seed = config.model, config.seed + 1_000_003 * attempt
+    if isinstance(m, MlpConfig):
+        mlp = MLP(width, m.activation, seed, rows.dtype).to(rows.device)
+        mlp.standardize(rows)
+        return mlp
+    noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
     model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
@@ -43,13 +50,17 @@ def build_network(config: Config, width: list[int | list[int]], rows: Tensor, at
 
 
 def grids_of(config: Config) -> list[int]:
-    """The grids to train on, one after the other."""
-    return config.optimizer.grids or [config.model.grid]
+    """The grids to train on, one after the other; none for an MLP."""
+    m = config.model
+    return config.optimizer.grids or ([] if isinstance(m, MlpConfig) else [m.grid])
 
 
-def choose_optimizer(config: OptimizerConfig, model: KAN) -> OptimizerConfig:
+def choose_optimizer(config: OptimizerConfig, model: Network) -> OptimizerConfig:
     """`auto` as the optimizer that suits the network. Raises ConfigError where lm is asked for too large a one."""
-    finest = model.refine(max([model.grid, *config.grids])).parameter_count()
+    finest = (model.refine(max(config.grids)) if config.grids else model).parameter_count()
+    is_mlp = isinstance(model, MLP)
+    if is_mlp:
+        config = replace(config, grid_update_until=-1)  # without knots there is nothing for which to start afresh
     if isinstance(config, LmConfig) and finest > MOST_FOR_LM:
         reason = f"the network has {finest} parameters, lm takes up to {MOST_FOR_LM}; use optimizer=lbfgs"
         raise ConfigError(wrong("optimizer", "lm", reason))
@@ -57,7 +68,8 @@ def choose_optimizer(config: OptimizerConfig, model: KAN) -> OptimizerConfig:
         return config
     suits_lm = finest <= MOST_FOR_LM and model.get_vector().dtype == torch.float64
     given = {key: value for key, value in asdict(config).items() if key != "name" and value is not None}
-    return LmConfig(**given) if suits_lm else LbfgsConfig(**given)
+    chosen = LmConfig(**given) if suits_lm else LbfgsConfig(**given)
+    return replace(chosen, steps=MLP_STEPS * chosen.steps) if is_mlp and config.steps is None else chosen
 
 
 def penalty_of(config: Config) -> Penalty:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from kanrun.config import GROUPS, Config, FixConfig, ModelConfig
+from kanrun.config import GROUPS, Config, FixConfig, MlpConfig, ModelConfig
 from kanrun.errors import ConfigError, unknown, wrong
 
 NEEDED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -23,9 +23,13 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
     config = _read(Config, mapping, "", problems)
     if problems:
         raise ConfigError(problems)
-    problems += check_width(config.model)
+    model = config.model
+    problems += check_width(model)
     problems += check_functions(config.symbolic.library, "symbolic.library")
-    problems += [] if problems else check_fix(config.model)
+    if isinstance(model, MlpConfig):
+        problems += check_mlp(config)
+    elif not problems:
+        problems += check_fix(model)
     if problems:
         raise ConfigError(problems)
     return config
@@ -120,11 +124,21 @@ def _limits(metadata: Mapping[str, Any], value: Any, key: str) -> list[str]:
     return []
 
 
-def check_width(model: ModelConfig) -> list[str]:
+def given_width(model: ModelConfig | MlpConfig) -> tuple[str, list[Any] | None]:
+    """The width that the config names, if any, and its key; where an MLP has none it is that of the matched KAN."""
+    if isinstance(model, MlpConfig) and model.width is None:
+        return "model.kan_width", model.kan_width
+    return "model.width", model.width
+
+
+def check_width(model: ModelConfig | MlpConfig) -> list[str]:
     """The complaint about a width that is no network, if any."""
-    if model.width is None:
+    key, width = given_width(model)
+    if width is None:
         return []
     form = "two or more layers, each a whole number above 0 or [sums, products], e.g. [2,5,1]; the first is a number"
+    if isinstance(model, MlpConfig) and model.width is not None:
+        form = "two or more layers, each a whole number above 0, e.g. [2,20,20,1]"
 
     def is_layer(w: Any) -> bool:
         if isinstance(w, list):
@@ -133,8 +147,19 @@ def check_width(model: ModelConfig) -> list[str]:
             )
         return isinstance(w, int) and not isinstance(w, bool) and w > 0
 
-    fine = len(model.width) >= 2 and all(is_layer(w) for w in model.width) and isinstance(model.width[0], int)
-    return [] if fine else [wrong("model.width", model.width, form)]
+    fine = len(width) >= 2 and all(is_layer(w) for w in width) and isinstance(width[0], int)
+    return [] if fine else [wrong(key, width, form)]
+
+
+def check_mlp(config: Config) -> list[str]:
+    """Complaints about settings that only mean something for a KAN, and that would be missed in the result."""
+    problems = []
+    if config.regularization.lamb:
+        reason = "it weakens edges of a KAN, which an MLP has not; use regularization=none or model=kan"
+        problems.append(wrong("regularization.lamb", config.regularization.lamb, reason))
+    if config.optimizer.grids:
+        problems.append(wrong("optimizer.grids", config.optimizer.grids, "an MLP has no grids; use [] or model=kan"))
+    return problems
 
 
 def check_fix(model: ModelConfig) -> list[str]:

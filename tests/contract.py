@@ -13,7 +13,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 PICTURES = ("network_trained", "network_pruned", "network_symbolic", "history", "predictions")
-HISTORY = ["stage", "step", "train_loss", "test_loss", "regularization", "seconds"]
+HISTORY = [
+    "stage", "step", "train_loss", "test_loss", "regularization", "seconds", "validation_loss", "grid", "attempt",
+]  # fmt: skip
 METRICS = {
     "schema_version", "task", "dataset", "width", "parameters", "seed", "stages", "final", "total_seconds",
     "peak_memory_mib",
@@ -129,14 +131,26 @@ def history_violations(path: Path, stages: tuple[str, ...]) -> Iterator[str]:
         own = [row for row in rows if row["stage"] == name]
         if name not in stages:
             yield f"the history has a stage {name}"
-        if [int(row["step"]) for row in own] != list(range(len(own))):
-            yield f"the steps of {name} are not 0, 1, 2, ..."
-        seconds = [float(row["seconds"]) for row in own]
-        if seconds != sorted(seconds) or seconds[0] < 0:
-            yield f"the seconds of {name} run backwards"
+        for training in trainings(own):
+            if [int(row["step"]) for row in training] != list(range(len(training))):
+                yield f"the steps of {name} are not 0, 1, 2, ..."
+            seconds = [float(row["seconds"]) for row in training]
+            if seconds != sorted(seconds) or seconds[0] < 0:
+                yield f"the seconds of {name} run backwards"
+            if len({(row["grid"], row["attempt"], row["validation_loss"] == "") for row in training}) > 1:
+                yield f"the grid, the attempt or the rows held back change within a training of {name}"
     for row in rows:
-        if not all(math.isfinite(float(row[column])) for column in HISTORY[2:]):
+        numbers = [row[c] for c in HISTORY[2:] if c != "validation_loss" or row[c]]
+        if not all(math.isfinite(float(number)) for number in numbers):
             yield f"step {row['step']} of {row['stage']} is not finite"
+        if int(row["grid"]) < 0 or int(row["attempt"]) < 0:
+            yield f"step {row['step']} of {row['stage']} has a grid or an attempt below 0"
+
+
+def trainings(rows: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """The rows of one stage cut into trainings, of which each begins with step 0."""
+    starts = [i for i, row in enumerate(rows) if i == 0 or int(row["step"]) == 0]
+    return [rows[begin:end] for begin, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
 
 
 def formula_violations(folder: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import logging
@@ -69,8 +70,8 @@ COMPOSITION = {
     "unknown top key": (["sede=3"], "sede=3", "seed"),
     "key below a value": (["seed.a=3"], "seed.a=3", "seed"),
     "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, symbolic"),
-    "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, lbfgs"),
-    "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, lbfgs"),
+    "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
+    "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown experiment": (["experiment=helo"], "experiment=helo", "did you mean hello?"),
     "option that is a number": (["model=3"], "model=3", "kan"),
     "option that is null": (["dataset=null"], "dataset=null", "symbolic"),
@@ -120,6 +121,18 @@ IN_THE_RUN = {
     ),
     "relations in a circle": (
         [*CONTRASTIVE, "dataset.relations=['x_1 = x_2','x_2 = x_1']"], "dataset.relations=x_1 = x_2", "circle"
+    ),
+    "grids that are no list": (["optimizer.grids=3"], "optimizer.grids=3", "a list is needed"),
+    "grid of nothing": (["optimizer.grids=[3,0]"], "optimizer.grids[1]=0", "1 to 1000"),
+    "grid that is no number": (["optimizer.grids=[fine]"], "optimizer.grids[0]=fine", "a whole number is needed"),
+    "no beginning": (["optimizer.restarts=0"], "optimizer.restarts=0", "1 to 1000"),
+    "more rows held back than there are": (["dataset.validation=1.5"], "dataset.validation=1.5", "0 to 0.9"),
+    "fewer rows held back than none": (["dataset.validation=-0.1"], "dataset.validation=-0.1", "0 to 0.9"),
+    "network too large for lm": (
+        ["optimizer=lm", "model.width=[2,100,1]", "model.grid=20"], "optimizer=lm", "optimizer=lbfgs"
+    ),
+    "grid too fine for lm": (
+        ["optimizer=lm", "model.width=[2,20,1]", "optimizer.grids=[3,200]"], "optimizer=lm", "optimizer=lbfgs"
     ),
     "device that is not there": (["device=cuda:77"], "device=cuda:77", "here are cpu"),
     "device that does not exist": (["device=abacus"], "device=abacus", "here are cpu"),
@@ -297,6 +310,19 @@ def test_a_folder_of_ones_own_leaves_the_working_folder_empty(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_grids_restarts_and_validation_are_told_on_the_command_line(kanrun: Call, tmp_path: Path) -> None:
+    schedule = ["optimizer.grids=[3,6]", "optimizer.restarts=2", "dataset.validation=0.2", "optimizer.steps=3"]
+    status, _, lines = kanrun(*QUICK, *schedule)
+    assert (status, lines) == (0, [])
+    [folder] = run_folders(tmp_path)
+    assert violations(folder, stages=("train",), pictures=False) == []
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {r["attempt"] for r in rows} == {"0", "1"}
+    assert {r["grid"] for r in rows} == {"3", "6"}
+    assert all(float(r["validation_loss"]) > 0 for r in rows)
+
+
 def test_a_sweep_has_a_numbered_folder_a_job(kanrun: Call, tmp_path: Path) -> None:
     status, _, lines = kanrun("-m", *QUICK, "seed=0,1")
     assert (status, lines) == (0, [])
@@ -399,7 +425,7 @@ def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        [COMMAND, "plots=none", "optimizer.steps=1000000", f"hydra.run.dir={folder}"],
+        [COMMAND, "plots=none", "optimizer=lbfgs", "optimizer.steps=1000000", f"hydra.run.dir={folder}"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
     )  # fmt: skip

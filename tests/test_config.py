@@ -15,14 +15,16 @@ from kanrun.cli import config_folder, prepared
 from kanrun.config import (
     GROUPS,
     AdamConfig,
+    AutoConfig,
     Config,
     ContrastiveConfig,
     FixConfig,
-    LbfgsConfig,
+    LmConfig,
     MoonsConfig,
     SymbolicConfig,
 )
-from kanrun.data.build import build_dataset
+from kanrun.data.build import build_dataset, network_width
+from kanrun.stages import build_network, choose_optimizer
 from kanrun.validation import read_config
 
 CONFIGS = config_folder()
@@ -118,6 +120,14 @@ def test_every_experiment_composes_and_is_allowed(name: str) -> None:
     assert read_config(asdict(config)) == config
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_network_of_every_experiment_is_small_enough_for_lm(name: str) -> None:
+    config = read_config(composed(f"experiment={name}"))
+    data = build_dataset(config, torch.float64, torch.device("cpu"))
+    model = build_network(config, network_width(config, data), data.train.x)
+    assert isinstance(choose_optimizer(config.optimizer, model), LmConfig)
+
+
 def test_an_override_beats_an_experiment_and_an_experiment_the_defaults() -> None:
     config = read_config(composed("experiment=hello", "model.grid=7", "optimizer=adam"))
     assert config.model.grid == 7
@@ -128,20 +138,19 @@ def test_an_override_beats_an_experiment_and_an_experiment_the_defaults() -> Non
 def test_hello_is_as_in_the_paper() -> None:
     config = read_config(composed("experiment=hello"))
     assert isinstance(config.dataset, SymbolicConfig)
-    assert isinstance(config.optimizer, LbfgsConfig)
     assert config.dataset.formula == "exp(sin(pi*x_1)+x_2**2)"
     assert (config.dataset.n_train, config.dataset.n_test, config.dataset.domain) == (1000, 1000, [-1, 1])
     assert (config.model.width, config.model.grid, config.model.k) == ([2, 5, 1], 5, 3)
     assert (config.regularization.lamb, config.regularization.lamb_entropy) == (0.01, 10)
-    assert (config.optimizer.steps, config.seed) == (20, 0)
+    assert (config.optimizer, config.seed) == (AutoConfig(refit_steps=50), 0)
 
 
 @pytest.mark.parametrize(("name", "width"), [("moons_regression", [2, 1]), ("moons_classes", [2, 2])])
 def test_moons_are_small_networks_without_regularization(name: str, width: list[int]) -> None:
     config = read_config(composed(f"experiment={name}"))
     assert isinstance(config.dataset, MoonsConfig)
-    assert isinstance(config.optimizer, LbfgsConfig)
-    assert (config.dataset.noise, config.optimizer.steps, config.regularization.lamb) == (0.1, 20, 0)
+    assert config.optimizer == AutoConfig()
+    assert (config.dataset.noise, config.regularization.lamb) == (0.1, 0)
     assert (config.model.width, config.model.grid, config.model.k) == (width, 3, 3)
 
 

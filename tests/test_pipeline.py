@@ -18,10 +18,12 @@ import yaml
 
 from kanrun.config import (
     AdamConfig,
+    AutoConfig,
     Config,
     ContrastiveConfig,
     FixConfig,
     LbfgsConfig,
+    LmConfig,
     ModelConfig,
     MoonsConfig,
     PlotsConfig,
@@ -35,7 +37,7 @@ from kanrun.model.network import KAN
 from kanrun.pipeline import run
 from kanrun.report.load import load_run
 from kanrun.validation import read_config
-from tests.contract import read_json, violations
+from tests.contract import read_json, trainings, violations
 
 NO_PLOTS = PlotsConfig("none", enabled=False)
 NO_SYMBOLIC = SymbolicFitConfig("none", enabled=False)
@@ -114,6 +116,9 @@ def change_text(name: str, old: str, new: str) -> Callable[[Path], object]:
         (change_json("formula.json", lambda f: f[0].pop("front")), "lacks ['front']"),
         (change_text("history.csv", "train,1,", "train,2,"), "steps of train"),
         (change_text("history.csv", "train_loss", "loss"), "the history has the columns"),
+        (change_text("history.csv", ",,3,0\n", ",0.5,3,0\n"), "the rows held back change"),
+        (change_text("history.csv", ",,3,0\n", ",nan,3,0\n"), "is not finite"),
+        (change_text("history.csv", ",,3,0\n", ",,3,1\n"), "the attempt or the rows"),
         (change_text("history.csv", "refit,0", "other,0"), "a stage other"),
         (change_text("formula.py", "import numpy", "import torch"), "more than NumPy"),
         (change_text("formula.txt", "y = ", "z = "), "no line for y"),
@@ -339,6 +344,8 @@ def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Idle:
+        finished = False
+
         def step(self, objective: object) -> None:
             pass
 
@@ -356,7 +363,79 @@ def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(
     log = (tmp_path / "kanrun.log").read_text(encoding="utf-8")
     assert len(begun) == log.count("no better than a constant") == 4
     assert violations(tmp_path, stages=("train",), pictures=False) == []
-    assert len(history(tmp_path)) == 10  # of the last beginning alone
+    assert [(int(r["attempt"]), int(r["step"])) for r in history(tmp_path)] == [
+        (attempt, step) for attempt in range(4) for step in range(10)
+    ]
+
+
+# ---- the schedule of the training ----------------------------------------------------------------------------------
+
+
+def trained(folder: Path) -> list[dict[str, str]]:
+    return [row for row in history(folder) if row["stage"] == "train"]
+
+
+def test_auto_trains_like_the_optimizer_it_stands_for_and_is_kept_as_it_was_given(tmp_path: Path) -> None:
+    steps = {"steps": 4, "refit_steps": 3}
+    for dtype, chosen in (("float64", LmConfig(**steps)), ("float32", LbfgsConfig(**steps))):
+        finals = []
+        for optimizer in (AutoConfig(**steps), chosen):
+            folder = tmp_path / f"{dtype}_{optimizer.name}"
+            config = small(dtype=dtype, optimizer=optimizer, symbolic=NO_SYMBOLIC)
+            finals.append(run(config, folder, quiet=True)["final"])
+            assert load_run(folder).config.optimizer == optimizer
+        assert finals[0] == finals[1]
+
+
+def test_a_run_with_grids_and_restarts_keeps_the_contract_and_finds_its_formula(tmp_path: Path) -> None:
+    dataset = SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=60, n_test=40, validation=0.2)
+    optimizer = AutoConfig(steps=15, refit_steps=5, grids=[3, 6], restarts=2)
+    config = small(dataset=dataset, optimizer=optimizer, model=ModelConfig(width=[2, 1]))
+    metrics = run(config, tmp_path, quiet=True)
+    assert violations(tmp_path, pictures=False) == []
+    rows = trained(tmp_path)
+    assert [int(t[0]["attempt"]) for t in trainings(rows)][:2] == [0, 1]
+    assert {int(r["grid"]) for r in rows} == {3, 6}
+    assert all(r["validation_loss"] for r in rows)
+    [formula] = read_json(tmp_path / "formula.json")
+    assert (formula["expression"], formula["exact"]) == ("x_2**2 + sin(pi*x_1)", True)
+    assert metrics["final"]["rmse"] < 1e-9
+
+
+def test_the_network_of_a_run_has_the_grid_that_was_best_on_rows_held_back(tmp_path: Path) -> None:
+    for name, dataset, optimizer, grid in (
+        ("many", SymbolicConfig(formula="sin(3*pi*x_1)+x_2**2", n_train=200, n_test=40), AutoConfig(grids=[3, 9]), 9),
+        (
+            "noisy",
+            SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=50, n_test=40, noise=1.0, seed=2),
+            AutoConfig(grids=[3, 60]),
+            3,
+        ),
+    ):
+        config = small(
+            dataset=dataset, optimizer=optimizer, model=ModelConfig(width=[2, 1]), prune=NO_PRUNE, symbolic=NO_SYMBOLIC
+        )
+        metrics = run(config, tmp_path / name, quiet=True)
+        model = load_run(tmp_path / name).model
+        assert (model.grid, trained(tmp_path / name)[-1]["grid"]) == (grid, str(grid))
+        assert metrics["stages"][0]["parameters"] == model.parameter_count()
+
+
+def test_rows_held_back_to_choose_train_at_the_end_and_those_of_the_validation_do_not(tmp_path: Path) -> None:
+    for part in (0.0, 0.2):
+        dataset = SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=60, n_test=40, validation=part)
+        optimizer = AutoConfig(steps=6, restarts=2)
+        run(
+            small(dataset=dataset, optimizer=optimizer, prune=NO_PRUNE, symbolic=NO_SYMBOLIC),
+            tmp_path / str(part), quiet=True,
+        )  # fmt: skip
+        first, *_, last = trained(tmp_path / str(part))
+        assert first["validation_loss"]
+        assert bool(last["validation_loss"]) == (part > 0)
+
+
+def test_a_training_with_no_row_held_back_has_no_validation_loss(whole: Path) -> None:
+    assert {(r["validation_loss"], r["grid"], r["attempt"]) for r in history(whole)} == {("", "3", "0")}
 
 
 # ---- what run() takes and leaves -----------------------------------------------------------------------------------
@@ -387,6 +466,8 @@ def test_what_run_gives_back_is_what_it_wrote(whole: Path, tmp_path: Path) -> No
         ({"seed": -1}, "seed=-1"),
         ({"dataset": {"name": "moons", "n_train": 1}}, "dataset.n_train=1"),
         ({"model": {"width": [3, 1]}}, "model.width=[3,1]"),
+        (Config(optimizer=AutoConfig(grids=[5, 0])), "optimizer.grids[1]=0"),
+        (Config(optimizer=LmConfig(), model=ModelConfig(width=[2, 200, 1])), "optimizer=lm"),
     ],
 )
 def test_a_bad_config_is_refused_before_anything_is_trained(tmp_path: Path, config: Any, key: str) -> None:

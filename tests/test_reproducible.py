@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -66,8 +67,11 @@ def same_models(one: Path, two: Path) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def history_without_seconds(folder: Path) -> list[str]:
-    return [line.rpartition(",")[0] for line in (folder / "history.csv").read_text().splitlines()]
+def history_without_seconds(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    return [{column: value for column, value in row.items() if column != "seconds"} for row in rows]
 
 
 @pytest.mark.parametrize("name", DATASETS)

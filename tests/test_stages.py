@@ -7,10 +7,22 @@ import torch
 from torch import Tensor
 
 from kanrun import stages
-from kanrun.config import Config, FixConfig, ModelConfig, PruneConfig, RegularizationConfig
+from kanrun.config import (
+    AdamConfig,
+    AutoConfig,
+    Config,
+    FixConfig,
+    LbfgsConfig,
+    LmConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PruneConfig,
+    RegularizationConfig,
+)
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
-from kanrun.stages import build_network, find_formula, penalty_of, prune
+from kanrun.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import loss_value
 from tests.helpers import uniform_rows
@@ -101,6 +113,89 @@ def test_the_regularization_keeps_its_numbers_apart() -> None:
     given = RegularizationConfig(lamb=0.1, lamb_l1=0.2, lamb_entropy=0.3, lamb_coef=0.4, lamb_coefdiff=0.5)
     penalty = penalty_of(Config(regularization=given))
     assert (penalty.lamb, penalty.l1, penalty.entropy, penalty.coef, penalty.coefdiff) == (0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+# ---- the optimizer -------------------------------------------------------------------------------------------------
+
+SMALL = KAN([3, 4, 1], grid=5)
+LARGE = KAN([3, 90, 1], grid=5)  # 360 edges of 9 numbers each
+HALF = KAN([3, 4, 1], grid=5, dtype=torch.float32)
+
+
+def test_auto_is_lm_where_the_network_is_small_and_precise_and_lbfgs_elsewhere() -> None:
+    assert SMALL.parameter_count() < 3000 < LARGE.parameter_count()
+    assert choose_optimizer(AutoConfig(), SMALL) == LmConfig()
+    assert choose_optimizer(AutoConfig(), LARGE) == LbfgsConfig()
+    assert choose_optimizer(AutoConfig(), HALF) == LbfgsConfig()
+
+
+def test_3000_parameters_are_the_most_for_lm() -> None:
+    base = KAN([1, 1], grid=1, k=0, base="zero")
+    at, beyond = (base.refine(grid) for grid in (3000, 3001))
+    assert (at.parameter_count(), beyond.parameter_count()) == (3000, 3001)
+    assert isinstance(choose_optimizer(AutoConfig(), at), LmConfig)
+    assert choose_optimizer(LmConfig(steps=7), at) == LmConfig(steps=7)
+    assert isinstance(choose_optimizer(AutoConfig(), beyond), LbfgsConfig)
+    with pytest.raises(ConfigError, match="3001 parameters"):
+        choose_optimizer(LmConfig(), beyond)
+
+
+@pytest.mark.parametrize("grids", [[5, 500], [500, 5]])
+def test_the_finest_of_the_grids_decides(grids: list[int]) -> None:
+    assert choose_optimizer(AutoConfig(grids=grids), SMALL) == LbfgsConfig(grids=grids)
+    with pytest.raises(ConfigError, match="optimizer=lbfgs"):
+        choose_optimizer(LmConfig(grids=grids), SMALL)
+    assert choose_optimizer(AutoConfig(grids=[5, 10]), SMALL) == LmConfig(grids=[5, 10])
+    assert SMALL.grid == 5  # what was given is left alone
+
+
+@pytest.mark.parametrize(("model", "kind"), [(SMALL, LmConfig), (LARGE, LbfgsConfig)], ids=["lm", "lbfgs"])
+def test_what_was_given_to_auto_goes_to_what_it_chooses(model: KAN, kind: type[OptimizerConfig]) -> None:
+    given = {
+        "steps": 7, "refit_steps": 0, "grid_update_every": 3, "grid_update_until": -1, "grids": [5, 6], "restarts": 2
+    }  # fmt: skip
+    assert choose_optimizer(AutoConfig(**given), model) == kind(**given)
+    for key, value in given.items():
+        assert choose_optimizer(AutoConfig(**{key: value}), model) == kind(**{key: value})
+
+
+@pytest.mark.parametrize("model", [SMALL, LARGE, HALF], ids=["small", "large", "float32"])
+def test_an_optimizer_that_was_named_is_taken(model: KAN) -> None:
+    for config in (LbfgsConfig(steps=3, history=4), AdamConfig(batch_size=7, restarts=2)):
+        assert choose_optimizer(config, model) == config
+
+
+def test_lm_can_be_asked_for_in_single_precision() -> None:
+    assert choose_optimizer(LmConfig(), HALF) == LmConfig()
+
+
+def test_a_network_too_large_for_lm_is_refused_in_one_line_that_names_another_optimizer() -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_optimizer(LmConfig(), LARGE)
+    [problem] = caught.value.problems
+    assert problem.startswith("optimizer=lm: ")
+    assert str(LARGE.parameter_count()) in problem
+    assert "3000" in problem
+    assert "optimizer=lbfgs" in problem
+
+
+def test_entries_that_do_not_train_do_not_count() -> None:
+    model = LARGE.clone()
+    for layer in model.layers:
+        for s in range(layer.n_sub):
+            for i in range(layer.n_in):
+                if s or i:
+                    layer.remove(s, i)
+    assert isinstance(choose_optimizer(LmConfig(), model), LmConfig)
+
+
+def test_the_first_of_the_grids_is_the_one_to_begin_with() -> None:
+    config = Config(model=ModelConfig(grid=7))
+    assert grids_of(config) == [7]
+    assert build_network(config, [3, 1], X).grid == 7
+    config = Config(model=ModelConfig(grid=7), optimizer=AutoConfig(grids=[4, 8]))
+    assert grids_of(config) == [4, 8]
+    assert build_network(config, [3, 1], X).grid == 4
 
 
 # ---- pruning -------------------------------------------------------------------------------------------------------

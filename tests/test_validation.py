@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from kanrun.config import GROUPS, Config, FixConfig, LbfgsConfig, ModelConfig, MoonsConfig, SymbolicConfig
+from kanrun.config import GROUPS, AutoConfig, Config, FixConfig, ModelConfig, MoonsConfig, SymbolicConfig
 from kanrun.errors import ConfigError, as_typed
 from kanrun.symbolic.library import FUNCTIONS
 from kanrun.validation import known_keys, read_config
@@ -89,7 +89,7 @@ CHOSEN = [
 def test_the_generated_cases_cover_the_settings() -> None:
     assert len(TYPED) >= 60
     assert len(LIMITED) >= 40
-    assert len(CHOSEN) == 3
+    assert len(CHOSEN) == 4
 
 
 @pytest.mark.parametrize(("section", "option", "key", "kind"), TYPED)
@@ -108,17 +108,21 @@ def test_a_value_beyond_its_limits_is_one_line_with_the_limit_and_the_limit_itse
     section: str, option: str, f: Any, kind: type
 ) -> None:
     low, high, above = (f.metadata.get(k) for k in ("low", "high", "above"))
+    listed = kind is list  # of whole numbers, each with these limits
+    kind = int if listed else kind
     low, high, above = (None if v is None else kind(v) for v in (low, high, above))
     step = 1 if kind is int else 1e-6
     full = f"{section}.{f.name}" if section else f.name
     outside = [(low - step, low)] if low is not None else [(above, above), (above - step, above)]
     outside += [(high + step, high)] if high is not None else []
     for value, limit in outside:
-        [problem] = problems_of(config_with(section, option, f.name, value))
-        assert problem.startswith(f"{full}={value}: allowed is ")
+        given = [low, value] if listed else value
+        [problem] = problems_of(config_with(section, option, f.name, given))
+        assert problem.startswith(f"{full}{'[1]' if listed else ''}={value}: allowed is ")
         assert f"{limit:g}" in problem.partition(": ")[2] or str(limit) in problem.partition(": ")[2]
     if section != "model.fix[0]":
-        for value in [v for v in (low, high) if v is not None] or [above + step]:
+        allowed = [v for v in (low, high) if v is not None] or [above + step]
+        for value in [[allowed[0], allowed[-1]]] if listed else allowed:
             config = read_config(config_with(section, option, f.name, value))
             assert value_in(config, section, f.name) == value
 
@@ -286,12 +290,13 @@ def test_a_library_of_nothing_but_zero_is_refused() -> None:
 def test_missing_keys_take_the_defaults_of_the_chosen_option() -> None:
     config = read_config({"dataset": {"name": "moons", "noise": 0.3}, "model": {"grid": 9}})
     assert config == Config(dataset=MoonsConfig(noise=0.3), model=ModelConfig(grid=9))
-    assert config.optimizer == LbfgsConfig()
+    assert config.optimizer == AutoConfig()
 
 
 @pytest.mark.parametrize(("group", "option"), [(g, o) for g, options in GROUPS.items() for o in options])
 def test_a_config_written_out_and_read_again_is_the_same(group: str, option: str) -> None:
-    config = read_config({group: {"name": option}, "model": {"width": [2, 1], "fix": [{"function": "exp", "b": 2}]}})
+    model: dict[str, Any] = {"width": [2, 1], "fix": [{"function": "exp", "b": 2}]}
+    config = read_config({"model": model, group: {"name": option}})
     section = getattr(config, group)
     assert section.name == option
     assert isinstance(section, GROUPS[group][option])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import torch
 
-from kanrun.config import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
+from kanrun.config import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
 from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows
 from kanrun.errors import ConfigError, wrong
-from kanrun.model.network import split_width
+from kanrun.model.mlp import matched_width
+from kanrun.model.network import KAN, split_width
+from kanrun.validation import given_width
 
 
 def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
     """The rows that `config.dataset` describes. Raises ConfigError where it can't be or does not fit the width."""
-    section, width = config.dataset, config.model.width
+    section, (key, width) = config.dataset, given_width(config.model)
     seed = config.seed if section.seed is None else section.seed
     n_outputs = sum(split_width(width)[-1]) if width else None
     if isinstance(section, SymbolicConfig):
@@ -30,28 +32,32 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
     else:
         raise TypeError(f"no dataset for {type(section).__name__}")
     if width:
-        check_match(list(width), data)
+        check_match(list(width), data, key)
     return moved(data, device)
 
 
 def network_width(config: Config, data: Dataset) -> list[int | list[int]]:
-    """The width that was asked for, or one hidden layer of 5 between the dataset's inputs and outputs."""
-    return list(config.model.width) if config.model.width else [len(data.inputs), 5, len(data.outputs)]
+    """The width that was asked for, or one hidden layer of 5 between the dataset's inputs and outputs.
+
+    An MLP for which none was asked has about as many parameters as the KAN of that width.
+    """
+    model, (_, width) = config.model, given_width(config.model)
+    width = list(width) if width else [len(data.inputs), 5, len(data.outputs)]
+    if isinstance(model, MlpConfig) and model.width is None:
+        parameters = KAN(width, model.kan_grid, model.kan_k).parameter_count()
+        return matched_width(parameters, len(data.inputs), len(data.outputs))
+    return width
 
 
-def check_match(width: list[int | list[int]], data: Dataset) -> None:
+def check_match(width: list[int | list[int]], data: Dataset, key: str = "model.width") -> None:
     """Raises ConfigError where the first or last layer is not what the dataset needs."""
     sizes = split_width(width)
     problems = []
     if sum(sizes[0]) != len(data.inputs):
-        problems.append(
-            wrong("model.width", width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number")
-        )
+        problems.append(wrong(key, width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number"))
     if sum(sizes[-1]) != len(data.outputs):
         what = "classes" if data.loss == CROSS_ENTROPY else "outputs"
-        problems.append(
-            wrong("model.width", width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number")
-        )
+        problems.append(wrong(key, width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number"))
     if problems:
         raise ConfigError(problems)
 

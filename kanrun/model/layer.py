@@ -14,16 +14,17 @@ from kanrun.model import spline
 from kanrun.model.spline import Beside
 from kanrun.symbolic.library import FUNCTIONS
 
+SMOOTH = 5  # random splines begin with at most this many intervals: fine ones would only be rough
 FACTORS = 2  # how many sums a multiplication node takes the product of
 
 
-def _silu_slope(x: Tensor) -> Tensor:
+def silu_slope(x: Tensor) -> Tensor:
     s = torch.sigmoid(x)
     return s * (1 + x * (1 - s))
 
 
 BASES = {
-    "silu": Beside(F.silu, _silu_slope),
+    "silu": Beside(F.silu, silu_slope),
     "identity": Beside(lambda x: x, torch.ones_like),
     "zero": None,
 }
@@ -90,18 +91,21 @@ class KANLayer(nn.Module):
         self.n_in, self.n_sum, self.n_mult, self.k, self.base = n_in, n_sum, n_mult, k, base
         n_sub = n_sum + FACTORS * n_mult
         one = torch.ones(n_in, dtype=dtype)
-        self.register_buffer("grid", spline.uniform_grid(-one, one, grid))
+        coarse = min(grid, SMOOTH)
+        self.register_buffer("grid", spline.uniform_grid(-one, one, coarse))
         self.register_buffer("table", spline.span_polynomials(self.grid, k))
         self.register_buffer("alive", torch.ones(n_sub, n_in, dtype=torch.bool))
         self.register_buffer("is_fixed", torch.zeros(n_sub, n_in, dtype=torch.bool))
         self.register_buffer("is_trainable", torch.ones(n_sub, n_in, dtype=torch.bool))
-        noise = torch.randn(n_sub, n_in, grid + k, generator=generator, dtype=torch.float64)
+        noise = torch.randn(n_sub, n_in, coarse + k, generator=generator, dtype=torch.float64)
         scale = torch.rand(n_sub, n_in, generator=generator, dtype=torch.float64) * 2 - 1
         self.coef = nn.Parameter((noise * noise_scale / math.sqrt(n_in)).to(dtype))
         self.base_scale = nn.Parameter((scale / math.sqrt(n_in)).to(dtype))
         self.affine = nn.Parameter(torch.tensor([1.0, 0.0, 1.0], dtype=dtype).repeat(n_sub, n_in, 1))
         self.bias = nn.Parameter(torch.zeros(n_sub, dtype=dtype))
         self.functions: dict[tuple[int, int], str] = {}  # (subnode, input) -> library name
+        if grid > coarse:
+            self.set_grid(spline.uniform_grid(-one, one, grid))
         self._known: tuple[tuple[Tensor, ...], tuple[int, ...], Structure] | None = None
 
     # ---- structure -------------------------------------------------------------------------------------------

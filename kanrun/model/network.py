@@ -60,6 +60,7 @@ class KAN(nn.Module):
         if grid < 1 or not 0 <= k <= 5:
             raise ValueError(f"grid {grid}, k {k}: grid is at least 1, k from 0 to 5")
         self.k, self.base, self.grid_eps = k, base, grid_eps
+        self.knots_stay = False
         generator = torch.Generator().manual_seed(seed)
         self.layers: Any = nn.ModuleList(
             KANLayer(
@@ -87,6 +88,11 @@ class KAN(nn.Module):
     def grid(self) -> int:
         """The number of intervals of the splines."""
         return int(self.layers[0].grid.shape[1] - 1)
+
+    @property
+    def description(self) -> str:
+        """What there is to say beside the width."""
+        return f"grid {self.grid}, k {self.k}"
 
     def forward(self, x: Tensor, first: Prepared | None = None) -> Tensor:
         """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns.
@@ -180,10 +186,17 @@ class KAN(nn.Module):
     # ---- grids -----------------------------------------------------------------------------------------------
 
     def fit_grids(self, x: Tensor) -> None:
-        """Lets the knots of every layer follow the rows `x` [rows, n_in]; the functions stay as they are."""
+        """Lets the knots of every layer follow the rows `x` [rows, n_in]; the functions stay as they are.
+
+        Of knots that were placed on purpose (`knots_stay`) only the outermost move, and only outwards.
+        """
         with torch.no_grad():
             for layer in self.layers:
-                if layer.structure().splines:
+                if not layer.structure().splines:
+                    pass
+                elif self.knots_stay:
+                    layer.set_grid(spline.covering_grid(layer.grid, x.sort(0).values))
+                else:
                     layer.set_grid(spline.fitted_grid(x, self.grid, self.grid_eps))
                 x = layer(x)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+GAPS = 3  # how far a grid reaches beyond the rows: as far as this many rows lie apart there
 BLOCK = 32_768  # values of x in one block of rows
 
 
@@ -32,10 +33,29 @@ def fitted_grid(x: Tensor, intervals: int, grid_eps: float) -> Tensor:
     room = torch.where(flat, torch.clamp(scale, min=1.0) * 0.5, torch.zeros_like(low))
     even = uniform_grid(low - room, high + room, intervals)
     rank = torch.linspace(0, x.shape[0] - 1, intervals + 1, device=x.device).round().long()
-    quantiles = torch.where(flat[:, None], even, x.sort(0).values[rank].T)
+    ordered = x.sort(0).values
+    quantiles = torch.where(flat[:, None], even, ordered[rank].T)
     # Quantiles may coincide; a little of the even grid keeps the knots apart.
     share = max(grid_eps, 1e-3)
-    return share * even + (1 - share) * quantiles
+    grid = share * even + (1 - share) * quantiles
+    return covering_grid(grid, ordered)
+
+
+def likely_range(ordered: Tensor, intervals: int) -> tuple[Tensor, Tensor]:
+    """Where new rows may lie, a little beyond the `ordered` ones [rows, inputs]: two [inputs, 1].
+
+    There the outermost polynomials go on, which a straight line would not do as well.
+    """
+    low, high = ordered[0], ordered[-1]
+    next_row, most = min(GAPS, len(ordered) - 1), (high - low) / intervals
+    below, above = torch.minimum(ordered[next_row] - low, most), torch.minimum(high - ordered[-1 - next_row], most)
+    return (low - below)[:, None], (high + above)[:, None]
+
+
+def covering_grid(grid: Tensor, ordered: Tensor) -> Tensor:
+    """The grid with its ends moved outwards as far as the `ordered` rows [rows, inputs] need it."""
+    low, high = likely_range(ordered, grid.shape[1] - 1)
+    return torch.cat([torch.minimum(grid[:, :1], low), grid[:, 1:-1], torch.maximum(grid[:, -1:], high)], dim=1)
 
 
 def extended_knots(grid: Tensor, k: int) -> Tensor:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.dataset import Dataset
-from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
@@ -28,12 +28,12 @@ class Console:
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
         self.name = ""
 
-    def begin(self, data: Dataset, model: KAN) -> None:
+    def begin(self, data: Dataset, model: Network) -> None:
         """One line about the problem and one about the network."""
         rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {len(data.inputs)} inputs"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
-        grid = f"grid {model.grid}, k {model.k}, {model.parameter_count()} parameters"
-        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {grid}")
+        about = f"{model.description}, {model.parameter_count()} parameters"
+        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}")
 
     def stage(self, name: str) -> None:
         """A stage begins."""

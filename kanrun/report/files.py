@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from kanrun.model.layer import KANLayer
+from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.training.history import Record
 
 SCHEMA_VERSION = 1
@@ -51,8 +53,20 @@ def write_history(path: Path, history: list[Record]) -> None:
 LAYER_TENSORS = ("coef", "base_scale", "affine", "bias", "grid", "alive", "is_fixed", "is_trainable")
 
 
-def save_model(path: Path, model: KAN) -> None:
+def save_model(path: Path, model: Network) -> None:
     """Weights and structure as tensors and plain values."""
+    if isinstance(model, KAN):
+        content = kan_content(model)
+    elif isinstance(model, MLP):
+        state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        content = {"kind": "mlp", "width": model.width, "activation": model.activation, "state": state}
+    else:
+        raise TypeError(f"no file for {type(model).__name__}")
+    torch.save(content, path)
+
+
+def kan_content(model: KAN) -> dict[str, Any]:
+    """What is kept of a KAN."""
     layers = [
         {
             "n_sum": layer.n_sum,
@@ -62,12 +76,16 @@ def save_model(path: Path, model: KAN) -> None:
         }
         for layer in model.layers
     ]
-    torch.save({"k": model.k, "base": model.base, "grid_eps": model.grid_eps, "layers": layers}, path)
+    return {"kind": "kan", "k": model.k, "base": model.base, "grid_eps": model.grid_eps, "layers": layers}
 
 
-def load_model(path: Path) -> KAN:
+def load_model(path: Path) -> KAN | MLP:
     """The network of a run folder; reads data only, no code."""
     saved = torch.load(path, weights_only=True, map_location="cpu")
+    if saved.get("kind") == "mlp":
+        mlp = MLP(saved["width"], saved["activation"], 0, saved["state"]["shift"].dtype)
+        mlp.load_state_dict(saved["state"])
+        return mlp
     layers = saved["layers"]
     width = [layers[0]["coef"].shape[1], *([part["n_sum"], part["n_mult"]] for part in layers)]
     intervals = layers[0]["grid"].shape[1] - 1

@@ -13,6 +13,7 @@ from torch import Tensor
 from kanrun.config import Config
 from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.report.export import as_latex, as_python, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.symbolic.formula import Formula, evaluate_texts
@@ -34,7 +35,7 @@ def write_config(folder: Path, config: Config) -> None:
     write_text(folder / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True))
 
 
-def write_training(folder: Path, history: list[Record], model: KAN) -> None:
+def write_training(folder: Path, history: list[Record], model: Network) -> None:
     """The history and the last network."""
     write_history(folder / "history.csv", history)
     save_model(folder / "model.pt", model)
@@ -54,9 +55,17 @@ def write_formula_files(folder: Path, formulas: list[Formula], inputs: list[str]
 
 
 def write_plots(
-    folder: Path, data: Dataset, networks: dict[str, KAN], history: list[Record], formulas: list[Formula], beta: float
+    folder: Path,
+    data: Dataset,
+    networks: dict[str, Network],
+    history: list[Record],
+    formulas: list[Formula],
+    beta: float,
 ) -> None:
-    """The pictures: the network after training, pruning and as formula, the history and the predictions."""
+    """The pictures: the network after training, pruning and as formula, the history and the predictions.
+
+    An MLP has no curves that could be drawn.
+    """
     from kanrun.report.drawing import draw_network  # with matplotlib, so only where pictures are wanted
     from kanrun.report.plots import plot_history, plot_predictions
 
@@ -65,7 +74,7 @@ def write_plots(
     last = list(networks.values())[-1]
     pruned = networks.get("refit", networks.get("prune"))
     for name, model in (("trained", networks["train"]), ("pruned", pruned), ("symbolic", networks.get("symbolic"))):
-        if model is not None:
+        if isinstance(model, KAN):
             draw_network(
                 model, data.train.x, plots / f"network_{name}", inputs=data.inputs, outputs=data.outputs, beta=beta
             )
@@ -73,7 +82,7 @@ def write_plots(
     plot_predictions(data, without_gradient(pruned or last), formula_function(formulas, data), plots / "predictions")
 
 
-def without_gradient(model: KAN) -> Callable[[Tensor], Tensor]:
+def without_gradient(model: Network) -> Callable[[Tensor], Tensor]:
     """The network as a plain function of rows."""
 
     def outputs(x: Tensor) -> Tensor:

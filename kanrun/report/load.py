@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kanrun.config import Config
 from kanrun.errors import KanrunError, shorten
+from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model
 from kanrun.symbolic.formula import evaluate_texts
@@ -27,7 +28,7 @@ class LoadedRun:
     config: Config
     metrics: dict[str, Any]
     formulas: list[dict[str, Any]]
-    model: KAN
+    model: KAN | MLP
     inputs: list[str]
 
     def predict(self, x: Tensor) -> Tensor:

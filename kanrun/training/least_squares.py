@@ -10,13 +10,13 @@ from torch import Tensor
 
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
-from kanrun.model.network import KAN
+from kanrun.model.protocol import Network, has_splines
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.sparsity import penalty_derivatives
 
 
 def normal_equations(
-    model: KAN, x: Tensor, y: Tensor, loss: str, first: Prepared | None = None, chunk: int = 4096
+    model: Network, x: Tensor, y: Tensor, loss: str, first: Prepared | None = None, chunk: int = 4096
 ) -> tuple[Tensor, Tensor]:
     """Gradient [P] and Gauss-Newton matrix [P, P] of the mean loss, summed over chunks of rows.
 
@@ -60,7 +60,7 @@ class LevenbergMarquardt:
     or three steps in a row each gained less than `tolerance` of the objective.
     """
 
-    def __init__(self, model: KAN, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
+    def __init__(self, model: Network, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
         self.first = prepared(model, x)
         self.vector = model.get_vector()
@@ -79,7 +79,7 @@ class LevenbergMarquardt:
     def derivatives(self, objective: Objective) -> tuple[Tensor, Tensor]:
         """Gradient [P] and Gauss-Newton matrix [P, P] of the objective."""
         gradient, matrix = normal_equations(self.model, self.x, self.y, objective.loss, self.first)
-        if objective.penalty.lamb and not self.model.is_symbolic():
+        if objective.penalty.lamb and has_splines(self.model):
             more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty, self.first)
             gradient, matrix = gradient + more_gradient, matrix + more_matrix
         if self.ridge:
@@ -119,7 +119,7 @@ class LevenbergMarquardt:
 
 
 def levenberg_marquardt(
-    model: KAN, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9
+    model: Network, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9
 ) -> Fit:
     """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, until it is finished."""
     optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)

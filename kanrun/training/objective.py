@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.model.protocol import Network, has_splines
 
 MOST_PREPARED = 2**24  # numbers that are kept for rows seen many times
 
@@ -24,8 +25,10 @@ def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(outputs, targets)
 
 
-def prepared(model: KAN, x: Tensor) -> Prepared | None:
+def prepared(model: Network, x: Tensor) -> Prepared | None:
     """What the first layer needs of rows that are seen again and again; None where it would fill the memory."""
+    if not has_splines(model):
+        return None
     layer = model.layers[0]
     size = x.numel() * (layer.coef.shape[2] + 1)
     return model.prepare(x) if layer.structure().splines and size <= MOST_PREPARED else None
@@ -76,10 +79,10 @@ class Objective:
     penalty: Penalty = Penalty()
 
     def parts(
-        self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
+        self, model: Network, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
     ) -> tuple[Tensor, Tensor]:
         """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
-        if not penalized or self.penalty.lamb == 0 or model.is_symbolic():
+        if not penalized or self.penalty.lamb == 0 or not has_splines(model):
             outputs = model(x, first)
             return loss_value(self.loss, outputs, y), outputs.new_zeros(())
         outputs, strengths = model.forward_with_strengths(x, first)

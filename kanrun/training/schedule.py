@@ -9,12 +9,17 @@ import torch
 
 from kanrun.config import OptimizerConfig
 from kanrun.data.dataset import Dataset, Rows
-from kanrun.model.network import KAN
+from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
+from kanrun.training.knots import place_knots
+from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import Objective
 from kanrun.training.train import Training, train
 
 ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
+PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
+MOST_FOR_PROBE = 3000  # parameters of that network
+COARSE = 5  # lm begins on at most this many intervals: on fine ones it follows single rows before it sees the whole
 HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
 
 
@@ -26,7 +31,7 @@ class Schedule:
     is never trained on; 0 holds rows back only as long as there is something to choose.
     """
 
-    build: Callable[[int], KAN]
+    build: Callable[[int], Network]
     objective: Objective
     optimizer: OptimizerConfig
     grids: list[int]
@@ -39,10 +44,15 @@ class Schedule:
     @property
     def chooses(self) -> bool:
         """Whether rows must be held back."""
-        return self.validation > 0 or len(self.grids) > 1 or self.restarts > 1
+        return self.validation > 0 or self.restarts > 1 or self.places_knots
+
+    @property
+    def places_knots(self) -> bool:
+        """Whether knots go where they are needed: who names grids wants the most of each."""
+        return len(self.optimizer.grids) > 0
 
     def train(
-        self, model: KAN, rows: Dataset, held: Rows | None, attempt: int, rival: list[float] | None = None
+        self, model: Network, rows: Dataset, held: Rows | None, attempt: int, rival: list[float] | None = None
     ) -> Training:
         """One training of one network on one grid: of a new beginning against a `rival`, else until it is idle."""
         new = rival is not None
@@ -75,12 +85,16 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
     kept, held = hold_back(data, schedule.validation or HELD_BACK, schedule.seed) if schedule.chooses else (data, None)
     log = Log()
     best, attempt = best_beginning(schedule, kept, held, log)
+    if schedule.grids and best.model.grid < schedule.grids[0]:
+        best = log.add(schedule.train(best.model.refine(schedule.grids[0]), kept, held, attempt))
+    if schedule.places_knots:
+        best = better_knots(schedule, best, kept, held, attempt, log)
     for grid in schedule.grids[1:]:
         finer = log.add(schedule.train(best.model.refine(grid), kept, held, attempt))
         if not finer.score < best.score:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
-        best = finer
+        best = better_knots(schedule, finer, kept, held, attempt, log)
     if held is not None and schedule.validation == 0:
         best = log.add(schedule.train(best.model.clone(), data, None, attempt))
     return replace(best, history=log.history, messages=log.messages)
@@ -94,11 +108,29 @@ def best_beginning(schedule: Schedule, rows: Dataset, held: Rows | None, log: Lo
         if attempt >= schedule.restarts and best is not None and best.learned:
             break
         rival = best.scores if best is not None and best.learned else []
-        result = log.add(schedule.train(schedule.build(attempt), rows, held, attempt, rival))
+        model = schedule.build(attempt)
+        if schedule.optimizer.name == "lm" and model.grid > COARSE:
+            model = model.refine(COARSE)
+        result = log.add(schedule.train(model, rows, held, attempt, rival))
         if best is None or (result.learned, -result.score) > (best.learned, -best.score):
             best, chosen = result, attempt
     assert best is not None
     return best, chosen
+
+
+def better_knots(
+    schedule: Schedule, best: Training, rows: Dataset, held: Rows | None, attempt: int, log: Log
+) -> Training:
+    """The network with its knots where a finer one bends, trained on, if the held-back rows gain by it."""
+    x, y = rows.train.x, rows.train.y
+    fine = best.model.refine(PROBE * best.model.grid)
+    if not has_splines(fine) or fine.parameter_count() > MOST_FOR_PROBE:
+        return best
+    fine.fit_grids(x)
+    levenberg_marquardt(fine, x, y, rows.loss, PROBE_STEPS)
+    place_knots(fine, x, best.model.grid)
+    moved = log.add(schedule.train(fine, rows, held, attempt))
+    return moved if moved.score < best.score else best
 
 
 def hold_back(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Rows]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
-from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, prepared
 
@@ -42,7 +42,7 @@ class Lbfgs:
 
     finished = False
 
-    def __init__(self, model: KAN, x: Tensor, y: Tensor, config: LbfgsConfig) -> None:
+    def __init__(self, model: Network, x: Tensor, y: Tensor, config: LbfgsConfig) -> None:
         self.model, self.x, self.y = model, x, y
         self.first = prepared(model, x)
         self.optimizer = torch.optim.LBFGS(
@@ -66,7 +66,7 @@ class Adam:
 
     finished = False
 
-    def __init__(self, model: KAN, x: Tensor, y: Tensor, config: AdamConfig, generator: torch.Generator) -> None:
+    def __init__(self, model: Network, x: Tensor, y: Tensor, config: AdamConfig, generator: torch.Generator) -> None:
         self.model, self.x, self.y = model, x, y
         self.batch_size, self.generator = config.batch_size, generator
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
@@ -80,7 +80,7 @@ class Adam:
             self.optimizer.step()
 
 
-def make_stepper(model: KAN, x: Tensor, y: Tensor, config: OptimizerConfig, generator: torch.Generator) -> Stepper:
+def make_stepper(model: Network, x: Tensor, y: Tensor, config: OptimizerConfig, generator: torch.Generator) -> Stepper:
     """The optimizer that `config` names, ready for its first step."""
     spare_dynamo()
     if isinstance(config, LbfgsConfig):

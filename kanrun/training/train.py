@@ -11,7 +11,7 @@ import torch
 
 from kanrun.config import OptimizerConfig
 from kanrun.data.dataset import MSE, Dataset, Rows
-from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.steppers import make_stepper
@@ -29,7 +29,7 @@ class Training:
     each step, on the rows held back where there are some, else on the training rows.
     """
 
-    model: KAN
+    model: Network
     history: list[Record]
     messages: list[str]
     learned: bool
@@ -42,7 +42,7 @@ class Training:
 
 
 def train(
-    model: KAN,
+    model: Network,
     data: Dataset,
     objective: Objective,
     optimizer: OptimizerConfig,
@@ -149,7 +149,7 @@ def constant_loss(data: Dataset) -> float:
 
 
 def record(
-    model: KAN,
+    model: Network,
     data: Dataset,
     objective: Objective,
     held: Rows | None,

@@ -16,6 +16,7 @@ from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, remove_edges
 from kanrun.report.files import finite, load_model, save_model, write_history, write_json, write_text
 from kanrun.training.history import Record
+from tests.contract import HISTORY
 from tests.helpers import tangled_network, uniform_rows
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -69,18 +70,22 @@ def test_a_file_is_replaced_in_one_go_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_history_is_a_table_with_a_row_a_step(tmp_path: Path) -> None:
-    records = [Record("train", 0, 1 / 3, 0.5, 1e-300, 0.01), Record("refit", 0, 2e-17, math.pi, 0.0, 0.0)]
+    records = [Record("train", 0, 1 / 3, 0.5, 1e-300, 0.01), Record("refit", 0, 2e-17, math.pi, 0.0, 0.0, 0.1, 20, 3)]
     write_history(tmp_path / "history.csv", records)
     with (tmp_path / "history.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["stage", "step", "train_loss", "test_loss", "regularization", "seconds"]
+    assert list(rows[0]) == HISTORY
     read = [
-        Record(r["stage"], int(r["step"]), *(float(r[k]) for k in list(rows[0])[2:]))  # type: ignore[arg-type]
+        Record(
+            r["stage"], int(r["step"]), float(r["train_loss"]), float(r["test_loss"]), float(r["regularization"]),
+            float(r["seconds"]), float(r["validation_loss"]) if r["validation_loss"] else None, int(r["grid"]),
+            int(r["attempt"]),
+        )
         for r in rows
-    ]
+    ]  # fmt: skip
     assert read == records
     write_history(tmp_path / "empty.csv", [])
-    assert (tmp_path / "empty.csv").read_text() == "stage,step,train_loss,test_loss,regularization,seconds\n"
+    assert (tmp_path / "empty.csv").read_text() == ",".join(HISTORY) + "\n"
 
 
 def pruned_network() -> KAN:

@@ -52,7 +52,7 @@ def test_a_written_config_is_complete_and_reads_back_the_same(tmp_path: Path, na
 
 def test_training_leaves_its_history_and_the_network(tmp_path: Path) -> None:
     write_training(tmp_path, [Record("train", 0, 0.5, 0.25, 0.0, 0.1)], KAN([2, 1], grid=3))
-    assert (tmp_path / "history.csv").read_text().splitlines()[1] == "train,0,0.5,0.25,0.0,0.1"
+    assert (tmp_path / "history.csv").read_text().splitlines()[1] == "train,0,0.5,0.25,0.0,0.1,,0,0"
     assert (tmp_path / "model.pt").stat().st_size > 0
 
 

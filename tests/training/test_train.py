@@ -76,6 +76,10 @@ class Meddling:
             inner, outer = real(model, *rest), self
 
             class Step:
+                @property
+                def finished(self) -> bool:
+                    return inner.finished
+
                 def step(self, objective: Objective) -> None:
                     outer.lambs.append(objective.penalty.lamb)
                     inner.step(objective)
@@ -338,7 +342,9 @@ def test_a_grid_update_that_is_not_finite_is_undone(monkeypatch: pytest.MonkeyPa
 
 
 class Idle:
-    """An optimizer that does nothing."""
+    """An optimizer that does nothing and never says that it has arrived."""
+
+    finished = False
 
     def step(self, objective: Objective) -> None:
         pass

@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kanrun.config import LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.model.network import KAN
+from kanrun.training import train as training
+from kanrun.training.history import Record
+from kanrun.training.objective import Objective, Penalty
+from kanrun.training.schedule import ATTEMPTS, Schedule, hold_back, train_by_schedule
+from kanrun.training.steppers import Stepper
+from kanrun.training.train import HOPELESS, PATIENCE, Training, train
+from tests.helpers import uniform_rows
+
+LM = LmConfig(steps=20)
+LBFGS = LbfgsConfig(steps=20, iterations=6)
+
+
+def planted(rows: int = 80, noise: float = 0.0, frequency: float = 1.0) -> Dataset:
+    """sin(frequency pi x_1) + x_2^2; the noise is on the training targets alone."""
+
+    def part(count: int, seed: int, spread: float) -> Rows:
+        x = uniform_rows(count, 2, seed)
+        y = torch.sin(frequency * torch.pi * x[:, :1]) + x[:, 1:] ** 2
+        return Rows(x, y + spread * uniform_rows(count, 1, seed + 10))
+
+    return Dataset("planted", part(rows, 1, noise), part(200, 2, 0.0), ["x_1", "x_2"], ["y"], REGRESSION, MSE)
+
+
+def beginning(attempt: int = 0, grid: int = 3) -> KAN:
+    return KAN([2, 2, 1], grid=grid, seed=attempt)
+
+
+def straight() -> KAN:
+    """A network that can only be linear: better than a constant, far behind one with splines."""
+    model = KAN([2, 1], grid=3)
+    for i in range(2):
+        model.fix(0, i, 0, "x", c=0.3)
+    return model
+
+
+def silent() -> KAN:
+    """A network that is a constant, whatever is done with it."""
+    model = KAN([2, 1], grid=3)
+    for i in range(2):
+        model.fix(0, i, 0, "x", c=0.0, trainable=False)
+    return model
+
+
+def go(
+    data: Dataset,
+    build: Callable[[int], KAN] = beginning,
+    optimizer: OptimizerConfig = LM,
+    penalty: Penalty | None = None,
+    grids: list[int] | None = None,
+    **others: Any,
+) -> Training:
+    """As a run does it: the grids stand in the optimizer, and without any the network has its own."""
+    grids = grids or []
+    optimizer = replace(optimizer, grids=grids)
+    schedule = Schedule(build, Objective(data.loss, penalty or Penalty()), optimizer, grids or [3], **others)
+    return train_by_schedule(schedule, data)
+
+
+def alone(model: KAN, data: Dataset, optimizer: OptimizerConfig = LM, **others: Any) -> Training:
+    return train(model, data, Objective(data.loss), optimizer, stage="train", steps=optimizer.steps, seed=0, **others)
+
+
+def loss_on(result: Training, rows: Rows) -> float:
+    with torch.no_grad():
+        return float(((result.model(rows.x) - rows.y) ** 2).mean())
+
+
+def without_seconds(history: list[Record]) -> list[Record]:
+    return [replace(r, seconds=0.0) for r in history]
+
+
+def same(one: Training, two: Training) -> bool:
+    return torch.equal(one.model.get_vector(), two.model.get_vector())
+
+
+def of_attempt(result: Training, attempt: int) -> list[Record]:
+    return [r for r in result.history if r.attempt == attempt]
+
+
+class Trained:
+    """The rows and the weight of the regularization of every step that any optimizer takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows: list[Tensor] = []
+        self.lambs: list[float] = []
+        real = training.make_stepper
+
+        def make(model: KAN, x: Tensor, *rest: Any) -> Stepper:
+            inner, outer = real(model, x, *rest), self
+
+            class Step:
+                @property
+                def finished(self) -> bool:
+                    return inner.finished
+
+                def step(self, objective: Objective) -> None:
+                    outer.rows.append(x)
+                    outer.lambs.append(objective.penalty.lamb)
+                    inner.step(objective)
+
+            return Step()
+
+        monkeypatch.setattr(training, "make_stepper", make)
+
+
+def shares_rows(one: Tensor, two: Tensor) -> bool:
+    return bool((one[:, None] == two[None]).all(2).any())
+
+
+# ---- rows held back ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "fraction", "count"), [(80, 0.2, 16), (81, 0.5, 40), (10, 0.001, 1), (2, 0.9, 1), (2, 0.1, 1), (3, 0.9, 2)]
+)
+def test_the_rows_held_back_and_those_kept_are_all_rows_each_once(rows: int, fraction: float, count: int) -> None:
+    data = planted(rows)
+    kept, held = hold_back(data, fraction, seed=4)
+    assert (len(held.x), len(kept.train.x)) == (count, rows - count)
+    together = torch.cat([torch.cat([part.x, part.y], dim=1) for part in (kept.train, held)])
+    original = torch.cat([data.train.x, data.train.y], dim=1)
+    assert torch.equal(together[together[:, 0].argsort()], original[original[:, 0].argsort()])
+    assert torch.equal(kept.test.x, data.test.x)
+    assert len(data.train.x) == rows  # what was given is left alone
+
+
+def test_the_seed_alone_chooses_the_rows_held_back() -> None:
+    data = planted()
+    torch.manual_seed(1)
+    one, same_seed, other = (hold_back(data, 0.2, seed)[1].x for seed in (4, 4, 5))
+    assert torch.equal(one, same_seed)
+    assert not torch.equal(one, other)
+
+
+def test_classes_keep_their_rows() -> None:
+    data = planted()
+    y = (data.train.y[:, 0] > 0.3).long()
+    data = Dataset(
+        "classes", Rows(data.train.x, y), Rows(data.test.x, (data.test.y[:, 0] > 0.3).long()), data.inputs, ["a", "b"],
+        CLASSIFICATION, CROSS_ENTROPY,
+    )  # fmt: skip
+    kept, held = hold_back(data, 0.25, seed=0)
+    for part in (kept.train, held):
+        expected = torch.sin(torch.pi * part.x[:, 0]) + part.x[:, 1] ** 2 > 0.3
+        assert torch.equal(part.y, expected.long())
+    result = go(data, lambda attempt: KAN([2, 2], grid=3, seed=attempt), validation=0.25)
+    assert result.learned
+    assert result.score < 0.3
+
+
+@pytest.mark.parametrize("others", [{}, {"restarts": 2}, {"grids": [3, 6]}], ids=["plain", "restarts", "grids"])
+def test_rows_of_the_validation_never_train(monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]) -> None:
+    data = planted()
+    _, held = hold_back(data, 0.25, seed=3)
+    steps = Trained(monkeypatch)
+    result = go(data, validation=0.25, seed=3, **others)
+    assert steps.rows
+    assert not any(shares_rows(x, held.x) for x in steps.rows)
+    assert all(r.validation_loss is not None for r in result.history)
+    assert result.score == pytest.approx(loss_on(result, held), rel=1e-9)
+
+
+def test_targets_of_the_validation_change_no_step() -> None:
+    """They only say when to stop and which step was best."""
+    data = planted()
+    _, held = hold_back(data, 0.25, seed=0)
+    inside = (data.train.x[:, None] == held.x[None]).all(2).any(1)
+    changed = replace(data, train=Rows(data.train.x, torch.where(inside[:, None], 1.1 * data.train.y, data.train.y)))
+    one, two = (go(d, validation=0.25).history for d in (data, changed))
+    both = list(zip(one, two, strict=False))
+    assert len(both) >= PATIENCE
+    assert all(a.train_loss == b.train_loss for a, b in both)
+    assert all(a.validation_loss != b.validation_loss for a, b in both)
+
+
+@pytest.mark.parametrize("others", [{"restarts": 2}, {"grids": [3, 6]}], ids=["restarts", "grids"])
+def test_rows_held_back_to_choose_train_at_the_end(monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]) -> None:
+    data = planted()
+    steps = Trained(monkeypatch)
+    result = go(data, **others)
+    sizes = [len(x) for x in steps.rows]
+    assert set(sizes) == {64, 80}
+    assert sizes == sorted(sizes)
+    assert [r.validation_loss is None for r in result.history] == [size == 80 for size in sizes]
+    assert loss_on(result, data.train) <= min(r.train_loss for r in result.history if r.validation_loss is None)
+
+
+def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> None:
+    data = planted()
+    result, plain = go(data), alone(beginning(), data)
+    assert same(result, plain)
+    assert without_seconds(result.history) == without_seconds(plain.history)
+    assert (result.messages, result.learned, result.scores) == (plain.messages, plain.learned, plain.scores)
+    assert {(r.validation_loss, r.grid, r.attempt) for r in result.history} == {(None, 3, 0)}
+
+
+# ---- one training with rows held back ------------------------------------------------------------------------------
+
+
+def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
+    data, held = hold_back(planted(40, noise=0.5), 0.4, seed=0)
+    result = alone(beginning(grid=8), data, LmConfig(steps=60), held=held)
+    losses = [r.validation_loss for r in result.history if r.validation_loss is not None]
+    assert len(losses) == len(result.history) < 60  # no gain any more
+    best = losses.index(min(losses))
+    assert losses[-1] > 1.1 * min(losses)  # the later steps have learned the noise
+    assert result.history[-1].train_loss < result.history[best].train_loss
+    assert loss_on(result, held) == pytest.approx(min(losses), rel=1e-9)
+    assert result.scores == pytest.approx([min(losses[: i + 1]) for i in range(len(losses))], rel=1e-12)
+
+
+@pytest.mark.parametrize("with_held", [True, False])
+def test_the_scores_are_the_best_so_far_with_the_regularization(with_held: bool) -> None:
+    data, held = hold_back(planted(), 0.2, seed=0)
+    objective = Objective(MSE, Penalty(lamb=0.01))
+    result = train(
+        beginning(), data, objective, LBFGS, stage="train", steps=8, seed=0, held=held if with_held else None
+    )
+    judged = [r.validation_loss if with_held else r.train_loss for r in result.history]
+    whole = [loss + r.regularization for loss, r in zip(judged, result.history, strict=True) if loss is not None]
+    assert result.scores == pytest.approx([min(whole[: i + 1]) for i in range(8)], rel=1e-9)
+    assert all(after <= before for before, after in pairwise(result.scores))
+    assert result.score == result.scores[-1]
+
+
+def test_a_training_without_a_step_has_the_worst_score() -> None:
+    result = train(beginning(), planted(), Objective(MSE), LM, stage="train", steps=0, seed=0)
+    assert (result.scores, result.score) == ([], math.inf)
+
+
+def test_a_training_far_behind_its_rival_ends_early_and_one_that_is_not_goes_on() -> None:
+    data = planted()
+    free = alone(straight(), data, LBFGS)
+    assert free.learned
+    assert len(free.history) == 20
+    for factor, expected in ((2 * HOPELESS, PATIENCE), (HOPELESS / 2, 20)):
+        rival = [score / factor for score in free.scores]
+        result = alone(straight(), data, LBFGS, rival=rival)
+        assert len(result.history) == expected
+        assert without_seconds(result.history) == without_seconds(free.history[:expected])
+
+
+def test_the_attempt_stands_in_every_record() -> None:
+    result = alone(beginning(), planted(), attempt=7)
+    assert {(r.attempt, r.grid) for r in result.history} == {(7, 3)}
+
+
+# ---- beginnings ----------------------------------------------------------------------------------------------------
+
+
+def test_the_beginning_that_is_best_on_rows_held_back_is_kept() -> None:
+    data = planted(60, noise=0.1)
+    kept, held = hold_back(data, 0.25, seed=0)
+    each = [alone(beginning(attempt), kept, held=held) for attempt in range(4)]
+    scores = [r.score for r in each]
+    chosen = scores.index(min(scores))
+    assert chosen != 0  # the first one would be kept without any choice
+    result = go(data, restarts=4, validation=0.25)
+    assert result.score == min(scores)
+    assert same(result, each[chosen])
+    assert {r.attempt for r in result.history} == {0, 1, 2, 3}
+
+
+def test_the_chosen_beginning_trains_on_and_no_other() -> None:
+    data = planted(60)
+    result = go(data, lambda attempt: beginning() if attempt == 1 else straight(), restarts=3)
+    assert {r.attempt for r in result.history if r.validation_loss is None} == {1}
+    assert loss_on(result, data.test) < 0.1 * loss_on(alone(straight(), data), data.test)
+
+
+def test_a_hopeless_beginning_is_given_up_early_and_a_first_one_never() -> None:
+    data = planted()
+
+    def straight_second(attempt: int) -> KAN:
+        return straight() if attempt else beginning()
+
+    result = go(data, straight_second, LBFGS, restarts=2)
+    assert len(of_attempt(result, 1)) == PATIENCE
+    swapped = go(data, lambda attempt: straight_second(1 - attempt), LBFGS, restarts=2)
+    assert len(of_attempt(swapped, 0)) > PATIENCE
+    assert {r.attempt for r in swapped.history if r.validation_loss is None} == {1}
+
+
+def test_more_beginnings_are_tried_only_while_none_learns() -> None:
+    data = planted()
+    begun: list[int] = []
+
+    def late(attempt: int) -> KAN:
+        begun.append(attempt)
+        return beginning(attempt) if attempt >= 2 else silent()
+
+    result = go(data, late, LBFGS)
+    assert begun == [0, 1, 2]
+    assert result.learned
+    assert sum("no better than a constant" in m for m in result.messages) == 2
+    begun.clear()
+
+    def never(attempt: int) -> KAN:
+        begun.append(attempt)
+        return silent()
+
+    assert not go(data, never, LBFGS).learned
+    assert begun == list(range(ATTEMPTS))
+
+
+def test_one_that_learns_is_kept_before_one_that_does_not() -> None:
+    data = planted()
+    result = go(data, lambda attempt: straight() if attempt == 1 else silent(), restarts=3)
+    assert result.learned
+    assert {r.attempt for r in result.history if r.validation_loss is None} == {1}
+
+
+# ---- grids ---------------------------------------------------------------------------------------------------------
+
+
+def test_finer_grids_are_taken_as_long_as_the_rows_held_back_gain() -> None:
+    data = planted(300, frequency=3.0)
+
+    def build(attempt: int) -> KAN:
+        return KAN([2, 1], grid=3, seed=attempt)
+
+    coarse, fine = go(data, build), go(data, build, grids=[3, 6, 12])
+    assert (coarse.model.grid, fine.model.grid) == (3, 12)
+    assert loss_on(fine, data.test) < 0.01 * loss_on(coarse, data.test)
+    trained_on = [r.grid for r in fine.history]
+    assert trained_on == sorted(trained_on)
+    assert set(trained_on) == {3, 6, 12}
+    assert fine.messages == []
+
+
+def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> None:
+    data = planted(60, noise=0.5)
+    result = go(data, grids=[3, 30, 60], validation=0.25)
+    assert result.model.grid == 3
+    assert 60 not in {r.grid for r in result.history}  # nothing finer is tried behind one that was no better
+    assert [m for m in result.messages if "grid 30" in m] == ["train: grid 30 is no better than 3 on rows held back"]
+    finest = alone(beginning(grid=60), data)
+    assert loss_on(result, data.test) < loss_on(finest, data.test)
+
+
+def test_a_grid_is_kept_only_if_the_rows_held_back_gain() -> None:
+    for rows, noise in ((60, 0.5), (150, 0.0)):
+        data = planted(rows, noise)
+        kept, held = hold_back(data, 0.25, seed=0)
+        coarse = alone(beginning(), kept, held=held)
+        result = go(data, grids=[3, 9], validation=0.25)
+        assert result.score <= coarse.score
+        assert loss_on(result, held) == pytest.approx(result.score, rel=1e-9)
+
+
+def test_the_regularization_grows_at_a_beginning_and_not_on_finer_grids(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Trained(monkeypatch)
+    result = go(planted(), optimizer=LBFGS, penalty=Penalty(lamb=1e-3), grids=[3, 6], warmup=0.5)
+    assert steps.lambs[:10] == pytest.approx([1e-4 * (i + 1) for i in range(10)])
+    assert set(steps.lambs[10:]) == {1e-3}
+    assert 6 in {r.grid for r in result.history}
+
+
+# ---- the record ----------------------------------------------------------------------------------------------------
+
+
+def test_every_step_of_every_training_is_told_and_recorded() -> None:
+    told: list[Record] = []
+    result = go(planted(), grids=[3, 6], restarts=2, on_record=told.append)
+    assert told == result.history
+    assert {r.stage for r in result.history} == {"train"}
+    starts = [i for i, r in enumerate(result.history) if r.step == 0]
+    for begin, end in zip(starts, [*starts[1:], len(result.history)], strict=True):
+        part = result.history[begin:end]
+        assert [r.step for r in part] == list(range(len(part)))
+        assert len({(r.grid, r.attempt, r.validation_loss is None) for r in part}) == 1
+    shown = [(result.history[i].attempt, result.history[i].grid) for i in starts]
+    assert shown[:2] == [(0, 3), (1, 3)]
+    assert len({attempt for attempt, _ in shown[2:]}) == 1
+    assert shown[-1][1] == result.model.grid
+
+
+def test_one_seed_gives_one_result() -> None:
+    data = planted(60, noise=0.1)
+    one, two = (go(data, grids=[3, 6], restarts=2, seed=5) for _ in range(2))
+    assert same(one, two)
+    assert without_seconds(one.history) == without_seconds(two.history)
+    assert one.messages == two.messages
