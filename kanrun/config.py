@@ -37,7 +37,7 @@ class DatasetConfig:
     name: str = setting("", "which dataset this is")
     seed: Optional[int] = setting(None, "draws the rows; null: the seed of the run", low=0, high=2**31)
     validation: float = setting(
-        0.0, "part of the training rows that are not trained on; they decide when to stop", low=0, high=0.9
+        0.0, "part of the training rows that no stage trains on; they decide when to stop", low=0, high=0.9
     )
 
 

@@ -115,7 +115,7 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         schedule = Schedule(
             lambda attempt: build_network(config, model.width, data.train.x, attempt) if attempt else model.clone(),
             Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
-            config.dataset.validation, config.regularization.warmup, config.seed,
+            config.regularization.warmup, config.seed,
             lambda record: console.step(record, optimizer.steps),
         )  # fmt: skip
         return noted(train_by_schedule(schedule, data))

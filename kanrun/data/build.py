@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from kanrun.config import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
-from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows
+from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows, hold_back
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
@@ -33,6 +35,8 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
         raise TypeError(f"no dataset for {type(section).__name__}")
     if width:
         check_match(list(width), data, key)
+    if section.validation:
+        data = hold_back(data, section.validation, seed)
     return moved(data, device)
 
 
@@ -66,7 +70,9 @@ def moved(data: Dataset, device: torch.device) -> Dataset:
     """The dataset on another device."""
     if device.type == "cpu":
         return data
-    from dataclasses import replace
 
-    train, test = (Rows(rows.x.to(device), rows.y.to(device)) for rows in (data.train, data.test))
-    return replace(data, train=train, test=test)
+    def there(rows: Rows) -> Rows:
+        return Rows(rows.x.to(device), rows.y.to(device))
+
+    validation = data.validation and there(data.validation)
+    return replace(data, train=there(data.train), test=there(data.test), validation=validation)

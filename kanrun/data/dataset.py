@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 REGRESSION, CLASSIFICATION = "regression", "classification"
@@ -20,7 +21,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A problem. `loss` is mse or cross_entropy; `truth` has a formula an output, as text, where one is known."""
+    """A problem. `loss` is mse or cross_entropy; `truth` has a formula an output, as text, where one is known.
+
+    `validation` are rows that no stage trains on; they say when to stop.
+    """
 
     name: str
     train: Rows
@@ -32,3 +36,16 @@ class Dataset:
     truth: list[str] = field(default_factory=list)
     domain: list[tuple[float, float]] = field(default_factory=list)
     relations: list[str] = field(default_factory=list)  # contrastive: the true relations, as equations
+    validation: Rows | None = None
+
+
+def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:
+    """The dataset with this part of its training rows as validation rows."""
+    rows = len(data.train.x)
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed + 1)).to(data.train.x.device)
+    count = min(max(1, round(fraction * rows)), rows - 1)
+    held, kept = (
+        Rows(data.train.x[part], data.train.y[part])
+        for part in (order[:count].sort().values, order[count:].sort().values)
+    )
+    return replace(data, train=kept, validation=held)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from kanrun.config import OptimizerConfig
-from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.dataset import Dataset, hold_back
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
@@ -20,6 +18,7 @@ ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing i
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
 MOST_FOR_PROBE = 3000  # parameters of that network
 COARSE = 5  # lm begins on at most this many intervals: on fine ones it follows single rows before it sees the whole
+GAIN = 0.98  # a finer grid must bring the score below this part of what it was
 HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
 
 
@@ -27,8 +26,7 @@ HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and
 class Schedule:
     """What a whole training is made of.
 
-    `build(attempt)` gives a new beginning on the first of `grids`. `validation` is the part of the training rows that
-    is never trained on; 0 holds rows back only as long as there is something to choose.
+    `build(attempt)` gives a new beginning on the first of `grids`.
     """
 
     build: Callable[[int], Network]
@@ -36,15 +34,14 @@ class Schedule:
     optimizer: OptimizerConfig
     grids: list[int]
     restarts: int = 1
-    validation: float = 0.0
     warmup: float = 0.0
     seed: int = 0
     on_record: Callable[[Record], None] | None = None
 
     @property
     def chooses(self) -> bool:
-        """Whether rows must be held back."""
-        return self.validation > 0 or self.restarts > 1 or self.places_knots
+        """Whether there are networks to choose from, by rows that they were not trained on."""
+        return self.restarts > 1 or self.places_knots
 
     @property
     def places_knots(self) -> bool:
@@ -52,13 +49,13 @@ class Schedule:
         return len(self.optimizer.grids) > 0
 
     def train(
-        self, model: Network, rows: Dataset, held: Rows | None, attempt: int, rival: list[float] | None = None
+        self, model: Network, data: Dataset, attempt: int, rival: list[float] | None = None, steps: int | None = None
     ) -> Training:
         """One training of one network on one grid: of a new beginning against a `rival`, else until it is idle."""
         new = rival is not None
         return train(
-            model, rows, self.objective, self.optimizer, stage="train", steps=self.optimizer.steps, seed=self.seed,
-            warmup=self.warmup if new else 0.0, until_idle=not new, held=held, rival=rival or [], attempt=attempt,
+            model, data, self.objective, self.optimizer, stage="train", steps=steps or self.optimizer.steps,
+            seed=self.seed, warmup=self.warmup if new else 0.0, until_idle=not new, rival=rival or [], attempt=attempt,
             on_record=self.on_record,
         )  # fmt: skip
 
@@ -77,30 +74,32 @@ class Log:
 
 
 def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
-    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the held-back rows gain by it.
+    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain by it.
 
-    With one beginning, one grid and no validation, all rows train and the training loss decides. Rows that were held
-    back to choose train the chosen network at the end.
+    With one beginning and one grid there is nothing to choose, and all rows train. Where something is to be chosen and
+    the data has no validation rows, some are held back for as long; they train the chosen network at the end.
     """
-    kept, held = hold_back(data, schedule.validation or HELD_BACK, schedule.seed) if schedule.chooses else (data, None)
+    borrows = schedule.chooses and data.validation is None
+    rows = hold_back(data, HELD_BACK, schedule.seed) if borrows else data
     log = Log()
-    best, attempt = best_beginning(schedule, kept, held, log)
+    best, attempt = best_beginning(schedule, rows, log)
     if schedule.grids and best.model.grid < schedule.grids[0]:
-        best = log.add(schedule.train(best.model.refine(schedule.grids[0]), kept, held, attempt))
+        best = log.add(schedule.train(best.model.refine(schedule.grids[0]), rows, attempt))
     if schedule.places_knots:
-        best = better_knots(schedule, best, kept, held, attempt, log)
+        best = better_knots(schedule, best, rows, attempt, log)
     for grid in schedule.grids[1:]:
-        finer = log.add(schedule.train(best.model.refine(grid), kept, held, attempt))
-        if not finer.score < best.score:
+        finer = log.add(schedule.train(best.model.refine(grid), rows, attempt))
+        if not finer.score < GAIN * best.score:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
-        best = better_knots(schedule, finer, kept, held, attempt, log)
-    if held is not None and schedule.validation == 0:
-        best = log.add(schedule.train(best.model.clone(), data, None, attempt))
+        best = better_knots(schedule, finer, rows, attempt, log)
+    if borrows:
+        # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
+        best = log.add(schedule.train(best.model.clone(), data, attempt, steps=best.best_step + 1))
     return replace(best, history=log.history, messages=log.messages)
 
 
-def best_beginning(schedule: Schedule, rows: Dataset, held: Rows | None, log: Log) -> tuple[Training, int]:
+def best_beginning(schedule: Schedule, data: Dataset, log: Log) -> tuple[Training, int]:
     """The best of `restarts` beginnings and its number; one more is tried, up to ATTEMPTS, while none learns."""
     best: Training | None = None
     chosen = 0
@@ -111,33 +110,21 @@ def best_beginning(schedule: Schedule, rows: Dataset, held: Rows | None, log: Lo
         model = schedule.build(attempt)
         if schedule.optimizer.name == "lm" and model.grid > COARSE:
             model = model.refine(COARSE)
-        result = log.add(schedule.train(model, rows, held, attempt, rival))
+        result = log.add(schedule.train(model, data, attempt, rival))
         if best is None or (result.learned, -result.score) > (best.learned, -best.score):
             best, chosen = result, attempt
     assert best is not None
     return best, chosen
 
 
-def better_knots(
-    schedule: Schedule, best: Training, rows: Dataset, held: Rows | None, attempt: int, log: Log
-) -> Training:
-    """The network with its knots where a finer one bends, trained on, if the held-back rows gain by it."""
-    x, y = rows.train.x, rows.train.y
+def better_knots(schedule: Schedule, best: Training, data: Dataset, attempt: int, log: Log) -> Training:
+    """The network with its knots where a finer one bends, trained on, if the validation rows gain by it."""
+    x, y = data.train.x, data.train.y
     fine = best.model.refine(PROBE * best.model.grid)
     if not has_splines(fine) or fine.parameter_count() > MOST_FOR_PROBE:
         return best
     fine.fit_grids(x)
-    levenberg_marquardt(fine, x, y, rows.loss, PROBE_STEPS)
+    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
     place_knots(fine, x, best.model.grid)
-    moved = log.add(schedule.train(fine, rows, held, attempt))
+    moved = log.add(schedule.train(fine, data, attempt))
     return moved if moved.score < best.score else best
-
-
-def hold_back(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Rows]:
-    """The dataset with fewer training rows, and the rows that were taken out."""
-    rows = len(data.train.x)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed + 1)).to(data.train.x.device)
-    count = min(max(1, round(fraction * rows)), rows - 1)
-    held, kept = order[:count].sort().values, order[count:].sort().values
-    fewer = replace(data, train=Rows(data.train.x[kept], data.train.y[kept]))
-    return fewer, Rows(data.train.x[held], data.train.y[held])

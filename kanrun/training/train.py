@@ -26,7 +26,7 @@ class Training:
     """The trained network, a record for every step, and what went wrong on the way, in plain words.
 
     `learned` is false where the loss never fell below that of the best constant. `scores` has the best objective up to
-    each step, on the rows held back where there are some, else on the training rows.
+    each step, on the validation rows where there are some, else on the training rows.
     """
 
     model: Network
@@ -40,6 +40,11 @@ class Training:
         """The objective of the network."""
         return self.scores[-1] if self.scores else math.inf
 
+    @property
+    def best_step(self) -> int:
+        """The step after which the network was at its best."""
+        return self.scores.index(self.score)
+
 
 def train(
     model: Network,
@@ -52,7 +57,6 @@ def train(
     seed: int,
     warmup: float = 0.0,
     until_idle: bool = False,
-    held: Rows | None = None,
     rival: Sequence[float] = (),
     attempt: int = 0,
     on_record: Callable[[Record], None] | None = None,
@@ -62,7 +66,7 @@ def train(
     The regularization grows evenly over the first `warmup` part of the steps: full strength from the start can remove
     every edge before anything was learned. Every `optimizer.grid_update_every` steps the knots follow the activations.
     A step or a grid update whose loss is not finite is undone and the optimizer starts afresh. The network ends as it
-    was at its best step, on the rows `held` back where they are given. It ends early where they, or with `until_idle`
+    was at its best step, on the validation rows where the data has some. It ends early where they, or with `until_idle`
     the training rows, gain nothing any more, where the optimizer has arrived, and where it stays far behind the scores
     of a `rival`. The test rows are only looked at for the record.
     """
@@ -112,7 +116,7 @@ def train(
         grows = now.penalty.lamb != weighted(step + 1).penalty.lamb
         if now.penalty.lamb != weighted(step - 1).penalty.lamb:
             best = math.inf  # another objective: what was reached before does not count
-        history.append(record(model, data, now, held, stage, step, time.perf_counter() - begin, attempt))
+        history.append(record(model, data, now, stage, step, time.perf_counter() - begin, attempt))
         judged = history[-1].validation_loss
         score = reached if judged is None else judged + history[-1].regularization
         idle = 0 if score < (1 - 1e-3) * best else idle + 1
@@ -122,15 +126,15 @@ def train(
         if on_record:
             on_record(history[-1])
         learned = learned or history[-1].train_loss < 0.95 * constant
-        if not learned and step + 1 >= PATIENCE:
+        ended = stepper is not None and stepper.finished and not grows and (arrived or not follows)
+        arrived = stepper is not None and stepper.finished
+        if not learned and (ended or step + 1 >= PATIENCE):
             messages.append(f"{stage}: after {step + 1} steps the network is no better than a constant")
             break
-        if (until_idle or held is not None) and idle >= PATIENCE and not grows:
+        if (until_idle or data.validation is not None) and idle >= PATIENCE and not grows:
             break
-        if stepper is not None and stepper.finished and not grows and (arrived or not follows):
-            break
-        arrived = stepper is not None and stepper.finished
-        if step < len(rival) and step + 1 >= PATIENCE and not grows and best > HOPELESS * rival[step]:
+        behind = bool(rival) and best > HOPELESS * rival[min(step, len(rival) - 1)]
+        if ended or (behind and step + 1 >= PATIENCE and not grows):
             break
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
@@ -152,7 +156,6 @@ def record(
     model: Network,
     data: Dataset,
     objective: Objective,
-    held: Rows | None,
     stage: str,
     step: int,
     seconds: float,
@@ -165,7 +168,7 @@ def record(
 
     with torch.no_grad():
         trained, penalty = objective.parts(model, data.train.x, data.train.y)
-        validation = None if held is None else loss(held)
+        validation = None if data.validation is None else loss(data.validation)
         return Record(
             stage, step, float(trained), loss(data.test), float(penalty), seconds, validation, model.grid, attempt
         )
