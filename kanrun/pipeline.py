@@ -169,7 +169,7 @@ def summary(config: Config, data: Dataset, model: Network, progress: Progress, s
     """The content of metrics.json."""
     metrics = {
         "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": model.width,
-        "parameters": model.parameter_count(), "seed": config.seed, "stages": progress.stages,
+        "parameters": progress.stages[0]["parameters"], "seed": config.seed, "stages": progress.stages,
         "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if progress.related is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kanrun.config import GROUPS, Config, FixConfig, MlpConfig, ModelConfig
@@ -26,6 +27,9 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
     model = config.model
     problems += check_width(model)
     problems += check_functions(config.symbolic.library, "symbolic.library")
+    grids = config.optimizer.grids
+    if any(finer <= coarser for coarser, finer in pairwise(grids)):
+        problems.append(wrong("optimizer.grids", grids, "each grid must be finer than the one before"))
     if isinstance(model, MlpConfig):
         problems += check_mlp(config)
     elif not problems:

@@ -74,7 +74,7 @@ class Log:
 
 
 def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
-    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain by it.
+    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain.
 
     With one beginning and one grid there is nothing to choose, and all rows train. Where something is to be chosen and
     the data has no validation rows, some are held back for as long; they train the chosen network at the end.
@@ -88,7 +88,11 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
     if schedule.places_knots:
         best = better_knots(schedule, best, rows, attempt, log)
     for grid in schedule.grids[1:]:
-        finer = log.add(schedule.train(best.model.refine(grid), rows, attempt))
+        refined = best.model.refine(grid)
+        if refined.parameter_count() > rows.train.y.numel():
+            log.messages.append(f"train: grid {grid} would have more parameters than there are training rows")
+            break
+        finer = log.add(schedule.train(refined, rows, attempt))
         if not finer.score < GAIN * best.score:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
