@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check bench clean
+.PHONY: demo test lint types check bench discovery clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
@@ -21,6 +21,9 @@ check: lint types test
 
 bench: .venv/bench-ready
 	$(BIN)/python benchmarks/speed.py
+
+discovery: .venv/bench-ready
+	$(BIN)/python benchmarks/discovery.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -136,15 +136,46 @@ def check_flags(arguments: list[str]) -> None:
 
 
 def quoted(argument: str, sweep: bool) -> str:
-    """A formula, or a list of functions, with the quotes that Hydra's grammar wants and a shell takes away."""
-    match = re.fullmatch(r"(\+{0,2}dataset\.formula=)([^'\"\[$].*)", argument, flags=re.DOTALL)
-    if match and match.group(2) != "null":
-        texts = split_outside_brackets(match.group(2)) if sweep else [match.group(2)]
-        return match.group(1) + ",".join('"' + t.replace('"', '\\"') + '"' for t in texts)
+    """A formula, or a list of functions, with the quotes that Hydra's grammar wants and a shell takes away.
+
+    A new function is no key that a config has: it gets the plus signs that Hydra wants.
+    """
+    own = re.fullmatch(r"\+{0,2}symbolic\.functions(\.[^=]+)?=(.*)", argument, flags=re.DOTALL)
+    if own:
+        name, given = own.group(1) or "", own.group(2)
+        return f"++symbolic.functions{name}=" + (quoted_texts(given, sweep) if name else quoted_mapping(given))
+    match = re.fullmatch(r"(\+{0,2}dataset\.formula=)(.+)", argument, flags=re.DOTALL)
+    if match:
+        return match.group(1) + quoted_texts(match.group(2), sweep)
     names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
     if names:
         return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
     return argument
+
+
+MARKED = ("'", '"', "[", "$")  # what begins with one of these means something to Hydra already
+
+
+def quoted_texts(given: str, sweep: bool) -> str:
+    """A formula in quotes, or each of those that a sweep has."""
+    if not given or given == "null" or given.startswith(MARKED):
+        return given
+    return ",".join(map(in_quotes, split_outside_brackets(given) if sweep else [given]))
+
+
+def quoted_mapping(given: str) -> str:
+    """`{name: formula, ...}` with quotes around each formula that has none."""
+    entries = re.fullmatch(r"\s*\{([^{}]*)\}\s*", given, flags=re.DOTALL)
+    parts = [part.partition(":") for part in split_outside_brackets(entries.group(1))] if entries else []
+    pairs = [(name.strip(), text.strip()) for name, _, text in parts]
+    if not all(name and text for name, text in pairs) or not pairs:
+        return given
+    return "{" + ",".join(f"{n}:{t if t.startswith(MARKED) else in_quotes(t)}" for n, t in pairs) + "}"
+
+
+def in_quotes(text: str) -> str:
+    """The text as Hydra takes it for a text, whatever is in it."""
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def split_outside_brackets(text: str) -> list[str]:
@@ -180,6 +211,10 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
         bad = [(g, overrides[g]) for g in [*GROUPS, "experiment"] if overrides.get(g) not in (None, *options(g))]
         return [wrong(g, choice, unknown("option", choice, options(g))) for g, choice in bad] or [shorten(text, 300)]
     override = getattr(error, "override", None)
+    own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
+    if own and "++symbolic.functions" in f"{override} {text}":
+        name, _, given = own[-1].lstrip("+").partition("=")
+        return [wrong(name, given, "names with formulas over x are needed, e.g. '{lorentz: 1/(1+x**2)}'")]
     if override:
         return [f"{override}: not of the form key=value ({shorten(text, 150)}); put quotes around special characters"]
     if type(error).__module__.startswith(("hydra", "omegaconf")):

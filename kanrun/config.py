@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from kanrun.errors import ConfigError, unknown, wrong
+
 MAX_ROWS = 10_000_000
+COMPILE = ("auto", "true", "false")
 
 
 def setting(
@@ -80,6 +83,9 @@ class ContrastiveConfig(DatasetConfig):
     domain: list[Any] = setting([-1.0, 1.0], "[low, high] of the free inputs, or a list of one such pair an input")
     n_train: int = setting(500, "real training rows; as many shuffled ones are added", low=2, high=MAX_ROWS)
     n_test: int = setting(500, "real test rows; as many shuffled ones are added", low=2, high=MAX_ROWS)
+    all_relations: bool = setting(
+        False, "set aside each relation found and train again, until no related inputs are left"
+    )
 
 
 # ---- the network ---------------------------------------------------------------------------------------------------
@@ -225,6 +231,15 @@ class SymbolicFitConfig:
     name: str = setting("default", "which symbolic search this is")
     enabled: bool = setting(True, "whether to look for formulas at all")
     library: Optional[list[str]] = setting(None, "functions that an edge may become; null: all")
+    functions: dict[str, str] = setting({}, "your own functions beside these, formulas over x: {lorentz: 1/(1+x**2)}")
+
+
+@dataclass
+class SearchConfig:
+    """Looking for the network too: small structures first, until a formula is exact or time is up."""
+
+    name: str = setting("none", "which way of searching this is")
+    seconds: float = setting(0.0, "time for it; 0: train the network as it is given", low=0, high=1e6)
 
 
 @dataclass
@@ -246,11 +261,21 @@ class Config:
     regularization: RegularizationConfig = section(RegularizationConfig, "what keeps it small")
     prune: PruneConfig = section(PruneConfig, "what is removed after training")
     symbolic: SymbolicFitConfig = section(SymbolicFitConfig, "how formulas are found")
+    search: SearchConfig = section(SearchConfig, "whether structures are searched")
     plots: PlotsConfig = section(PlotsConfig, "which pictures are drawn")
     seed: int = setting(0, "where all random numbers start", low=0, high=2**31)
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))
     threads: int = setting(1, "threads for torch; small networks are fastest with 1", low=1, high=1024)
+    compile: Any = setting(
+        "auto", "torch.compile (lbfgs, adam): true, false, or auto, in runs so long that it can pay, if it does"
+    )
+
+    def __post_init__(self) -> None:
+        """YAML reads true and false as such. Raises ConfigError for anything else but auto."""
+        self.compile = str(self.compile).lower()
+        if self.compile not in COMPILE:
+            raise ConfigError(wrong("compile", self.compile, unknown("choice", self.compile, COMPILE)))
 
 
 GROUPS: dict[str, dict[str, type]] = {
@@ -260,5 +285,6 @@ GROUPS: dict[str, dict[str, type]] = {
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},
     "prune": {"default": PruneConfig, "none": PruneConfig},
     "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},
+    "search": {"none": SearchConfig, "discover": SearchConfig},
     "plots": {"default": PlotsConfig, "none": PlotsConfig},
 }

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from kanrun.config import Config, ModelConfig
+from kanrun.config import Config, ContrastiveConfig, ModelConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import Dataset
+from kanrun.discovery.discover import Discovery, Trial
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.metrics import scores
 from kanrun.model.network import KAN
@@ -26,10 +27,11 @@ from kanrun.model.protocol import Network
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
+from kanrun.rounds import Round, all_relations
 from kanrun.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
-from kanrun.symbolic.library import library
-from kanrun.symbolic.relation import Relation, find_relations, real_rows, related_inputs
+from kanrun.symbolic.library import extended, library
+from kanrun.symbolic.relation import Relation, Tie, find_relations, merged, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule
@@ -49,9 +51,15 @@ class Progress:
     networks: dict[str, Network] = field(default_factory=dict)
     formulas: list[Formula] = field(default_factory=list)
     related: list[list[int]] | None = None  # inputs that belong together, where a contrastive run looked for them
-    relations: list[Relation] = field(default_factory=list)
+    ties: list[Tie] = field(default_factory=list)  # what ties them, with its equation where one was found
+    rounds: list[Round] = field(default_factory=list)  # networks that looked for more
     stage: str = "start"
     on_stage: Callable[[], None] = lambda: None
+
+    @property
+    def relations(self) -> list[Relation]:
+        """The equations found."""
+        return [tie.relation for tie in self.ties if tie.relation]
 
     def enter(self, stage: str) -> None:
         """A stage begins."""
@@ -103,22 +111,23 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         return result
 
     optimizer = config.optimizer
+    functions = library(config.symbolic.library, extended(config.symbolic.functions))
 
     def noted(result: Training) -> Network:
-        progress.history += result.history
+        progress.history += [replace(record, stage=progress.stage) for record in result.history]
         for message in result.messages:
             log.warning(message)
             console.warn(message)
         return result.model
 
-    def first_training() -> Network:
+    def training(rows: Dataset, own: Config) -> Network:
         schedule = Schedule(
-            lambda attempt: build_network(config, model.width, data.train.x, attempt) if attempt else model.clone(),
+            lambda attempt: build_network(own, model.width, rows.train.x, attempt),
             Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
-            config.regularization.warmup, config.seed,
+            config.regularization.warmup, own.seed,
             lambda record: console.step(record, optimizer.steps),
         )  # fmt: skip
-        return noted(train_by_schedule(schedule, data))
+        return noted(train_by_schedule(schedule, rows))
 
     def refit() -> KAN:
         network = kan.clone()
@@ -131,11 +140,38 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         return network
 
     def symbolic() -> KAN:
-        found = find_formula(kan, data, config.symbolic.library)
+        found = search.run().symbolic if search else find_formula(kan, data, config.symbolic.library)
         progress.formulas = write_formulas(found, data)
         return found.model
 
-    trained = stage("train", first_training)
+    def noted_trial(trial: Trial) -> None:
+        assert search
+        at, seconds = search.predicted(trial), time.perf_counter() - begin
+        train_loss, test_loss = (float(((at(r.x) - r.y) ** 2).mean()) for r in (data.train, data.test))
+        held = trial.unexplained * search.variance
+        step, name = len(progress.history), f"{trial.structure.name} under {trial.outer.name}"
+        progress.history.append(Record("train", step, train_loss, test_loss, 0.0, seconds, held, trial.model.grid))
+        log.info("trial %d: %s leaves %.3g unexplained", step, name, trial.unexplained)
+        console.trial(name, trial.unexplained)
+
+    def more_relations() -> KAN:
+        def train_again(rest: Dataset, number: int) -> KAN:
+            network = training(rest, replace(config, seed=config.seed + 7919 * number))
+            assert isinstance(network, KAN)
+            return network
+
+        progress.ties, progress.rounds = all_relations(data, progress.ties, functions, train_again, config.seed)
+        progress.related = [tie.inputs for tie in progress.ties]
+        return kan
+
+    begin = time.perf_counter()
+    search = Discovery.of(config, data, functions, noted_trial)
+    if search:
+        stage("train", lambda: search.run().spline)
+        stage("prune", lambda: search.run().pruned)
+        stage("symbolic", symbolic)
+        return
+    trained = stage("train", lambda: training(data, config))
     if not isinstance(trained, KAN):
         return  # only the curves of a KAN can be pruned and read
     kan = trained
@@ -147,8 +183,11 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         progress.related = related_inputs(kan, real_rows(data))
     if config.symbolic.enabled:
         kan = stage("symbolic", symbolic)
-        if progress.related:
-            progress.relations = find_relations(kan, data, progress.related, library(config.symbolic.library))
+        if progress.related is not None:
+            progress.ties = find_relations(data, progress.related or [kan.active_inputs()], functions)
+            progress.related = merged([*progress.related, *(tie.inputs for tie in progress.ties)])
+    if isinstance(config.dataset, ContrastiveConfig) and config.dataset.all_relations:
+        stage("relations", more_relations)
 
 
 def stage_entry(name: str, model: Network, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
@@ -174,6 +213,8 @@ def summary(config: Config, data: Dataset, model: Network, progress: Progress, s
     }  # fmt: skip
     if progress.related is not None:
         metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in progress.related]
+    if progress.rounds:
+        metrics["relation_rounds"] = [asdict(r) for r in progress.rounds]
     return metrics
 
 

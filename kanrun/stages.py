@@ -43,7 +43,7 @@ def build_network(config: Config, width: list[int | list[int]], rows: Tensor, at
         mlp.standardize(rows)
         return mlp
     noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
-    model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps)
+    model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps, config.symbolic.functions)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
     return model.to(rows.device)
@@ -139,4 +139,4 @@ def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic
         levenberg_marquardt(model, data.train.x, data.train.y, data.loss, 2 * REFIT_STEPS, MODERATE)
     variance = float(data.train.y.double().var(0, correction=0).mean())
     enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
-    return symbolify(model, data.train.x, data.train.y, data.loss, library(names), enough=enough)
+    return symbolify(model, data.train.x, data.train.y, data.loss, library(names, model.library), enough=enough)

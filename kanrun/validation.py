@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -26,14 +26,16 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
         raise ConfigError(problems)
     model = config.model
     problems += check_width(model)
-    problems += check_functions(config.symbolic.library, "symbolic.library")
+    own = config.symbolic.functions
+    problems += check_own_functions(own)
+    problems += check_functions(config.symbolic.library, "symbolic.library", own)
     grids = config.optimizer.grids
     if any(finer <= coarser for coarser, finer in pairwise(grids)):
         problems.append(wrong("optimizer.grids", grids, "each grid must be finer than the one before"))
     if isinstance(model, MlpConfig):
         problems += check_mlp(config)
     elif not problems:
-        problems += check_fix(model)
+        problems += check_fix(model, own)
     if problems:
         raise ConfigError(problems)
     return config
@@ -96,6 +98,12 @@ def _value(hint: Any, value: Any, key: str, problems: list[str], doc: str = "") 
             return None
         inner = get_args(hint)[0]
         return [_value(inner, v, f"{key}[{i}]", problems) for i, v in enumerate(value)]
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            problems.append(wrong(key, value, f"a mapping is needed: {doc}"))
+            return None
+        inner = get_args(hint)[1]
+        return {str(name): _value(inner, v, f"{key}.{name}", problems) for name, v in value.items()}
     if is_dataclass(hint):
         return _read(hint, value, key, problems)  # type: ignore[arg-type]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -166,7 +174,7 @@ def check_mlp(config: Config) -> list[str]:
     return problems
 
 
-def check_fix(model: ModelConfig) -> list[str]:
+def check_fix(model: ModelConfig, own: Mapping[str, str]) -> list[str]:
     """Complaints about fixed edges that are not in a network of the given width, or name no function."""
     if model.width is None:
         return [wrong("model.fix", len(model.fix), "a fixed edge needs model.width")] if model.fix else []
@@ -174,17 +182,29 @@ def check_fix(model: ModelConfig) -> list[str]:
     problems = []
     for n, edge in enumerate(model.fix):
         problems += _check_edge(edge, sizes, f"model.fix[{n}]")
-        problems += check_functions([edge.function], f"model.fix[{n}].function")
+        problems += check_functions([edge.function], f"model.fix[{n}].function", own)
     return problems
 
 
-def check_functions(names: list[str] | None, key: str) -> list[str]:
-    """Complaints about names that are not in the library."""
+def check_own_functions(texts: Mapping[str, str]) -> list[str]:
+    """Complaints about functions of the user's that are none."""
+    from kanrun.symbolic.library import extended  # with torch, so not before a run needs it
+
+    try:
+        extended(texts)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def check_functions(names: list[str] | None, key: str, own: Iterable[str]) -> list[str]:
+    """Complaints about names that are neither in the library nor among the user's `own`."""
     from kanrun.symbolic.library import FUNCTIONS  # with torch, so not before a run needs it
 
+    known = [*FUNCTIONS, *own]
     if names is not None and not set(names) - {"0"}:
         return [wrong(key, names, "at least one function besides 0 is needed; null means all")]
-    return [wrong(key, n, unknown("function", n, FUNCTIONS)) for n in names or [] if n not in FUNCTIONS]
+    return [wrong(key, n, unknown("function", n, known)) for n in names or [] if n not in known]
 
 
 def _check_edge(edge: FixConfig, sizes: list[tuple[int, int]], key: str) -> list[str]:

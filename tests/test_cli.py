@@ -79,6 +79,9 @@ COMPOSITION = {
     "not an assignment": (["dataset"], "dataset", "key=value"),
     "open bracket": (["model.width=[2"], "model.width=[2", "key=value"),
     "two values without a sweep": (["seed=0,1"], "seed=0,1", "--multirun"),
+    "own functions that are a list": (["symbolic.functions=[x]"], "symbolic.functions=[x]", "lorentz"),
+    "own function without a formula": (["symbolic.functions={f: }"], "symbolic.functions={f: }", "lorentz"),
+    "own function by a number": (["symbolic.functions.1f=x"], "symbolic.functions.1f=x", "lorentz"),
     "config folder that is not there": (["--config-path", "/nowhere", "--config-name", "config"], "/nowhere", "exist"),
 }  # fmt: skip
 IN_THE_RUN = {
@@ -97,6 +100,14 @@ IN_THE_RUN = {
     "width that is no list": (["model.width=5"], "model.width=5", "a list is needed"),
     "unknown function": (["symbolic.library=[sine]"], "symbolic.library=sine", "gaussian"),
     "library of nothing": (["symbolic.library=['0']"], "symbolic.library=[0]", "function"),
+    "own function with the name of another": (["symbolic.functions.sin=x"], "symbolic.functions.sin=x", "another name"),
+    "own function that cannot be read": (["symbolic.functions={f: sin(}"], "symbolic.functions.f=sin(", "character 4"),
+    "own function of an input": (["+symbolic.functions.f=x_1"], "symbolic.functions.f=x_1", "x, pi"),
+    "own function without slopes": (
+        ["symbolic.functions={f: 'besselj(1,x)'}"], "symbolic.functions.f=besselj(1,x)", "besselj"
+    ),
+    "own function that is empty": (["symbolic.functions.f="], "symbolic.functions.f=", "1/(1+x**2)"),
+    "own functions that are a number": (["symbolic.functions=5"], "symbolic.functions=5", "a mapping"),
     "unknown fixed function": (
         ["model.width=[2,1]", "model.fix=[{function:sine}]"], "model.fix[0].function=sine", "gaussian"
     ),
@@ -279,6 +290,39 @@ def test_a_sweep_over_formulas_is_cut_at_the_commas_outside_brackets(typed: str,
     assert argument == "dataset.formula=" + ",".join(f'"{f}"' for f in formulas)
 
 
+@pytest.mark.parametrize(
+    ("typed", "ready"),
+    [
+        (".lorentz=1/(1+x**2)", '.lorentz="1/(1+x**2)"'),
+        (".f=log(x,2)", '.f="log(x,2)"'),
+        (".f='x**2'", ".f='x**2'"),
+        ("={lorentz: 1/(1+x**2)}", '={lorentz:"1/(1+x**2)"}'),
+        ("={f: Max(x,1), g:exp(-x**2)}", '={f:"Max(x,1)",g:"exp(-x**2)"}'),
+        ("={f: 'x**2', g: \"x**3\"}", "={f:'x**2',g:\"x**3\"}"),
+        ("={}", "={}"),
+    ],
+)
+def test_own_functions_need_no_quotes_and_no_plus(typed: str, ready: str) -> None:
+    for plus in ("", "+", "++"):
+        assert cli.prepared([f"{plus}symbolic.functions{typed}"]) == [f"++symbolic.functions{ready}"]
+
+
+def test_a_sweep_goes_over_formulas_of_a_function() -> None:
+    [argument] = cli.prepared(["-m", "symbolic.functions.f=Max(x,1),x**2"])[1:]
+    assert argument == '++symbolic.functions.f="Max(x,1)","x**2"'
+
+
+def test_own_functions_reach_the_run(kanrun: Call, tmp_path: Path) -> None:
+    own = ["symbolic.functions={lorentz: 1/(1+x**2)}", "symbolic.functions.cube=x**3"]
+    assert kanrun(*QUICK, *own, "hydra.run.dir=first").status == 0
+    again = ["--config-path", "first", "--config-name", "config", "symbolic.functions.relu=Max(0,x)"]
+    assert kanrun(*again, "hydra.run.dir=second").status == 0
+    functions = {"lorentz": "1/(1+x**2)", "cube": "x**3"}
+    for folder, expected in (("first", functions), ("second", functions | {"relu": "Max(0,x)"})):
+        config = yaml.safe_load((tmp_path / folder / "config.yaml").read_text(encoding="utf-8"))
+        assert config["symbolic"]["functions"] == expected
+
+
 def test_other_arguments_are_passed_on_as_they_are() -> None:
     given = ["-m", "model.width=[2,1],[2,2,1]", "dataset.formula='x_1,x_2'", "seed=0,1", "dataset.formula=null"]
     assert cli.prepared(given) == given
@@ -311,7 +355,10 @@ def test_a_folder_of_ones_own_leaves_the_working_folder_empty(
 
 
 def test_grids_restarts_and_validation_are_told_on_the_command_line(kanrun: Call, tmp_path: Path) -> None:
-    schedule = ["optimizer.grids=[3,6]", "optimizer.restarts=2", "dataset.validation=0.2", "optimizer.steps=3"]
+    schedule = [
+        "optimizer.grids=[3,6]", "optimizer.restarts=2", "dataset.validation=0.2", "optimizer.steps=3",
+        "dataset.n_train=300",
+    ]  # fmt: skip
     status, _, lines = kanrun(*QUICK, *schedule)
     assert (status, lines) == (0, [])
     [folder] = run_folders(tmp_path)

@@ -23,6 +23,7 @@ SMALL = [
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
 EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
     "contrastive": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
+    "contrastive_all": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
     "contrastive_wide": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
     "hello": ("regression", "rmse", ["x_1", "x_2"]),
     "moons_classes": ("classification", "cross_entropy", ["x_1", "x_2"]),
@@ -41,6 +42,8 @@ def saved_config(folder: Path) -> dict[str, Any]:
 
 
 def expected_stages(config: dict[str, Any]) -> tuple[str, ...]:
+    if config["model"]["name"] == "mlp":
+        return ("train",)
     pruned = ("prune", "refit") if config["prune"]["enabled"] else ()
     return ("train", *pruned, *(("symbolic",) if config["symbolic"]["enabled"] else ()))
 
@@ -51,12 +54,16 @@ def test_every_experiment_file_is_run_here() -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group: str, option: str) -> None:
-    other = {"moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"]}
+    other = {
+        "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
+        "mlp": [EASY[0], "model.width=[2,4,1]"],
+    }  # fmt: skip
+    small = [o for o in SMALL if option != "mlp" or not o.startswith("model.")]  # which has no grid
     shape = other.get(option, EASY)
     drawn = [] if group == "plots" else ["plots=none"]
-    config = composed(f"{group}={option}", *SMALL, *shape, *drawn)
+    config = composed(f"{group}={option}", *small, *shape, *drawn)
     own = yaml.safe_load((config_folder() / group / f"{option}.yaml").read_text(encoding="utf-8"))
-    changed = {o.partition("=")[0] for o in [*SMALL, *shape]}
+    changed = {o.partition("=")[0] for o in [*small, *shape]}
     assert all(config[group][k] == v for k, v in own.items() if f"{group}.{k}" not in changed)
     run(config, tmp_path, quiet=True)
     assert saved_config(tmp_path)[group] == config[group]
@@ -64,7 +71,7 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
     drawn_all = config["plots"]["enabled"]
     assert violations(tmp_path, stages=stages, pictures=drawn_all) == []
     assert (tmp_path / "plots").exists() == drawn_all
-    assert (tmp_path / "formula.json").exists() == config["symbolic"]["enabled"]
+    assert (tmp_path / "formula.json").exists() == ("symbolic" in stages)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -72,7 +79,8 @@ def test_every_experiment_runs_when_made_small(tmp_path: Path, name: str) -> Non
     task, score, inputs = EXPERIMENTS[name]
     config = composed(f"experiment={name}", *SMALL, "plots=none")
     metrics = run(config, tmp_path, quiet=True)
-    assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic"), pictures=False) == []
+    more = ("relations",) if name == "contrastive_all" else ()
+    assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", *more), pictures=False) == []
     assert metrics["task"] == task
     assert score in metrics["final"]
     assert metrics["seed"] == config["seed"]
@@ -89,6 +97,21 @@ def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(tmp_pa
     assert last.functions == {(0, 0): "gaussian"}
     assert last.affine[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert not bool(last.is_trainable[0, 0])
+
+
+def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
+    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_test=50", "seed=3", "plots=none"]
+    metrics = run(composed("experiment=contrastive_all", *few), tmp_path, quiet=True)
+    assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", "relations"), pictures=False) == []
+    assert sorted(metrics["related_inputs"]) == [["x_1", "x_2", "x_3"], ["x_4", "x_5"]]
+    found = {r["equation"]: r["exact"] for r in read_json(tmp_path / "formula.json")[0]["relation"]}
+    assert found == {"x_2**2 - log(x_3) + sin(pi*x_1) = 0": True, "x_4 - x_5**3 = 0": True}
+    last = metrics["relation_rounds"][-1]
+    assert len(last["set_aside"]) == 2
+    assert last["found"] == []
+    assert last["accuracy"] <= last["beyond"]
+    text = (tmp_path / "formula.txt").read_text(encoding="utf-8").splitlines()
+    assert {"relation: x_4 - x_5**3 = 0 (exact)", "  x_4 = x_5**3", "  x_3 = exp(x_2**2 + sin(pi*x_1))"} <= set(text)
 
 
 def test_hello_finds_its_formula_exactly(tmp_path: Path) -> None:

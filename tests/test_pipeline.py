@@ -408,7 +408,7 @@ def test_the_network_of_a_run_has_the_grid_that_was_best_on_rows_held_back(tmp_p
         (
             "noisy",
             SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=50, n_test=40, noise=1.0, seed=2),
-            AutoConfig(grids=[3, 60]),
+            AutoConfig(grids=[3, 15]),
             3,
         ),
     ):

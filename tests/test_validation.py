@@ -14,12 +14,14 @@ from kanrun.symbolic.library import FUNCTIONS
 from kanrun.validation import known_keys, read_config
 
 ALLOWED_BY_TYPE = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", list: "a list"}
+ALLOWED_BY_TYPE |= {dict: "a mapping"}
 WRONG_BY_TYPE: dict[type, list[Any]] = {
     int: ["many", 1.5, True, [1], {"a": 1}],
     float: ["much", True, [1.0]],
     str: [3, True, ["text"]],
     bool: ["yes", 1, 0.0],
     list: [5, "x", {"a": 1}],
+    dict: [5, "x", ["x"]],
 }
 
 
@@ -43,7 +45,7 @@ def settings() -> Iterator[tuple[str, str, Any, Any]]:
             if f.name != "name" and f.name not in GROUPS:
                 hint = hints[f.name]
                 inner = next((a for a in getattr(hint, "__args__", ()) if a is not type(None)), hint)
-                yield section, option, f, hint if getattr(hint, "__origin__", None) is list else inner
+                yield section, option, f, hint if getattr(hint, "__origin__", None) in (list, dict) else inner
 
 
 def plain_type(hint: Any) -> type:
@@ -275,6 +277,23 @@ def test_an_unknown_function_is_one_line_with_the_whole_library(mapping: dict[st
     assert problem.startswith(f"{key}: ")
     assert "did you mean sin?" in problem
     assert problem.partition("Known: ")[2].split(", ") == list(FUNCTIONS)
+
+
+@pytest.mark.parametrize("grids", [[5, 5], [5, 3], [3, 10, 8], [2, 4, 4, 8]], ids=str)
+def test_grids_that_do_not_grow_are_one_line(grids: list[int]) -> None:
+    for optimizer in GROUPS["optimizer"]:
+        [problem] = problems_of({"optimizer": {"name": optimizer, "grids": grids}})
+        assert problem == f"optimizer.grids={as_typed(grids)}: each grid must be finer than the one before"
+
+
+@pytest.mark.parametrize("grids", [[], [7], [3, 4], [1, 10, 1000]], ids=str)
+def test_grids_that_grow_are_allowed(grids: list[int]) -> None:
+    assert read_config({"optimizer": {"grids": grids}}).optimizer.grids == grids
+
+
+def test_grids_that_do_not_grow_are_reported_with_the_other_mistakes() -> None:
+    problems = problems_of({"optimizer": {"grids": [5, 3]}, "model": {"width": [2]}})
+    assert [p.partition(": ")[0] for p in problems] == ["model.width=[2]", "optimizer.grids=[5,3]"]
 
 
 def test_an_empty_library_is_refused() -> None:

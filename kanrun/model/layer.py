@@ -11,21 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanrun.model import spline
-from kanrun.model.spline import Beside
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.model.spline import Beside, Knots
+from kanrun.symbolic.library import FUNCTIONS, Library
 
 SMOOTH = 5  # random splines begin with at most this many intervals: fine ones would only be rough
 FACTORS = 2  # how many sums a multiplication node takes the product of
 
 
 def silu_slope(x: Tensor) -> Tensor:
-    s = torch.sigmoid(x)
-    return s * (1 + x * (1 - s))
+    return torch.ops.aten.silu_backward(torch.ones_like(x), x)
 
 
 BASES = {
-    "silu": Beside(F.silu, silu_slope),
-    "identity": Beside(lambda x: x, torch.ones_like),
+    "silu": Beside(F.silu, torch.ops.aten.silu_backward),
+    "identity": Beside(lambda x: x, lambda gradient, _: gradient),
     "zero": None,
 }
 
@@ -73,6 +72,7 @@ class KANLayer(nn.Module):
     alive: Tensor
     is_fixed: Tensor
     is_trainable: Tensor
+    input_gradient = staticmethod(spline.input_gradient)  # a training may put a compiled one in its place
 
     def __init__(
         self,
@@ -86,9 +86,11 @@ class KANLayer(nn.Module):
         noise_scale: float,
         generator: torch.Generator,
         dtype: torch.dtype,
+        library: Library = FUNCTIONS,
     ) -> None:
         super().__init__()
         self.n_in, self.n_sum, self.n_mult, self.k, self.base = n_in, n_sum, n_mult, k, base
+        self.library = library
         n_sub = n_sum + FACTORS * n_mult
         one = torch.ones(n_in, dtype=dtype)
         coarse = min(grid, SMOOTH)
@@ -104,9 +106,10 @@ class KANLayer(nn.Module):
         self.affine = nn.Parameter(torch.tensor([1.0, 0.0, 1.0], dtype=dtype).repeat(n_sub, n_in, 1))
         self.bias = nn.Parameter(torch.zeros(n_sub, dtype=dtype))
         self.functions: dict[tuple[int, int], str] = {}  # (subnode, input) -> library name
+        self._known: tuple[tuple[Tensor, ...], tuple[int, ...], Structure] | None = None
+        self._knots: tuple[Tensor, Tensor, tuple[int, int], Knots] | None = None
         if grid > coarse:
             self.set_grid(spline.uniform_grid(-one, one, grid))
-        self._known: tuple[tuple[Tensor, ...], tuple[int, ...], Structure] | None = None
 
     # ---- structure -------------------------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class KANLayer(nn.Module):
         """Moves every spline of the layer to another grid, keeping its values as well as the new grid allows."""
         x = spline.points_within(grid, self.k + 3)
         with torch.no_grad():
-            values = spline.basis(x, self.grid, self.table)
+            values = spline.basis(x, self.knots())
             y = torch.einsum("rim,jim->rij", values, self.coef)
             coef = spline.fit_coefficients(x, y, grid, self.k).transpose(0, 1)
         if coef.shape == self.coef.shape:
@@ -180,11 +183,11 @@ class KANLayer(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)]."""
-        return spline.basis(x, self.grid, self.table, BASES[self.base])
+        return spline.basis(x, self.knots(), BASES[self.base])
 
     def feature_slopes(self, x: Tensor) -> Tensor:
         """The slopes of `features`."""
-        return spline.basis_slopes(x, self.grid, self.table, BASES[self.base])
+        return spline.basis_slopes(x, self.knots(), BASES[self.base])
 
     def prepare(self, x: Tensor) -> Prepared:
         """What of the rows `x` [rows, n_in] stays the same as long as the grid does."""
@@ -199,8 +202,10 @@ class KANLayer(nn.Module):
         return weights if whole else weights * self.is_spline[..., None]
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy counts its edges anew: version numbers of tensors start again with it."""
-        return {**self.__dict__, "_known": None}
+        """A copy counts its edges anew, as version numbers start again with it, and has nothing compiled."""
+        state = {**self.__dict__, "_known": None, "_knots": None}
+        state.pop("input_gradient", None)
+        return state
 
     def structure(self) -> Structure:
         """What the edges are; counted again only after they have changed."""
@@ -222,6 +227,15 @@ class KANLayer(nn.Module):
             self._known = known = (tensors, versions, structure)
         return known[2]
 
+    def knots(self) -> Knots:
+        """The grid as the splines need it; computed again only after it has changed."""
+        grid, table = self._buffers["grid"], self._buffers["table"]  # attributes of modules are slow
+        assert grid is not None and table is not None
+        known, versions = self._knots, (grid._version, table._version)
+        if known is None or known[0] is not grid or known[1] is not table or known[2] != versions:
+            self._knots = known = (grid, table, versions, spline.knots_of(grid, table))
+        return known[3]
+
     def fixed_edges(self, x: Tensor) -> list[tuple[str, Tensor, Tensor, Tensor, Tensor, Tensor]]:
         """Per function: its name, subnodes and inputs [E], arguments z = a x + b [rows, E], a and c [E]."""
         groups = self.structure().groups
@@ -242,11 +256,17 @@ class KANLayer(nn.Module):
             bias = torch.where(structure.trains_bias, self.bias, bias)
         if structure.splines == 0:
             total = bias.expand(x.shape[0], -1)
+        elif features is None:
+            coef: Tensor = self.coef
+            scale: Tensor = self.base_scale
+            if structure.splines < self.n_sub * self.n_in:
+                splines = self.is_spline
+                coef, scale = coef * splines[..., None], scale * splines
+            total = spline.SplineSums.apply(x, coef, scale, bias, self.knots(), BASES[self.base], self.input_gradient)
         else:
-            features = self.features(x) if features is None else features
             total = torch.addmm(bias, features.flatten(1), self.weights().flatten(1).T)
         for name, sub, _, z, _, c in self.fixed_edges(x):
-            total = total.index_add(1, sub, c * FUNCTIONS[name].value(z))
+            total = total.index_add(1, sub, c * self.library[name].value(z))
         return total
 
     def multiply(self, subnodes: Tensor) -> Tensor:
@@ -279,7 +299,7 @@ class KANLayer(nn.Module):
         edges = torch.einsum("rim,jim->rji", features, self.weights())
         for name, sub, i, z, _, c in self.fixed_edges(x):
             edges = edges.index_put(
-                (torch.arange(len(x), device=x.device)[:, None], sub, i), c * FUNCTIONS[name].value(z)
+                (torch.arange(len(x), device=x.device)[:, None], sub, i), c * self.library[name].value(z)
             )
         subnodes = edges.sum(2) + self.bias
         return LayerTrace(x, edges, subnodes, self.multiply(subnodes))
@@ -320,7 +340,7 @@ class KANLayer(nn.Module):
         trained = self.trains_affine
         affine = torch.zeros(rows, outputs, *trained.shape, 3, dtype=x.dtype, device=x.device)
         for name, js, is_, z, a, c in self.fixed_edges(x):
-            function = FUNCTIONS[name]
+            function = self.library[name]
             # An infinite slope, such as that of a root at 0, tells least squares nothing.
             value, slope = function.value(z), c * function.slope(z).nan_to_num(0.0, 0.0, 0.0)
             parts = torch.stack([slope * x[:, is_], slope, value], dim=2)  # by a, b, c

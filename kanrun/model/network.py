@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kanrun.model import spline
 from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.symbolic.library import Function, Library, extended
 
 Width = Sequence[int | Sequence[int]]
 
@@ -33,6 +33,7 @@ class KAN(nn.Module):
 
     `width` names the nodes of every layer, inputs first: an int, or `[sums, products]`. `grid` is the number of
     intervals of every spline, `k` its order; `base` is silu, identity or zero. All random numbers come from `seed`.
+    `functions` are added to the library: formulas over x by name, e.g. `{"lorentz": "1/(1+x**2)"}`.
     `model(x)` takes [rows, inputs] and gives [rows, outputs].
 
     >>> model = KAN([2, 5, 1], grid=5, k=3, seed=0)
@@ -50,6 +51,7 @@ class KAN(nn.Module):
         dtype: torch.dtype = torch.float64,
         noise_scale: float = 0.3,
         grid_eps: float = 0.02,
+        functions: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         sizes = split_width(width)
@@ -62,10 +64,11 @@ class KAN(nn.Module):
         self.k, self.base, self.grid_eps = k, base, grid_eps
         self.knots_stay = False
         generator = torch.Generator().manual_seed(seed)
+        library = extended(functions or {})
         self.layers: Any = nn.ModuleList(
             KANLayer(
                 sum(before), n_sum, n_mult, grid=grid, k=k, base=base, noise_scale=noise_scale,
-                generator=generator, dtype=dtype,
+                generator=generator, dtype=dtype, library=library,
             )
             for before, (n_sum, n_mult) in pairwise(sizes)
         )  # fmt: skip
@@ -75,6 +78,14 @@ class KAN(nn.Module):
         """The nodes of every layer, in the form that the constructor takes."""
         sizes = [(layer.n_sum, layer.n_mult) for layer in self.layers]
         return [self.layers[0].n_in, *([s, m] if m else s for s, m in sizes)]
+
+    @property
+    def library(self) -> Library:
+        """The functions that an edge may become."""
+        known: Library = self.layers[0].library
+        for layer in self.layers:
+            known = known.joined(layer.library.values())
+        return known
 
     @property
     def n_in(self) -> int:
@@ -147,14 +158,14 @@ class KAN(nn.Module):
         layer: int,
         input: int,
         output: int,
-        function: str,
+        function: str | Function,
         a: float = 1.0,
         b: float = 0.0,
         c: float = 1.0,
         d: float = 0.0,
         trainable: bool = True,
     ) -> None:
-        """Makes one edge `c * f(a * x + b) + d`, with f from the library. All numbers count from 0.
+        """Makes one edge `c * f(a * x + b) + d`, with f from the library or any other. All numbers count from 0.
 
         `output` is a subnode: the sums come first, then the factors of each product. Raises ValueError for an edge that
         the network does not have and for an unknown function.
@@ -162,9 +173,12 @@ class KAN(nn.Module):
         here = 0 <= layer < len(self.layers) and 0 <= input < self.layers[layer].n_in
         if not here or not 0 <= output < self.layers[layer].n_sub:
             raise ValueError(f"no edge from {input} to {output} in layer {layer} of a network of width {self.width}")
-        if function not in FUNCTIONS:
-            raise ValueError(f"function {function!r}: one of {', '.join(FUNCTIONS)}")
-        self.layers[layer].fix(output, input, function, (a, b, c), d, trainable)
+        if isinstance(function, str):
+            if function not in self.library:
+                raise ValueError(f"function {function!r}: one of {', '.join(self.library)}")
+            function = self.library[function]
+        self.layers[layer].library = self.layers[layer].library.joined([function])
+        self.layers[layer].fix(output, input, function.name, (a, b, c), d, trainable)
 
     def active_edges(self) -> int:
         """How many edges are left."""

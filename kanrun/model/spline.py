@@ -7,13 +7,16 @@ knots go on evenly for k more intervals a side, and the spline itself goes on as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 GAPS = 3  # how far a grid reaches beyond the rows: as far as this many rows lie apart there
-BLOCK = 32_768  # values of x in one block of rows
+BLOCK = 131_072  # basis values in one block
+FEWEST_ROWS = 256  # in a block where there are as many: with fewer, matrix products lose their pace
+MOST_KEPT = 2**24  # basis values that a layer keeps for its backward pass
 
 
 def uniform_grid(low: Tensor, high: Tensor, intervals: int) -> Tensor:
@@ -94,139 +97,254 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     return table
 
 
-class Place(NamedTuple):
-    """Where the rows lie in the grid: [rows, inputs] each."""
-
-    span: Tensor  # number of the interval
-    u: Tensor  # the way across the interval, 0 to 1
-    width: Tensor  # of the interval
-    beyond: Tensor | None  # signed distance outside the grid, None where no row is
-
-
-def locate(x: Tensor, grid: Tensor, table: Tensor) -> Place:
-    """Places `x` [rows, inputs]; points outside the grid are placed at its border."""
-    low, high, intervals = grid[:, 0], grid[:, -1], grid.shape[1] - 1
-    inside = torch.clamp(x, low, high)
-    if is_even(table):
-        width = (high - low) / intervals
-        u = (inside - low).div_(width)
-        span = u.long().clamp_(0, intervals - 1)  # also where x is NaN, which then spoils the values alone
-        u = u.sub_(span)
-    else:
-        span = torch.searchsorted(grid[:, 1:-1].contiguous(), inside.T.contiguous(), right=True).T
-        place = span + torch.arange(x.shape[1], device=x.device) * (intervals + 1)
-        start = grid.take(place)
-        width = grid.take(place + 1).sub_(start)
-        u = (inside - start).div_(width)
-    return Place(span, u, width, None if torch.equal(inside, x) else x - inside)
-
-
-def is_even(table: Tensor) -> bool:
-    """Whether all intervals share their polynomials."""
-    return table.shape[2] == 1
-
-
-def polynomials(place: Place, table: Tensor) -> Tensor:
-    """The polynomials in `table` at their place, by Horner's rule: [rows, inputs, k+1]."""
-    u, shape = place.u[..., None], (*place.span.shape, table.shape[3])
-    if is_even(table):
-        own = list(table[:, 0, 0])
-    else:
-        rows = (place.span + torch.arange(table.shape[1], device=table.device) * table.shape[2]).flatten()
-        own = [part.flatten(0, 1).index_select(0, rows).view(shape) for part in table]
-    result = own[-1].expand(shape)
-    for lower in own[-2::-1]:
-        result = torch.addcmul(lower, result, u)
-    return result
-
-
-def local_values(place: Place, table: Tensor) -> Tensor:
-    """Values of the k+1 basis functions that are not zero, the first being number `span`: [rows, inputs, k+1]."""
-    values = polynomials(place, table)
-    return values if place.beyond is None else values + local_slopes(place, table) * place.beyond[..., None]
-
-
-def local_slopes(place: Place, table: Tensor) -> Tensor:
-    """Slopes of the same functions; outside the grid those at its border, where each goes on along its tangent."""
-    if len(table) == 1:
-        return torch.zeros(*place.span.shape, 1, dtype=table.dtype, device=table.device)
-    powers = torch.arange(1, len(table), dtype=table.dtype, device=table.device)
-    return polynomials(place, table[1:] * powers[:, None, None, None]) / place.width[..., None]
-
-
-def positions(span: Tensor, order: int) -> Tensor:
-    """Where the k+1 values belong in a row of all basis functions: [rows, inputs, k+1]."""
-    return span[..., None] + torch.arange(order, device=span.device)
-
-
-def blocks(rows: int, inputs: int) -> Iterator[slice]:
-    """Slices of rows small enough for what is computed on the way to stay in the processor's cache."""
-    size = max(1, BLOCK // max(inputs, 1))
-    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
-
-
 class Beside(NamedTuple):
-    """A function beside the splines and its slope."""
+    """A function beside the splines, and how a gradient by its values (first) becomes one by x (second)."""
 
     value: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor], Tensor]
+    pull_back: Callable[[Tensor, Tensor], Tensor]
 
 
-def spread_out(
-    x: Tensor,
-    grid: Tensor,
-    table: Tensor,
-    local: Callable[[Place, Tensor], Tensor],
-    beside: Callable[[Tensor], Tensor] | None,
-) -> Tensor:
-    """The k+1 local numbers put in their places among all basis functions, `beside` in a last column.
+class Knots(NamedTuple):
+    """A grid and what every pass needs of it, computed once a grid.
 
-    Goes through the rows in blocks: large temporaries cost more than arithmetic.
+    Where all intervals are even, `start` is that of the first one and the polynomials are shared; else there is a
+    column for every interval of every input.
     """
-    functions = grid.shape[1] + len(table) - 2
-    dense = torch.zeros(*x.shape, functions + (beside is not None), dtype=x.dtype, device=x.device)
-    for rows in blocks(*x.shape):
-        place = locate(x[rows], grid, table)
-        dense[rows].scatter_(2, positions(place.span, len(table)), local(place, table))
-        if beside:
-            dense[rows, :, -1] = beside(x[rows])
+
+    grid: Tensor  # [inputs, intervals + 1]
+    even: bool
+    start: Tensor  # of the intervals: [inputs] or [inputs * intervals]
+    scale: Tensor  # 1 / their width, in the same shape
+    values: list[Tensor]  # of the basis functions not zero there, by powers of u: k+1 times [k+1, 1 or columns]
+    slopes: list[Tensor]  # their derivatives by u: k times (but once at least) the same shape
+
+    @property
+    def functions(self) -> int:
+        """How many basis functions an input has."""
+        return self.grid.shape[1] + len(self.values) - 2
+
+
+def knots_of(grid: Tensor, table: Tensor) -> Knots:
+    """The knots with the polynomials that `span_polynomials` gave for them."""
+    even = table.shape[2] == 1
+    width = (grid[:, -1] - grid[:, 0]) / (grid.shape[1] - 1) if even else grid.diff(dim=1).flatten()
+    start = grid[:, 0] if even else grid[:, :-1].flatten()
+    values = [part.flatten(0, 1).T.contiguous() for part in table]
+    slopes = [power * part for power, part in enumerate(values)][1:] or [torch.zeros_like(values[0])]
+    return Knots(grid, even, start.contiguous(), 1 / width, values, slopes)
+
+
+class Place(NamedTuple):
+    """Where values of x lie in the grid, all of them in a row: [values] each."""
+
+    first: Tensor  # where the first basis function that is not zero lies among those of all values
+    column: Tensor | None  # of their interval in the tables, None where the grid is even
+    scale: Tensor  # 1 / the width of the interval, [values] or one that broadcasts to the shape of x
+    u: Tensor  # the way across the interval, 0 to 1
+    beyond: Tensor | None  # signed distance outside the grid in widths of the outermost interval, None where none is
+
+
+def locate(x: Tensor, knots: Knots, size: int, columns: slice = slice(None)) -> Place:
+    """Places `x` [rows, inputs], of the inputs `columns`; `size` numbers are laid out for every value.
+
+    Points outside the grid are placed at its border.
+    """
+    intervals = knots.grid.shape[1] - 1
+    column = None
+    if knots.even:
+        scale = knots.scale[columns]
+        u = (x - knots.start[columns]).mul_(scale)
+        low, high = (extreme.item() for extreme in u.aminmax())
+        number = u.floor()
+        if not 0 <= low <= high < intervals:
+            number.clamp_(0, intervals - 1)
+        u = u.sub_(number).flatten()
+    else:
+        inner = knots.grid[columns, 1:-1].contiguous()
+        number = torch.searchsorted(inner, x.T.contiguous(), right=True).T
+        begin = columns.indices(len(knots.grid))[0] * intervals
+        before = torch.arange(begin, begin + len(inner) * intervals, intervals, device=x.device)
+        column = (number + before).flatten()
+        scale = knots.scale.take(column)
+        u = (x.flatten() - knots.start.take(column)).mul_(scale)
+        low, high = (extreme.item() for extreme in u.aminmax())
+    beyond = None
+    if not 0 <= low <= high <= (intervals if knots.even else 1):  # also where x is NaN: its place must be none
+        inside = u.clamp(0, 1)
+        beyond, u, number = u - inside, inside, number.nan_to_num(0.0)
+    first = number.long().flatten().add_(multiples(x.numel(), size, x.device))
+    return Place(first, column, scale, u, beyond)
+
+
+@lru_cache(maxsize=8)
+def multiples(count: int, size: int, device: torch.device) -> Tensor:
+    """0, size, 2 * size, ...: [count]. Every block of every step asks for the same ones."""
+    return torch.arange(0, count * size, size, device=device)
+
+
+def polynomials(powers: list[Tensor], place: Place) -> Tensor:
+    """The polynomials, given by powers of u, at their place, by Horner's rule: [k+1, values]."""
+    own = powers if place.column is None else [p.gather(1, place.column.expand(len(p), -1)) for p in powers]
+    result = own[-1] * torch.ones_like(place.u) if len(own) == 1 else own[-1] * place.u
+    for lower in own[-2:0:-1]:
+        result.add_(lower).mul_(place.u)
+    return result if len(own) == 1 else result.add_(own[0])
+
+
+def local_values(place: Place, knots: Knots) -> Tensor:
+    """Values of the k+1 basis functions that are not zero: [k+1, values]. Beyond the grid each goes on straight."""
+    values = polynomials(knots.values, place)
+    return values if place.beyond is None else values.addcmul_(polynomials(knots.slopes, place), place.beyond)
+
+
+def local_slopes(place: Place, knots: Knots, shape: torch.Size) -> Tensor:
+    """Slopes of the same functions by x [rows, inputs]: [k+1, values]."""
+    slopes = polynomials(knots.slopes, place)
+    return slopes.view(-1, *shape).mul_(place.scale if place.column is None else place.scale.view(shape)).flatten(1)
+
+
+def local(dense: Tensor, order: int) -> Tensor:
+    """A view of a contiguous tensor that begins anew at each of its numbers: [order, numbers].
+
+    Row r holds what is r places further on, so that one index a value reaches all its basis functions.
+    """
+    return dense.as_strided((order, dense.numel() - order + 1), (1, 1))
+
+
+def spread(place: Place, numbers: Tensor, dense: Tensor) -> None:
+    """Puts the k+1 local numbers [k+1, values] in their places among all basis functions."""
+    local(dense, len(numbers)).scatter_(1, place.first.expand(numbers.shape), numbers)
+
+
+def gathered(place: Place, dense: Tensor, order: int) -> Tensor:
+    """The numbers of a contiguous tensor where `spread` puts local ones: [k+1, values]."""
+    return local(dense, order).gather(1, place.first.expand(order, -1))
+
+
+def blocks(rows: int, inputs: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of blocks small enough for what is computed on the way to stay in the processor's cache.
+
+    `size` numbers are laid out for every value. Whole rows, unless that leaves too few of them for a matrix product.
+    """
+    height = max(BLOCK // (inputs * size), FEWEST_ROWS)
+    width = max(1, min(inputs, BLOCK // (min(height, rows) * size))) if rows else inputs
+    for top in range(0, rows, height):
+        for left in range(0, inputs, width):
+            yield slice(top, min(top + height, rows)), slice(left, min(left + width, inputs))
+
+
+def spread_out(x: Tensor, knots: Knots, numbers: Callable[[Place, Tensor], Tensor], beside: Tensor | None) -> Tensor:
+    """The local `numbers` of every value in their places among all basis functions, `beside` in a last column."""
+    size = knots.functions + (beside is not None)
+    dense = torch.zeros(*x.shape, size, dtype=x.dtype, device=x.device)
+    for rows, _ in blocks(len(x), 1, x.shape[1] * size):
+        place = locate(x[rows], knots, size)
+        spread(place, numbers(place, x[rows]), dense[rows])
+    if beside is not None:
+        dense[..., -1] = beside
     return dense
 
 
-class DenseBasis(torch.autograd.Function):
+class Basis(torch.autograd.Function):
     """Values of all basis functions, with a backward pass that touches only the k+1 that are not zero."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None) -> Tensor:
-        ctx.save_for_backward(x, grid, table)
-        ctx.beside = beside
-        return spread_out(x, grid, table, local_values, beside and beside.value)
+    def forward(ctx: Any, x: Tensor, knots: Knots, beside: Beside | None) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.knots, ctx.beside = knots, beside
+        return spread_out(x, knots, lambda place, _: local_values(place, knots), beside and beside.value(x))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        x, grid, table = ctx.saved_tensors
-        result = torch.empty_like(x)
-        for rows in blocks(*x.shape):
-            place = locate(x[rows], grid, table)
-            local = gradient[rows].gather(2, positions(place.span, len(table)))
-            result[rows] = local.mul_(local_slopes(place, table)).sum(2)
-            if ctx.beside:
-                result[rows] += gradient[rows, :, -1] * ctx.beside.slope(x[rows])
-        return result, None, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        gradient, result = gradient.contiguous(), torch.empty_like(x)
+        for rows, _ in blocks(len(x), 1, x.shape[1] * gradient.shape[2]):
+            place = locate(x[rows], ctx.knots, gradient.shape[2])
+            result[rows] = input_gradient(place, ctx.knots, gradient[rows], x[rows].shape)
+        if ctx.beside:
+            result += ctx.beside.pull_back(gradient[..., -1], x)
+        return result, None, None
 
 
-def basis(x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None = None) -> Tensor:
+def input_gradient(place: Place, knots: Knots, gradient: Tensor, shape: torch.Size) -> Tensor:
+    """The gradient by x [rows, inputs] from that by all basis functions."""
+    own = gathered(place, gradient, len(knots.values))
+    by_u = own.mul_(polynomials(knots.slopes, place)).sum(0)
+    return by_u.view(shape).mul_(place.scale if place.column is None else place.scale.view(shape))
+
+
+InputGradient = Callable[[Place, Knots, Tensor, torch.Size], Tensor]
+
+
+def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives.
 
     A function `beside` them gets one column more.
     """
-    return DenseBasis.apply(x, grid, table, beside)
+    return Basis.apply(x, knots, beside)
 
 
-def basis_slopes(x: Tensor, grid: Tensor, table: Tensor, beside: Beside | None = None) -> Tensor:
+def basis_slopes(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     """The slopes of `basis`, in its shape."""
-    return spread_out(x, grid, table, local_slopes, beside and beside.slope)
+    column = beside and beside.pull_back(torch.ones_like(x), x)
+    return spread_out(x, knots, lambda place, part: local_slopes(place, knots, part.shape), column)
+
+
+class SplineSums(torch.autograd.Function):
+    """Sums over the inputs of splines and of the functions beside them: the whole of a layer at once.
+
+    `coef` is [sums, inputs, intervals + k], `scale` [sums, inputs], `bias` [sums]. Equal to the matrix product of
+    `basis` and the coefficients, but goes through blocks. Their basis values are kept for the backward pass as far as
+    the memory allows it, else computed once more.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, coef: Tensor, scale: Tensor, bias: Tensor, knots: Knots, beside: Beside | None,
+        input_gradient: InputGradient,
+    ) -> Tensor:  # fmt: skip
+        aside = beside and beside.value(x)
+        sums = bias.repeat(len(x), 1) if aside is None else torch.addmm(bias, aside, scale.T)
+        ctx.parts = list(blocks(x.shape[0], x.shape[1], knots.functions))
+        ctx.kept = []
+        keeps = any(ctx.needs_input_grad) and x.numel() * knots.functions <= MOST_KEPT
+        for rows, columns in ctx.parts:
+            dense, place = block_values(x[rows, columns], knots, columns)
+            sums[rows].addmm_(dense, coef[:, columns].flatten(1).T)
+            if keeps:
+                ctx.kept.append((dense, place if ctx.needs_input_grad[0] else None))
+        ctx.save_for_backward(x, coef, scale)
+        ctx.knots, ctx.beside, ctx.aside, ctx.input_gradient = knots, beside, aside, input_gradient
+        return sums
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, coef, scale = ctx.saved_tensors
+        needs_x, needs_coef, needs_scale, needs_bias = ctx.needs_input_grad[:4]
+        by_scale = gradient.T @ ctx.aside if needs_scale and ctx.beside else None
+        by_coef = torch.zeros_like(coef) if needs_coef else None
+        by_x = None
+        if needs_x:
+            by_x = ctx.beside.pull_back(gradient @ scale, x) if ctx.beside else torch.zeros_like(x)
+        for number, (rows, columns) in enumerate(ctx.parts):
+            dense, place = ctx.kept[number] if ctx.kept else block_values(x[rows, columns], ctx.knots, columns)
+            if by_coef is not None:
+                by_coef[:, columns].flatten(1).addmm_(gradient[rows].T, dense)
+            if by_x is not None:
+                by_basis = gradient[rows] @ coef[:, columns].flatten(1)
+                part = by_x[rows, columns]
+                part.add_(ctx.input_gradient(place, ctx.knots, by_basis, part.shape))
+        return by_x, by_coef, by_scale, gradient.sum(0) if needs_bias else None, None, None, None
+
+
+def block_values(x: Tensor, knots: Knots, columns: slice) -> tuple[Tensor, Place]:
+    """Values of all basis functions of a block, [rows, inputs * functions], and where the local ones are."""
+    place = locate(x, knots, knots.functions, columns)
+    dense = torch.zeros(len(x), x.shape[1] * knots.functions, dtype=x.dtype, device=x.device)
+    spread(place, local_values(place, knots), dense)
+    return dense, place
 
 
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
@@ -234,7 +352,7 @@ def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
 
     Where the rows leave a coefficient free, a slight pull to zero decides.
     """
-    values = basis(x, grid, span_polynomials(grid, k))
+    values = basis(x, knots_of(grid, span_polynomials(grid, k)))
     design, targets = values.transpose(0, 1), y.transpose(0, 1)
     size = design.shape[2]
     pull = 0.1 * torch.finfo(x.dtype).eps ** 0.5 * torch.eye(size, dtype=x.dtype, device=x.device)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from kanrun.data.dataset import Dataset
 from kanrun.model.protocol import Network
+from kanrun.report.words import constants_line, decision_lines, front_lines
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
@@ -47,6 +48,11 @@ class Console:
         if self.status:
             self.status.update(f"{record.stage}: step {record.step + 1} of {steps}, loss {record.train_loss:.3g}")
 
+    def trial(self, name: str, unexplained: float) -> None:
+        """A search has looked at one more network."""
+        if self.status:
+            self.status.update(f"search: {name} leaves {unexplained:.1e} of the variance")
+
     def warn(self, message: str) -> None:
         """Something went wrong and was mended."""
         self.out.print(f"[yellow]note[/]: {escape(message)}")
@@ -68,6 +74,11 @@ class Console:
         for formula in formulas:
             exact = " [green](exact)[/]" if formula.exact else ""
             self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
+            errors = constants_line(formula.output, formula.constants)
+            for line in [*([errors] if errors else []), *front_lines(formula, data.loss)]:
+                self.out.print(f"  {escape(line)}", soft_wrap=True)
+        for line in decision_lines(formulas):
+            self.out.print(escape(line), soft_wrap=True)
         for sentence in worse_than_network(data, formulas, metrics):
             self.out.print(f"[yellow]note[/]: {escape(sentence)}", soft_wrap=True)
         for group in metrics.get("related_inputs", []):
@@ -75,7 +86,8 @@ class Console:
         if metrics.get("related_inputs") == []:
             self.out.print("[bold]related inputs[/]: none found")
         for relation in relations:
-            self.out.print(f"[bold]relation[/]: {escape(relation.rounded)}", soft_wrap=True)
+            for number, line in enumerate(relation.lines()):
+                self.out.print(escape(line) if number else f"[bold]relation[/]: {escape(line)}", soft_wrap=True)
         self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
 
 

@@ -1,18 +1,24 @@
-"""Formulas as text, LaTeX and a Python file that needs only NumPy."""
+"""Formulas as text, LaTeX and a Python file that needs only NumPy, or SciPy for a user's special function."""
 
 from __future__ import annotations
 
 import keyword
 
-from sympy.printing.numpy import NumPyPrinter
+import sympy as sp
+from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
+from kanrun.report.words import constants_line, decision_lines
 from kanrun.symbolic.formula import OWN_LENGTH, Formula
 from kanrun.symbolic.parser import parse_formula
 
 
 def as_text(formulas: list[Formula]) -> str:
-    """One line an output, to four digits."""
-    return "".join(f"{f.output} = {f.rounded}\n" for f in formulas)
+    """One line an output, to four digits, with the errors of its constants where the data is noisy; the decision."""
+    lines = []
+    for f in formulas:
+        errors = constants_line(f.output, f.constants)
+        lines += [f"{f.output} = {f.rounded}", *([f"  {errors}"] if errors else [])]
+    return "".join(f"{line}\n" for line in [*lines, *decision_lines(formulas)])
 
 
 def as_latex(formulas: list[Formula]) -> str:
@@ -36,9 +42,12 @@ def as_python(formulas: list[Formula], inputs: list[str]) -> str:
     lines = ['"""Formulas found by kanrun; needs only NumPy."""', "", "import numpy", ""]
     arguments = [python_name(n) for n in inputs]
     for f in formulas:
-        code = NumPyPrinter({"fully_qualified_modules": True}).doprint(
-            parse_formula(f.expression, inputs, f.output, OWN_LENGTH)
-        )
+        expression = parse_formula(f.expression, inputs, f.output, OWN_LENGTH)
+        printer = SciPyPrinter if expression.has(*SPECIAL) else NumPyPrinter
+        if printer is SciPyPrinter and SCIPY not in lines:
+            lines[0] = lines[0].replace("only NumPy", "only NumPy and SciPy")
+            lines.insert(3, SCIPY)
+        code = printer({"fully_qualified_modules": True}).doprint(expression)
         lines += ["", f"def {python_name(f.output)}({', '.join(arguments)}):", f"    return {code}", ""]
     calls = ", ".join(f"{python_name(f.output)}(*columns)" for f in formulas)
     lines += [
@@ -53,7 +62,9 @@ def as_python(formulas: list[Formula], inputs: list[str]) -> str:
     return "\n".join(lines)
 
 
-TAKEN = {"predict", "numpy", "columns", "rows", "values", "x"}
+SPECIAL = (sp.erf, sp.erfc, sp.gamma, sp.loggamma)  # only users' functions have them
+SCIPY = "import scipy"
+TAKEN = {"predict", "numpy", "scipy", "columns", "rows", "values", "x"}
 
 
 def python_name(name: str) -> str:

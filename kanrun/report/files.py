@@ -76,7 +76,10 @@ def kan_content(model: KAN) -> dict[str, Any]:
         }
         for layer in model.layers
     ]
-    return {"kind": "kan", "k": model.k, "base": model.base, "grid_eps": model.grid_eps, "layers": layers}
+    return {
+        "kind": "kan", "k": model.k, "base": model.base, "grid_eps": model.grid_eps, "layers": layers,
+        "functions": model.library.own,
+    }  # fmt: skip
 
 
 def load_model(path: Path) -> KAN | MLP:
@@ -89,7 +92,10 @@ def load_model(path: Path) -> KAN | MLP:
     layers = saved["layers"]
     width = [layers[0]["coef"].shape[1], *([part["n_sum"], part["n_mult"]] for part in layers)]
     intervals = layers[0]["grid"].shape[1] - 1
-    model = KAN(width, intervals, saved["k"], saved["base"], 0, layers[0]["coef"].dtype, 0.0, saved["grid_eps"])
+    model = KAN(
+        width, intervals, saved["k"], saved["base"], 0, layers[0]["coef"].dtype, 0.0, saved["grid_eps"],
+        saved.get("functions"),
+    )  # fmt: skip
     for layer, part in zip(model.layers, layers, strict=True):
         fill_layer(layer, part)
     return model

@@ -44,10 +44,13 @@ def write_training(folder: Path, history: list[Record], model: Network) -> None:
 def write_formula_files(folder: Path, formulas: list[Formula], inputs: list[str], relations: list[Relation]) -> None:
     """formula.json, .txt, .tex and .py."""
     entries = [asdict(f) for f in formulas]
+    for entry in entries:
+        if entry["decision"] is None:
+            del entry["decision"]
     text = as_text(formulas)
     if relations:
         entries[0]["relation"] = [asdict(r) for r in relations]
-        text += "".join(f"relation: {r.rounded}\n" for r in relations)
+        text += "".join("relation: " + "\n".join(r.lines()) + "\n" for r in relations)
     write_json(folder / "formula.json", entries)
     write_text(folder / "formula.txt", text)
     write_text(folder / "formula.tex", as_latex(formulas))
@@ -62,11 +65,12 @@ def write_plots(
     formulas: list[Formula],
     beta: float,
 ) -> None:
-    """The pictures: the network after training, pruning and as formula, the history and the predictions.
+    """The pictures: the network after training, pruning and as formula, the history, the front and the predictions.
 
     An MLP has no curves that could be drawn.
     """
     from kanrun.report.drawing import draw_network  # with matplotlib, so only where pictures are wanted
+    from kanrun.report.front import plot_front
     from kanrun.report.plots import plot_history, plot_predictions
 
     plots = folder / "plots"
@@ -79,6 +83,8 @@ def write_plots(
                 model, data.train.x, plots / f"network_{name}", inputs=data.inputs, outputs=data.outputs, beta=beta
             )
     plot_history(history, plots / "history", loss=data.loss)
+    if formulas:
+        plot_front(formulas, plots / "front", loss=data.loss)
     plot_predictions(data, without_gradient(pruned or last), formula_function(formulas, data), plots / "predictions")
 
 

@@ -8,10 +8,11 @@ import sympy as sp
 
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
-from kanrun.symbolic.library import FUNCTIONS, Function
+from kanrun.symbolic.library import Function
 from kanrun.symbolic.parser import parse_formula, symbol
 
 DIGITS = 17  # enough to give back the same float64
+SCALING = ("log", "sqrt", "x^1.5", "1/sqrt(x)", "abs")  # a positive factor inside is a factor (log: a shift) outside
 
 
 def number(value: float) -> sp.Expr:
@@ -29,7 +30,7 @@ def network_expressions(model: KAN, inputs: list[str]) -> list[sp.Expr]:
             for i in range(layer.n_in):
                 if bool(layer.alive[sub, i]):
                     a, b, c = layer.affine[sub, i].tolist()
-                    total += edge_expression(FUNCTIONS[layer.functions[sub, i]], a, b, c, nodes[i])
+                    total += edge_expression(layer.library[layer.functions[sub, i]], a, b, c, nodes[i])
             subnodes.append(total)
         products = []
         for m in range(layer.n_mult):
@@ -56,7 +57,7 @@ def edge_expression(function: Function, a: float, b: float, c: float, x: sp.Expr
     elif name.startswith(("x^", "1/x")) and "." not in name:
         lead, z = unit_lead(z)
         factor *= lead ** int(template.as_base_exp()[1])
-    elif function.domain in ("positive", "nonnegative") or name == "abs":
+    elif name in SCALING:
         lead, unit = unit_lead(z)
         size = abs(lead)
         z = unit if lead.is_positive else scaled(unit, sp.Integer(-1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -27,6 +28,11 @@ class Candidate:
         return 0.5 * math.log2(self.unexplained + 1e-9) + self.function.complexity
 
 
+# Arguments between which a user's function is looked at first, closer together where they are small.
+SIZES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.5, 2.0, 2.5, 3.2, 4.0, 6.0, 8.0)
+USUAL = [*(-s for s in reversed(SIZES)), *SIZES]
+
+
 def start_ranges(function: Function) -> list[tuple[float, float]]:
     """Ranges of the argument from which fits begin: the curve's x runs from the first number to the second."""
     name, ranges = function.name, []
@@ -35,6 +41,8 @@ def start_ranges(function: Function) -> list[tuple[float, float]]:
     if math.isfinite(function.period) and name != "tan":
         widths = (1.0, 2.0, 3.2, 4.7, 6.3, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0)
         ranges = [(p, p + w) for w in widths for p in torch.arange(0, 2 * math.pi, math.pi / 3).tolist()]
+        turn = function.period / (2 * math.pi)
+        ranges = [(turn * low, turn * high) for low, high in ranges]
     elif name == "sgn":
         ranges = [(-1 - m, 1 - m) for m in torch.linspace(-0.99, 0.99, 400).tolist()]
     elif name == "tan":
@@ -51,6 +59,8 @@ def start_ranges(function: Function) -> list[tuple[float, float]]:
         ranges = [
             (m - w, m + w) for w in (0.5, 1.0, 2.0, 4.0, 8.0) for m in (-0.8 * w, -0.4 * w, 0.0, 0.4 * w, 0.8 * w)
         ]
+    if function.within is not None:  # a user's function, of which the domain does not say where it bends
+        ranges = ranges + list(combinations(USUAL, 2))
     if function.parity == 0 or function.domain != "real":
         ranges = ranges + [(high, low) for low, high in ranges]
     return ranges

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import MSE, Dataset, Rows
+from kanrun.data.dataset import CROSS_ENTROPY, MSE, Dataset, Rows
 from kanrun.metrics import Scores, scores
 from kanrun.model.network import KAN
 from kanrun.symbolic.compare import is_exact
-from kanrun.symbolic.evaluate import evaluate
+from kanrun.symbolic.evaluate import Array, evaluate
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap
+from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, polished
 from kanrun.training.objective import loss_value
 
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
@@ -25,16 +28,34 @@ OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config
 
 @dataclass(frozen=True)
 class Alternative:
-    """A point of the front: another formula for the same output, simpler or more exact."""
+    """A point of the front: a formula for the same output, simpler or more exact than the others."""
 
     complexity: int
     error: float | None
     expression: str
+    rounded: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Of two classes: logit of the second less logit of the first, above 0 where the second is predicted."""
+
+    expression: str
+    rounded: str
+    latex: str
+    complexity: int
+    test: Scores
+    constants: list[Constant]
 
 
 @dataclass(frozen=True)
 class Formula:
-    """One output as a formula. `test` scores `expression` as a text; `exact` is None without a known truth."""
+    """One output as a formula. `test` scores `expression` as a text; `exact` is None without a known truth.
+
+    `constants` has its decimals in order of appearance, `reason` says why this point of the front was chosen; the
+    first of two classes also has the decision between them.
+    """
 
     output: str
     expression: str
@@ -44,6 +65,13 @@ class Formula:
     test: Scores
     exact: bool | None
     front: list[Alternative]
+    constants: list[Constant] = field(default_factory=list)
+    reason: str = ""
+    decision: Decision | None = None
+
+
+EXACT_REASON = "exact to rounding"
+SHORT_REASON = "shortest description of the training data"
 
 
 def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
@@ -53,8 +81,13 @@ def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
 
 def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) -> Tensor:
     """Values of expressions at `rows`: [rows, expressions]."""
-    columns = {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
+    columns = columns_of(rows, inputs)
     return torch.as_tensor(np.stack([evaluate(e, columns) for e in expressions], axis=1))
+
+
+def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
+    """The inputs' columns by name."""
+    return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
 
 
 def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: str) -> float:
@@ -79,7 +112,28 @@ def expressions_of(model: KAN, data: Dataset) -> list[sp.Expr]:
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short
-    return expressions
+    return polish(model, expressions, data, loss_of, floor)
+
+
+def polish(
+    model: KAN,
+    expressions: list[sp.Expr],
+    data: Dataset,
+    loss_of: Callable[[list[sp.Expr]], float],
+    floor: float,
+) -> list[sp.Expr]:
+    """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
+
+    Only for values: the logits of classes would grow without end. Constants that were fixed for good stay.
+    """
+    locked = any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
+    if data.loss != MSE or locked or not loss_of(expressions) > floor:
+        return expressions
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    moved = [polished(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    if not loss_of(moved) < loss_of(expressions):
+        return expressions
+    return snap(moved, loss_of, len(y), floor)
 
 
 def write_formulas(symbolic: Symbolic, data: Dataset) -> list[Formula]:
@@ -89,6 +143,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset) -> list[Formula]:
     test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     fronts = front_of([expressions_of(model, data) for model in symbolic.front], chosen, data)
+    constants = constants_with_errors(chosen, data)
     return [
         Formula(
             output=name,
@@ -99,9 +154,62 @@ def write_formulas(symbolic: Symbolic, data: Dataset) -> list[Formula]:
             test=test if data.loss != MSE else output_scores(data, chosen[j], j),
             exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
             front=fronts[j],
+            constants=constants[j],
+            reason=EXACT_REASON if is_exact_on_training(chosen[j], j, data) else SHORT_REASON,
+            decision=decision_between(chosen, data) if j == 0 else None,
         )
         for j, name in enumerate(data.outputs)
     ]
+
+
+def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
+    """The decimals of every formula with their standard errors."""
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    if data.loss == CROSS_ENTROPY:
+        return of_classes(expressions, columns)
+    return [of_values(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+
+
+def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
+    """Whether nothing but rounding separates output `j` from its formula on the training rows."""
+    if data.loss == CROSS_ENTROPY:
+        return False
+    y = data.train.y[:, j].double().cpu().numpy()
+    values = evaluate(expression, columns_of(data.train.x, data.inputs))
+    return is_rounding(float(np.square(values - y).sum()), y)
+
+
+def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
+    """The formula of the decision where there are two classes by cross entropy.
+
+    Its constants are not snapped beyond those of the logits: it decides every row as they do.
+    """
+    if data.loss != CROSS_ENTROPY or len(logits) != 2:
+        return None
+
+    def decided(expression: sp.Expr, rows: Rows) -> Tensor:
+        difference = evaluate_all([expression], rows.x, data.inputs)
+        return torch.cat([torch.zeros_like(difference), difference], dim=1)
+
+    plain = logits[1] - logits[0]
+    aims = decided(plain, data.train)
+    same = [plain]
+    for rewrite in (shortest, expanded, lambda e: shortest(expanded(e))):
+        trial = decided(rewrite(plain), data.train)
+        if torch.allclose(trial, aims, rtol=1e-9, atol=1e-9, equal_nan=True):
+            same.append(rewrite(plain))
+    best = min(same, key=complexity)
+    short = rounded(best)
+    return Decision(
+        expression=str(best),
+        rounded=str(short),
+        latex=str(sp.latex(short)),
+        complexity=complexity(best),
+        test=scores(
+            data, decided(parse_formula(str(best), data.inputs, "decision", OWN_LENGTH), data.test), data.test.y.cpu()
+        ),
+        constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs))[1],
+    )
 
 
 def output_scores(data: Dataset, expression: sp.Expr, j: int) -> Scores:
@@ -111,22 +219,36 @@ def output_scores(data: Dataset, expression: sp.Expr, j: int) -> Scores:
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
-    """For every output the formulas that no other one beats in both complexity and test error, simplest first."""
-    fronts = []
-    for j in range(len(data.outputs)):
-        points = {}
-        for expressions in [*others, chosen]:
-            texts = [*(str(e) for e in chosen[:j]), str(expressions[j]), *(str(e) for e in chosen[j + 1 :])]
-            values = evaluate_texts(texts, data.test.x, data.inputs)
-            result = (
-                output_scores(data, expressions[j], j) if data.loss == MSE else scores(data, values, data.test.y.cpu())
-            )
-            error = result["mse" if data.loss == MSE else "cross_entropy"]
-            if error is not None:
-                points[str(expressions[j])] = Alternative(complexity(expressions[j]), float(error), str(expressions[j]))
-        front: list[Alternative] = []
-        for point in sorted(points.values(), key=lambda p: (p.complexity, p.error)):
-            if not front or (point.error or 0.0) < (front[-1].error or 0.0):
-                front.append(point)
-        fronts.append(front)
-    return fronts
+    """For every output the formulas that no other one beats in both complexity and test error, simplest first.
+
+    The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
+    """
+    return [pareto([alternative(e[j], j, chosen, data) for e in [chosen, *others]]) for j in range(len(data.outputs))]
+
+
+def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
+    """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
+    if data.loss == MSE:
+        error = output_scores(data, expression, j)["mse"]
+    else:
+        texts = [str(e) for e in [*chosen[:j], expression, *chosen[j + 1 :]]]
+        error = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())["cross_entropy"]
+    size, text, short = complexity(expression), str(expression), str(rounded(expression))
+    return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
+
+
+def pareto(points: list[Alternative]) -> list[Alternative]:
+    """The points that no other one beats, and the chosen one."""
+    front: list[Alternative] = []
+    least = math.inf
+    distinct = {p.expression: p for p in reversed(points)}.values()
+    for point in sorted(distinct, key=order_of_front):
+        if point.chosen or (point.error is not None and point.error < least):
+            front.append(point)
+            least = min(least, math.inf if point.error is None else point.error)
+    return front
+
+
+def order_of_front(point: Alternative) -> tuple[int, float, bool]:
+    """Simple ones first, then exact ones, then the chosen one."""
+    return point.complexity, math.inf if point.error is None else point.error, not point.chosen

@@ -1,13 +1,16 @@
-"""The one table of functions that an edge can become: value, slope, text, complexity and domain."""
+"""The functions that an edge can become, built-in and a user's: value, slope, text, complexity and domain."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from kanrun.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Function:
 
     `text` is f as a formula over x; `complexity` follows pykan's scale, roughly the nodes of the expression tree.
     `domain` says where the argument may lie: real, positive, nonnegative, unit (|x| <= 1), inside (|x| < 1)
-    or nonzero (one side of 0).
+    or nonzero (one side of 0), or pieces: where `within`, which a user's function has, says so for the lowest and the
+    highest argument.
     `period` and `parity` (1 even, -1 odd, 0 neither) let the constants of a formula be written in one canonical way.
     """
 
@@ -28,10 +32,13 @@ class Function:
     domain: str = "real"
     parity: int = 0
     period: float = math.inf
+    within: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def allows(self, z: Tensor) -> Tensor:
         """Whether all arguments `z` [rows, ...] of a column lie in the domain: a boolean for each column."""
         low, high = z.amin(0), z.amax(0)
+        if self.within is not None:
+            return self.within(low, high)
         if self.domain == "positive":
             return low > 0
         if self.domain == "nonnegative":
@@ -60,9 +67,30 @@ def _sech2(z: Tensor) -> Tensor:
     return 1 - torch.tanh(z) ** 2
 
 
-FUNCTIONS: dict[str, Function] = {
-    f.name: f
-    for f in (
+class Library(dict[str, Function]):
+    """Functions by name; `own` has the texts of those that a user added.
+
+    Nothing changes it once it is made: the copies of a network share it, and a pickle keeps the texts only.
+    """
+
+    def __init__(self, functions: Iterable[Function], own: Mapping[str, str]) -> None:
+        super().__init__((f.name, f) for f in functions)
+        self.own = dict(own)
+
+    def joined(self, functions: Iterable[Function]) -> Library:
+        """This library and those of the functions that it does not know."""
+        new = [f for f in functions if f.name not in self]
+        return Library([*self.values(), *new], {**self.own, **{f.name: f.text for f in new}}) if new else self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Library:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return extended, (self.own,)
+
+
+FUNCTIONS = Library(
+    (
         Function("0", "0", 0, torch.zeros_like, torch.zeros_like, parity=1),
         Function("x", "x", 1, lambda z: z, torch.ones_like, parity=-1),
         *(_power(n, n) for n in (2, 3, 4, 5)),
@@ -85,11 +113,32 @@ FUNCTIONS: dict[str, Function] = {
         Function(
             "gaussian", "exp(-x**2)", 3, lambda z: torch.exp(-(z**2)), lambda z: -2 * z * torch.exp(-(z**2)), parity=1
         ),
-    )
-}
+    ),
+    {},
+)
 
 
-def library(names: Iterable[str] | None = None) -> list[Function]:
+def extended(texts: Mapping[str, str]) -> Library:
+    """The built-in functions and those that `texts` writes over x. Raises ConfigError with a line for each bad one.
+
+    It goes with a network (`KAN.library`), so that no run sees the functions of another one.
+    """
+    if not texts:
+        return FUNCTIONS
+    from kanrun.symbolic.user_functions import user_function  # with SymPy, which the built-in functions do not need
+
+    own, problems = [], []
+    for name, text in texts.items():
+        try:
+            own.append(user_function(name, text))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return Library([*FUNCTIONS.values(), *own], texts)
+
+
+def library(names: Iterable[str] | None = None, among: Mapping[str, Function] = FUNCTIONS) -> list[Function]:
     """The functions called `names`, or all of them, simple ones first. Raises KeyError for an unknown name."""
-    chosen = dict.fromkeys(FUNCTIONS if names is None else names)
-    return sorted((FUNCTIONS[name] for name in chosen), key=lambda f: f.complexity)
+    chosen = dict.fromkeys(among if names is None else names)
+    return sorted((among[name] for name in chosen), key=lambda f: f.complexity)

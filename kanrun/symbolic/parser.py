@@ -139,7 +139,7 @@ class _Reader:
         if self.names is None and input_index(name):
             return symbol(name)
         if name in FUNCTIONS:
-            raise self.fail(f"the function {name} needs brackets, e.g. {name}(x_1)")
+            raise self.fail(f"the function {name} needs brackets, e.g. {name}({(self.names or ['x_1'])[0]})")
         known = self.names if self.names is not None else ["x_1", "x_2", "..."]
         raise self.fail(unknown(f"name {name}", name, [*known[:20], *CONSTANTS]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from kanrun.data.dataset import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.symbolic.fit import Candidate, fit_edges
-from kanrun.symbolic.library import FUNCTIONS, Function
+from kanrun.symbolic.library import Function
 from kanrun.training.least_squares import levenberg_marquardt
 
 Edge = tuple[int, int, int]  # layer, subnode, input
@@ -59,7 +60,7 @@ def fixed_to(model: KAN, edge: Edge, candidate: Candidate) -> KAN:
 def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> None:
     """Makes the edge the candidate, in place; `level` is the constant of the function that it replaces."""
     l, s, i = edge
-    model.fix(l, i, s, candidate.function.name, candidate.a, candidate.b, candidate.c, candidate.d - level)
+    model.fix(l, i, s, candidate.function, candidate.a, candidate.b, candidate.c, candidate.d - level)
 
 
 def description_bits(model: KAN, loss: float, loss_name: str, variance: float, rows: int) -> float:
@@ -80,7 +81,7 @@ def description_bits(model: KAN, loss: float, loss_name: str, variance: float, r
 def library_complexity(model: KAN) -> int:
     """The sum of the complexities of the functions on all edges."""
     return sum(
-        FUNCTIONS[name].complexity
+        layer.library[name].complexity
         for layer in model.layers
         for edge, name in layer.functions.items()
         if bool(layer.alive[edge])
@@ -168,13 +169,13 @@ class Search:
 
 def symbolify(
     model: KAN, x: Tensor, y: Tensor, loss: str, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
-    choices: int = 5, rounds: int = 4,
+    choices: int = 5, rounds: int = 4, over: Callable[[], bool] = lambda: False,
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 
     First every edge becomes one of its best candidates and all constants are trained together. Then, edge by edge,
     the next `choices` candidates are tried in the whole network and kept where the description length falls, for at
-    most `rounds` rounds, until none does or the loss is at most `enough`.
+    most `rounds` rounds, until none does or the loss is at most `enough` or time is `over`.
     """
     edges = spline_edges(model)
     search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough)
@@ -185,7 +186,7 @@ def symbolify(
     for _ in range(rounds):
         before = best
         for edge in edges:
-            if best.loss > enough:
+            if best.loss > enough and not over():
                 names = [c.function.name for c in candidates[edge][: choices + 1]]
                 best = search.exchange(best, edge, names, choices, steps)
         if best is before:

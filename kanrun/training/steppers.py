@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
+from kanrun.model.spline import input_gradient
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, prepared
 
+log = logging.getLogger("kanrun")
+
+WATCHED = 3  # steps that are timed before and after compiling
+COMPILING = 40.0  # seconds that it takes
+MOST_SAVED = 0.05  # part of a step that compiling was ever seen to save
 CLASS_RIDGE = 1e-5  # classes that can be told apart would drive the coefficients to infinity
 
 
@@ -78,6 +90,80 @@ class Adam:
             loss, penalty = objective.parts(self.model, self.x[rows], self.y[rows])
             (loss + penalty).backward()
             self.optimizer.step()
+
+
+class Compiler:
+    """Compiles what a step spends most on beside matrix products, where `mode` is true, or auto and it can pay.
+
+    That is the gradient by the inputs of the hidden layers: all else was measured to be faster as it is. In auto the
+    first steps are timed, the time that can be saved in those that are left must be longer than compiling takes, and
+    steps that are no faster then go on without it. Without effect for lm and an MLP, and without a C++ compiler.
+    """
+
+    mode = "auto"  # set once a process, as the number of threads is
+
+    def __init__(self, model: Network, config: OptimizerConfig) -> None:
+        self.model = model if isinstance(model, KAN) and isinstance(config, (LbfgsConfig, AdamConfig)) else None
+        self.waits = self.model is not None and self.mode != "false" and has_compiler()
+        self.plain: list[float] = []
+        self.compiled: list[float] = []
+
+    def step(self, stepper: Stepper, objective: Objective, left: int) -> None:
+        """One step of `stepper`; `left` is how many follow."""
+        if self.waits and self.mode == "true":
+            self.begin()
+        begin = time.perf_counter()
+        stepper.step(objective)
+        seconds = time.perf_counter() - begin
+        if self.waits:
+            self.plain.append(seconds)
+            if len(self.plain) >= WATCHED and MOST_SAVED * min(self.plain) * left > COMPILING:
+                self.begin()
+        elif self.plain and len(self.compiled) <= WATCHED:
+            self.compiled.append(seconds)  # the first of these compiles
+            if len(self.compiled) > WATCHED and min(self.compiled[1:]) > min(self.plain):
+                log.info("compile: steps were no faster, the training goes on without")
+                self.end()
+
+    def begin(self) -> None:
+        """Puts compiled functions into the layers of the network."""
+        assert self.model is not None
+        self.waits = False
+        function = compiled(input_gradient)
+        for layer in self.model.layers:
+            layer.input_gradient = function
+
+    def end(self) -> None:
+        """Takes them out again."""
+        if self.model is not None:
+            for layer in self.model.layers:
+                layer.__dict__.pop("input_gradient", None)
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, which torch.compile needs on a processor."""
+    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
+    return any(name and shutil.which(name) for name in names)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled at its first call; where that fails it stays as it is, and the log says so."""
+    fast: Callable[..., Any] | None = None
+    failed = False
+
+    def call(*arguments: Any) -> Any:
+        nonlocal fast, failed
+        if not failed:
+            try:
+                fast = fast or torch.compile(function)
+                return fast(*arguments)
+            except Exception as error:
+                failed = True
+                reason = str(error).strip().partition("\n")[0]
+                log.warning("compile: torch.compile failed and is left out (%s: %s)", type(error).__name__, reason)
+        return function(*arguments)
+
+    return call
 
 
 def make_stepper(model: Network, x: Tensor, y: Tensor, config: OptimizerConfig, generator: torch.Generator) -> Stepper:

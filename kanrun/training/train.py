@@ -14,7 +14,7 @@ from kanrun.data.dataset import MSE, Dataset, Rows
 from kanrun.model.protocol import Network
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
-from kanrun.training.steppers import make_stepper
+from kanrun.training.steppers import Compiler, make_stepper
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
 HOPELESS = 10.0  # a beginning whose objective is this many times that of a better one is given up
@@ -91,6 +91,7 @@ def train(
     good = model.clone()
     best_state, best = good, math.inf
     stepper, undone, idle, arrived = None, 0, 0, False
+    compiler = Compiler(model, optimizer)
     for step in range(steps):
         now = weighted(step)
         follows = step <= optimizer.grid_update_until
@@ -104,7 +105,7 @@ def train(
             stepper = None
         if stepper is None:
             stepper = make_stepper(model, x, y, optimizer, generator)
-        stepper.step(now)
+        compiler.step(stepper, now, steps - step - 1)
         reached = total(now)
         if math.isfinite(reached):
             good, undone = model.clone(), 0
@@ -139,6 +140,7 @@ def train(
         if undone >= MAX_UNDONE:
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
+    compiler.end()
     model.become(best_state)
     return Training(model, history, messages, learned, scores)
 

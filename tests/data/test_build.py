@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from kanrun.config import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
 from kanrun.data.build import build_dataset, check_match, moved, network_width
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import Dataset, hold_back
 from kanrun.errors import ConfigError
 
 SMALL = {"n_train": 10, "n_test": 6}
@@ -99,9 +100,31 @@ def test_moving_to_another_device_takes_all_rows_along() -> None:
     data = build(TWO_BY_THREE)
     assert moved(data, torch.device("cpu")) is data
     away = moved(data, torch.device("meta"))
-    assert {part.device.type for rows in (away.train, away.test) for part in (rows.x, rows.y)} == {"meta"}
+    assert away.validation is None
+    held = moved(hold_back(data, 0.3, seed=0), torch.device("meta"))
+    assert held.validation is not None
+    for rows in (away.train, away.test, held.train, held.test, held.validation):
+        assert (rows.x.device.type, rows.y.device.type) == ("meta", "meta")
     assert (away.inputs, away.truth) == (data.inputs, data.truth)
     assert data.train.x.device.type == "cpu"
+
+
+@pytest.mark.parametrize("section", KINDS, ids=lambda section: section.name)
+def test_validation_rows_are_taken_from_the_training_rows_by_the_seed_of_the_dataset(section: DatasetConfig) -> None:
+    whole = build(section)
+    assert whole.validation is None
+    part = replace(section, validation=0.3)
+    data = build(part)
+    expected = hold_back(whole, 0.3, seed=0)
+    assert data.validation is not None and expected.validation is not None
+    assert len(data.validation.x) == round(0.3 * len(whole.train.x))
+    assert torch.equal(data.validation.x, expected.validation.x)
+    assert torch.equal(data.train.x, expected.train.x)
+    assert torch.equal(data.train.y, expected.train.y)
+    assert torch.equal(data.test.x, whole.test.x)
+    own = build(replace(part, seed=0), seed=5)
+    assert own.validation is not None
+    assert torch.equal(own.validation.x, data.validation.x)
 
 
 def test_global_random_numbers_are_left_alone() -> None:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.model import spline
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import autograd_jacobian, plain_forward, tangled_network, uniform_rows
@@ -349,13 +350,37 @@ def test_fitted_grids_hardly_change_a_smooth_function() -> None:
     assert 0 < float(change) < 1e-3
 
 
-def test_fitted_grids_span_exactly_the_rows_of_every_layer() -> None:
+def test_fitted_grids_span_the_likely_range_of_the_rows_of_every_layer() -> None:
     model = KAN([2, 3, [1, 1], 1], grid=5, seed=3)
     x = uniform_rows(80, 2, seed=1, low=-0.4, high=0.6)
     model.fit_grids(x)
     for layer, trace in zip(model.layers, model.trace(x), strict=True):
-        torch.testing.assert_close(layer.grid[:, 0], trace.inputs.amin(0), rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(layer.grid[:, -1], trace.inputs.amax(0), rtol=1e-9, atol=1e-9)
+        ordered = trace.inputs.sort(0).values
+        low, high = spline.likely_range(ordered, 5)
+        torch.testing.assert_close(layer.grid[:, :1], low, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(layer.grid[:, -1:], high, rtol=1e-9, atol=1e-9)
+        assert bool((layer.grid[:, 0] < ordered[0]).all())
+        assert bool((layer.grid[:, -1] > ordered[-1]).all())
+        assert bool((layer.grid[:, -1] - layer.grid[:, 0] < 1.4 * (ordered[-1] - ordered[0])).all())
+
+
+def test_knots_that_stay_only_make_room_for_new_rows() -> None:
+    model = KAN([2, 2, 1], grid=5, seed=3)
+    x = uniform_rows(80, 2, seed=1)
+    model.fit_grids(x)
+    model.knots_stay = True
+    before, near = [layer.grid.clone() for layer in model.layers], model(x / 2).detach()
+    model.fit_grids(x / 2)
+    assert all(torch.equal(layer.grid, grid) for layer, grid in zip(model.layers, before, strict=True))
+    torch.testing.assert_close(model(x / 2).detach(), near, rtol=0, atol=1e-12)
+    model.fit_grids(3 * x)
+    for layer, grid, trace in zip(model.layers, before, model.trace(3 * x), strict=True):
+        assert torch.equal(layer.grid[:, 1:-1], grid[:, 1:-1])
+        assert bool((layer.grid[:, 0] <= torch.minimum(trace.inputs.amin(0), grid[:, 0])).all())
+        assert bool((layer.grid[:, -1] >= torch.maximum(trace.inputs.amax(0), grid[:, -1])).all())
+    model.knots_stay = False
+    model.fit_grids(x)
+    torch.testing.assert_close(model.layers[0].grid, before[0], rtol=0, atol=1e-12)
 
 
 def test_fitted_grids_depend_on_nothing_but_the_given_rows() -> None:

@@ -28,7 +28,7 @@ def points_around(grid: Tensor, rows: int, seed: int, margin: float = 0.0) -> Te
 
 def both(x: Tensor, grid: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     """Values and slopes."""
-    return spline.basis(x, grid, table), spline.basis_slopes(x, grid, table)
+    return spline.basis(x, spline.knots_of(grid, table)), spline.basis_slopes(x, spline.knots_of(grid, table))
 
 
 @orders
@@ -51,7 +51,7 @@ def test_values_inside_equal_scipy_to_twelve_digits(k: int) -> None:
     for intervals in (1, 2, 5, 20):
         grid = both_grids(intervals, seed=k)
         x = points_around(grid, 100, seed=intervals)
-        values = spline.basis(x, grid, spline.span_polynomials(grid, k))
+        values = spline.basis(x, spline.knots_of(grid, spline.span_polynomials(grid, k)))
         for i in range(2):
             expected = scipy_basis(grid[i].numpy(), k, x[:, i].numpy())
             np.testing.assert_allclose(values[:, i], expected, rtol=0, atol=1e-12)
@@ -62,7 +62,7 @@ def test_values_inside_equal_scipy_to_twelve_digits(k: int) -> None:
 @quickly
 def test_basis_functions_sum_to_one(k: int, intervals: int, seed: int) -> None:
     grid = irregular_grid(intervals, 2, seed)
-    values = spline.basis(points_around(grid, 50, seed, 0.2), grid, spline.span_polynomials(grid, k))
+    values = spline.basis(points_around(grid, 50, seed, 0.2), spline.knots_of(grid, spline.span_polynomials(grid, k)))
     torch.testing.assert_close(values.sum(2), torch.ones(50, 2, dtype=torch.float64), rtol=0, atol=1e-11)
 
 
@@ -70,7 +70,7 @@ def test_basis_functions_sum_to_one(k: int, intervals: int, seed: int) -> None:
 def test_only_the_functions_of_one_interval_are_not_zero(k: int) -> None:
     grid = irregular_grid(9, 1, seed=k)
     middles = (grid[:, 1:] + grid[:, :-1]).T / 2
-    values = spline.basis(middles, grid, spline.span_polynomials(grid, k))
+    values = spline.basis(middles, spline.knots_of(grid, spline.span_polynomials(grid, k)))
     for interval in range(9):
         nonzero = values[interval, 0].nonzero().flatten().tolist()
         assert nonzero == list(range(interval, interval + k + 1))
@@ -83,7 +83,7 @@ def test_a_spline_goes_on_as_a_straight_line_beyond_its_grid(k: int) -> None:
     coefficients = uniform_rows(6 + k, 1, seed=3).flatten()
 
     def value(x: Tensor) -> Tensor:
-        return spline.basis(x[:, None], grid, table)[:, 0] @ coefficients
+        return spline.basis(x[:, None], spline.knots_of(grid, table))[:, 0] @ coefficients
 
     tiny = 1e-6
     for border, outward in ((grid[0, 0], -1.0), (grid[0, -1], 1.0)):
@@ -112,7 +112,7 @@ def test_gradients_at_the_outermost_knots_are_the_full_slopes() -> None:
     table = spline.span_polynomials(grid, 3)
     x = grid[:, [0, 2, -1]].T.clone().requires_grad_()
     weights = uniform_rows(1, 8, seed=5)
-    values = spline.basis(x, grid, table)
+    values = spline.basis(x, spline.knots_of(grid, table))
     (gradient,) = torch.autograd.grad((values * weights).sum(), x)
     expected = scipy_basis(grid[0].numpy(), 3, grid[0, [0, 2, -1]].numpy(), derivative=1) @ weights[0].numpy()
     np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-11)
@@ -121,7 +121,7 @@ def test_gradients_at_the_outermost_knots_are_the_full_slopes() -> None:
 def test_single_precision_keeps_seven_digits() -> None:
     grid = irregular_grid(8, 2, seed=1)
     x = points_around(grid, 50, seed=2, margin=0.2)
-    exact = spline.basis(x, grid, spline.span_polynomials(grid, 3))
+    exact = spline.basis(x, spline.knots_of(grid, spline.span_polynomials(grid, 3)))
     single, slopes = both(x.float(), grid.float(), spline.span_polynomials(grid.float(), 3))
     assert single.dtype == torch.float32
     assert slopes.dtype == torch.float32
@@ -160,15 +160,71 @@ def test_fitted_grids_increase_in_single_precision(offset: float, spread: float)
     x = (offset + spread * uniform_rows(100, 1, 0, 0.0, 1.0)).float()
     grid = spline.fitted_grid(x, 5, 0.02)
     assert bool((grid.diff() > 0).all())
-    values = spline.basis(x, grid, spline.span_polynomials(grid, 3))
+    values = spline.basis(x, spline.knots_of(grid, spline.span_polynomials(grid, 3)))
     assert bool(torch.isfinite(values).all())
 
 
-def test_fitted_grid_ends_at_the_smallest_and_largest_row_where_they_differ() -> None:
+def test_fitted_grid_ends_as_far_beyond_the_rows_as_three_of_them_lie_apart_there() -> None:
     x = uniform_rows(50, 3, seed=1) * 5
     grid = spline.fitted_grid(x, 7, 0.02)
-    torch.testing.assert_close(grid[:, 0], x.amin(0), rtol=1e-15, atol=1e-15)
-    torch.testing.assert_close(grid[:, -1], x.amax(0), rtol=1e-15, atol=1e-15)
+    ordered = x.sort(0).values
+    torch.testing.assert_close(grid[:, 0], 2 * ordered[0] - ordered[3], rtol=1e-15, atol=1e-15)
+    torch.testing.assert_close(grid[:, -1], 2 * ordered[-1] - ordered[-4], rtol=1e-15, atol=1e-15)
+    assert bool((grid[:, 1] > ordered[0]).all())
+    assert bool((grid[:, -2] < ordered[-1]).all())
+
+
+@given(column=columns, rows=st.integers(1, 30), intervals=st.integers(1, 20))
+@settings(deadline=None, max_examples=80, derandomize=True)
+def test_the_likely_range_holds_the_rows_and_goes_at_most_one_interval_beyond(
+    column: list[float], rows: int, intervals: int
+) -> None:
+    ordered = torch.tensor([column[:rows], [-3 * v for v in column[:rows]]], dtype=torch.float64).T.sort(0).values
+    low, high = spline.likely_range(ordered, intervals)
+    assert low.shape == high.shape == (2, 1)
+    below, above = ordered[0] - low[:, 0], high[:, 0] - ordered[-1]
+    rounding = 4e-16 * (1 + float(ordered.abs().max()))
+    width = (ordered[-1] - ordered[0]) / intervals
+    for room in (below, above):
+        assert bool((room >= 0).all())
+        assert bool((room <= width + 2 * rounding).all())
+    if rows > spline.GAPS:
+        assert bool((below <= ordered[spline.GAPS] - ordered[0] + 2 * rounding).all())
+        assert bool((above <= ordered[-1] - ordered[-1 - spline.GAPS] + 2 * rounding).all())
+    mirrored_low, mirrored_high = spline.likely_range(-ordered.flip(0), intervals)
+    torch.testing.assert_close(-mirrored_low, high, rtol=0, atol=2 * rounding)
+    torch.testing.assert_close(-mirrored_high, low, rtol=0, atol=2 * rounding)
+
+
+def test_the_likely_range_comes_closer_to_the_rows_the_more_there_are() -> None:
+    beyond = []
+    for rows in (10, 100, 1000, 10_000):
+        low, high = spline.likely_range(uniform_rows(rows, 4, seed=1).sort(0).values, 5)
+        new = uniform_rows(rows, 4, seed=2)
+        assert float(((new >= low[:, 0]) & (new <= high[:, 0])).double().mean()) >= 0.95
+        beyond.append(float((high - low).mean()) - 2)
+    assert beyond == sorted(beyond, reverse=True)
+    assert 0 < beyond[-1] < 0.01
+
+
+@given(column=columns, intervals=st.integers(1, 20), seed=st.integers(0, 10**6))
+@settings(deadline=None, max_examples=80, derandomize=True)
+def test_a_covering_grid_holds_the_rows_and_moves_nothing_but_its_ends_outwards(
+    column: list[float], intervals: int, seed: int
+) -> None:
+    ordered = torch.tensor(column, dtype=torch.float64)[:, None].repeat(1, 2).sort(0).values
+    centre = torch.tensor([0.0, float(ordered.mean())], dtype=torch.float64)
+    grid = irregular_grid(intervals, 2, seed) + centre[:, None]
+    covering = spline.covering_grid(grid, ordered)
+    assert covering.shape == grid.shape
+    assert torch.equal(covering[:, 1:-1], grid[:, 1:-1])
+    assert bool((covering.diff() > 0).all())
+    low, high = spline.likely_range(ordered, intervals)
+    assert torch.equal(covering[:, :1], torch.minimum(grid[:, :1], low))
+    assert torch.equal(covering[:, -1:], torch.maximum(grid[:, -1:], high))
+    assert bool((covering[:, 0] <= ordered[0]).all())
+    assert bool((covering[:, -1] >= ordered[-1]).all())
+    assert torch.equal(spline.covering_grid(covering, ordered), covering)  # once is enough
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, -7.0, 1e6])
@@ -181,7 +237,10 @@ def test_a_constant_column_lies_in_the_middle_of_its_grid(value: float) -> None:
 def test_fitted_grid_goes_from_even_steps_to_quantiles() -> None:
     x = uniform_rows(1001, 1, seed=1, low=0.0, high=1.0) ** 4
     even = spline.fitted_grid(x, 10, 1.0)
-    torch.testing.assert_close(even.diff(), even.diff().mean().expand(1, 10), rtol=1e-9, atol=0)
+    inner, ends = even[:, 1:-1].diff(), even.diff()[:, [0, -1]]
+    step = (x.max() - x.min()) / 10
+    torch.testing.assert_close(inner, step.expand(1, 8), rtol=1e-9, atol=0)
+    assert bool(((ends > step) & (ends < 2 * step)).all())  # they reach a little beyond the rows
     nearly_quantiles = spline.fitted_grid(x, 10, 0.0)
     counts, _ = np.histogram(x.numpy(), bins=nearly_quantiles[0].numpy())
     assert counts.min() >= 80
@@ -207,11 +266,11 @@ def test_a_grid_refined_to_a_multiple_keeps_every_spline(k: int, intervals: int,
     coefficients = uniform_rows(2 * (intervals + k), 3, seed).reshape(2, intervals + k, 3)
     table, finer_table = spline.span_polynomials(grid, k), spline.span_polynomials(finer, k)
     nodes = spline.points_within(finer, k + 3)
-    y = torch.einsum("rim,imo->rio", spline.basis(nodes, grid, table), coefficients)
+    y = torch.einsum("rim,imo->rio", spline.basis(nodes, spline.knots_of(grid, table)), coefficients)
     refitted = spline.fit_coefficients(nodes, y, finer, k).transpose(1, 2)
     x = points_around(grid, 40, seed, margin=0.0)
-    before = torch.einsum("rim,imo->rio", spline.basis(x, grid, table), coefficients)
-    after = torch.einsum("rim,imo->rio", spline.basis(x, finer, finer_table), refitted)
+    before = torch.einsum("rim,imo->rio", spline.basis(x, spline.knots_of(grid, table)), coefficients)
+    after = torch.einsum("rim,imo->rio", spline.basis(x, spline.knots_of(finer, finer_table)), refitted)
     torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
 
 
@@ -220,7 +279,7 @@ def test_fitting_reproduces_splines_on_their_own_grid(k: int) -> None:
     grid = irregular_grid(8, 2, seed=k)
     coefficients = uniform_rows(6, 8 + k, seed=k).reshape(2, 3, 8 + k)
     x = points_around(grid, 300, seed=k)
-    values = spline.basis(x, grid, spline.span_polynomials(grid, k))
+    values = spline.basis(x, spline.knots_of(grid, spline.span_polynomials(grid, k)))
     y = torch.einsum("rim,iom->rio", values, coefficients)
     found = spline.fit_coefficients(x, y, grid, k)
     assert found.shape == (2, 3, 8 + k)
@@ -274,10 +333,10 @@ def test_many_rows_in_blocks_give_what_few_rows_give() -> None:
     grid = irregular_grid(5, 3, seed=1)
     table = spline.span_polynomials(grid, 3)
     x = points_around(grid, spline.BLOCK, seed=1, margin=0.1).requires_grad_()
-    values = spline.basis(x, grid, table)
+    values = spline.basis(x, spline.knots_of(grid, table))
     (gradient,) = torch.autograd.grad((values**2).sum(), x)
     for rows in (slice(0, 7), slice(-7, None)):
         part = x[rows].detach().requires_grad_()
-        few = spline.basis(part, grid, table)
+        few = spline.basis(part, spline.knots_of(grid, table))
         torch.testing.assert_close(few, values[rows], rtol=0, atol=0)
         torch.testing.assert_close(torch.autograd.grad((few**2).sum(), part)[0], gradient[rows], rtol=1e-14, atol=1e-14)

@@ -71,7 +71,8 @@ def test_relations_stand_beside_the_formula(tmp_path: Path) -> None:
     write_formula_files(tmp_path, [formula("real")], ["x_1", "x_2"], [relation])
     [entry] = json.loads((tmp_path / "formula.json").read_text())
     assert entry["relation"] == [asdict(relation)]
-    assert (tmp_path / "formula.txt").read_text().splitlines() == ["real = x_1**2", "relation: x_1 - 2*x_2 = 0"]
+    text = (tmp_path / "formula.txt").read_text().splitlines()
+    assert text == ["real = x_1**2", "relation: x_1 - 2*x_2 = 0", "  x_1 = 2*x_2"]
 
 
 @pytest.mark.parametrize(

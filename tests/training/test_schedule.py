@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from kanrun.config import LbfgsConfig, LmConfig, OptimizerConfig
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows, hold_back
 from kanrun.model.network import KAN
+from kanrun.training import schedule as schedules
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.schedule import ATTEMPTS, Schedule, hold_back, train_by_schedule
+from kanrun.training.schedule import ATTEMPTS, COARSE, GAIN, Schedule, train_by_schedule
 from kanrun.training.steppers import Stepper
 from kanrun.training.train import HOPELESS, PATIENCE, Training, train
 from tests.helpers import uniform_rows
@@ -38,6 +39,10 @@ def planted(rows: int = 80, noise: float = 0.0, frequency: float = 1.0) -> Datas
 
 def beginning(attempt: int = 0, grid: int = 3) -> KAN:
     return KAN([2, 2, 1], grid=grid, seed=attempt)
+
+
+def one_layer(attempt: int = 0, grid: int = 3) -> KAN:
+    return KAN([2, 1], grid=grid, seed=attempt)
 
 
 def straight() -> KAN:
@@ -118,6 +123,11 @@ class Trained:
         monkeypatch.setattr(training, "make_stepper", make)
 
 
+def validation_of(data: Dataset) -> Rows:
+    assert data.validation is not None
+    return data.validation
+
+
 def shares_rows(one: Tensor, two: Tensor) -> bool:
     return bool((one[:, None] == two[None]).all(2).any())
 
@@ -125,50 +135,24 @@ def shares_rows(one: Tensor, two: Tensor) -> bool:
 # ---- rows held back ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rows", "fraction", "count"), [(80, 0.2, 16), (81, 0.5, 40), (10, 0.001, 1), (2, 0.9, 1), (2, 0.1, 1), (3, 0.9, 2)]
-)
-def test_the_rows_held_back_and_those_kept_are_all_rows_each_once(rows: int, fraction: float, count: int) -> None:
-    data = planted(rows)
-    kept, held = hold_back(data, fraction, seed=4)
-    assert (len(held.x), len(kept.train.x)) == (count, rows - count)
-    together = torch.cat([torch.cat([part.x, part.y], dim=1) for part in (kept.train, held)])
-    original = torch.cat([data.train.x, data.train.y], dim=1)
-    assert torch.equal(together[together[:, 0].argsort()], original[original[:, 0].argsort()])
-    assert torch.equal(kept.test.x, data.test.x)
-    assert len(data.train.x) == rows  # what was given is left alone
-
-
-def test_the_seed_alone_chooses_the_rows_held_back() -> None:
-    data = planted()
-    torch.manual_seed(1)
-    one, same_seed, other = (hold_back(data, 0.2, seed)[1].x for seed in (4, 4, 5))
-    assert torch.equal(one, same_seed)
-    assert not torch.equal(one, other)
-
-
-def test_classes_keep_their_rows() -> None:
+def test_classes_are_held_back_as_well() -> None:
     data = planted()
     y = (data.train.y[:, 0] > 0.3).long()
     data = Dataset(
         "classes", Rows(data.train.x, y), Rows(data.test.x, (data.test.y[:, 0] > 0.3).long()), data.inputs, ["a", "b"],
         CLASSIFICATION, CROSS_ENTROPY,
     )  # fmt: skip
-    kept, held = hold_back(data, 0.25, seed=0)
-    for part in (kept.train, held):
-        expected = torch.sin(torch.pi * part.x[:, 0]) + part.x[:, 1] ** 2 > 0.3
-        assert torch.equal(part.y, expected.long())
-    result = go(data, lambda attempt: KAN([2, 2], grid=3, seed=attempt), validation=0.25)
+    result = go(hold_back(data, 0.25, seed=0), lambda attempt: KAN([2, 2], grid=3, seed=attempt))
     assert result.learned
     assert result.score < 0.3
 
 
 @pytest.mark.parametrize("others", [{}, {"restarts": 2}, {"grids": [3, 6]}], ids=["plain", "restarts", "grids"])
 def test_rows_of_the_validation_never_train(monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]) -> None:
-    data = planted()
-    _, held = hold_back(data, 0.25, seed=3)
+    data = hold_back(planted(), 0.25, seed=3)
+    held = validation_of(data)
     steps = Trained(monkeypatch)
-    result = go(data, validation=0.25, seed=3, **others)
+    result = go(data, seed=3, **others)
     assert steps.rows
     assert not any(shares_rows(x, held.x) for x in steps.rows)
     assert all(r.validation_loss is not None for r in result.history)
@@ -177,11 +161,10 @@ def test_rows_of_the_validation_never_train(monkeypatch: pytest.MonkeyPatch, oth
 
 def test_targets_of_the_validation_change_no_step() -> None:
     """They only say when to stop and which step was best."""
-    data = planted()
-    _, held = hold_back(data, 0.25, seed=0)
-    inside = (data.train.x[:, None] == held.x[None]).all(2).any(1)
-    changed = replace(data, train=Rows(data.train.x, torch.where(inside[:, None], 1.1 * data.train.y, data.train.y)))
-    one, two = (go(d, validation=0.25).history for d in (data, changed))
+    data = hold_back(planted(), 0.25, seed=0)
+    held = validation_of(data)
+    changed = replace(data, validation=Rows(held.x, 1.1 * held.y))
+    one, two = (go(d).history for d in (data, changed))
     both = list(zip(one, two, strict=False))
     assert len(both) >= PATIENCE
     assert all(a.train_loss == b.train_loss for a, b in both)
@@ -200,6 +183,27 @@ def test_rows_held_back_to_choose_train_at_the_end(monkeypatch: pytest.MonkeyPat
     assert loss_on(result, data.train) <= min(r.train_loss for r in result.history if r.validation_loss is None)
 
 
+def test_the_last_training_on_all_rows_goes_no_further_than_the_rows_held_back_had_allowed() -> None:
+    for seed in range(3):
+        history = go(planted(noise=0.5), restarts=2, seed=seed).history
+        [chosen] = {r.attempt for r in history if r.validation_loss is None}
+        losses = [r.validation_loss for r in history if r.attempt == chosen and r.validation_loss is not None]
+        last = [r for r in history if r.validation_loss is None]
+        assert 0 < len(last) <= losses.index(min(losses)) + 1 < len(losses)
+
+
+def test_the_last_training_does_not_learn_the_noise() -> None:
+    """It was once as long as any other, and what rows held back had chosen was spoiled for new rows."""
+    data, ratios = planted(60, noise=0.5), []
+    for seed in range(3):
+        chosen = go(hold_back(data, 0.2, seed), grids=[3], seed=seed)
+        last = go(data, grids=[3], seed=seed)
+        without_limit = alone(chosen.model.clone(), data, LmConfig(steps=60))
+        ratios.append(loss_on(last, data.test) / loss_on(without_limit, data.test))
+    assert sorted(ratios)[1] < 0.5
+    assert max(ratios) < 1.2
+
+
 def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> None:
     data = planted()
     result, plain = go(data), alone(beginning(), data)
@@ -213,8 +217,9 @@ def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> No
 
 
 def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
-    data, held = hold_back(planted(40, noise=0.5), 0.4, seed=0)
-    result = alone(beginning(grid=8), data, LmConfig(steps=60), held=held)
+    data = hold_back(planted(40, noise=0.5), 0.4, seed=0)
+    held = validation_of(data)
+    result = alone(beginning(grid=8), data, LmConfig(steps=60))
     losses = [r.validation_loss for r in result.history if r.validation_loss is not None]
     assert len(losses) == len(result.history) < 60  # no gain any more
     best = losses.index(min(losses))
@@ -226,16 +231,15 @@ def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
 
 @pytest.mark.parametrize("with_held", [True, False])
 def test_the_scores_are_the_best_so_far_with_the_regularization(with_held: bool) -> None:
-    data, held = hold_back(planted(), 0.2, seed=0)
+    data = hold_back(planted(), 0.2, seed=0) if with_held else planted()
     objective = Objective(MSE, Penalty(lamb=0.01))
-    result = train(
-        beginning(), data, objective, LBFGS, stage="train", steps=8, seed=0, held=held if with_held else None
-    )
+    result = train(beginning(), data, objective, LBFGS, stage="train", steps=8, seed=0)
     judged = [r.validation_loss if with_held else r.train_loss for r in result.history]
     whole = [loss + r.regularization for loss, r in zip(judged, result.history, strict=True) if loss is not None]
     assert result.scores == pytest.approx([min(whole[: i + 1]) for i in range(8)], rel=1e-9)
     assert all(after <= before for before, after in pairwise(result.scores))
     assert result.score == result.scores[-1]
+    assert result.best_step == max(i for i in range(8) if i == 0 or result.scores[i] < result.scores[i - 1])
 
 
 def test_a_training_without_a_step_has_the_worst_score() -> None:
@@ -264,13 +268,12 @@ def test_the_attempt_stands_in_every_record() -> None:
 
 
 def test_the_beginning_that_is_best_on_rows_held_back_is_kept() -> None:
-    data = planted(60, noise=0.1)
-    kept, held = hold_back(data, 0.25, seed=0)
-    each = [alone(beginning(attempt), kept, held=held) for attempt in range(4)]
+    data = hold_back(planted(60, noise=0.1), 0.25, seed=0)
+    each = [alone(beginning(attempt), data) for attempt in range(4)]
     scores = [r.score for r in each]
     chosen = scores.index(min(scores))
     assert chosen != 0  # the first one would be kept without any choice
-    result = go(data, restarts=4, validation=0.25)
+    result = go(data, restarts=4)
     assert result.score == min(scores)
     assert same(result, each[chosen])
     assert {r.attempt for r in result.history} == {0, 1, 2, 3}
@@ -330,11 +333,7 @@ def test_one_that_learns_is_kept_before_one_that_does_not() -> None:
 
 def test_finer_grids_are_taken_as_long_as_the_rows_held_back_gain() -> None:
     data = planted(300, frequency=3.0)
-
-    def build(attempt: int) -> KAN:
-        return KAN([2, 1], grid=3, seed=attempt)
-
-    coarse, fine = go(data, build), go(data, build, grids=[3, 6, 12])
+    coarse, fine = go(data, one_layer), go(data, one_layer, grids=[3, 6, 12])
     assert (coarse.model.grid, fine.model.grid) == (3, 12)
     assert loss_on(fine, data.test) < 0.01 * loss_on(coarse, data.test)
     trained_on = [r.grid for r in fine.history]
@@ -344,23 +343,117 @@ def test_finer_grids_are_taken_as_long_as_the_rows_held_back_gain() -> None:
 
 
 def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> None:
-    data = planted(60, noise=0.5)
-    result = go(data, grids=[3, 30, 60], validation=0.25)
+    data = hold_back(planted(60, noise=0.5), 0.25, seed=0)
+    result = go(data, one_layer, grids=[3, 15, 18])
     assert result.model.grid == 3
-    assert 60 not in {r.grid for r in result.history}  # nothing finer is tried behind one that was no better
-    assert [m for m in result.messages if "grid 30" in m] == ["train: grid 30 is no better than 3 on rows held back"]
-    finest = alone(beginning(grid=60), data)
-    assert loss_on(result, data.test) < loss_on(finest, data.test)
+    assert {15, 18} & {r.grid for r in result.history} == {15}  # nothing finer is tried behind one that was no better
+    assert result.messages == ["train: grid 15 is no better than 3 on rows held back"]
+    finest = alone(one_layer(grid=18), replace(data, validation=None))
+    assert loss_on(result, data.test) < 0.5 * loss_on(finest, data.test)
+
+
+@pytest.mark.parametrize("build", [beginning, one_layer])
+@pytest.mark.parametrize("seed", range(3))
+def test_few_and_noisy_rows_end_on_the_coarse_grid_with_its_error(build: Callable[..., KAN], seed: int) -> None:
+    data = planted(60, noise=0.5)
+    coarse, result = (go(data, build, grids=grids, seed=seed) for grids in ([3], [3, 60]))
+    assert result.model.grid == 3
+    assert result.messages == [
+        *coarse.messages,
+        "train: grid 60 would have more parameters than there are training rows",
+    ]
+    assert loss_on(result, data.test) <= 1.05 * loss_on(coarse, data.test)
+    assert loss_on(result, data.test) < 0.5 * loss_on(alone(build(grid=60), data), data.test)
+    assert 60 not in {r.grid for r in result.history}
+
+
+def test_a_grid_may_have_as_many_parameters_as_there_are_training_rows() -> None:
+    for rows, grids in ((20, {3, 6}), (19, {3})):  # one layer of two inputs: 2 * (6 + 4) parameters
+        data = replace(planted(rows), validation=planted(80).train)
+        result = go(data, one_layer, grids=[3, 6])
+        assert {r.grid for r in result.history} == grids
+        told = ["train: grid 6 would have more parameters than there are training rows"]
+        assert [m for m in result.messages if "more parameters" in m] == ([] if 6 in grids else told)
+
+
+def test_lm_begins_on_a_coarse_grid_and_goes_on_to_the_one_asked_for() -> None:
+    for optimizer, expected in ((LM, [COARSE, 12]), (LBFGS, [12])):
+        schedule = Schedule(lambda attempt: one_layer(attempt, grid=12), Objective(MSE), optimizer, [12])
+        result = train_by_schedule(schedule, planted(200))
+        assert list(dict.fromkeys(r.grid for r in result.history)) == expected
+        assert result.model.grid == 12
+        assert {r.validation_loss for r in result.history} == {None}  # nothing was chosen by rows held back
+
+
+def test_no_more_than_five_intervals_are_begun_with_as_they_are() -> None:
+    for grid in (2, COARSE):
+        schedule = Schedule(lambda attempt, grid=grid: one_layer(attempt, grid), Objective(MSE), LM, [grid])
+        result = train_by_schedule(schedule, planted())
+        assert same(result, alone(one_layer(grid=grid), planted()))
+
+
+# ---- knots ---------------------------------------------------------------------------------------------------------
+
+
+def steep(rows: int = 400) -> Dataset:
+    """tanh(15 x_1) + x_2^2: knots are needed around x_1 = 0."""
+    parts = [uniform_rows(rows, 2, seed) for seed in (1, 2)]
+    train_rows, test_rows = (Rows(x, torch.tanh(15 * x[:, :1]) + x[:, 1:] ** 2) for x in parts)
+    return Dataset("steep", train_rows, test_rows, ["x_1", "x_2"], ["y"], REGRESSION, MSE)
+
+
+def test_whose_grids_are_named_gets_knots_where_they_are_needed() -> None:
+    data = steep()
+    plain = alone(one_layer(grid=10), data)
+    result = go(data, lambda attempt: one_layer(attempt, grid=10), grids=[10])
+    assert result.model.grid == 10
+    assert loss_on(result, data.test) < 0.5 * loss_on(plain, data.test)
+    assert result.model.knots_stay
+    steps = result.model.layers[0].grid[0].diff()
+    assert int(steps.argmin()) in (3, 4, 5, 6)
+    assert float(steps.max()) > 2 * float(steps.min())
+
+
+def test_knots_that_do_not_help_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = hold_back(planted(200), 0.2, seed=0)
+    asked: list[int] = []
+
+    def crowd(model: KAN, x: Tensor, intervals: int) -> None:
+        """All knots where hardly a row lies."""
+        asked.append(intervals)
+        assert torch.equal(x, data.train.x)
+        for layer in model.layers:
+            low, high = layer.grid[:, :1], layer.grid[:, -1:]
+            layer.set_grid(torch.cat([low + (high - low) * torch.linspace(0, 0.02, intervals), high], dim=1))
+        model.knots_stay = True
+
+    monkeypatch.setattr(schedules, "place_knots", crowd)
+    result, plain = go(data, one_layer, grids=[3, 6]), go(data, one_layer)
+    assert asked == [3, 6]
+    assert not result.model.knots_stay
+    assert result.model.grid == 6
+    assert result.score < plain.score
+
+
+def test_without_splines_there_are_no_knots_to_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "place_knots", lambda *_: pytest.fail("knots were placed"))
+    result = go(planted(), lambda _: straight(), grids=[3])
+    assert result.learned
+
+
+def test_large_networks_keep_their_knots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "MOST_FOR_PROBE", 4 * 3 * 2)
+    monkeypatch.setattr(schedules, "place_knots", lambda *_: pytest.fail("knots were placed"))
+    assert go(planted(), one_layer, grids=[3]).learned
 
 
 def test_a_grid_is_kept_only_if_the_rows_held_back_gain() -> None:
     for rows, noise in ((60, 0.5), (150, 0.0)):
-        data = planted(rows, noise)
-        kept, held = hold_back(data, 0.25, seed=0)
-        coarse = alone(beginning(), kept, held=held)
-        result = go(data, grids=[3, 9], validation=0.25)
-        assert result.score <= coarse.score
-        assert loss_on(result, held) == pytest.approx(result.score, rel=1e-9)
+        data = hold_back(planted(rows, noise), 0.25, seed=0)
+        coarse = alone(beginning(), data)
+        result = go(data, grids=[3, 6])
+        assert result.score <= coarse.score * (GAIN if result.model.grid > 3 else 1)
+        assert loss_on(result, validation_of(data)) == pytest.approx(result.score, rel=1e-9)
 
 
 def test_the_regularization_grows_at_a_beginning_and_not_on_finer_grids(monkeypatch: pytest.MonkeyPatch) -> None:

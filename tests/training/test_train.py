@@ -12,6 +12,7 @@ from torch import Tensor
 from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
 from kanrun.model.network import KAN
+from kanrun.model.spline import likely_range
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
@@ -182,8 +183,9 @@ def test_the_knots_follow_the_training_rows_and_never_the_test_rows() -> None:
     for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     grid = one.model.layers[0].grid
-    assert torch.allclose(grid[:, 0], near.train.x.amin(0), atol=1e-12)
-    assert torch.allclose(grid[:, -1], near.train.x.amax(0), atol=1e-12)
+    low, high = likely_range(near.train.x.sort(0).values, 3)
+    assert torch.allclose(grid[:, :1], low, atol=1e-12)
+    assert torch.allclose(grid[:, -1:], high, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -331,11 +333,15 @@ def test_a_grid_update_that_is_not_finite_is_undone(monkeypatch: pytest.MonkeyPa
             poison(self)
 
     monkeypatch.setattr(KAN, "fit_grids", broken)
-    result = go(steps=8)
+    model, data = KAN([2, 2, 1], grid=3), planted()
+    with torch.no_grad():
+        before = float(((model(data.train.x) - data.train.y) ** 2).mean())
+    result = go(model, data, steps=8)
     assert result.messages == [f"train: the grid update at step {update} was not finite and was undone"]
     assert all_finite(result.model)
-    assert result.history[5].train_loss <= result.history[4].train_loss
-    assert result.history[-1].train_loss < result.history[4].train_loss
+    losses = [before, *(r.train_loss for r in result.history)]
+    assert losses[update + 1] <= losses[update]
+    assert losses[-1] < losses[5]
 
 
 # ---- ends before the last step -------------------------------------------------------------------------------------
@@ -372,10 +378,10 @@ def test_a_constant_target_needs_no_learning() -> None:
     data = planted()
     data = replace(data, train=Rows(data.train.x, torch.full_like(data.train.y, 2.5)))
     assert constant_loss(data) == 0
-    result = go(data=data, steps=12)
+    result = go(data=data, steps=20)
     assert result.learned
     assert result.messages == []
-    assert result.history[-1].train_loss < 1e-6
+    assert total(result, data, Objective(MSE)) < 1e-6
 
 
 @pytest.mark.parametrize("until_idle", [True, False])

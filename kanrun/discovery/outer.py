@@ -1,0 +1,63 @@
+"""Last functions that can be undone: what is left of the targets without them is easier to explain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanrun.symbolic.library import FUNCTIONS
+
+WIDEST = 30.0  # range of y beyond which exp(y) says nothing about most rows
+
+
+@dataclass(frozen=True)
+class Outer:
+    """y = c * f(z) + d with f from the library: `undo` gives z where `allows` says that it can."""
+
+    name: str
+    allows: Callable[[Tensor], bool]
+    undo: Callable[[Tensor], Tensor]
+    signed: bool = False  # whether c takes the sign of the targets
+    shifted: bool = False  # whether d is their largest value
+
+    def constants(self, y: Tensor) -> tuple[float, float]:
+        """c and d."""
+        c = -1.0 if self.signed and float(y.mean()) < 0 else 1.0
+        return c, float(y.max()) if self.shifted else 0.0
+
+    def apply(self, z: Tensor, y: Tensor) -> Tensor:
+        """Targets from z, with the constants that suit the targets `y`."""
+        c, d = self.constants(y)
+        return c * FUNCTIONS[self.name].value(z) + d
+
+
+def _one_sign(y: Tensor) -> bool:
+    return bool((y > 0).all() or (y < 0).all())
+
+
+def _no_change(y: Tensor) -> bool:
+    return bool((y >= 0).all() or (y <= 0).all())
+
+
+def _within(low: float, high: float) -> Callable[[Tensor], bool]:
+    return lambda y: bool(((y > low) & (y < high)).all())
+
+
+OUTERS = [
+    Outer("x", lambda _: True, lambda y: y),
+    Outer("exp", _one_sign, lambda y: y.abs().log(), signed=True),
+    Outer("1/x", _one_sign, torch.reciprocal),
+    Outer("sqrt", _no_change, torch.square, signed=True),
+    Outer("x^2", _no_change, lambda y: y.abs().sqrt(), signed=True),
+    Outer("1/sqrt(x)", _one_sign, lambda y: y**-2, signed=True),
+    Outer("1/x^2", _one_sign, lambda y: y.abs().rsqrt(), signed=True),
+    Outer("tanh", _within(-1, 1), torch.atanh),
+    Outer("log", lambda y: float(y.max() - y.min()) < WIDEST, lambda y: torch.exp(y - y.max()), shifted=True),
+    Outer("arcsin", _within(-math.pi / 2, math.pi / 2), torch.sin),
+    Outer("arctan", _within(-math.pi / 2, math.pi / 2), torch.tan),
+    Outer("arccos", _within(0, math.pi), torch.cos),
+]

@@ -1,0 +1,186 @@
+"""How far the training rows determine the constants of a formula: a standard error each, and their last polish."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import sympy as sp
+from sympy.printing.str import StrPrinter
+
+from kanrun.symbolic.evaluate import Array, evaluate
+from kanrun.symbolic.expression import number
+from kanrun.symbolic.snap import EXACT, is_sound
+
+MOST = 60  # constants of a formula beyond which nobody reads their errors
+ROUNDING = 1e-30  # squared error of rounding itself, as part of the squared targets
+SINGULAR = 1e-10  # part of the largest singular value of the scaled Jacobian below which a direction is not determined
+TOUCHED = 1e-5  # share of a constant in such directions that makes it undetermined
+STEPS, HALVINGS = 8, 6
+GAIN = 1e-9  # part of the squared error that polishing must win
+
+Columns = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A decimal constant of a formula.
+
+    `standard_error` is None where the rows do not determine it, and 0 where they show no noise at all.
+    """
+
+    value: float
+    standard_error: float | None
+
+
+class _Recorder(StrPrinter):  # type: ignore[misc]
+    """Notes the sizes of the decimals in the order in which the text has them; signs are the text's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[sp.Float] = []
+
+    def _print_Float(self, expr: sp.Float) -> str:  # noqa: N802
+        self.sizes.append(abs(expr))
+        return super()._print_Float(expr)
+
+
+def constants_of(expression: sp.Expr) -> list[sp.Float]:
+    """The decimals of an expression in order of appearance in its text, each value once; snapped ones are none."""
+    recorder = _Recorder()
+    recorder.doprint(expression)
+    atoms = expression.atoms(sp.Float)
+    found = [f for size in recorder.sizes for f in (size, -size) if f in atoms]
+    rest = sorted(atoms.difference(found), key=float)
+    return list(dict.fromkeys([*found, *rest]))
+
+
+def jacobian(expression: sp.Expr, constants: list[sp.Float], columns: Columns) -> Array:
+    """Derivatives of `expression` by these of its constants at every row: [rows, constants]."""
+    rows = len(next(iter(columns.values())))
+    names = [f"constant {k}" for k in range(len(constants))]  # with a space: no input is called so
+    symbols = [sp.Symbol(name, real=True) for name in names]
+    general = expression.xreplace(dict(zip(constants, symbols, strict=True)))
+    values = {**columns, **{name: np.asarray(float(f)) for name, f in zip(names, constants, strict=True)}}
+    result = np.empty((rows, len(constants)))
+    for k, one in enumerate(symbols):
+        try:
+            slope = sp.diff(general, one).replace(sp.DiracDelta, lambda *_: sp.Integer(0))
+            result[:, k] = evaluate(slope, values)
+        except (TypeError, KeyError, ValueError):  # a function whose derivative has no evaluator
+            middle = float(constants[k])
+            step = 1e-5 * max(1.0, abs(middle))
+            ends = [evaluate(general, {**values, names[k]: np.asarray(middle + s)}) for s in (step, -step)]
+            result[:, k] = (ends[0] - ends[1]) / (2 * step)
+    return result
+
+
+def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
+    """Roots of the diagonal of (J^T J)^-1 for J = `slopes` [equations, constants], and the rank of J.
+
+    The pseudo-inverse is taken where constants are redundant; those that share in a redundant direction get None.
+    """
+    sizes = np.linalg.norm(slopes, axis=0)
+    if not sizes.any() or not np.isfinite(sizes).all():
+        return [None] * len(sizes), 0
+    scale = np.where(sizes > 0, sizes, 1.0)
+    _, singular, directions = np.linalg.svd(slopes / scale, full_matrices=len(slopes) < len(sizes))
+    singular = np.concatenate([singular, np.zeros(len(directions) - len(singular))])
+    known = singular > SINGULAR * singular[0]
+    lost = (directions[~known] ** 2).sum(0) > TOUCHED**2
+    errors = np.sqrt(((directions[known] / singular[known, None]) ** 2).sum(0)) / scale
+    return [None if gone else float(e) for e, gone in zip(errors, lost, strict=True)], int(known.sum())
+
+
+def is_rounding(squares: float, y: Array) -> bool:
+    """Whether a sum of squared errors over the targets `y` is nothing but rounding."""
+    return squares <= len(y) * max(EXACT * float(np.var(y)), ROUNDING * float(np.mean(y**2)))
+
+
+def of_values(expression: sp.Expr, columns: Columns, y: Array) -> list[Constant]:
+    """The constants of a formula for `y` [rows] with the errors of least squares: s^2 (J^T J)^-1.
+
+    s^2 is the squared error over rows less determined constants. Where it is nothing but rounding the rows show no
+    noise, and the errors are 0; without more rows than constants noise cannot be told from signal, and they are None.
+    """
+    constants = constants_of(expression)
+    unknown = [Constant(float(f), None) for f in constants]
+    if not 0 < len(constants) <= MOST:
+        return unknown
+    residuals = evaluate(expression, columns) - y
+    slopes = jacobian(expression, constants, columns)
+    kept = np.isfinite(residuals) & np.isfinite(slopes).all(1)
+    residuals, slopes = residuals[kept], slopes[kept]
+    errors, rank = standard_errors(slopes)
+    if len(residuals) <= rank:
+        return unknown
+    squares = float(residuals @ residuals)
+    noise = 0.0 if is_rounding(squares, y[kept]) else math.sqrt(squares / (len(residuals) - rank))
+    return [Constant(float(f), None if e is None else noise * e) for f, e in zip(constants, errors, strict=True)]
+
+
+def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
+    """The constants of the logits of classes, with errors by the Fisher information of all of them together.
+
+    Only differences of logits matter, so a constant added to each of them is not determined.
+    """
+    constants = [constants_of(e) for e in logits]
+    unknown = [[Constant(float(f), None) for f in group] for group in constants]
+    total = sum(map(len, constants))
+    if not 0 < total <= MOST:
+        return unknown
+    values = np.stack([evaluate(e, columns) for e in logits], axis=1)
+    slopes = np.zeros((*values.shape, total))
+    starts = np.cumsum([0, *map(len, constants)])
+    for k, (expression, group) in enumerate(zip(logits, constants, strict=True)):
+        slopes[:, k, starts[k] : starts[k + 1]] = jacobian(expression, group, columns) if group else 0.0
+    kept = np.isfinite(values).all(1) & np.isfinite(slopes).all((1, 2))
+    values, slopes = values[kept], slopes[kept]
+    odds = np.exp(values - values.max(1, keepdims=True, initial=-np.inf))
+    root = np.sqrt(odds / odds.sum(1, keepdims=True))
+    # diag(p) - p p^T = A A^T with A = diag(sqrt p) - p sqrt(p)^T
+    weighted = root[:, :, None] * (slopes - np.einsum("nk,nkp->np", root**2, slopes)[:, None, :])
+    errors, _ = standard_errors(weighted.reshape(-1, total))
+    return [
+        [Constant(float(f), e) for f, e in zip(group, errors[start:], strict=False)]
+        for group, start in zip(constants, starts, strict=False)
+    ]
+
+
+def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
+    """The expression with its decimals at the least squared error over the rows, by a few Gauss-Newton steps.
+
+    The same expression where that wins nothing, or where only rounding is left to win.
+    """
+    constants = constants_of(expression)
+
+    def squares(trial: sp.Expr) -> float:
+        return float(np.square(evaluate(trial, columns) - y).sum())
+
+    before = squares(expression)
+    if not 0 < len(constants) <= MOST or not np.isfinite(before) or is_rounding(before, y):
+        return expression
+    best, least = expression, before
+    for _ in range(STEPS):
+        current = constants_of(best)
+        slopes = jacobian(best, current, columns)
+        if not np.isfinite(slopes).all():
+            break
+        sizes = np.linalg.norm(slopes, axis=0)
+        scale = np.where(sizes > 0, sizes, 1.0)
+        step = np.linalg.lstsq(slopes / scale, y - evaluate(best, columns), rcond=SINGULAR)[0] / scale
+        moved, reached = best, least
+        for halving in range(HALVINGS):
+            new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
+            moved = best.xreplace(dict(zip(current, new, strict=True)))
+            reached = squares(moved) if is_sound(moved) else math.inf
+            if reached < least:
+                break
+        if not reached < least:
+            break
+        gained, best, least = least - reached, moved, reached
+        if gained < GAIN * least:
+            break
+    return best if least < (1 - GAIN) * before else expression
