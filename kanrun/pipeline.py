@@ -18,7 +18,7 @@ import torch
 
 from kanrun.config import Config, ContrastiveConfig, ModelConfig
 from kanrun.data.build import build_dataset, network_width
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import Dataset, at_most
 from kanrun.discovery.discover import Discovery, Trial
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.metrics import scores
@@ -28,13 +28,14 @@ from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
 from kanrun.rounds import Round, all_relations
-from kanrun.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
+from kanrun.stages import MOST_ROWS, build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
 from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.library import extended, library
 from kanrun.symbolic.relation import Relation, Tie, find_relations, merged, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule
+from kanrun.training.steppers import Compiler
 from kanrun.training.train import Training, train
 from kanrun.validation import read_config
 
@@ -141,7 +142,7 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
 
     def symbolic() -> KAN:
         found = search.run().symbolic if search else find_formula(kan, data, config.symbolic.library)
-        progress.formulas = write_formulas(found, data)
+        progress.formulas = write_formulas(found, at_most(data, MOST_ROWS))
         return found.model
 
     def noted_trial(trial: Trial) -> None:
@@ -245,6 +246,7 @@ def check_start(model: Network, data: Dataset, config: Config) -> None:
 def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
     """Threads, precision and device. Raises ConfigError for a device that is not there."""
     torch.set_num_threads(config.threads)
+    Compiler.mode = config.compile
     try:
         device = torch.device(config.device)
         if device.type not in ("cpu", "cuda", "mps"):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kanrun.config import AutoConfig, Config, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset
+from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, at_most
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -24,6 +24,7 @@ from kanrun.training.objective import Penalty, loss_value
 MOST_FOR_LM = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
+MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
 NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
 LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
@@ -83,6 +84,7 @@ def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
 
     Thresholds that cost too much are halved. Only training rows are looked at.
     """
+    data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
 
     def refit(network: KAN) -> float:
@@ -132,6 +134,7 @@ def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic
 
     For values the search goes on down to rounding; classes are told apart long before.
     """
+    data = at_most(data, MOST_ROWS)
     if data.loss != MSE and model.parameter_count() <= MOST_PARAMETERS:
         # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
         model = model.clone()

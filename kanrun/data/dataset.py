@@ -39,6 +39,12 @@ class Dataset:
     validation: Rows | None = None
 
 
+def at_most(data: Dataset, rows: int) -> Dataset:
+    """The dataset with no more than this many training rows, evenly taken."""
+    step = -(-len(data.train.x) // rows)
+    return data if step == 1 else replace(data, train=Rows(data.train.x[::step], data.train.y[::step]))
+
+
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:
     """The dataset with this part of its training rows as validation rows."""
     rows = len(data.train.x)

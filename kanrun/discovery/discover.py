@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from kanrun.config import Config, ModelConfig, PruneConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
 from kanrun.discovery.outer import OUTERS, Outer
 from kanrun.discovery.peel import exponents, with_last, with_powers
 from kanrun.discovery.structures import Structure, grouped, structures
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
-from kanrun.stages import prune
+from kanrun.stages import MOST_ROWS, prune
 from kanrun.symbolic.library import Function
 from kanrun.symbolic.search import Search, Symbolic, pareto, symbolify
 from kanrun.symbolic.snap import EXACT
@@ -26,9 +26,10 @@ from kanrun.training.least_squares import levenberg_marquardt
 PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
 SPLIT_SHARP = 1e-6  # the same for groups of inputs, of which it is known that they do not interact
-WORTH_READING = 0.3  # unexplained part beyond which no formula is tried
+MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
 MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
+PATIENCE, STRUCTURED = 3, 0.05  # structures without a gain, once this little is unexplained, that end a search
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
@@ -73,6 +74,7 @@ class Discovery:
     on_trial: Callable[[Trial], None] | None = None
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
+    progress: list[float] = field(default_factory=list)
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
     result: Discovered | None = None
@@ -90,6 +92,7 @@ class Discovery:
         if data.loss != MSE or len(data.outputs) > 1 or data.task != REGRESSION:
             reason = f"a search takes regression with one output; {data.name} is {data.task} with {len(data.outputs)}"
             raise ConfigError(wrong("search.seconds", config.search.seconds, f"{reason}; use search=none"))
+        data = at_most(data, MOST_ROWS)
         width = config.model.width if isinstance(config.model, ModelConfig) else None
         x, y = data.train.x, data.train.y
         return cls(x, y, functions, config.search.seconds, config.seed, width, on_trial)
@@ -121,6 +124,12 @@ class Discovery:
         """Whether there is an exact formula that is also short."""
         return self.exact and self.best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]  # type: ignore[union-attr]
 
+    def stalls(self) -> bool:
+        """Whether the last structures explained no more than those before them, which noise alone leaves."""
+        self.progress.append(min((t.unexplained for t in self.reserve), default=math.inf))
+        before = self.progress[: -1 - PATIENCE]
+        return bool(before) and before[-1] < STRUCTURED and self.progress[-1] > 0.9 * before[-1]
+
     # ---- the search ------------------------------------------------------------------------------------------
 
     def run(self) -> Discovered:
@@ -136,7 +145,7 @@ class Discovery:
                 self.peel()
             if sharpened and self.width is None and not self.settled and not self.over:
                 self.split(sharpened[0])
-            if self.settled or self.over:
+            if self.settled or self.over or self.stalls():
                 break
         self.read_reserve()
         best = self.best
@@ -233,9 +242,9 @@ class Discovery:
         self.reserve.sort(key=lambda t: t.unexplained)
         floor = self.reserve[0].unexplained if self.reserve else 0.0
         near = [t for t in self.reserve if t.unexplained < 1.2 * floor]
-        near.sort(key=lambda t: t.model.parameter_count())
-        for trial in [*near, *(t for t in self.reserve if t not in near)]:
-            if self.exact or (self.found and (self.over or trial.unexplained > WORTH_READING)):
+        near.sort(key=lambda t: (t.structure.name != "sum", t.model.active_edges(), OUTERS.index(t.outer)))
+        for trial in near[:MOST_READ] or self.reserve[:1]:
+            if self.exact or (self.found and self.over):
                 break
             self.read(trial)
 

@@ -6,6 +6,7 @@ knots go on evenly for k more intervals a side, and the spline itself goes on as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor
 
 GAPS = 3  # how far a grid reaches beyond the rows: as far as this many rows lie apart there
-BLOCK = 131_072  # basis values in one block
-FEWEST_ROWS = 256  # in a block where there are as many: with fewer, matrix products lose their pace
+BLOCK = 2**18  # basis values in one block
+FEWEST_ROWS = 1024  # in a block where there are as many: with fewer, matrix products lose their pace
 MOST_KEPT = 2**24  # basis values that a layer keeps for its backward pass
 
 
@@ -227,6 +228,7 @@ def blocks(rows: int, inputs: int, size: int) -> Iterator[tuple[slice, slice]]:
     `size` numbers are laid out for every value. Whole rows, unless that leaves too few of them for a matrix product.
     """
     height = max(BLOCK // (inputs * size), FEWEST_ROWS)
+    height = max(1, math.ceil(rows / math.ceil(max(rows, 1) / height)))  # all alike: a small rest costs as many calls
     width = max(1, min(inputs, BLOCK // (min(height, rows) * size))) if rows else inputs
     for top in range(0, rows, height):
         for left in range(0, inputs, width):

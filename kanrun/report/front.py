@@ -54,7 +54,7 @@ def draw_front(axes: Axes, formula: Formula) -> None:
     axes.step(*zip(*best, strict=True), where="post", color="0.75", linewidth=1, zorder=1)
     others = [(x, y) for x, y, p in points if not p.chosen]
     if others:
-        axes.scatter(*zip(*others, strict=True), s=28, color=BLUE, linewidths=0, zorder=2)
+        axes.scatter([x for x, _ in others], [y for _, y in others], s=28, color=BLUE, linewidths=0, zorder=2)
     width, decades = max(sizes) - min(sizes), max(errors) / min(errors)
     axes.set_xlim(min(sizes) - max(1.0, 0.08 * width), max(sizes) + max(1.0, 0.08 * width))
     room = max(decades**0.12, 2.0)

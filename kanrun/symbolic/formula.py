@@ -18,9 +18,10 @@ from kanrun.symbolic.compare import is_exact
 from kanrun.symbolic.evaluate import Array, evaluate
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parser import parse_formula
+from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap
-from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, polished
+from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values
 from kanrun.training.objective import loss_value
 
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
@@ -130,10 +131,7 @@ def polish(
     if data.loss != MSE or locked or not loss_of(expressions) > floor:
         return expressions
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    moved = [polished(e, columns, y[:, j]) for j, e in enumerate(expressions)]
-    if not loss_of(moved) < loss_of(expressions):
-        return expressions
-    return snap(moved, loss_of, len(y), floor)
+    return snap([settled(e, columns, y[:, j]) for j, e in enumerate(expressions)], loss_of, len(y), floor)
 
 
 def write_formulas(symbolic: Symbolic, data: Dataset) -> list[Formula]:

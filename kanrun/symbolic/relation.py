@@ -178,8 +178,11 @@ def write_relation(terms: sp.Expr, data: Dataset, real: Tensor) -> Relation:
     def fits(node: sp.Expr, value: sp.Expr) -> bool:
         there, here = evaluate_all([node, value], real, names).T
         finite = torch.isfinite(here)
-        allowed = (1e-4 + 30 * math.sqrt(residual)) * float(there.max() - there.min())
-        return float(finite.double().mean()) >= ON_ROWS and float((there - here)[finite].abs().max()) <= allowed
+        if float(finite.double().mean()) < ON_ROWS:
+            return False
+        allowed = min(1e-4 + 30 * math.sqrt(residual), 0.1) * float(there.max() - there.min())
+        rows = 1.0 if residual < EXACT else 0.95  # with noise a few rows near a turning point miss by more
+        return float((there - here)[finite].abs().quantile(rows)) <= allowed
 
     solutions = {}
     for name in inputs:

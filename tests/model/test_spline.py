@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kanrun.model import spline
+from kanrun.model.layer import BASES
 from tests.helpers import irregular_grid, scipy_basis, uniform_rows
 
 quickly = settings(deadline=None, max_examples=12, derandomize=True)
@@ -340,3 +341,44 @@ def test_many_rows_in_blocks_give_what_few_rows_give() -> None:
         few = spline.basis(part, spline.knots_of(grid, table))
         torch.testing.assert_close(few, values[rows], rtol=0, atol=0)
         torch.testing.assert_close(torch.autograd.grad((few**2).sum(), part)[0], gradient[rows], rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("kept", [0, 10**9], ids=["computed once more", "kept"])
+@pytest.mark.parametrize("block", [1, 100, 10**6])
+@pytest.mark.parametrize("beside", [None, BASES["silu"]], ids=["splines alone", "silu"])
+def test_sums_in_blocks_are_the_matrix_product_with_the_same_gradients(
+    beside: spline.Beside | None, block: int, kept: int, even: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spline, "BLOCK", block)
+    monkeypatch.setattr(spline, "FEWEST_ROWS", 7)
+    monkeypatch.setattr(spline, "MOST_KEPT", kept)
+    low, high = torch.tensor([-1.0, 0.0, 0.5]).double(), torch.tensor([1.0, 2.0, 3.0]).double()
+    grid = spline.uniform_grid(low, high, 6) if even else irregular_grid(6, 3, seed=1)
+    knots = spline.knots_of(grid, spline.span_polynomials(grid, 3))
+    x = points_around(grid, 30, seed=1, margin=0.1).requires_grad_()
+    coef = uniform_rows(4 * 3, 9, seed=2).reshape(4, 3, 9).requires_grad_()
+    scale, bias = (uniform_rows(4, n, seed=3 + n).requires_grad_() for n in (3, 1))
+    weights = uniform_rows(30, 4, seed=9)
+    sums = spline.SplineSums.apply(x, coef, scale, bias[:, 0], knots, beside, spline.input_gradient)
+    expected = torch.einsum("rim,jim->rj", spline.basis(x, knots), coef) + bias[:, 0]
+    if beside:
+        expected = expected + beside.value(x) @ scale.T
+    torch.testing.assert_close(sums, expected, rtol=1e-12, atol=1e-12)
+    given = [x, coef, bias, *([scale] if beside else [])]
+    own = torch.autograd.grad((sums * weights).sum(), given)
+    for ours, theirs in zip(own, torch.autograd.grad((expected * weights).sum(), given), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+
+
+def test_a_value_that_is_not_a_number_spoils_its_own_row_alone() -> None:
+    for grid in both_grids(5, seed=1).split(1):
+        knots = spline.knots_of(grid, spline.span_polynomials(grid, 3))
+        x = points_around(grid, 20, seed=2)
+        before = spline.basis(x, knots)
+        x[4, 0], x[7, 0] = float("nan"), float("inf")
+        after = spline.basis(x, knots)
+        rows = [r for r in range(20) if r not in (4, 7)]
+        torch.testing.assert_close(after[rows], before[rows], rtol=0, atol=0)
+        assert bool(after[4].isnan().any())
+        assert not bool(torch.isfinite(after[7]).all())

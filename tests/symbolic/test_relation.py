@@ -223,6 +223,19 @@ def test_a_relation_with_noise_is_written_with_what_it_leaves() -> None:
     assert float(np.std(left)) < 0.2 * float(x[:, 1].std())
 
 
+@pytest.mark.parametrize("noise", [0.003, 0.01])
+def test_a_relation_of_three_inputs_with_noise_keeps_its_form(noise: float) -> None:
+    x = uniform_rows(500, 4, 6)
+    errors = torch.randn(500, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    x[:, 2] = torch.exp(torch.sin(torch.pi * x[:, 0]) + x[:, 1] ** 2) * (1 + noise * errors)
+    part = Rows(x, torch.ones(500, 1, dtype=x.dtype))
+    data = Dataset("d", part, part, [f"x_{i + 1}" for i in range(4)], ["real"], CLASSIFICATION, MSE)
+    (relation,) = relations(data, [[0, 1, 2]])
+    assert all(text in relation.equation for text in ("sin(pi*x_1)", "x_2**2", "log("))
+    assert set(relation.solutions) == {"x_3"}
+    assert 0.01 * noise**2 < relation.residual < 3 * noise**2
+
+
 def test_the_rounded_equation_says_the_same() -> None:
     data = three("tanh", -1, 1)
     (relation,) = relations(data, [[0, 1, 2]])

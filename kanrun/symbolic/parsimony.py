@@ -1,0 +1,76 @@
+"""Fewer constants for noisy data: one by one they become simple numbers while the others are fitted again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import sympy as sp
+
+from kanrun.symbolic.evaluate import Array, evaluate
+from kanrun.symbolic.snap import is_sound
+from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, of_values, polished
+
+SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
+LARGEST = 20
+
+
+def settled(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
+    """The expression with every decimal a simple number that the rows do not speak against.
+
+    A constant c with standard error s may become v where |c - v| < s * sqrt(ln(rows)), the squared error then grows by
+    less than what a constant costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and
+    the squared error after fitting the others again confirms it.
+    """
+    expression = polished(expression, columns, y)
+    refused: set[tuple[float, sp.Expr]] = set()
+    rows = len(y)
+    while len(constants_of(expression)) <= MOST:
+        before = squares(expression, columns, y)
+        for constant, target in proposals(expression, columns, y):
+            if (float(constant), target) in refused:
+                continue
+            trial = expression.xreplace({constant: target})
+            if not is_sound(trial) or not trial.free_symbols:
+                continue
+            trial = polished(trial, columns, y)
+            if rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
+                expression = trial
+                break
+            refused.add((float(constant), target))
+        else:
+            return expression
+    return expression
+
+
+def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
+    """The squared error over the rows, infinite where the expression is not finite on all of them."""
+    total = float(np.square(evaluate(expression, columns) - y).sum())
+    return total if math.isfinite(total) else math.inf
+
+
+def proposals(expression: sp.Expr, columns: Columns, y: Array) -> list[tuple[sp.Float, sp.Expr]]:
+    """Constants and simple numbers for them, what drops a constant first, then the least unlikely."""
+    limit = math.sqrt(math.log(len(y)))
+    found = []
+    for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y), strict=True):
+        for rank, target in enumerate(simple_numbers(constant)):
+            error = constant.standard_error
+            distance = abs(constant.value - float(target)) / error if error else 0.0
+            if distance < limit:
+                found.append((target != 0, rank, distance, symbol, target))
+    return [(symbol, target) for _, _, _, symbol, target in sorted(found, key=lambda f: f[:3])]
+
+
+def simple_numbers(constant: Constant) -> Iterator[sp.Expr]:
+    """Simple numbers that the constant may stand for: 0, whole ones, halves, multiples of pi."""
+    value, error = constant.value, constant.standard_error
+    yield sp.Integer(0)
+    if error is None:
+        yield sp.Integer(1 if value > 0 else -1)
+        return
+    for unit in (sp.Integer(1), sp.Rational(1, 2), sp.pi / 2, sp.Rational(1, 4)):
+        count = round(value / float(unit))
+        if count and abs(count) <= LARGEST and error < SURE * float(unit):
+            yield count * unit
