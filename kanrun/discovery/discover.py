@@ -13,8 +13,8 @@ from torch import Tensor
 from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
 from kanrun.discovery.outer import OUTERS, Outer
-from kanrun.discovery.peel import exponents, with_last, with_powers
-from kanrun.discovery.structures import Structure, grouped, structures
+from kanrun.discovery.peel import exponents, exponents_of, with_last, with_powers
+from kanrun.discovery.structures import KINDS, Structure, grouped, structures
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.stages import MOST_ROWS, prune
@@ -25,7 +25,8 @@ from kanrun.training.least_squares import levenberg_marquardt
 
 PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
-SPLIT_SHARP = 1e-6  # the same for groups of inputs, of which it is known that they do not interact
+SPLIT_SHARP = 1e-5  # the same for groups of inputs, of which it is known that they do not interact
+READING = 0.1  # part of the time that one network may take to be read
 MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
 MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
@@ -75,6 +76,7 @@ class Discovery:
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
+    peeled: list[dict[int, float]] = field(default_factory=list)
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
     result: Discovered | None = None
@@ -141,10 +143,12 @@ class Discovery:
             return self.result
         for number, structure in enumerate(structures(self.x.shape[1], self.x.dtype, self.width)):
             sharpened = self.look_at(structure)
-            if not self.exact and number == 0 and self.x.shape[1] > 1 and self.width is None:
-                self.peel()
-            if sharpened and self.width is None and not self.settled and not self.over:
-                self.split(sharpened[0])
+            if self.width is None and self.x.shape[1] > 1 and not self.settled and not self.over:
+                if number == 0:
+                    self.peel(exponents(self.x, self.y[:, 0], self.seed))
+                if sharpened and sharpened[0].unexplained < PROMISING:
+                    self.peel(exponents_of(self.predicted(sharpened[0]), self.x))
+                    self.split(sharpened[0])
             if self.settled or self.over or self.stalls():
                 break
         self.read_reserve()
@@ -232,9 +236,11 @@ class Discovery:
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
         pruned = prune(spline, rows_only(self.x, self.y), PruneConfig())
+        end = min(self.deadline, time.perf_counter() + READING * self.seconds)
         symbolic = symbolify(
-            pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance, over=lambda: self.over
-        )
+            pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
+            over=lambda: time.perf_counter() > end,
+        )  # fmt: skip
         self.found.append(Discovered(spline, pruned, symbolic))
 
     def read_reserve(self) -> None:
@@ -250,9 +256,11 @@ class Discovery:
 
     # ---- divide and conquer ----------------------------------------------------------------------------------
 
-    def peel(self) -> None:
+    def peel(self, powers: dict[int, float]) -> None:
         """Divides by powers of inputs that are factors of y, and explains the rest with fewer inputs."""
-        powers = exponents(self.x, self.y[:, 0], self.seed)
+        if self.settled or self.over or powers in self.peeled:
+            return
+        self.peeled.append(powers)
         inputs = [i for i in range(self.x.shape[1]) if i not in powers]
         if not powers or not inputs:
             return
@@ -270,7 +278,7 @@ class Discovery:
 
     def split(self, trial: Trial) -> None:
         """Tries sums over groups of inputs that do not interact, under every last function, as `trial` shows them."""
-        if trial.unexplained > PROMISING or self.x.shape[1] < 3:
+        if self.x.shape[1] < 3:
             return
         threshold = max(INTERACTS, 30 * trial.unexplained)
         surrogate = self.predicted(trial)
@@ -281,8 +289,8 @@ class Discovery:
             if len(groups) == 1 or (outer.name, str(groups)) in self.groups_tried:
                 continue
             self.groups_tried.add((outer.name, str(groups)))
-            for product in (False, True):
-                found = self.coarse(grouped(self.x.shape[1], groups, self.x.dtype, product), outer)
+            for kind in KINDS if any(len(g) > 1 for g in groups) else KINDS[:1]:
+                found = self.coarse(grouped(self.x.shape[1], groups, self.x.dtype, kind), outer)
                 if found is None or found.unexplained > PROMISING or self.settled or self.over:
                     continue
                 sharp = self.sharpened(found)

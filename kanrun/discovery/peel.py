@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,27 @@ def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
         rest = float(((v - p * u) ** 2).mean() / (v**2).mean().clamp(min=1e-300))
         nearest = round(2 * p) / 2
         if nearest and abs(p - nearest) < NEAR * max(1.0, abs(p)) and rest < STRAIGHT:
+            found[i] = nearest
+    return found
+
+
+def exponents_of(f: Callable[[Tensor], Tensor], x: Tensor) -> dict[int, float]:
+    """Inputs that `f`, a function of rows, has as a factor x_i^p: f then grows by (x_i'/x_i)^p where only x_i moves."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).to(x.device)
+    base, found = f(x)[:, 0], {}
+    for i in range(x.shape[1]):
+        if float(x[:, i].amin()) <= 0:
+            continue
+        moved = x.clone()
+        moved[:, i] = x[order, i]
+        growth, steps = f(moved)[:, 0] / base, (moved[:, i] / x[:, i]).log()
+        rows = (base.abs() > base.abs().median()) & (steps.abs() > 0.1) & torch.isfinite(growth) & (growth > 0)
+        if int(rows.sum()) < 10:
+            continue
+        ratio = growth[rows].log() / steps[rows]
+        p = float(ratio.median())
+        nearest = round(2 * p) / 2
+        if nearest and abs(p - nearest) < NEAR and float((ratio - p).abs().quantile(0.9)) < NEAR:
             found[i] = nearest
     return found
 

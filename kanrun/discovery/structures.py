@@ -50,6 +50,7 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
 
     yield Structure("sum", lambda seed: kan([n, 1], seed), 1)
     if n < 2:
+        yield Structure("product", lambda seed: with_linear_output(kan([n, [0, 1], 1], seed)))
         yield Structure("function of a function", lambda seed: kan([n, 1, 1], seed), 4)
         yield Structure("two functions of functions", lambda seed: kan([n, 2, 1], seed), 4)
         return
@@ -67,15 +68,32 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
     yield Structure("sum and product", lambda seed: with_linear_output(kan([n, [1, 1], 1], seed)))
     yield Structure("sum and function of a sum", lambda seed: with_linear_output(kan([n, 2, 1], seed), [0]))
     yield Structure("function of a sum", lambda seed: kan([n, 1, 1], seed), 4)
+    yield Structure("function of a product", lambda seed: kan([n, [0, 1], 1], seed), 4)
     yield Structure("two products", lambda seed: with_linear_output(kan([n, [0, 2], 1], seed)))
     yield Structure("functions of two sums", lambda seed: kan([n, 2, 1], seed), 4)
     yield Structure("product of products", lambda seed: with_linear_output(kan([n, [0, 2], [0, 1], 1], seed)))
     yield Structure("sum and two products", lambda seed: with_linear_output(kan([n, [1, 2], 1], seed)))
+    yield Structure("sum and product of three", lambda seed: sum_and_triple(kan([n, [2, 1], [1, 1], 1], seed)), 4)
     yield Structure("functions of three sums", lambda seed: kan([n, 3, 1], seed), 4)
 
 
-def grouped(n: int, groups: list[list[int]], dtype: torch.dtype, product: bool) -> Structure:
-    """A sum over groups of inputs: single inputs by a function, others by a function of their sum or a product."""
+def sum_and_triple(model: KAN) -> KAN:
+    """A sum, plus the product of another sum and a product: layers [2 sums, 1 product], [1 sum, 1 product], 1."""
+    for sub, node in ((0, 0), (1, 1), (2, 2)):
+        for i in range(3):
+            if i == node:
+                model.fix(1, i, sub, "x")
+            else:
+                model.layers[1].remove(sub, i)
+    return with_linear_output(model)
+
+
+KINDS = ("functions of sums", "products", "functions of products")
+
+
+def grouped(n: int, groups: list[list[int]], dtype: torch.dtype, kind: str) -> Structure:
+    """A sum over groups of inputs: single inputs by a function, larger ones as `kind`, one of KINDS, says."""
+    product = kind != KINDS[0]
     single = [i for g in groups if len(g) == 1 for i in g]
     larger = [g for g in groups if len(g) > 1]
     sums, products = (bool(single), len(larger)) if product else (bool(single) + len(larger), 0)
@@ -90,7 +108,6 @@ def grouped(n: int, groups: list[list[int]], dtype: torch.dtype, product: bool) 
             for factor in range(2) if product else (0,):
                 sub = first + (2 * number + factor if product else number)
                 only(model, sub, set(group))
-        return with_linear_output(model, None if product else list(range(first)))
+        return with_linear_output(model, None if kind == "products" else list(range(first)))
 
-    kind = "products" if product else "functions of sums"
     return Structure(f"{kind} over groups {larger}", build, 6)

@@ -109,6 +109,7 @@ class Search:
     loss: str
     functions: list[Function]
     enough: float
+    over: Callable[[], bool] = lambda: False
     tried: list[Symbolic] = field(default_factory=list)
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
@@ -145,7 +146,7 @@ class Search:
                 put(first, edge, likely[edge][rank])
             trial = self.polish(first, steps if best is None else steps // 3)
             best = trial if best is None or trial.bits < best.bits else best
-            if best.loss <= self.enough:
+            if best.loss <= self.enough or self.over():
                 break
         assert best is not None
         return self.polish(best.model, steps)
@@ -162,7 +163,7 @@ class Search:
                 trial = self.polish(trial.model, steps // 3)
             if trial.bits < best.bits:
                 best = self.polish(trial.model, steps)
-            if best.loss <= self.enough:
+            if best.loss <= self.enough or self.over():
                 break
         return best
 
@@ -178,7 +179,7 @@ def symbolify(
     most `rounds` rounds, until none does or the loss is at most `enough` or time is `over`.
     """
     edges = spline_edges(model)
-    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough)
+    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, over)
     if not edges:
         return search.polish(model.clone(), steps)
     candidates = dict(zip(edges, search.candidates(model, edges), strict=True))
