@@ -10,7 +10,7 @@ import sympy as sp
 
 from kanrun.symbolic.evaluate import Array, evaluate
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, of_values, polished
+from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished
 
 SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
 LARGEST = 20
@@ -28,6 +28,8 @@ def settled(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
     rows = len(y)
     while len(constants_of(expression)) <= MOST:
         before = squares(expression, columns, y)
+        if is_rounding(before, y):
+            return expression
         for constant, target in proposals(expression, columns, y):
             if (float(constant), target) in refused:
                 continue

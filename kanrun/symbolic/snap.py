@@ -100,10 +100,13 @@ def shortest(expression: sp.Expr) -> sp.Expr:
 
 
 def expanded(expression: sp.Expr) -> sp.Expr:
-    """The expression multiplied out, without terms that only rounding has left."""
-    powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add]
-    if sp.count_ops(expression) > 100 or any(not n.is_Integer or abs(n) > 4 for n in powers) or len(powers) > 4:
+    """The expression multiplied out, inside functions and roots too, without terms that only rounding has left."""
+    powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add and p.exp.is_Integer]
+    if sp.count_ops(expression) > 150 or any(abs(n) > 4 for n in powers) or len(powers) > 6:
         return expression
-    terms = sp.Add.make_args(sp.expand(expression))
-    largest = max(abs(float(t.as_coeff_Mul()[0])) for t in terms)
-    return sp.Add(*[t for t in terms if abs(float(t.as_coeff_Mul()[0])) > 1e-9 * largest])
+
+    def without_rounding(total: sp.Expr) -> sp.Expr:
+        sizes = {term: abs(float(term.as_coeff_Mul()[0])) for term in total.args}
+        return sp.Add(*[term for term, size in sizes.items() if size > 1e-9 * max(sizes.values())])
+
+    return sp.expand(expression, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
