@@ -111,10 +111,9 @@ def build_flashkan_uncompiled(shape: Shape) -> Any:
     return build_flashkan(shape)
 
 
-# contestant: (the module that must be installed, what builds it; None where it is not offered)
-CONTESTANTS: dict[str, tuple[str, Callable[[Shape], Any] | None]] = {
+# contestant: (the module that must be installed, what builds it)
+CONTESTANTS: dict[str, tuple[str, Callable[[Shape], Any]]] = {
     "kanrun": ("kanrun", build_kanrun),
-    "kanrun, compiled": ("kanrun", None),  # KAN has no compile yet; its builder goes here
     "MLP": ("torch", build_mlp),
     "pykan": ("kan", build_pykan),
     "pykan.speed()": ("kan", build_pykan_speed),
@@ -134,7 +133,6 @@ def make_step(name: str, shape: Shape) -> Callable[[], float]:
     torch.set_default_dtype(dtype)
     torch.manual_seed(0)
     build = CONTESTANTS[name][1]
-    assert build is not None
     model = build(shape).to(dtype)
     x = 2 * torch.rand(shape.rows, shape.width[0]) - 1
     y = torch.rand(shape.rows, shape.width[-1])
@@ -284,8 +282,7 @@ class Worker:
 
 def missing(name: str) -> str:
     """Why a contestant does not take part; empty where it does."""
-    module, build = CONTESTANTS[name]
-    return "not installed" if find_spec(module) is None else "" if build else "not offered yet"
+    return "" if find_spec(CONTESTANTS[name][0]) else "not installed"
 
 
 def time_steps(shape: Shape, threads: int, rounds: int, turn: float) -> tuple[dict[str, list[float]], dict[str, str]]:
