@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-PICTURES = ("network_trained", "network_pruned", "network_symbolic", "history", "predictions")
+PICTURES = ("network_trained", "network_pruned", "network_symbolic", "history", "front", "predictions")
 HISTORY = [
     "stage", "step", "train_loss", "test_loss", "regularization", "seconds", "validation_loss", "grid", "attempt",
 ]  # fmt: skip
@@ -23,7 +23,7 @@ METRICS = {
 STAGE = {
     "name", "seconds", "cpu_seconds", "parameters", "width", "active_edges", "active_inputs", "train", "test",
 }  # fmt: skip
-FORMULA = {"output", "expression", "rounded", "latex", "complexity", "test", "exact", "front"}
+FORMULA = {"output", "expression", "rounded", "latex", "complexity", "test", "exact", "front", "constants", "reason"}
 
 
 def violations(
@@ -168,8 +168,13 @@ def formula_violations(folder: Path) -> Iterator[str]:
         if not formula["front"]:
             yield f"the front of {formula['output']} is empty"
         for point in formula["front"]:
-            if not {"complexity", "error", "expression"} <= point.keys():
+            if not {"complexity", "error", "expression", "chosen"} <= point.keys():
                 yield f"a point of the front has only {sorted(point)}"
+        if [p["expression"] for p in formula["front"] if p.get("chosen")] != [formula["expression"]]:
+            yield f"the chosen point of {formula['output']} is not its formula"
+        for constant in formula["constants"]:
+            if constant.keys() != {"value", "standard_error"} or (constant["standard_error"] or 0) < 0:
+                yield f"a constant of {formula['output']} is {constant}"
     text = (folder / "formula.txt").read_text(encoding="utf-8").splitlines()
     for formula in formulas:
         if sum(line.startswith(f"{formula['output']} = ") for line in text) != 1:

@@ -92,6 +92,12 @@ IN_THE_RUN = {
     "grid out of range": (["model.grid=0"], "model.grid=0", "1 to 1000"),
     "order out of range": (["model.k=6"], "model.k=6", "0 to 5"),
     "negative rows": (["dataset.n_train=-5"], "dataset.n_train=-5", "2 to 10000000"),
+    "classes for a search": (["dataset=moons", "search=discover"], "search.seconds=20.0", "search=none"),
+    "several outputs for a search": (
+        ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "search.seconds=5.0", "one output"
+    ),
+    "negative time": (["search.seconds=-1"], "search.seconds=-1.0", "0 to 1000000"),
+    "unknown way to compile": (["compile=maybe"], "compile=maybe", "auto, true, false"),
     "unknown dtype": (["dtype=float16"], "dtype=float16", "float64, float32"),
     "width too wide at the inputs": (["model.width=[3,1]"], "model.width=[3,1]", "2 inputs"),
     "width too wide at the outputs": (["model.width=[2,5,2]"], "model.width=[2,5,2]", "1 output"),
@@ -195,10 +201,11 @@ def test_a_key_of_another_option_is_explained_though_the_option_was_not_typed(
 
 
 def test_mistakes_of_all_kinds_are_reported_at_once_a_line_each(kanrun: Call, tmp_path: Path) -> None:
-    status, _, lines = kanrun("model.k=9", "+model.widht=3", "seed=-1", "dtype=half", "prune.enabled=perhaps")
+    wrong = ["model.k=9", "+model.widht=3", "seed=-1", "dtype=half", "prune.enabled=perhaps", "compile=maybe"]
+    status, _, lines = kanrun(*wrong)
     assert status == 1
     assert sorted(line.partition(": ")[2].partition("=")[0] for line in lines) == [
-        "dtype", "model.k", "model.widht", "prune.enabled", "seed"
+        "compile", "dtype", "model.k", "model.widht", "prune.enabled", "seed"
     ]  # fmt: skip
     assert all(line.startswith("kanrun: ") for line in lines)
     [folder] = run_folders(tmp_path)
@@ -441,6 +448,24 @@ def test_the_whole_config_can_be_shown_without_a_run(kanrun: Call, tmp_path: Pat
 
 
 # ---- the installed command -----------------------------------------------------------------------------------------
+
+
+def test_the_installed_command_finds_a_formula_without_being_told_a_network(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            COMMAND, "experiment=discover", "dataset.formula=x_1/sqrt(x_2)", "dataset.domain=[1,3]",
+            "dataset.n_train=200", "dataset.n_test=100", "search.seconds=10", "hydra.run.dir=found",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = tmp_path / "found"
+    assert violations(folder, stages=("train", "prune", "symbolic")) == []
+    [formula] = read_json(folder / "formula.json")
+    assert (formula["expression"], formula["exact"]) == ("x_1/sqrt(x_2)", True)
+    assert "x_1/sqrt(x_2)" in done.stdout
+    saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    assert saved["search"] == {"name": "discover", "seconds": 10.0}
 
 
 @pytest.mark.parametrize(

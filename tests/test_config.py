@@ -35,6 +35,7 @@ DEPARTURES = {
     ("regularization", "sparse"): {"lamb"},
     ("prune", "none"): {"enabled"},
     ("symbolic", "none"): {"enabled"},
+    ("search", "discover"): {"seconds"},
     ("plots", "none"): {"enabled"},
 }
 
@@ -60,7 +61,7 @@ def test_the_option_files_are_those_that_the_classes_know() -> None:
     on_disk = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*.yaml")}
     expected = {f"{group}/{option}.yaml" for group, option in OPTIONS} | {"config.yaml"}
     assert {p for p in on_disk if not p.startswith("experiment/")} == expected
-    assert len(EXPERIMENTS) == 6
+    assert len(EXPERIMENTS) == 8
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -115,8 +116,8 @@ def test_two_configs_share_no_lists() -> None:
 def test_every_experiment_composes_and_is_allowed(name: str) -> None:
     config = read_config(composed(f"experiment={name}"))
     data = build_dataset(config, torch.float64, torch.device("cpu"))
-    assert config.model.width is not None
-    assert config.model.width[0] == data.train.x.shape[1]
+    assert network_width(config, data)[0] == data.train.x.shape[1]
+    assert (config.model.width is None) == (config.search.seconds > 0)  # what searches needs none
     assert read_config(asdict(config)) == config
 
 
@@ -201,5 +202,6 @@ def test_the_example_on_top_of_every_file_is_a_command_that_works(file: str) -> 
         assert getattr(config, group).name == option
         assert any(a == f"{group}={option}" or a.startswith(f"{group}.") for a in arguments)
     else:
-        assert arguments == [f"experiment={option}"]
+        assert arguments[0] == f"experiment={option}"
+        assert len(arguments) == 1 or option == "discover"  # which finds any formula
     build_dataset(config, torch.float64, torch.device("cpu"))

@@ -25,6 +25,7 @@ EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
     "contrastive": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
     "contrastive_all": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
     "contrastive_wide": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
+    "discover": ("regression", "rmse", ["x_1", "x_2"]),
     "hello": ("regression", "rmse", ["x_1", "x_2"]),
     "moons_classes": ("classification", "cross_entropy", ["x_1", "x_2"]),
     "moons_regression": ("classification", "mse", ["x_1", "x_2"]),
@@ -44,6 +45,8 @@ def saved_config(folder: Path) -> dict[str, Any]:
 def expected_stages(config: dict[str, Any]) -> tuple[str, ...]:
     if config["model"]["name"] == "mlp":
         return ("train",)
+    if config["search"]["seconds"]:
+        return ("train", "prune", "symbolic")
     pruned = ("prune", "refit") if config["prune"]["enabled"] else ()
     return ("train", *pruned, *(("symbolic",) if config["symbolic"]["enabled"] else ()))
 
@@ -77,16 +80,17 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_runs_when_made_small(tmp_path: Path, name: str) -> None:
     task, score, inputs = EXPERIMENTS[name]
-    config = composed(f"experiment={name}", *SMALL, "plots=none")
+    own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
+    config = composed(f"experiment={name}", *SMALL, *own, "plots=none")
     metrics = run(config, tmp_path, quiet=True)
     more = ("relations",) if name == "contrastive_all" else ()
-    assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", *more), pictures=False) == []
+    assert violations(tmp_path, stages=(*expected_stages(config), *more), pictures=False) == []
     assert metrics["task"] == task
     assert score in metrics["final"]
     assert metrics["seed"] == config["seed"]
     assert metrics["stages"][0]["active_inputs"] == inputs
     formulas = read_json(tmp_path / "formula.json")
-    assert len(formulas) == config["model"]["width"][-1]
+    assert len(formulas) == (config["model"]["width"] or [1])[-1]
     assert [f["exact"] is None for f in formulas] == [task == "classification"] * len(formulas)
     assert ("related_inputs" in metrics) == name.startswith("contrastive")
 
@@ -112,6 +116,24 @@ def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
     assert last["accuracy"] <= last["beyond"]
     text = (tmp_path / "formula.txt").read_text(encoding="utf-8").splitlines()
     assert {"relation: x_4 - x_5**3 = 0 (exact)", "  x_4 = x_5**3", "  x_3 = exp(x_2**2 + sin(pi*x_1))"} <= set(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["dataset.formula=x_1*sin(x_2)", "dataset.domain=[-1,2]"],
+        ["dataset.formula=exp(sin(pi*x_1)+x_2**2)"],  # more than one network is looked at more closely
+        ["dataset.formula=sin(x_1*x_2)+exp(x_1)", "dataset.domain=[-1,3]", "search.seconds=0.01"],  # none is
+        ["dataset.formula=sqrt(x_1)", "dataset.domain=[0,1]"],  # some have no value at some test rows
+    ],
+    ids=["one trial", "trials", "no time", "border"],
+)
+def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
+    small = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
+    metrics = run(composed("experiment=discover", *small, *settings, "plots=none"), tmp_path, quiet=True)
+    assert violations(tmp_path, stages=("train", "prune", "symbolic"), pictures=False) == []
+    assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]
+    assert load_run(tmp_path).model.is_symbolic()
 
 
 def test_hello_finds_its_formula_exactly(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def history(folder: Path) -> list[dict[str, str]]:
 # ---- the contract --------------------------------------------------------------------------------------------------
 
 
-def test_a_run_keeps_the_contract_with_all_ten_pictures(whole: Path) -> None:
+def test_a_run_keeps_the_contract_with_all_twelve_pictures(whole: Path) -> None:
     assert violations(whole) == []
-    assert len(list((whole / "plots").iterdir())) == 10
+    assert len(list((whole / "plots").iterdir())) == 12
 
 
 def change_json(name: str, change: Callable[[Any], object]) -> Callable[[Path], object]:

@@ -47,6 +47,7 @@ def draw_front(axes: Axes, formula: Formula) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.yaxis.set_minor_locator(NullLocator())
     if not points:
+        axes.set(xticks=[], yticks=[])
         axes.text(0.5, 0.5, "no finite test error", transform=axes.transAxes, ha="center")
         return
     sizes, errors = [x for x, _, _ in points], [y for _, y, _ in points]
@@ -57,7 +58,7 @@ def draw_front(axes: Axes, formula: Formula) -> None:
         axes.scatter([x for x, _ in others], [y for _, y in others], s=28, color=BLUE, linewidths=0, zorder=2)
     width, decades = max(sizes) - min(sizes), max(errors) / min(errors)
     axes.set_xlim(min(sizes) - max(1.0, 0.08 * width), max(sizes) + max(1.0, 0.08 * width))
-    room = max(decades**0.12, 2.0)
+    room = max(decades**0.12, 3.5)  # more than a decade in all, so that a power of ten is on the axis
     axes.set_ylim(min(errors) / room, max(errors) * room)
     for x, y, point in points:
         if point.chosen:

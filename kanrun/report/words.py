@@ -18,7 +18,10 @@ def constants_line(output: str, constants: list[Constant]) -> str | None:
 
 
 def with_error(constant: Constant) -> str:
-    """2.013 ± 0.004: the error to one digit (two after a leading 1), the value to the same place."""
+    """2.013 ± 0.004: the error to one digit (two after a leading 1), the value to the same place.
+
+    A value below its error still has up to two digits.
+    """
     value, error = constant.value, constant.standard_error
     if error is None:
         return f"{value:.4g} (not determined)"
@@ -26,6 +29,8 @@ def with_error(constant: Constant) -> str:
         return f"{value:.4g}"
     first = f"{error:.1e}"
     places = -int(first.split("e")[1]) + (first[0] == "1")
+    if value:
+        places = max(places, min(places + 1, 1 - math.floor(math.log10(abs(value)))))
     exponent = math.floor(math.log10(max(abs(value), error)))
     if -4 <= exponent < 6:
         shown = round(value, places), round(error, places)
@@ -49,7 +54,7 @@ def front_lines(formula: Formula, loss: str) -> list[str]:
     if len(formula.front) < 2:
         return []
     title = "test MSE" if loss == "mse" else "test entropy"
-    lines = [f"front of {formula.output}; * is the {formula.reason}", f"  complexity  {title:<12}  formula"]
+    lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
         error = "-" if point.error is None else f"{point.error:.3g}"
         text = point.rounded or point.expression

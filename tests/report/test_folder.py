@@ -61,7 +61,8 @@ def test_formulas_leave_four_files(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {f"formula.{e}" for e in ("json", "txt", "tex", "py")}
     entries = json.loads((tmp_path / "formula.json").read_text())
     assert [e["output"] for e in entries] == ["y_1", "y_2"]
-    assert entries[0]["front"] == [{"complexity": 3, "error": None, "expression": "x_1**2"}]
+    point = {"complexity": 3, "error": None, "expression": "x_1**2", "rounded": "", "chosen": False}
+    assert entries[0]["front"] == [point]
     assert "relation" not in entries[0]
     assert (tmp_path / "formula.txt").read_text() == "y_1 = x_1**2\ny_2 = x_1**2\n"
 
@@ -90,7 +91,7 @@ def test_there_is_a_picture_of_every_network_that_there_was(tmp_path: Path, stag
     model.fix(0, 1, 0, "x")
     history = [Record("train", 0, 0.5, 0.25, 0.0, 0.1)]
     write_plots(tmp_path, planted(), dict.fromkeys(stages, model), history, [formula()], 3.0)
-    names = {*(f"network_{d}" for d in drawn), "history", "predictions"}
+    names = {*(f"network_{d}" for d in drawn), "history", "front", "predictions"}
     assert {p.name for p in (tmp_path / "plots").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
 
 
