@@ -41,7 +41,8 @@ def draw_front(axes: Axes, formula: Formula) -> None:
     points = [(p.complexity, max(p.error, LOSS_FLOOR), p) for p in formula.front if p.error is not None]
     chosen = next((p for p in formula.front if p.chosen), None)
     text = formula.rounded if chosen is None else chosen.rounded or chosen.expression
-    title = f"{shortened(formula.output)} = {shortened(text, 40)}\n{formula.reason}"
+    output = shortened(formula.output)
+    title = f"{output} = {shortened(text, 46 - len(output))}\n{formula.reason}"
     axes.set_title(title, parse_math=False, fontsize=9)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))

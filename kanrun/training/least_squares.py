@@ -67,6 +67,7 @@ class LevenbergMarquardt:
         self.scale = torch.zeros_like(self.vector)
         self.damping, self.growth = 1e-3, 2.0
         self.idle = self.accepted = 0
+        self.known: tuple[Objective, float] | None = None  # what the network as it stands was last found to be worth
         self.finished = len(self.vector) == 0
 
     def value(self, objective: Objective) -> float:
@@ -90,7 +91,7 @@ class LevenbergMarquardt:
 
     def step(self, objective: Objective) -> None:
         """One accepted step, or none where ten trials with growing damping were no better."""
-        before = self.value(objective)
+        before = self.known[1] if self.known and self.known[0] == objective else self.value(objective)
         if self.finished or not math.isfinite(before):
             self.finished = True
             return
@@ -110,6 +111,7 @@ class LevenbergMarquardt:
                     self.damping = max(self.damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), 1e-15)
                     self.growth = 2.0
                     self.vector, self.accepted = self.vector + step, self.accepted + 1
+                    self.known = (objective, reached)
                     self.idle = self.idle + 1 if before - reached < self.tolerance * before else 0
                     self.finished = self.idle >= 3
                     return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from kanrun.config import OptimizerConfig
 from kanrun.data.dataset import MSE, Dataset, Rows
@@ -77,10 +78,18 @@ def train(
     scores: list[float] = []
     messages: list[str] = []
 
-    def total(at: Objective) -> float:
+    def parts(at: Objective) -> tuple[float, float]:
         with torch.no_grad():
             loss, penalty = at.parts(model, x, y)
-        return float(loss + penalty)
+        return float(loss), float(penalty)
+
+    def restore(state: tuple[Network, Tensor]) -> None:
+        model.become(state[0])
+        model.set_vector(state[1])
+
+    def loss_on(rows: Rows) -> float:
+        with torch.no_grad():
+            return float(objective.parts(model, rows.x, rows.y, penalized=False)[0])
 
     def weighted(step: int) -> Objective:
         grown = min(1.0, (step + 1) / (warmup * steps)) if warmup > 0 else 1.0
@@ -88,7 +97,8 @@ def train(
 
     constant = constant_loss(data)
     learned = constant == 0
-    good = model.clone()
+    # A state is the network as it was when its grids were last changed, and the entries trained since.
+    good = (model.clone(), model.get_vector())
     best_state, best = good, math.inf
     stepper, undone, idle, arrived = None, 0, 0, False
     compiler = Compiler(model, optimizer)
@@ -97,36 +107,37 @@ def train(
         follows = step <= optimizer.grid_update_until
         if follows and (step % optimizer.grid_update_every == 0 or (stepper is not None and stepper.finished)):
             model.fit_grids(x)
-            if math.isfinite(total(now)):
-                good = model.clone()
+            if math.isfinite(sum(parts(now))):
+                good = (model.clone(), model.get_vector())
             else:
-                model.become(good)
+                restore(good)
                 messages.append(f"{stage}: the grid update at step {step} was not finite and was undone")
             stepper = None
         if stepper is None:
             stepper = make_stepper(model, x, y, optimizer, generator)
         compiler.step(stepper, now, steps - step - 1)
-        reached = total(now)
-        if math.isfinite(reached):
-            good, undone = model.clone(), 0
+        loss, penalty = parts(now)
+        if math.isfinite(loss + penalty):
+            good, undone = (good[0], model.get_vector()), 0
         else:
-            model.become(good)
+            restore(good)
             stepper, undone = None, undone + 1
             messages.append(f"{stage}: step {step} was not finite and was undone")
-            reached = total(now)
+            loss, penalty = parts(now)
         grows = now.penalty.lamb != weighted(step + 1).penalty.lamb
         if now.penalty.lamb != weighted(step - 1).penalty.lamb:
             best = math.inf  # another objective: what was reached before does not count
-        history.append(record(model, data, now, stage, step, time.perf_counter() - begin, attempt))
-        judged = history[-1].validation_loss
-        score = reached if judged is None else judged + history[-1].regularization
+        test, judged = loss_on(data.test), None if data.validation is None else loss_on(data.validation)
+        seconds = time.perf_counter() - begin
+        history.append(Record(stage, step, loss, test, penalty, seconds, judged, model.grid, attempt))
+        score = (loss if judged is None else judged) + penalty
         idle = 0 if score < (1 - 1e-3) * best else idle + 1
         if score <= best:
             best, best_state = score, good
         scores.append(best)
         if on_record:
             on_record(history[-1])
-        learned = learned or history[-1].train_loss < 0.95 * constant
+        learned = learned or loss < 0.95 * constant
         ended = stepper is not None and stepper.finished and not grows and (arrived or not follows)
         arrived = stepper is not None and stepper.finished
         if not learned and (ended or step + 1 >= PATIENCE):
@@ -141,7 +152,7 @@ def train(
             messages.append(f"{stage}: stopped after {undone} steps in a row that were not finite")
             break
     compiler.end()
-    model.become(best_state)
+    restore(best_state)
     return Training(model, history, messages, learned, scores)
 
 
@@ -152,25 +163,3 @@ def constant_loss(data: Dataset) -> float:
         return float(y.var(0, correction=0).mean())
     share = torch.bincount(y).double() / len(y)
     return float(-(share * torch.log(share.clamp(min=1e-300))).sum())
-
-
-def record(
-    model: Network,
-    data: Dataset,
-    objective: Objective,
-    stage: str,
-    step: int,
-    seconds: float,
-    attempt: int,
-) -> Record:
-    """The losses of the network as it stands."""
-
-    def loss(rows: Rows) -> float:
-        return float(objective.parts(model, rows.x, rows.y, penalized=False)[0])
-
-    with torch.no_grad():
-        trained, penalty = objective.parts(model, data.train.x, data.train.y)
-        validation = None if data.validation is None else loss(data.validation)
-        return Record(
-            stage, step, float(trained), loss(data.test), float(penalty), seconds, validation, model.grid, attempt
-        )
