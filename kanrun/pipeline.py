@@ -150,9 +150,10 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         at, seconds = search.predicted(trial), time.perf_counter() - begin
         train_loss, test_loss = (float(((at(r.x) - r.y) ** 2).mean()) for r in (data.train, data.test))
         held = trial.unexplained * search.variance
-        step, name = len(progress.history), f"{trial.structure.name} under {trial.outer.name}"
-        progress.history.append(Record("train", step, train_loss, test_loss, 0.0, seconds, held, trial.model.grid))
-        log.info("trial %d: %s leaves %.3g unexplained", step, name, trial.unexplained)
+        number, name = len(progress.history), f"{trial.structure.name} under {trial.outer.name}"
+        losses = (train_loss, test_loss, 0.0, seconds, held)
+        progress.history.append(Record("train", 0, *losses, trial.model.grid, attempt=number))
+        log.info("trial %d: %s leaves %.3g unexplained", number, name, trial.unexplained)
         console.trial(name, trial.unexplained)
 
     def more_relations() -> KAN:

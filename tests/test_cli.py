@@ -92,7 +92,7 @@ IN_THE_RUN = {
     "grid out of range": (["model.grid=0"], "model.grid=0", "1 to 1000"),
     "order out of range": (["model.k=6"], "model.k=6", "0 to 5"),
     "negative rows": (["dataset.n_train=-5"], "dataset.n_train=-5", "2 to 10000000"),
-    "classes for a search": (["dataset=moons", "search=discover"], "search.seconds=20.0", "search=none"),
+    "classes for a search": (["dataset=moons", "search=discover"], "search.seconds=60.0", "search=none"),
     "several outputs for a search": (
         ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "search.seconds=5.0", "one output"
     ),

@@ -121,12 +121,12 @@ def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        ["dataset.formula=x_1*sin(x_2)", "dataset.domain=[-1,2]"],
-        ["dataset.formula=exp(sin(pi*x_1)+x_2**2)"],  # more than one network is looked at more closely
-        ["dataset.formula=sin(x_1*x_2)+exp(x_1)", "dataset.domain=[-1,3]", "search.seconds=0.01"],  # none is
-        ["dataset.formula=sqrt(x_1)", "dataset.domain=[0,1]"],  # some have no value at some test rows
+        ["dataset.formula='x_1*sin(x_2)'", "dataset.domain=[-1,2]"],
+        ["dataset.formula='exp(sin(pi*x_1)+x_2**2)'"],  # more than one network is looked at more closely
+        ["dataset.formula='sin(x_1*x_2)+exp(x_1)'", "dataset.domain=[-1,3]", "search.seconds=0.01"],  # none is
+        ["dataset.formula='sqrt(x_1)'", "dataset.domain=[0,1]", "dataset.n_train=20"],  # no value at some test rows
     ],
-    ids=["one trial", "trials", "no time", "border"],
+    ids=["few trials", "trials", "no time", "border"],
 )
 def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
     small = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
@@ -24,13 +24,18 @@ from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 
 PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
+ROUGH = 5e-2  # the same where splines follow splines, which take finer grids to show what they can
+PROMISING_PLAIN = 1e-4  # with which such a one needs no other beginning
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
-SPLIT_SHARP = 1e-5  # the same for groups of inputs, of which it is known that they do not interact
-READING = 0.1  # part of the time that one network may take to be read
+READ_AT_ONCE = 1e-4  # unexplained part with which a network is read before others are looked at
+LEAST = 1.0  # seconds that reading a network may take in any case
+QUICK, READING = 0.025, 0.1  # part of the time that one network may take to be read, at once and at the end
 MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
 MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
-PATIENCE, STRUCTURED = 3, 3e-3  # structures without a gain, once this little is unexplained, that end a search
+# Structures that leave equally much unexplained, and little, before that is taken for noise.
+AGREEING, ALIKE, STRUCTURED = 4, 1.25, 3e-2
+MORE_ROUNDS = 3  # further beginnings of what may be stuck, where nothing is exact and no noise is seen
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
@@ -75,7 +80,6 @@ class Discovery:
     on_trial: Callable[[Trial], None] | None = None
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
-    progress: list[float] = field(default_factory=list)
     peeled: list[dict[int, float]] = field(default_factory=list)
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
@@ -127,10 +131,10 @@ class Discovery:
         return self.exact and self.best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]  # type: ignore[union-attr]
 
     def stalls(self) -> bool:
-        """Whether the last structures explained no more than those before them, which noise alone leaves."""
-        self.progress.append(min((t.unexplained for t in self.reserve), default=math.inf))
-        before = self.progress[: -1 - PATIENCE]
-        return bool(before) and before[-1] < STRUCTURED and self.progress[-1] > 0.9 * before[-1]
+        """Whether several structures explain equally much and no more, which noise alone leaves."""
+        floor = min((t.unexplained for t in self.reserve), default=math.inf)
+        alike = {t.structure.name for t in self.reserve if t.unexplained < ALIKE * floor}
+        return floor < STRUCTURED and len(alike) >= AGREEING
 
     # ---- the search ------------------------------------------------------------------------------------------
 
@@ -141,6 +145,10 @@ class Discovery:
         """
         if self.result:
             return self.result
+        if self.variance <= torch.finfo(self.y.dtype).eps ** 2 * float((self.y**2).mean()):
+            self.result = self.constant()
+            return self.result
+        noisy = False
         for number, structure in enumerate(structures(self.x.shape[1], self.x.dtype, self.width)):
             sharpened = self.look_at(structure)
             if self.width is None and self.x.shape[1] > 1 and not self.settled and not self.over:
@@ -149,14 +157,27 @@ class Discovery:
                 if sharpened and sharpened[0].unexplained < PROMISING:
                     self.peel(exponents_of(self.predicted(sharpened[0]), self.x))
                     self.split(sharpened[0])
-            if self.settled or self.over or self.stalls():
+            noisy = self.stalls()
+            if self.settled or self.over or noisy:
                 break
+        for _ in range(0 if noisy else MORE_ROUNDS):
+            self.seed += 100_000
+            for structure in structures(self.x.shape[1], self.x.dtype, self.width):
+                if structure.plain and not self.exact and not self.over:
+                    self.look_at(structure)
         self.read_reserve()
         best = self.best
         assert best is not None
         met = [f.symbolic for f in self.found] + [self.described(m) for f in self.found for m in f.symbolic.front]
         self.result = replace(best, symbolic=replace(best.symbolic, front=pareto(met)))
         return self.result
+
+    def constant(self) -> Discovered:
+        """The formula of targets that are all the same."""
+        model = KAN([self.x.shape[1], 1], grid=1, dtype=self.x.dtype).to(self.x.device)
+        model.layers[0].alive.zero_()
+        model.layers[0].bias = nn.Parameter(self.y.mean(0))
+        return Discovered(model, model, self.described(model))
 
     def described(self, model: KAN) -> Symbolic:
         """A network of functions with its loss."""
@@ -167,45 +188,40 @@ class Discovery:
         """Fits one structure under every last function; sharpens the most promising and reads those that are sharp."""
         trials = []
         for outer in OUTERS:
+            if structure.plain and outer.name != "x":
+                continue
             if outer.allows(self.y) and not (self.over and (self.found or self.reserve)):
-                trial = self.coarse(structure, outer)
-                if trial is not None:
-                    trials.append(trial)
+                trials += self.coarse(structure, outer)[: AT_ONCE if structure.plain else 1]
         trials.sort(key=lambda t: t.unexplained)
         sharpened = []
         for trial in trials[:AT_ONCE]:
-            if trial.unexplained > PROMISING or self.over:
+            if trial.unexplained > (ROUGH if structure.plain else PROMISING) or self.over:
                 break
             sharpened.append(self.sharpened(trial))
         # Among those that explain all, the last function that comes first is the simplest.
         sharpened.sort(key=lambda t: (max(t.unexplained, SHARP), OUTERS.index(t.outer)))
         for sharp in sharpened:
-            if sharp.unexplained > SHARP:
-                self.reserve.append(sharp)
-            elif not self.settled:
-                self.read(sharp)
+            self.consider(sharp)
         self.reserve += [t for t in trials if t.unexplained > PROMISING][:1]
         return sharpened
 
-    def coarse(self, structure: Structure, outer: Outer) -> Trial | None:
-        """The best of a few beginnings on a coarse grid."""
+    def coarse(self, structure: Structure, outer: Outer) -> list[Trial]:
+        """A few beginnings on a coarse grid, the best first."""
         z = outer.undo(self.y)
         mean, scale = float(z.mean()), float(z.std())
         if not (math.isfinite(mean) and math.isfinite(scale) and scale > 0):
-            return None
+            return []
         rows, targets = (part[~self.held][:COARSE_ROWS] for part in (self.x, (z - mean) / scale))
-        best: Trial | None = None
+        trials: list[Trial] = []
         for attempt in range(structure.restarts):
-            model = structure.build(self.seed + 1000 * attempt)
+            model = structure.build(self.seed + 1000 * attempt).to(self.x.device)
             for steps in (4, 4) if structure.name == "sum" else (15, 10):
                 model.fit_grids(rows)
                 levenberg_marquardt(model, rows, targets, MSE, steps)
-            trial = self.judged(Trial(structure, outer, model, mean, scale, math.inf))
-            if best is None or trial.unexplained < best.unexplained:
-                best = trial
-            if best.unexplained < PROMISING or self.over:
+            trials.append(self.judged(Trial(structure, outer, model, mean, scale, math.inf)))
+            if trials[-1].unexplained < (PROMISING_PLAIN if structure.plain else PROMISING) or self.over:
                 break
-        return best
+        return sorted(trials, key=lambda t: t.unexplained)
 
     def judged(self, trial: Trial) -> Trial:
         """The trial with the part of the variance that it leaves unexplained on the rows held back."""
@@ -227,16 +243,23 @@ class Discovery:
             if finer.unexplained > trial.unexplained:
                 break
             trial = finer
-        if self.on_trial:
-            self.on_trial(trial)
         return trial
 
-    def read(self, trial: Trial) -> None:
-        """Turns a trial into a formula."""
+    def consider(self, sharp: Trial) -> None:
+        """Reads at once what explains nearly all: the right structure gives its formula away quickly."""
+        if not self.settled and sharp.unexplained < READ_AT_ONCE:
+            self.read(sharp, QUICK)
+        if not self.exact:
+            self.reserve.append(sharp)
+
+    def read(self, trial: Trial, part: float) -> None:
+        """Turns a trial into a formula, in this part of the time."""
+        if self.on_trial:
+            self.on_trial(trial)
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
         pruned = prune(spline, rows_only(self.x, self.y), PruneConfig())
-        end = min(self.deadline, time.perf_counter() + READING * self.seconds)
+        end = min(self.deadline, time.perf_counter() + max(part * self.seconds, LEAST))
         symbolic = symbolify(
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
             over=lambda: time.perf_counter() > end,
@@ -252,7 +275,7 @@ class Discovery:
         for trial in near[:MOST_READ] or self.reserve[:1]:
             if self.exact or (self.found and self.over):
                 break
-            self.read(trial)
+            self.read(trial, READING)
 
     # ---- divide and conquer ----------------------------------------------------------------------------------
 
@@ -290,14 +313,9 @@ class Discovery:
                 continue
             self.groups_tried.add((outer.name, str(groups)))
             for kind in KINDS if any(len(g) > 1 for g in groups) else KINDS[:1]:
-                found = self.coarse(grouped(self.x.shape[1], groups, self.x.dtype, kind), outer)
-                if found is None or found.unexplained > PROMISING or self.settled or self.over:
-                    continue
-                sharp = self.sharpened(found)
-                if sharp.unexplained < SPLIT_SHARP:
-                    self.read(sharp)
-                else:
-                    self.reserve.append(sharp)
+                found = self.coarse(grouped(self.x.shape[1], groups, self.x.dtype, kind), outer)[:1]
+                if found and found[0].unexplained < PROMISING and not self.settled and not self.over:
+                    self.consider(self.sharpened(found[0]))
 
     def predicted(self, trial: Trial) -> Callable[[Tensor], Tensor]:
         """What the trial says about the targets, as a function of rows."""

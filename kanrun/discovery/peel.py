@@ -17,7 +17,7 @@ SMALLEST = 0.3  # part of the rows, those next to a change of sign, that says no
 
 def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
     """Inputs that y [rows] seems to have as a factor x_i^p, p a multiple of 1/2: from log|y| as a sum of splines."""
-    size = y.abs()
+    size, positive = y.abs(), [i for i in range(x.shape[1]) if float(x[:, i].amin()) > 0]
     rows = size > 0
     if not bool((y > 0).all() or (y < 0).all()):
         rows = rows & (size > size.quantile(SMALLEST))
@@ -27,9 +27,7 @@ def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
     levenberg_marquardt(model, x, z, "mse", 4)
     edges = model.trace(x)[0].edges[:, 0]
     found = {}
-    for i in range(x.shape[1]):
-        if float(x[:, i].amin()) <= 0:
-            continue
+    for i in positive:
         u, v = x[:, i].log(), edges[:, i]
         u, v = u - u.mean(), v - v.mean()
         p = float((u * v).mean() / (u**2).mean())
@@ -63,7 +61,7 @@ def exponents_of(f: Callable[[Tensor], Tensor], x: Tensor) -> dict[int, float]:
 
 def with_last(model: KAN, function: str, a: float, b: float, c: float, d: float) -> KAN:
     """The network of one output with one more layer, an edge c * f(a * y + b) + d."""
-    longer = KAN([*model.width, 1], grid=1, dtype=model.layers[0].coef.dtype)
+    longer = KAN([*model.width, 1], grid=1, dtype=model.layers[0].coef.dtype).to(model.layers[0].coef.device)
     longer.layers = nn.ModuleList([*model.clone().layers, longer.layers[-1]])
     longer.fix(len(model.layers), 0, 0, function, a, b, c, d)
     return longer
@@ -74,11 +72,11 @@ def with_powers(rest: KAN, inputs: list[int], powers: dict[int, float], n: int) 
 
     The product is carried past the layers as a sum of logarithms, and multiplied in the last node.
     """
-    if rest.layers[-1].n_mult:
+    if rest.layers[-1].n_mult or len(rest.layers) == 1:
         rest = with_last(rest, "x", 1.0, 0.0, 1.0, 0.0)
     sizes = [(layer.n_sum + 1, layer.n_mult) for layer in rest.layers[:-1]]
     width: list[int | list[int]] = [n, *([s, m] if m else s for s, m in sizes), [0, 1]]
-    model = KAN(width, grid=1, dtype=rest.layers[0].coef.dtype)
+    model = KAN(width, grid=1, dtype=rest.layers[0].coef.dtype).to(rest.layers[0].coef.device)
     below = dict(enumerate(inputs))
     carried = -1
     for depth, (old, new) in enumerate(zip(rest.layers, model.layers, strict=True)):

@@ -11,15 +11,20 @@ import torch
 from kanrun.model.network import KAN
 
 GRID = 5
+MANY = 16  # beginnings where most of them lead nowhere and each is quick
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A family of networks from n inputs to one output; `build(seed)` gives a beginning."""
+    """A family of networks from n inputs to one output; `build(seed)` gives a beginning.
+
+    A `plain` one ends in a function of its own choice, so that no last function needs to be undone for it.
+    """
 
     name: str
     build: Callable[[int], KAN]
     restarts: int = 2
+    plain: bool = False
 
 
 def with_linear_output(model: KAN, nodes: list[int] | None = None) -> KAN:
@@ -51,7 +56,7 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
     yield Structure("sum", lambda seed: kan([n, 1], seed), 1)
     if n < 2:
         yield Structure("product", lambda seed: with_linear_output(kan([n, [0, 1], 1], seed)))
-        yield Structure("function of a function", lambda seed: kan([n, 1, 1], seed), 4)
+        yield Structure("function of a function", lambda seed: kan([n, 1, 1], seed), MANY, True)
         yield Structure("two functions of functions", lambda seed: kan([n, 2, 1], seed), 4)
         return
     yield Structure("product", lambda seed: with_linear_output(kan([n, [0, 1], 1], seed)))
@@ -67,8 +72,8 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
                 )
     yield Structure("sum and product", lambda seed: with_linear_output(kan([n, [1, 1], 1], seed)))
     yield Structure("sum and function of a sum", lambda seed: with_linear_output(kan([n, 2, 1], seed), [0]))
-    yield Structure("function of a sum", lambda seed: kan([n, 1, 1], seed), 4)
-    yield Structure("function of a product", lambda seed: kan([n, [0, 1], 1], seed), 4)
+    yield Structure("function of a sum", lambda seed: kan([n, 1, 1], seed), MANY, True)
+    yield Structure("function of a product", lambda seed: kan([n, [0, 1], 1], seed), MANY, True)
     yield Structure("two products", lambda seed: with_linear_output(kan([n, [0, 2], 1], seed)))
     yield Structure("functions of two sums", lambda seed: kan([n, 2, 1], seed), 4)
     yield Structure("product of products", lambda seed: with_linear_output(kan([n, [0, 2], [0, 1], 1], seed)))

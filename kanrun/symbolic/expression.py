@@ -17,7 +17,7 @@ SCALING = ("log", "sqrt", "x^1.5", "1/sqrt(x)", "abs")  # a positive factor insi
 
 def number(value: float) -> sp.Expr:
     """A constant at full precision; whole numbers 0, 1 and -1 are exact."""
-    return sp.Integer(int(value)) if value in (0.0, 1.0, -1.0) else sp.Float(repr(float(value)), DIGITS)
+    return sp.Integer(int(value)) if value in (0.0, 1.0, -1.0) else sp.Float(float(value), DIGITS)
 
 
 def network_expressions(model: KAN, inputs: list[str]) -> list[sp.Expr]:

@@ -210,6 +210,66 @@ def test_formulas_of_classes_are_scored_together() -> None:
             assert point.error == pytest.approx(expected, rel=1e-10)
 
 
+def test_two_classes_have_a_formula_of_the_decision_that_decides_as_the_logits_do() -> None:
+    rows = [Rows(x, classes(x)) for x in (uniform_rows(150, 2, 1), uniform_rows(90, 2, 2))]
+    data = Dataset("d", *rows, ["x_1", "x_2"], ["logit_0", "logit_1"], CLASSIFICATION, CROSS_ENTROPY)
+    edges = [
+        (0, 0, 0, "x", 1.0, 0.0, -2.3), (0, 1, 0, "x", 1.0, 0.0, 0.37), (0, 0, 1, "x", 1.0, -0.3, 2.1),
+        (0, 1, 1, "x^2", 1.0, 0.0, 3.7),
+    ]  # fmt: skip
+    first, second = write_formulas(symbolic(fixed_network([2, 2], edges)), data)
+    decision = first.decision
+    assert decision is not None
+    assert second.decision is None
+    x = data.test.x.numpy()
+    values = [formula_values(t, x) for t in (first.expression, second.expression, decision.expression)]
+    np.testing.assert_allclose(values[2], values[1] - values[0], rtol=1e-9, atol=1e-12)
+    assert np.array_equal(values[2] > 0, values[1] > values[0])
+    assert decision.test == pytest.approx(first.test, rel=1e-9)
+    assert decision.test["accuracy"] == first.test["accuracy"]
+    assert decision.complexity <= first.complexity + second.complexity
+    assert decision.complexity == sum(1 for _ in sp.preorder_traversal(parse_formula(decision.expression)))
+    assert all(c.standard_error is not None and c.standard_error > 0 for c in decision.constants)
+
+
+def test_other_tasks_have_no_decision() -> None:
+    data = dataset(["x_1", "2*x_1"], 1)
+    model = fixed_network([1, 2], [(0, 0, 0, "x", 1.0, 0.0, 1.0), (0, 0, 1, "x", 1.0, 0.0, 2.0)])
+    assert [f.decision for f in write_formulas(symbolic(model), data)] == [None, None]
+
+
+def test_constants_have_errors_and_the_front_has_the_chosen_point_and_the_reason() -> None:
+    data = dataset(["1.7*exp(sin(2*x_1+0.3))+x_1/5"], 1, noise=0.05)
+    models = front_models()
+    (formula,) = write_formulas(symbolic(models[-1], *models), data)
+    assert formula.reason == "shortest description of the training data"
+    assert [p.expression for p in formula.front if p.chosen] == [formula.expression]
+    assert formula.constants
+    assert all(c.standard_error is not None and 0 < c.standard_error < 0.5 for c in formula.constants)
+    (beaten,) = write_formulas(symbolic(models[2], *models), data)
+    assert [p.expression for p in beaten.front if p.chosen] == [beaten.expression]
+    (clean,) = write_formulas(symbolic(fixed_network([2, 1, 1], HELLO)), dataset(["exp(sin(pi*x_1)+x_2**2)"], 2))
+    assert (clean.reason, clean.constants) == ("exact to rounding", [])
+
+
+def test_constants_that_the_search_left_rough_are_polished_on_the_training_rows() -> None:
+    data = dataset(["2.2*exp(-0.731*x_1)+1.87*sin(1.3*x_2)"], 2, noise=0.02)
+    edges = [(0, 0, 0, "exp", -0.7, 0.0, 2.3), (0, 1, 0, "sin", 1.2, 0.06, 1.84)]
+    rough = fixed_network([2, 1], edges)
+    (formula,) = write_formulas(symbolic(rough), data)
+    assert error(formula.expression, data.train) < 1.1 * 0.02**2
+    for values in ((c.value, c.standard_error) for c in formula.constants):
+        nearest = min((2.2, -0.731, 1.87, 1.3, 0.0), key=lambda t: abs(t - values[0]))
+        assert abs(values[0] - nearest) < 4 * float(values[1] or 0)
+
+
+def test_constants_that_were_fixed_for_good_are_not_polished() -> None:
+    data = dataset(["2.2137*x_1**2"], 1, noise=0.02)
+    model = fixed_network([1, 1], [(0, 0, 0, "x^2", 1.0, 0.0, 2.613)])
+    model.layers[0].is_trainable[:] = False
+    assert str(expressions_of(model, data)[0]) == "2.613*x_1**2"
+
+
 def test_latex_and_rounded_text_show_the_same_formula() -> None:
     data = dataset(["2.34567891*sin(1.23456789*x_1)"], 1)
     model = fixed_network([1, 1], [(0, 0, 0, "sin", 1.23456789, 0.0, 2.34567891)])

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+
+from kanrun.report import plots
+from kanrun.report.front import front_figure, plot_front
+from kanrun.symbolic.formula import Alternative, Formula
+
+LONG = "3.045*x_1**2*sin(1.235*x_2 + 0.3912)*exp(-2.301*x_1) + 0.1*x_2**3 - 1.2"
+
+
+def formula(points: list[tuple[int, float | None]], chosen: int, output: str = "y", text: str = LONG) -> Formula:
+    front = [Alternative(c, e, text, text, k == chosen) for k, (c, e) in enumerate(points)]
+    return Formula(output, text, text, text, 3, {}, None, front, [], "shortest description of the training data")
+
+
+FALLING: list[tuple[int, float | None]] = [(3, 0.5), (7, 0.1), (12, 2e-3), (19, 1.3e-31)]
+FRONTS = {
+    "falling, last": [formula(FALLING, 3)],
+    "falling, first": [formula(FALLING, 0)],
+    "falling, middle": [formula(FALLING, 2)],
+    "beaten": [formula([(3, 0.5), (7, 0.1), (13, 0.11), (24, 0.08)], 2)],
+    "one point": [formula([(9, 3.3e-3)], 0)],
+    "no error": [formula([(9, 0.0)], 0)],
+    "no value": [formula([(9, None)], 0)],
+    "a value beside none": [formula([(5, 0.1), (9, None)], 1)],
+    "outputs": [formula(FALLING, k, f"a_very_long_name_of_output_{k}_in_kelvin") for k in range(4)],
+    "many outputs": [formula(FALLING, 1, f"$y_{k}$") for k in range(12)],
+}
+
+
+def drawn(formulas: list[Formula], loss: str = "mse") -> Figure:
+    with plots.house_style():
+        figure = front_figure(formulas, loss=loss)
+        figure.draw_without_rendering()
+    return figure
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_the_files_are_pictures_and_name_the_formula(name: str, tmp_path: Path) -> None:
+    plot_front(FRONTS[name], tmp_path / "front", loss="mse")
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    words = " ".join(e.text or "" for e in ElementTree.parse(tmp_path / "front.svg").iter())
+    assert all(plots.shortened(f.output) in words for f in FRONTS[name][:9])
+    assert "shortest description of the training data" in words
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_no_words_overlap_each_other_or_a_point(name: str) -> None:
+    figure = drawn(FRONTS[name])
+    ticks = [t for axes in figure.axes for t in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    words = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible() and t not in ticks]
+    boxes = [Text.get_window_extent(t) for t in words]
+    for a, b in itertools.combinations(boxes, 2):
+        apart = min(a.x1, b.x1) - max(a.x0, b.x0) < 0.5 or min(a.y1, b.y1) - max(a.y0, b.y0) < 0.5
+        assert apart, [(t.get_text(), t.get_window_extent()) for t in words]
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    for axes in figure.axes:
+        labels = [Text.get_window_extent(t) for t in axes.texts if isinstance(t, Annotation)]
+        assert all(axes.bbox.containsx(x) for box in labels for x in (box.x0, box.x1))
+        assert all(axes.bbox.containsy(y) for box in labels for y in (box.y0, box.y1))
+        places = [p for c in axes.collections for p in axes.transData.transform(np.asarray(c.get_offsets()))]
+        assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in labels for x, y in places)
+
+
+@pytest.mark.parametrize("name", ["falling, last", "falling, first", "beaten", "one point"])
+def test_the_chosen_point_is_marked_where_it_lies(name: str) -> None:
+    [wanted] = FRONTS[name]
+    (axes,) = drawn([wanted]).axes
+    point = next(p for p in wanted.front if p.chosen)
+    [mark] = [c for c in axes.collections if np.allclose(c.get_facecolor(), to_rgba(plots.VERMILLION))]
+    np.testing.assert_allclose(np.asarray(mark.get_offsets()), [[point.complexity, point.error]])
+    assert [t.get_text() for t in axes.texts] == ["chosen"]
+    assert sum(len(np.asarray(c.get_offsets())) for c in axes.collections) == len(wanted.front)
+    assert axes.get_yscale() == "log"
+    low, high = axes.get_ylim()
+    assert any(low < t < high for t in axes.get_yticks())
+
+
+def test_every_output_has_a_panel_up_to_nine() -> None:
+    assert len(drawn(FRONTS["outputs"]).axes) == 4
+    figure = drawn(FRONTS["many outputs"], "cross_entropy")
+    assert len(figure.axes) == 9
+    assert "the first 9 of 12 outputs" in [t.get_text() for t in figure.findobj(Text)]
+    assert figure.axes[0].get_ylabel() == "test cross entropy"
+
+
+def test_same_bytes_whatever_the_settings_of_the_user(tmp_path: Path) -> None:
+    plot_front(FRONTS["outputs"], tmp_path / "a", loss="mse")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.hashsalt": "other"}):
+        plot_front(FRONTS["outputs"], tmp_path / "b", loss="mse")
+    for ending in ("png", "svg"):
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from kanrun.report.export import as_text
+from kanrun.report.words import MOST_LETTERS, constants_line, decision_lines, front_lines, with_error
+from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.uncertainty import Constant
+
+
+def formula(output: str = "y", **more: object) -> Formula:
+    return Formula(output, "2.0*x_1", "2*x_1", "2 x_{1}", 3, {"mse": 0.0}, None, more.pop("front", []), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (2.01312, 0.0041, "2.013 ± 0.004"),
+        (2.01312, 0.0141, "2.013 ± 0.014"),
+        (-0.4, 0.0996, "-0.40 ± 0.10"),
+        (1234.567, 32.1, "1230 ± 30"),
+        (5.479, 17.2, "5.5 ± 17.2"),
+        (1e-9, 0.5, "0.00 ± 0.50"),
+        (3.14159e-8, 2.2e-10, "(3.14 ± 0.02)e-8"),
+        (-6.02214e23, 4e20, "(-6.022 ± 0.004)e+23"),
+        (0.0, 0.02, "0.00 ± 0.02"),
+        (2.5, None, "2.5 (not determined)"),
+        (2.5, 0.0, "2.5"),
+    ],
+)
+def test_a_constant_is_shown_to_the_place_of_its_error(value: float, error: float | None, shown: str) -> None:
+    assert with_error(Constant(value, error)) == shown
+
+
+def test_only_noisy_data_has_a_line_of_errors() -> None:
+    assert constants_line("y", []) is None
+    assert constants_line("y", [Constant(2.5, 0.0), Constant(1.5, None)]) is None
+    line = constants_line("y", [Constant(2.013, 0.004), Constant(1.5, None)])
+    assert line == "constants of y: 2.013 ± 0.004, 1.5 (not determined)"
+    text = as_text([formula(constants=[Constant(2.013, 0.004)]), formula("z")])
+    assert text == "y = 2*x_1\n  constants of y: 2.013 ± 0.004\nz = 2*x_1\n"
+
+
+def test_the_decision_is_told_with_the_name_of_the_second_class() -> None:
+    decision = Decision("1.5*x_1", "1.5*x_1", "1.5 x_{1}", 3, {"accuracy": 1.0}, [Constant(1.5, 0.2)])
+    formulas = [formula("logit_cat", decision=decision), formula("logit_dog")]
+    lines = ["class dog where 1.5*x_1 > 0", "constants of the decision: 1.5 ± 0.2"]
+    assert decision_lines(formulas) == lines
+    assert as_text(formulas).splitlines()[-2:] == lines
+    assert decision_lines([formula()]) == decision_lines([]) == []
+
+
+def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
+    long = "x_1 + " * 60 + "x_2"
+    front = [Alternative(1, 0.5, "1.0", "1"), Alternative(3, 0.0123, "x", "2*x_1", True), Alternative(99, None, long)]
+    title, header, *lines = front_lines(formula(front=front, reason="exact to rounding"), "mse")
+    assert title == "front of y; chosen (*): exact to rounding"
+    assert header.split() == ["complexity", "test", "MSE", "formula"]
+    assert [line[0] for line in lines] == [" ", "*", " "]
+    assert lines[1].split() == ["*", "3", "0.0123", "2*x_1"]
+    assert lines[2].split()[:2] == ["99", "-"]
+    assert lines[2].endswith(" ...") and len(lines[2]) < MOST_LETTERS + 40
+    column = header.index("formula")
+    assert all(line[column] != " " and line[column - 1] == " " for line in lines)
+    assert "test entropy" in front_lines(formula(front=front), "cross_entropy")[1]
+    assert front_lines(formula(front=front[:1]), "mse") == []

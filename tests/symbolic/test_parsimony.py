@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from kanrun.symbolic.evaluate import evaluate
+from kanrun.symbolic.parser import parse_formula, symbol
+from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares
+from kanrun.symbolic.uncertainty import Constant, constants_of, polished
+from tests.helpers import Array, formula_values
+
+X_1, X_2 = symbol("x_1"), symbol("x_2")
+INPUTS = ["x_1", "x_2"]
+
+
+def problem(truth: str, noise: float, rows: int = 400, seed: int = 0) -> tuple[dict[str, Array], Array]:
+    """Columns in [0.5, 2] and the truth's values with noise as a part of their spread."""
+    generator = np.random.default_rng(seed)
+    x = generator.uniform(0.5, 2.0, (rows, 2))
+    y = formula_values(truth, x)
+    return {"x_1": x[:, 0], "x_2": x[:, 1]}, y + noise * y.std() * generator.standard_normal(rows)
+
+
+def read(text: str) -> sp.Expr:
+    return parse_formula(text, INPUTS)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("truth", "found"),
+    [
+        ("exp(sin(pi*x_1)+x_2**2)", "1.003*exp(0.998*sin(3.1418*x_1+0.0021)+1.0007*x_2**2)-0.0031"),
+        ("x_1*x_2", "1.004*(x_1-0.004)*x_2+0.003"),
+        ("3*exp(-x_1)", "2.97*exp(-0.991*x_1)+0.012"),
+        ("x_1**2/2-x_2", "0.503*x_1**2-1.002*x_2+0.004"),
+    ],
+)
+def test_constants_that_noise_has_moved_go_back_to_simple_numbers(truth: str, found: str, seed: int) -> None:
+    columns, y = problem(truth, 0.03, seed=seed)
+    result = settled(read(found), columns, y)
+    assert sp.simplify(result - read(truth)) == 0, result
+
+
+@pytest.mark.parametrize(
+    ("truth", "values"),
+    [
+        ("1.37*exp(0.63*x_1)", [1.37, 0.63]),
+        ("2.183*x_1+0.61*x_2", [2.183, 0.61]),
+        ("sin(2.37*x_1)+0.147", [2.37, 0.147]),
+    ],
+)
+def test_constants_that_are_no_simple_numbers_stay(truth: str, values: list[float]) -> None:
+    columns, y = problem(truth, 0.005)
+    result = settled(read(truth), columns, y)
+    assert sorted(abs(float(c)) for c in constants_of(result)) == pytest.approx(sorted(values), rel=0.02)
+    assert squares(result, columns, y) == pytest.approx(squares(polished(read(truth), columns, y), columns, y))
+
+
+def test_what_is_left_is_fitted_again() -> None:
+    """With the factor settled at 2, the other constant has the least squares of its own."""
+    columns, y = problem("2*x_1+0.37*x_2", 0.02)
+    result = settled(read("2.01*x_1+0.36*x_2"), columns, y)
+    [left] = constants_of(result)
+    rest = y - 2 * columns["x_1"]
+    assert result.coeff(X_1) == 2
+    assert float(left) == pytest.approx(float(rest @ columns["x_2"] / (columns["x_2"] @ columns["x_2"])), rel=1e-9)
+
+
+def test_the_squared_error_hardly_grows_for_what_it_saves() -> None:
+    columns, y = problem("exp(x_1)+x_2**2", 0.1)
+    start = read("1.01*exp(0.99*x_1+0.01)+0.98*x_2**2-0.02")
+    result = settled(start, columns, y)
+    before, after = (squares(e, columns, y) for e in (polished(start, columns, y), result))
+    saved = len(constants_of(polished(start, columns, y))) - len(constants_of(result))
+    assert saved >= 3
+    assert len(y) * np.log(after / before) < saved * np.log(len(y))
+
+
+@pytest.mark.parametrize("text", ["1.37*exp(0.63*x_1)", "exp(x_1)+x_2", "x_1*x_2/3"])
+def test_without_noise_nothing_happens(text: str) -> None:
+    columns, y = problem(text, 0.0)
+    assert settled(read(text), columns, y) == read(text)
+
+
+def test_a_constant_that_the_rows_show_to_the_last_digit_is_not_made_simple() -> None:
+    columns, y = problem("1.003*exp(x_1)-0.003", 0.0)
+    result = settled(read("1.003*exp(x_1)-0.003"), columns, y)
+    assert result == read("1.003*exp(x_1)-0.003")
+
+
+@pytest.mark.parametrize("text", ["1.37*x_1", "2.5*x_1+0.25", "1.37*exp(0.63*x_1)"])
+def test_an_expression_without_any_error_at_all_is_left_alone(text: str) -> None:
+    columns, _ = problem("x_1", 0.0)
+    y = evaluate(sp.N(read(text), 17), columns)
+    assert squares(sp.N(read(text), 17), columns, y) == 0
+    assert settled(sp.N(read(text), 17), columns, y) == sp.N(read(text), 17)
+
+
+def test_decimals_far_from_the_truth_are_fitted_first() -> None:
+    columns, y = problem("3*x_1**2", 0.0)
+    result = settled(read("2.6*(x_1+0.35)**2"), columns, y)
+    assert squares(result, columns, y) <= 1e-20 * float(y @ y)
+
+
+def test_the_inputs_never_vanish() -> None:
+    """Where a simple number would leave no input at all, the constants stay."""
+    columns, _ = problem("x_1", 0.0)
+    y = np.random.default_rng(5).standard_normal(400)
+    result = settled(read("0.01*x_1"), columns, y)
+    assert result.free_symbols == {X_1}
+
+
+def test_the_same_rows_give_the_same_expression() -> None:
+    columns, y = problem("exp(x_1)+x_2**2", 0.1)
+    start = read("1.01*exp(0.99*x_1+0.01)+0.98*x_2**2-0.02")
+    assert settled(start, columns, y) == settled(start, columns, y)
+
+
+# ---- proposals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (1.003, 0.01, [0, 1]),
+        (-2.02, 0.01, [0, -2]),
+        (3.1418, 0.01, [0, 3, sp.pi]),
+        (0.26, 0.01, [0, sp.Rational(1, 2)]),
+        (0.02, 0.01, [0]),
+        (1.4, 0.07, [0, 1, sp.pi / 2]),
+        (7.0, 0.2, [0]),
+        (1000.3, 0.01, [0]),
+        (5.3, None, [0, 1]),
+        (-5.3, None, [0, -1]),
+    ],
+)
+def test_simple_numbers_are_whole_ones_halves_quarters_and_multiples_of_pi(
+    value: float, error: float | None, expected: list[sp.Expr]
+) -> None:
+    found = list(simple_numbers(Constant(value, error)))
+    assert found[0] == 0
+    nearest = {round(2 * value / sp.pi) * sp.pi / 2, sp.Rational(round(4 * value), 4)}
+    assert set(found) <= {*map(sp.sympify, expected), *nearest}
+    assert set(found) >= set(map(sp.sympify, expected))
+
+
+@pytest.mark.parametrize(("value", "error"), [(2.3, 0.001), (-0.7, 0.02), (19.9, 0.05), (3.3, 0.3), (0.1, 2.0)])
+def test_a_simple_number_is_only_as_fine_as_the_constant_is_known(value: float, error: float) -> None:
+    for number in list(simple_numbers(Constant(value, error)))[1:]:
+        units = [u for u in (sp.Integer(1), sp.Rational(1, 2), sp.pi / 2, sp.Rational(1, 4)) if (number / u).is_integer]
+        assert any(error < 0.1 * float(u) and abs(value - float(number)) <= float(u) / 2 for u in units)
+
+
+def test_proposals_drop_constants_first_and_lie_within_what_the_rows_allow() -> None:
+    columns, y = problem("exp(x_1)+x_2**2", 0.1)
+    fitted = polished(read("1.01*exp(0.99*x_1)+0.98*x_2**2-0.02"), columns, y)
+    found = proposals(fitted, columns, y)
+    dropping = [target == 0 for _, target in found]
+    assert dropping == sorted(dropping, reverse=True)
+    assert any(dropping)
+    assert {target for _, target in found} >= {sp.Integer(0), sp.Integer(1)}
+    assert {constant for constant, _ in found} <= set(constants_of(fitted))
+    assert all(abs(float(c) - float(t)) < 0.5 for c, t in found)

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.optimize import curve_fit
+from sklearn.linear_model import LogisticRegression
+
+from kanrun.symbolic.evaluate import evaluate
+from kanrun.symbolic.parser import parse_formula
+from kanrun.symbolic.uncertainty import (
+    MOST,
+    constants_of,
+    jacobian,
+    of_classes,
+    of_values,
+    polished,
+)
+from tests.helpers import Array, formula_values
+
+TRUTH = (2.013, -0.71, 1.31, -0.41)
+
+
+def rows(count: int = 150, seed: int = 0, inputs: int = 2) -> Array:
+    return np.random.default_rng(seed).uniform(-1, 1, (count, inputs))
+
+
+def columns(x: Array) -> dict[str, Array]:
+    return {f"x_{i + 1}": x[:, i] for i in range(x.shape[1])}
+
+
+def model(x: Array, a: float, b: float, c: float, d: float) -> Array:
+    return a * np.exp(b * x[0]) + np.sin(c * x[1] + d)
+
+
+def text(a: float, b: float, c: float, d: float) -> sp.Expr:
+    return parse_formula(f"{a!r}*exp({b!r}*x_1)+sin({c!r}*x_2+{d!r})")
+
+
+def noisy(seed: int = 0, noise: float = 0.05, count: int = 150) -> tuple[Array, Array]:
+    x = rows(count)
+    return x, model(x.T, *TRUTH) + noise * np.random.default_rng(seed + 1).normal(size=count)
+
+
+# ---- which numbers are constants -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "values"),
+    [
+        ("x_1**2 + 3*x_2/7 - pi*x_1 + sqrt(2)", []),
+        ("sin(1.31*x_2 - 0.41) + 2.5*exp(-0.71*x_1)", [1.31, -0.41, 2.5, -0.71]),
+        ("0.25*x_1 + 0.25*x_2", [0.25]),
+        ("x_1 - 0.3*x_2", [-0.3]),
+        ("0.3*x_1 - 0.3*x_2", [0.3, -0.3]),
+        ("1.5*x_1/(x_2 + 2.5)", [1.5, 2.5]),
+        ("x_1**1.25 + x_1**(-0.75)", [-0.75, 1.25]),
+        ("-1.5*exp(-2.5*x_1**2)", [-1.5, -2.5]),
+    ],
+)
+def test_decimals_are_constants_and_snapped_numbers_are_not(formula: str, values: list[float]) -> None:
+    found = [float(f) for f in constants_of(parse_formula(formula))]
+    assert sorted(found) == sorted(values)
+    printed = str(parse_formula(formula))
+    places = [printed.index(str(abs(v))) for v in found]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["2.5*exp(-0.7*x_1)", "(x_1+1.5)**0.3*x_2", "0.4/(1.3*x_1+2.2)+Abs(x_2-0.2)", "log(x_1+1.7)*tanh(0.3*x_2)", "2.5"],
+)
+def test_the_jacobian_is_that_of_finite_differences(formula: str) -> None:
+    x, expression = rows(40), parse_formula(formula)
+    constants = constants_of(expression)
+    slopes = jacobian(expression, constants, columns(x))
+    assert slopes.shape == (40, len(constants))
+    for k, f in enumerate(constants):
+        ends = [evaluate(expression.xreplace({f: sp.Float(float(f) + h, 17)}), columns(x)) for h in (1e-6, -1e-6)]
+        np.testing.assert_allclose(slopes[:, k], (ends[0] - ends[1]) / 2e-6, atol=1e-7)
+
+
+def test_a_function_without_a_derivative_is_differentiated_by_differences() -> None:
+    expression = parse_formula("besselj(2, 1.3*x_1) + elliptic_e(0.3*x_1) + sign(x_1 - 0.2)*0.7 + Max(x_1, 0.1)")
+    slopes = jacobian(expression, constants_of(expression), columns(rows(30)))
+    assert np.isfinite(slopes).all()
+
+
+# ---- standard errors -----------------------------------------------------------------------------------------------
+
+
+def test_standard_errors_are_those_of_curve_fit() -> None:
+    x, y = noisy()
+    best, covariance = curve_fit(model, x.T, y, TRUTH)
+    found = {c.value: c.standard_error for c in of_values(text(*best.tolist()), columns(x), y)}
+    for value, error in zip(best.tolist(), np.sqrt(np.diag(covariance)).tolist(), strict=True):
+        assert found[value] == pytest.approx(error, rel=1e-4)
+
+
+def test_standard_errors_are_the_spread_over_many_draws_of_the_noise() -> None:
+    fits, errors = [], []
+    for seed in range(60):
+        x, y = noisy(seed, count=60)
+        constants = of_values(polished(text(*TRUTH), columns(x), y), columns(x), y)
+        fits.append([c.value for c in constants])
+        errors.append([c.standard_error for c in constants])
+    spread, mean_error = np.std(fits, axis=0), np.mean(np.array(errors, dtype=float), axis=0)
+    np.testing.assert_allclose(spread, mean_error, rtol=0.35)
+    order = [float(f) for f in constants_of(text(*TRUTH))]
+    assert (np.abs(np.mean(fits, axis=0) - order) < 4 * mean_error / math.sqrt(60)).all()
+
+
+def test_data_without_noise_has_no_errors() -> None:
+    x, y = noisy(noise=0.0)
+    assert [c.standard_error for c in of_values(text(*TRUTH), columns(x), y)] == [0.0] * 4
+    level = np.full(len(x), 2.3)
+    assert [c.standard_error for c in of_values(parse_formula("2.3"), columns(x), level)] == [0.0]
+
+
+def test_what_the_data_does_not_determine_is_null() -> None:
+    x, y = noisy()
+    redundant = of_values(parse_formula("sqrt(0.3*x_1 + 1.2)*1.7 + 0.4*x_2"), columns(x), y)
+    known = {c.value: c.standard_error is not None for c in redundant}
+    assert known == {0.3: False, 1.2: False, 1.7: False, 0.4: True}
+    nowhere = of_values(parse_formula("0.4*x_2 + Max(x_1 - 7.5, 0)"), columns(x), y)
+    assert {c.value: c.standard_error is not None for c in nowhere} == {0.4: True, -7.5: False}
+
+
+def test_too_few_rows_or_too_many_constants_are_null() -> None:
+    x, y = noisy(count=4)
+    assert [c.standard_error for c in of_values(text(*TRUTH), columns(x), y)] == [None] * 4
+    x, y = noisy()
+    many = sp.Add(*[sp.Float(repr(0.1 + k / 997), 17) * sp.Symbol("x_1", real=True) ** k for k in range(1, MOST + 2)])
+    assert {c.standard_error for c in of_values(many, columns(x), y)} == {None}
+
+
+def test_rows_without_a_value_are_left_out() -> None:
+    x, y = noisy()
+    whole, positive = parse_formula("0.5*log(x_1) + 0.3*x_2"), x[:, 0] > 0
+    with_all, with_some = of_values(whole, columns(x), y), of_values(whole, columns(x[positive]), y[positive])
+    assert [c.standard_error for c in with_all] == pytest.approx([c.standard_error for c in with_some], rel=1e-12)
+
+
+def test_classes_have_the_errors_of_logistic_regression() -> None:
+    x = rows(400)
+    draw = np.random.default_rng(5).uniform(size=400)
+    y = (draw < 1 / (1 + np.exp(-(1.5 * x[:, 0] - 0.8 * x[:, 1] + 0.3)))).astype(int)
+    fit = LogisticRegression(C=1e10, tol=1e-10).fit(x, y)
+    a, b, c = [*fit.coef_[0].tolist(), float(fit.intercept_[0])]
+    p = fit.predict_proba(x)[:, 1]
+    design = np.column_stack([x, np.ones(400)])
+    expected = np.sqrt(np.diag(np.linalg.inv((design * (p * (1 - p))[:, None]).T @ design)))
+    first, second = of_classes([sp.Integer(0), parse_formula(f"{a!r}*x_1+{b!r}*x_2+{c!r}")], columns(x))
+    assert first == []
+    assert {k.value: k.standard_error for k in second} == pytest.approx(
+        dict(zip((a, b, c), expected.tolist(), strict=True)), rel=1e-8
+    )
+
+
+def test_a_level_of_every_logit_is_not_determined() -> None:
+    x = rows(100)
+    first, second = of_classes([parse_formula("0.7*x_1 + 0.2"), parse_formula("1.3*x_2 - 0.4")], columns(x))
+    assert {c.value: c.standard_error is None for c in [*first, *second]} == {
+        0.7: False,
+        0.2: True,
+        1.3: False,
+        -0.4: True,
+    }
+
+
+# ---- polish --------------------------------------------------------------------------------------------------------
+
+
+def test_polish_reaches_the_least_squares_of_curve_fit() -> None:
+    x, y = noisy()
+    best, _ = curve_fit(model, x.T, y, TRUTH)
+    found = polished(text(2.2, -0.6, 1.2, -0.3), columns(x), y)
+    aims = dict(zip(("a", "b", "c", "d"), best.tolist(), strict=True))
+    assert sorted(float(f) for f in constants_of(found)) == pytest.approx(sorted(aims.values()), rel=1e-6)
+
+
+def test_polish_leaves_snapped_numbers_and_exact_formulas_alone() -> None:
+    x, y = noisy()
+    found = polished(parse_formula("2.2*exp(-x_1/2)+sin(x_2)"), columns(x), y)
+    assert found.has(sp.exp(-sp.Symbol("x_1", real=True) / 2))
+    _, clean = noisy(noise=0.0)
+    assert polished(text(*TRUTH), columns(x), clean) == text(*TRUTH)
+    whole = parse_formula("x_1**2 + 3")
+    assert polished(whole, columns(x), y) == whole
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_polish_never_makes_the_training_error_larger(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    x = rows(50, seed)
+    y = draw.normal(size=50)
+    a, b, c, d = draw.normal(size=4).round(3).tolist()
+    for start in (
+        f"{a}*log({abs(b)}+1.001+x_1)+{c}*x_2", f"{a}/(x_1+{b})+{d}", f"{a}*exp({b}*x_1+{d})*sqrt(x_2+{abs(c)}+1.001)",
+        f"{a}*sin({10 * b}*x_1+{c})",
+    ):  # fmt: skip
+        before = parse_formula(start)
+        after = polished(before, columns(x), y)
+        errors = [float(np.sum((formula_values(str(e), x) - y) ** 2)) for e in (before, after)]
+        assert errors[1] <= errors[0]
+
+
+def test_a_formula_without_values_somewhere_is_not_polished() -> None:
+    x, y = noisy()
+    expression = parse_formula("0.5*log(x_1)")
+    assert polished(expression, columns(x), y) == expression
