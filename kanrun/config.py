@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from kanrun.errors import ConfigError, unknown, wrong
-
 MAX_ROWS = 10_000_000
-COMPILE = ("auto", "true", "false")
 
 
 def setting(
@@ -267,15 +264,11 @@ class Config:
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))
     threads: int = setting(1, "threads for torch; small networks are fastest with 1", low=1, high=1024)
-    compile: Any = setting(
-        "auto", "torch.compile (lbfgs, adam): true, false, or auto, in runs so long that it can pay, if it does"
+    compile: str = setting(
+        "auto",
+        "torch.compile (lbfgs, adam): auto, in runs so long that it can pay, if it does",
+        choices=("auto", "true", "false"),
     )
-
-    def __post_init__(self) -> None:
-        """YAML reads true and false as such. Raises ConfigError for anything else but auto."""
-        self.compile = str(self.compile).lower()
-        if self.compile not in COMPILE:
-            raise ConfigError(wrong("compile", self.compile, unknown("choice", self.compile, COMPILE)))
 
 
 GROUPS: dict[str, dict[str, type]] = {

@@ -67,6 +67,8 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
         if key in GROUPS:
             values[key] = _read_option(key, value, problems)
         else:
+            if isinstance(value, bool) and str(value).lower() in known[key].metadata.get("choices", ()):
+                value = str(value).lower()  # YAML reads these words as booleans
             values[key] = _value(hints[key], value, full, problems, known[key].metadata.get("doc", ""))
             problems += _limits(known[key].metadata, values[key], full)
     return kind(**values)

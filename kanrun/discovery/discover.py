@@ -29,7 +29,7 @@ PROMISING_PLAIN = 1e-4  # with which such a one needs no other beginning
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
 READ_AT_ONCE = 1e-4  # unexplained part with which a network is read before others are looked at
 LEAST = 1.0  # seconds that reading a network may take in any case
-QUICK, READING = 0.025, 0.1  # part of the time that one network may take to be read, at once and at the end
+QUICK, READING = 0.04, 0.1  # part of the time that one network may take to be read, at once and at the end
 MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
 MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
@@ -248,7 +248,7 @@ class Discovery:
     def consider(self, sharp: Trial) -> None:
         """Reads at once what explains nearly all: the right structure gives its formula away quickly."""
         if not self.settled and sharp.unexplained < READ_AT_ONCE:
-            self.read(sharp, QUICK)
+            self.read(sharp, READING if sharp.unexplained < SHARP else QUICK)
         if not self.exact:
             self.reserve.append(sharp)
 
