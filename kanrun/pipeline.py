@@ -141,7 +141,7 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         return network
 
     def symbolic() -> KAN:
-        found = search.run().symbolic if search else find_formula(kan, data, config.symbolic.library)
+        found = search.run().symbolic if search else find_formula(kan, data, functions)
         progress.formulas = write_formulas(found, at_most(data, MOST_ROWS))
         return found.model
 

@@ -15,10 +15,10 @@ from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.model.pruning import prune_by_score, simplify
-from kanrun.symbolic.library import library
+from kanrun.symbolic.library import Function
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
-from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.least_squares import levenberg_marquardt, ridge_for
 from kanrun.training.objective import Penalty, loss_value
 
 MOST_FOR_LM = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
@@ -91,7 +91,7 @@ def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
         network.fit_grids(x)
         if network.parameter_count() > MOST_PARAMETERS:
             return training_loss(network, data)
-        return levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(data)).loss
+        return levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(y)).loss
 
     before = refit(model.clone())
     unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
@@ -114,11 +114,6 @@ def training_loss(model: KAN, data: Dataset) -> float:
         return float(loss_value(data.loss, model(data.train.x), data.train.y))
 
 
-def ridge_for(data: Dataset) -> float:
-    """A slight pull to zero for classes, whose separation would drive the coefficients to infinity."""
-    return 0.0 if data.loss == MSE else 1e-5
-
-
 def temper(model: KAN, data: Dataset) -> None:
     """Scales the logits down, in place, where they are so large that hardly a row has a say any more."""
     with torch.no_grad():
@@ -129,8 +124,8 @@ def temper(model: KAN, data: Dataset) -> None:
                 part.mul_(factor)
 
 
-def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic:
-    """The network with every edge a function of the library.
+def find_formula(model: KAN, data: Dataset, functions: list[Function]) -> Symbolic:
+    """The network with every edge one of the `functions`.
 
     For values the search goes on down to rounding; classes are told apart long before.
     """
@@ -142,4 +137,4 @@ def find_formula(model: KAN, data: Dataset, names: list[str] | None) -> Symbolic
         levenberg_marquardt(model, data.train.x, data.train.y, data.loss, 2 * REFIT_STEPS, MODERATE)
     variance = float(data.train.y.double().var(0, correction=0).mean())
     enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
-    return symbolify(model, data.train.x, data.train.y, data.loss, library(names, model.library), enough=enough)
+    return symbolify(model, data.train.x, data.train.y, data.loss, functions, enough=enough)

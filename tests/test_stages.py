@@ -23,6 +23,7 @@ from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, 
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
 from kanrun.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
+from kanrun.symbolic.library import library
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import loss_value
 from tests.helpers import uniform_rows
@@ -290,7 +291,7 @@ def test_a_network_too_large_to_refit_is_still_pruned_by_score(monkeypatch: pyte
 
 def test_the_formula_uses_the_functions_asked_for_and_no_others() -> None:
     data = values()
-    found = find_formula(trained(data, [3, 1], steps=5), data, ["x", "sin"])
+    found = find_formula(trained(data, [3, 1], steps=5), data, library(["x", "sin"]))
     names = {name for layer in found.model.layers for name in layer.functions.values()}
     assert found.model.is_symbolic()
     assert names <= {"x", "sin"}

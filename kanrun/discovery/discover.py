@@ -128,7 +128,8 @@ class Discovery:
     @property
     def settled(self) -> bool:
         """Whether there is an exact formula that is also short."""
-        return self.exact and self.best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]  # type: ignore[union-attr]
+        best = self.best if self.exact else None
+        return best is not None and best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]
 
     def stalls(self) -> bool:
         """Whether several structures explain equally much and no more, which noise alone leaves."""
@@ -225,9 +226,8 @@ class Discovery:
 
     def judged(self, trial: Trial) -> Trial:
         """The trial with the part of the variance that it leaves unexplained on the rows held back."""
-        with torch.no_grad():
-            z = trial.model(self.x[self.held]) * trial.scale + trial.mean
-            rest = float(((trial.outer.apply(z, self.y) - self.y[self.held]) ** 2).mean()) / self.variance
+        missed = self.predicted(trial)(self.x[self.held]) - self.y[self.held]
+        rest = float((missed**2).mean()) / self.variance
         return replace(trial, unexplained=rest if math.isfinite(rest) else math.inf)
 
     def sharpened(self, trial: Trial) -> Trial:
@@ -308,7 +308,7 @@ class Discovery:
         for outer in OUTERS:
             if self.settled or self.over or not outer.allows(self.y):
                 continue
-            groups = interacting(lambda x, outer=outer: outer.undo(surrogate(x)), self.x, threshold)  # type: ignore[misc]
+            groups = interacting(without(outer, surrogate), self.x, threshold)
             if len(groups) == 1 or (outer.name, str(groups)) in self.groups_tried:
                 continue
             self.groups_tried.add((outer.name, str(groups)))
@@ -325,6 +325,11 @@ class Discovery:
                 return trial.outer.apply(trial.model(x) * trial.scale + trial.mean, self.y)
 
         return at
+
+
+def without(outer: Outer, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`f`, a function of rows, with a last function undone."""
+    return lambda x: outer.undo(f(x))
 
 
 def interacting(f: Callable[[Tensor], Tensor], x: Tensor, threshold: float) -> list[list[int]]:

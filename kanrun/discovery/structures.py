@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -66,9 +67,7 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
                 rest = set(range(n)) - first
                 yield Structure(
                     f"sum and product of {sorted(first)} and {sorted(rest)}",
-                    lambda seed, first=first, rest=rest: only(  # type: ignore[misc]
-                        only(with_linear_output(kan([n, [1, 1], 1], seed)), 1, set(first)), 2, rest
-                    ),
+                    partial(sum_and_factors, lambda seed: kan([n, [1, 1], 1], seed), set(first), rest),
                 )
     yield Structure("sum and product", lambda seed: with_linear_output(kan([n, [1, 1], 1], seed)))
     yield Structure("sum and function of a sum", lambda seed: with_linear_output(kan([n, 2, 1], seed), [0]))
@@ -80,6 +79,11 @@ def structures(n: int, dtype: torch.dtype, width: list[int | list[int]] | None =
     yield Structure("sum and two products", lambda seed: with_linear_output(kan([n, [1, 2], 1], seed)))
     yield Structure("sum and product of three", lambda seed: sum_and_triple(kan([n, [2, 1], [1, 1], 1], seed)), 4)
     yield Structure("functions of three sums", lambda seed: kan([n, 3, 1], seed), 4)
+
+
+def sum_and_factors(build: Callable[[int], KAN], first: set[int], second: set[int], seed: int) -> KAN:
+    """A sum, plus a product whose factors have inputs of their own."""
+    return only(only(with_linear_output(build(seed)), 1, first), 2, second)
 
 
 def sum_and_triple(model: KAN) -> KAN:

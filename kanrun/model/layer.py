@@ -18,10 +18,6 @@ SMOOTH = 5  # random splines begin with at most this many intervals: fine ones w
 FACTORS = 2  # how many sums a multiplication node takes the product of
 
 
-def silu_slope(x: Tensor) -> Tensor:
-    return torch.ops.aten.silu_backward(torch.ones_like(x), x)
-
-
 BASES = {
     "silu": Beside(F.silu, torch.ops.aten.silu_backward),
     "identity": Beside(lambda x: x, lambda gradient, _: gradient),

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kanrun.model.layer import Prepared, silu_slope
+from kanrun.model.layer import Prepared
 from kanrun.model.network import Width, split_width
+
+
+def silu_slope(x: Tensor) -> Tensor:
+    return torch.ops.aten.silu_backward(torch.ones_like(x), x)
+
 
 # Each activation with its slope.
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import numpy as np
 import sympy as sp
 
-from kanrun.symbolic.evaluate import Array, evaluate
+from kanrun.symbolic.evaluate import Array
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished
+from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 
 SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
 LARGEST = 20
@@ -44,12 +43,6 @@ def settled(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
         else:
             return expression
     return expression
-
-
-def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
-    """The squared error over the rows, infinite where the expression is not finite on all of them."""
-    total = float(np.square(evaluate(expression, columns) - y).sum())
-    return total if math.isfinite(total) else math.inf
 
 
 def proposals(expression: sp.Expr, columns: Columns, y: Array) -> list[tuple[sp.Float, sp.Expr]]:

@@ -34,14 +34,6 @@ ON_ROWS = 0.8  # part of the rows on which a solution must be real
 
 
 @dataclass(frozen=True)
-class Group:
-    """Inputs that belong together by what the network does with the real rows: subnode and input numbers."""
-
-    sub: int
-    inputs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Relation:
     """sum_i phi_i(x_i) = constant over a group of inputs, and what follows from it for each input.
 
@@ -76,7 +68,7 @@ def real_rows(data: Dataset) -> Tensor:
     return data.train.x[data.train.y[:, 0] > 0.5]
 
 
-def related_groups(model: KAN, real: Tensor) -> list[Group]:
+def related_groups(model: KAN, real: Tensor) -> list[tuple[int, ...]]:
     """Groups of inputs whose edges into one sum of the first layer vary together on the `real` rows.
 
     Inputs of one relation have correlated edge outputs there; inputs of different relations, and free ones, have not.
@@ -84,7 +76,7 @@ def related_groups(model: KAN, real: Tensor) -> list[Group]:
     """
     layer, trace = model.layers[0], model.trace(real)[0]
     limit = max(SIGNIFICANT / math.sqrt(len(real)), DOMINANT)
-    groups: dict[tuple[int, ...], Group] = {}
+    groups: dict[tuple[int, ...], None] = {}  # in the order in which they are met
     for sub in range(layer.n_sub):
         alive = layer.alive[sub].nonzero().flatten().tolist()
         spread = trace.edges[:, sub].std(0, correction=0)
@@ -100,9 +92,8 @@ def related_groups(model: KAN, real: Tensor) -> list[Group]:
                 waiting -= edge
                 edge = {j for j in waiting if any(float(correlation[i, j]) > limit for i in group)}
             if len(group) > 1:
-                inputs = tuple(sorted(alive[i] for i in group))
-                groups.setdefault(inputs, Group(sub, inputs))
-    return list(groups.values())
+                groups[tuple(sorted(alive[i] for i in group))] = None
+    return list(groups)
 
 
 def find_relations(data: Dataset, groups: list[list[int]], functions: list[Function]) -> list[Tie]:
@@ -238,7 +229,7 @@ def agree(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 def related_inputs(model: KAN, real: Tensor) -> list[list[int]]:
     """The inputs that belong together, over all sums of the first layer."""
-    return merged(group.inputs for group in related_groups(model, real))
+    return merged(related_groups(model, real))
 
 
 def merged(groups: Iterable[Iterable[int]]) -> list[list[int]]:

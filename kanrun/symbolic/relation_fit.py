@@ -31,6 +31,13 @@ STEPS = 40
 OUTER = ("log", "exp", "1/x", "sqrt", "x^2", "x^3", "tan", "tanh", "arctanh", "arcsin", "arctan")
 
 
+def values_of(functions: list[Function], constants: Tensor, x: Tensor) -> Tensor:
+    """c * f(a * x + b) for a function an input, with the `constants` a, b, c [inputs, 3]: [rows, inputs]."""
+    a, b, c = constants.unbind(1)
+    z = a * x + b
+    return c * torch.stack([f.value(z[:, i]) for i, f in enumerate(functions)], dim=1)
+
+
 @dataclass(frozen=True)
 class Terms:
     """A relation as sum of c * f(a * x + b): a function an input, and a, b, c: [inputs, 3]."""
@@ -46,9 +53,7 @@ class Terms:
 
     def values(self, x: Tensor) -> Tensor:
         """The terms at the rows `x`, centred: [rows, inputs]."""
-        a, b, c = self.constants.unbind(1)
-        z = a * x + b
-        values = c * torch.stack([f.value(z[:, i]) for i, f in enumerate(self.functions)], dim=1)
+        values = values_of(self.functions, self.constants, x)
         return values - values.mean(0)
 
     def expression(self, symbols: list[sp.Symbol]) -> sp.Expr:
@@ -134,11 +139,9 @@ def polish(x: Tensor, functions: list[Function], start: Tensor, steps: int = STE
     """All constants [inputs, 3] of the terms by Levenberg-Marquardt on the residual."""
 
     def terms(constants: Tensor) -> Tensor:
-        a, b, c = constants.unbind(1)
-        z = a * x + b
-        values = torch.stack([f.value(z[:, i]) for i, f in enumerate(functions)], dim=1)
+        z = constants[:, 0] * x + constants[:, 1]
         allowed = all(bool(f.allows(z[:, i])) for i, f in enumerate(functions))
-        return c * values if allowed else torch.full_like(x, math.nan)
+        return values_of(functions, constants, x) if allowed else torch.full_like(x, math.nan)
 
     def residual(constants: Tensor) -> float:
         reached = residual_of(terms(constants))

@@ -94,6 +94,12 @@ def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
     return [None if gone else float(e) for e, gone in zip(errors, lost, strict=True)], int(known.sum())
 
 
+def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
+    """The squared error over the rows, infinite where the expression is not finite on all of them."""
+    total = float(np.square(evaluate(expression, columns) - y).sum())
+    return total if math.isfinite(total) else math.inf
+
+
 def is_rounding(squares: float, y: Array) -> bool:
     """Whether a sum of squared errors over the targets `y` is nothing but rounding."""
     return squares <= len(y) * max(EXACT * float(np.var(y)), ROUNDING * float(np.mean(y**2)))
@@ -155,11 +161,7 @@ def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
     The same expression where that wins nothing, or where only rounding is left to win.
     """
     constants = constants_of(expression)
-
-    def squares(trial: sp.Expr) -> float:
-        return float(np.square(evaluate(trial, columns) - y).sum())
-
-    before = squares(expression)
+    before = squares(expression, columns, y)
     if not 0 < len(constants) <= MOST or not np.isfinite(before) or is_rounding(before, y):
         return expression
     best, least = expression, before
@@ -175,7 +177,7 @@ def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
         for halving in range(HALVINGS):
             new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
             moved = best.xreplace(dict(zip(current, new, strict=True)))
-            reached = squares(moved) if is_sound(moved) else math.inf
+            reached = squares(moved, columns, y) if is_sound(moved) else math.inf
             if reached < least:
                 break
         if not reached < least:

@@ -14,6 +14,8 @@ from kanrun.model.protocol import Network, has_splines
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.sparsity import penalty_derivatives
 
+CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
+
 
 def normal_equations(
     model: Network, x: Tensor, y: Tensor, loss: str, first: Prepared | None = None, chunk: int = 4096
@@ -42,6 +44,11 @@ def normal_equations(
             flat = centred.flatten(0, 1)
             matrix += flat.T @ flat / len(y)
     return gradient, matrix
+
+
+def ridge_for(y: Tensor) -> float:
+    """A slight pull to zero for class numbers, whose separation would drive the coefficients to infinity."""
+    return 0.0 if y.is_floating_point() else CLASS_RIDGE
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.model.spline import input_gradient
-from kanrun.training.least_squares import LevenbergMarquardt
+from kanrun.training.least_squares import LevenbergMarquardt, ridge_for
 from kanrun.training.objective import Objective, prepared
 
 log = logging.getLogger("kanrun")
@@ -24,7 +24,6 @@ log = logging.getLogger("kanrun")
 WATCHED = 3  # steps that are timed before and after compiling
 COMPILING = 40.0  # seconds that it takes
 MOST_SAVED = 0.05  # part of a step that compiling was ever seen to save
-CLASS_RIDGE = 1e-5  # classes that can be told apart would drive the coefficients to infinity
 
 
 def spare_dynamo() -> None:
@@ -172,7 +171,7 @@ def make_stepper(model: Network, x: Tensor, y: Tensor, config: OptimizerConfig, 
     if isinstance(config, LbfgsConfig):
         return Lbfgs(model, x, y, config)
     if isinstance(config, LmConfig):
-        return LevenbergMarquardt(model, x, y, ridge=0.0 if y.is_floating_point() else CLASS_RIDGE)
+        return LevenbergMarquardt(model, x, y, ridge_for(y))
     if isinstance(config, AdamConfig):
         return Adam(model, x, y, config, generator)
     raise TypeError(f"no optimizer for {type(config).__name__}")
