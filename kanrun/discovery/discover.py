@@ -12,13 +12,17 @@ from torch import Tensor, nn
 
 from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
+from kanrun.discovery.atoms import arguments_of
+from kanrun.discovery.beam import SumsOfTerms, TermSearch
+from kanrun.discovery.compose import finished_network
 from kanrun.discovery.outer import OUTERS, Outer
 from kanrun.discovery.peel import exponents, exponents_of, with_last, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
+from kanrun.discovery.whiteness import is_noise
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.stages import MOST_ROWS, prune
-from kanrun.symbolic.library import Function
+from kanrun.symbolic.library import FUNCTIONS, Function
 from kanrun.symbolic.search import Search, Symbolic, pareto, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
@@ -36,6 +40,12 @@ MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
 # Structures that leave equally much unexplained, and little, before that is taken for noise.
 AGREEING, ALIKE, STRUCTURED = 4, 1.25, 3e-2
 MORE_ROUNDS = 3  # further beginnings of what may be stuck, where nothing is exact and no noise is seen
+# Sums of terms before the structure of this number: whether their functions have constants, whether they are fractions,
+# how many terms, and the part of the time.
+SUMS_BEFORE = {
+    0: [(False, False, 2, 0.1)], 1: [(False, False, 3, 0.1), (False, True, 4, 0.1), (True, False, 2, 0.15)],
+    10: [(False, False, 6, 0.15), (False, True, 6, 0.1), (True, False, 4, 0.2)],
+}  # fmt: skip
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
@@ -81,8 +91,10 @@ class Discovery:
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
     peeled: list[dict[int, float]] = field(default_factory=list)
+    sums: dict[tuple[bool, bool], SumsOfTerms] = field(default_factory=dict)
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
+    explained: bool = False  # whether a sum of terms leaves nothing that looks like more than noise
     result: Discovered | None = None
 
     @classmethod
@@ -127,9 +139,10 @@ class Discovery:
 
     @property
     def settled(self) -> bool:
-        """Whether there is an exact formula that is also short."""
+        """Whether there is an exact formula that is also short, or one that leaves nothing but noise."""
         best = self.best if self.exact else None
-        return best is not None and best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]
+        short = best is not None and best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]
+        return short or self.explained
 
     def stalls(self) -> bool:
         """Whether several structures explain equally much and no more, which noise alone leaves."""
@@ -151,6 +164,10 @@ class Discovery:
             return self.result
         noisy = False
         for number, structure in enumerate(structures(self.x.shape[1], self.x.dtype, self.width)):
+            for sums in SUMS_BEFORE.get(number, ()) if self.width is None else ():
+                self.look_at_sums(*sums)
+            if self.settled:
+                break
             sharpened = self.look_at(structure)
             if self.width is None and self.x.shape[1] > 1 and not self.settled and not self.over:
                 if number == 0:
@@ -161,12 +178,13 @@ class Discovery:
             noisy = self.stalls()
             if self.settled or self.over or noisy:
                 break
-        for _ in range(0 if noisy else MORE_ROUNDS):
+        for _ in range(0 if noisy or self.settled else MORE_ROUNDS):
             self.seed += 100_000
             for structure in structures(self.x.shape[1], self.x.dtype, self.width):
                 if structure.plain and not self.exact and not self.over:
                     self.look_at(structure)
-        self.read_reserve()
+        if not self.settled:
+            self.read_reserve()
         best = self.best
         assert best is not None
         met = [f.symbolic for f in self.found] + [self.described(m) for f in self.found for m in f.symbolic.front]
@@ -205,6 +223,35 @@ class Discovery:
             self.consider(sharp)
         self.reserve += [t for t in trials if t.unexplained > PROMISING][:1]
         return sharpened
+
+    def look_at_sums(self, shaped: bool, fractions: bool, levels: int, part: float) -> None:
+        """Sums of up to so many products of functions, or fractions of them, in this part of the time."""
+        end = min(self.deadline, time.perf_counter() + part * self.seconds)
+        over = lambda: time.perf_counter() > end  # noqa: E731
+        if self.settled or over():
+            return
+        sums = self.sums.get((shaped, fractions))
+        if sums is None:
+            sums = self.sums[shaped, fractions] = SumsOfTerms(self.x, self.y, self.functions, shaped, fractions)
+        while sums.level < levels and not (self.settled or over()):
+            for search in sums.grow(over):
+                self.take(search)
+                if self.exact:
+                    return
+
+    def take(self, search: TermSearch) -> None:
+        """The shortest sum of a search as a formula."""
+        network, loss, bits = finished_network(search.shortest.sum, search.table, search.outer, self.y)
+        self.keep(Discovered(network, network, Symbolic(network, loss, bits)))
+
+    def keep(self, found: Discovered) -> None:
+        """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
+        self.found.append(found)
+        if found is self.best and found.symbolic.loss < STRUCTURED * self.variance:
+            with torch.no_grad():
+                rest = (found.symbolic.model(self.x) - self.y)[:, 0]
+            joined = [a.values(self.x, FUNCTIONS) for a in arguments_of(self.x)]
+            self.explained = is_noise(rest, self.x, torch.stack(joined, dim=1))
 
     def coarse(self, structure: Structure, outer: Outer) -> list[Trial]:
         """A few beginnings on a coarse grid, the best first."""
@@ -264,7 +311,7 @@ class Discovery:
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
             over=lambda: time.perf_counter() > end,
         )  # fmt: skip
-        self.found.append(Discovered(spline, pruned, symbolic))
+        self.keep(Discovered(spline, pruned, symbolic))
 
     def read_reserve(self) -> None:
         """Reads what did not look right, simplest among the best first, while there is time."""
@@ -297,7 +344,7 @@ class Discovery:
         symbolic = Search(self.x, self.y, MSE, self.functions, EXACT * self.variance).polish(model, 60)
         spline = self.sharpened(self.reserve[0]) if self.reserve else None
         shown = with_outer(spline, self.y) if spline else model
-        self.found.append(Discovered(shown, shown, symbolic))
+        self.keep(Discovered(shown, shown, symbolic))
 
     def split(self, trial: Trial) -> None:
         """Tries sums over groups of inputs that do not interact, under every last function, as `trial` shows them."""

@@ -34,6 +34,10 @@ class Outer:
         c, d = self.constants(y)
         return c * FUNCTIONS[self.name].value(z) + d
 
+    def slope(self, z: Tensor, y: Tensor) -> Tensor:
+        """The derivative of `apply` by z."""
+        return self.constants(y)[0] * FUNCTIONS[self.name].slope(z)
+
 
 def _one_sign(y: Tensor) -> bool:
     return bool((y > 0).all() or (y < 0).all())

@@ -63,19 +63,20 @@ def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> Non
     model.fix(l, i, s, candidate.function, candidate.a, candidate.b, candidate.c, candidate.d - level)
 
 
-def description_bits(model: KAN, loss: float, loss_name: str, variance: float, rows: int) -> float:
+def description_bits(unexplained: float, complexity: int, constants: int, rows: int) -> float:
     """Bits for the residuals plus bits for the formula (minimum description length, Rissanen 1978).
 
-    Residuals: rows / 2 * log2(mse / variance), down to machine precision; rows * loss / ln 2 for cross entropy.
-    Formula: 4 bits a unit of complexity and log2(rows) / 2 a constant.
+    Residuals: rows / 2 * log2(mse / variance), down to machine precision. Formula: 4 bits a unit of complexity and
+    log2(rows) / 2 a constant.
     """
-    if not math.isfinite(loss):
+    if not math.isfinite(unexplained):
         return math.inf
-    if loss_name == MSE:
-        residual = 0.5 * rows * math.log2(loss / max(variance, 1e-300) + 1e-28)
-    else:
-        residual = rows * loss / math.log(2)
-    return residual + 4 * library_complexity(model) + 0.5 * math.log2(rows) * model.parameter_count()
+    return 0.5 * rows * math.log2(unexplained + 1e-28) + 4 * complexity + 0.5 * math.log2(rows) * constants
+
+
+def class_bits(loss: float, complexity: int, constants: int, rows: int) -> float:
+    """The same for classes, whose residuals take rows * cross entropy / ln 2 bits."""
+    return description_bits(1.0, complexity, constants, rows) + rows * loss / math.log(2)
 
 
 def library_complexity(model: KAN) -> int:
@@ -115,8 +116,12 @@ class Search:
     def polish(self, model: KAN, steps: int) -> Symbolic:
         """Trains all constants of `model` in place."""
         reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, RIDGE[self.loss]).loss
-        variance = float(self.y.var(0, correction=0).mean()) if self.loss == MSE else 1.0
-        bits = description_bits(model, max(reached, self.enough), self.loss, variance, len(self.x))
+        size, constants, least = library_complexity(model), model.parameter_count(), max(reached, self.enough)
+        if self.loss == MSE:
+            variance = float(self.y.var(0, correction=0).mean())
+            bits = description_bits(least / max(variance, 1e-300), size, constants, len(self.x))
+        else:
+            bits = class_bits(least, size, constants, len(self.x))
         self.tried.append(Symbolic(model, reached, bits))
         return self.tried[-1]
 

@@ -1,0 +1,148 @@
+"""The factors of terms: powers of inputs, and functions of inputs, of their products, ratios, sums and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import torch
+from torch import Tensor
+
+from kanrun.symbolic.fit import start_ranges
+from kanrun.symbolic.library import Function
+
+POWERS = {
+    -3.0: "1/x^3", -2.0: "1/x^2", -1.0: "1/x", -0.5: "1/sqrt(x)", 0.5: "sqrt", 1.0: "x", 1.5: "x^1.5", 2.0: "x^2",
+    3.0: "x^3", 4.0: "x^4", 5.0: "x^5",
+}  # fmt: skip
+MANY = 4  # inputs from which on fewer powers, functions and beginnings are looked at
+MOST_FACTORS = 3  # inputs with a power of their own in one term
+PLAIN = ("x", "0", "sgn", "tan", "arcsin", "arccos", "arctanh")  # functions that no term begins with
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An input, or two of them joined: the sum or product of edges, each an input, a function's name and a factor."""
+
+    edges: tuple[tuple[int, str, float], ...]
+    is_product: bool = False
+
+    @property
+    def is_input(self) -> bool:
+        """Whether this is an input as it is."""
+        return len(self.edges) == 1 and self.edges[0][1:] == ("x", 1.0)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether this is a sum or difference."""
+        return len(self.edges) > 1 and not self.is_product
+
+    def values(self, x: Tensor, library: dict[str, Function]) -> Tensor:
+        """Its values at the rows `x` [rows, inputs]: [rows]."""
+        parts = torch.stack([c * library[name].value(x[:, i]) for i, name, c in self.edges])
+        return parts.prod(0) if self.is_product else parts.sum(0)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """f(a * t + b) of an argument t; a and b are trained where it is `shaped`."""
+
+    function: Function
+    argument: int
+    a: float = 1.0
+    b: float = 0.0
+    shaped: bool = False
+
+    def complexity(self, arguments: list[Argument]) -> int:
+        """That of its function, more for constants and for what its argument is made of."""
+        return self.function.complexity + 2 * self.shaped + 2 * (not arguments[self.argument].is_input)
+
+
+Term = tuple[Factor, ...]
+
+
+def complexity_of(term: Term, arguments: list[Argument]) -> int:
+    """Those of the factors, with one more a product."""
+    return sum(f.complexity(arguments) + 1 for f in term) - 1 if term else 0
+
+
+def arguments_of(x: Tensor) -> list[Argument]:
+    """The inputs first, then their squares, and sums, differences, products and ratios of two of them."""
+    n = x.shape[1]
+    found = [Argument(((i, "x", 1.0),)) for i in range(n)] + [Argument(((i, "x^2", 1.0),)) for i in range(n)]
+    for i, j in combinations(range(n), 2):
+        found.append(Argument(((i, "x", 1.0), (j, "x", 1.0))))
+        found.append(Argument(((i, "x", 1.0), (j, "x", -1.0))))
+        found.append(Argument(((i, "x", 1.0), (j, "x", 1.0)), True))
+        found += [Argument(((p, "x", 1.0), (q, "1/x", 1.0)), True) for p, q in ((i, j), (j, i)) if one_sign(x[:, q])]
+    found += [Argument(((i, "1/x", 1.0),)) for i in range(n) if n < MANY and one_sign(x[:, i])]
+    for inputs in combinations(range(n), 3) if n <= MANY else ():
+        found.append(Argument(tuple((i, "x", 1.0) for i in inputs), True))
+        for k in inputs:
+            if one_sign(x[:, k]):
+                found.append(Argument((*((i, "x", 1.0) for i in inputs if i != k), (k, "1/x", 1.0)), True))
+    return found
+
+
+def one_sign(x: Tensor) -> bool:
+    """Whether no value is zero or on the other side of it."""
+    return bool((x > 0).all() or (x < 0).all())
+
+
+def allowed_powers(x: Tensor, functions: dict[str, Function], few: bool) -> list[float]:
+    """The powers that the values `x` [rows] have."""
+    positive, sided = bool((x > 0).all()), one_sign(x)
+    powers = [p for p, name in POWERS.items() if name in functions and (not few or p in (-2, -1, 0.5, 1, 2))]
+    return [p for p in powers if (p > 0 or sided) and (p == int(p) or positive)]
+
+
+def monomials(x: Tensor, functions: dict[str, Function]) -> list[Term]:
+    """Products of powers of up to MOST_FACTORS inputs, the empty one first; the argument numbers are the inputs'."""
+    n = x.shape[1]
+    powers = [allowed_powers(x[:, i], functions, n >= MANY) for i in range(n)]
+    found: list[Term] = [()]
+    for size in range(1, min(n, MOST_FACTORS) + 1):
+        for inputs in combinations(range(n), size):
+            choices = [powers[i] if size < 3 or n < MANY else [p for p in powers[i] if abs(p) == 1] for i in inputs]
+            for exponents in product(*choices):
+                found.append(tuple(Factor(functions[POWERS[p]], i) for i, p in zip(inputs, exponents, strict=True)))
+    return found
+
+
+def power(i: int, p: int, functions: dict[str, Function]) -> Term:
+    """x_i^p of a whole p, in two factors beyond the powers that there are."""
+    return tuple(Factor(functions[POWERS[q]], i) for q in ((p,) if p in POWERS else (p // 2, p - p // 2)))
+
+
+def beginnings(
+    t: Tensor, argument: int, functions: dict[str, Function], few: bool, joined: bool = False
+) -> Iterator[Factor]:
+    """Beginnings of functions of an argument with values `t` [rows]: as it is, and over ranges that suit its values.
+
+    Itself and its square are only looked at where it is a sum of inputs (`joined`): those of others are monomials.
+    """
+    middle, half = (t.max() + t.min()).item() / 2, (t.max() - t.min()).item() / 2
+    if not half > 0:
+        return
+    for function in functions.values():
+        if function.name in ("x", "x^2") and joined:
+            yield Factor(function, argument)
+        if function.name in PLAIN or function.name.startswith(("x^", "1/x^3", "1/x^4", "1/x^5")):
+            continue
+        ranges = [(low, high) for low, high in start_ranges(function) if function.parity != 1 or low + high >= 0]
+        if function.name in ("sin", "cos"):
+            ranges = [r for r in ranges if r[0] < 3.1] if function.name == "sin" else []
+        elif function.name == "exp":
+            ranges = [*ranges, *((high, low) for low, high in ranges)]
+        if few:
+            ranges = ranges[:: max(1, len(ranges) // 6)]
+        starts = [
+            ((high - low) / 2 / half, (high + low) / 2 - (high - low) / 2 / half * middle) for low, high in ranges
+        ]
+        for a in (1.0, -1.0) if function.name == "exp" else (1.0,):
+            if bool(function.allows(a * t)):
+                yield Factor(function, argument, a)
+        for a, b in starts:
+            if bool(function.allows(a * t + b)):
+                yield Factor(function, argument, a, b, True)

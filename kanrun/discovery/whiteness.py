@@ -1,0 +1,66 @@
+"""Whether residuals are nothing but noise, as far as the inputs can tell."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+WAVES, MIXED = 8, 3  # waves over the ranks of one column, and of each of two columns together
+CHANCE = 1e-3  # of taking noise for more
+NEAR, MOST_NEAR = 4, 2000  # neighbours of a row, and rows that are looked at for their neighbours
+NEIGHBOURLY = 3.3  # standard errors
+
+
+def is_noise(rest: Tensor, x: Tensor, joined: Tensor) -> bool:
+    """Whether `rest` [rows] has nothing to do with the inputs `x` [rows, inputs] and the columns `joined` of them.
+
+    Smooth tests over the ranks of every column and of every two inputs (Neyman 1937, Skandinavisk Aktuarietidskrift
+    20, with cosines), each allowed its part of CHANCE, and one for rows that lie near each other.
+    """
+    rest = rest - rest.mean()
+    size = rest.norm()
+    if not float(size) > 0:
+        return True
+    rest = rest / size * math.sqrt(len(rest))
+    single = waves(torch.cat([x, joined], dim=1))  # [rows, columns, WAVES]
+    of_columns = (torch.einsum("r,rcw->cw", rest, single) ** 2).sum(1) / len(rest)
+    pairs = list(combinations(range(x.shape[1]), 2))
+    few = single[:, :, :MIXED]
+    of_pairs = [
+        float((torch.einsum("r,rv,rw->vw", rest, few[:, i], few[:, j]) ** 2).sum()) / len(rest) for i, j in pairs
+    ]
+    chance = CHANCE / (len(of_columns) + len(pairs))
+    return (
+        float(of_columns.max()) < chi_square(WAVES, chance)
+        and max(of_pairs, default=0.0) < chi_square(MIXED**2, chance)
+        and not is_neighbourly(rest, x)
+    )
+
+
+def waves(columns: Tensor) -> Tensor:
+    """Cosines of 1 to WAVES half periods over the ranks of each column, with mean square 1: [rows, columns, WAVES]."""
+    rank = columns.argsort(0).argsort(0).to(columns.dtype)
+    u = (rank + 0.5) / len(columns)
+    k = torch.arange(1, WAVES + 1, dtype=columns.dtype, device=columns.device)
+    return math.sqrt(2) * torch.cos(math.pi * u[..., None] * k)
+
+
+def chi_square(degrees: int, chance: float) -> float:
+    """The value that chi square exceeds with this chance."""
+    from scipy.stats import chi2  # takes a second to import
+
+    return float(chi2.isf(chance, degrees))
+
+
+def is_neighbourly(rest: Tensor, x: Tensor) -> bool:
+    """Whether residuals are like those of the rows next to them (Moran 1950, Biometrika 37)."""
+    x, rest = x[:MOST_NEAR], rest[:MOST_NEAR]
+    if len(x) <= NEAR:
+        return False
+    scaled = (x - x.mean(0)) / x.std(0).clamp(min=1e-300)
+    near = torch.cdist(scaled, scaled).topk(NEAR + 1, dim=1, largest=False).indices[:, 1:]
+    products = rest * rest[near].mean(1)
+    return bool(products.mean() > NEIGHBOURLY * products.std() / math.sqrt(len(rest)))
