@@ -44,13 +44,28 @@ class Prepared:
     spread: Tensor  # standard deviation of each input: [n_in]
 
 
+Places = tuple[Tensor, ...] | None  # indices along the first dimensions of a parameter; None: all of it
+
+
 @dataclass(frozen=True)
 class Structure:
-    """The kinds of a layer's edges: how many splines, which biases are trained (None: none), and the fixed edges."""
+    """The kinds of a layer's edges: splines, which biases are trained (None: none), and the fixed edges."""
 
     splines: int
+    edges: Places  # of the splines
     trains_bias: Tensor | None  # [n_sub]
     groups: list[tuple[str, Tensor, Tensor]]  # function, its subnodes [E] and inputs [E]
+    entries: list[tuple[str, Places]]  # the parameters of which something is trained, in the order of `trained`
+
+
+def places_of(mask: Tensor) -> Places:
+    """Where a mask is true."""
+    return None if bool(mask.all()) else mask.nonzero(as_tuple=True)
+
+
+def shape_of(p: Tensor, places: Places) -> tuple[int, ...]:
+    """The shape of what the parameter holds in these places."""
+    return tuple(p.shape) if places is None else (len(places[0]), *p.shape[len(places) :])
 
 
 class KANLayer(nn.Module):
@@ -132,16 +147,24 @@ class KANLayer(nn.Module):
         """[n_sub]: a bias is trained where no spline can take its place and the user has not locked the edges."""
         return self.trains_affine.any(1) | ~self.alive.any(1)
 
-    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """Each parameter with the boolean mask of its entries that training may change."""
+    def masks(self) -> dict[str, Tensor]:
+        """Of which edges, [n_sub, n_in], training may change a parameter; of the bias, of which sums, [n_sub]."""
         splines = self.is_spline
         has_base = splines if BASES[self.base] else torch.zeros_like(splines)
-        return [
-            (self.coef, splines[..., None].expand_as(self.coef)),
-            (self.base_scale, has_base),
-            (self.affine, self.trains_affine[..., None].expand_as(self.affine)),
-            (self.bias, self.trains_bias),
-        ]
+        return {"coef": splines, "base_scale": has_base, "affine": self.trains_affine, "bias": self.trains_bias}
+
+    def trained(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Each parameter with the boolean mask of its entries that training may change."""
+        pairs = [(getattr(self, name), mask) for name, mask in self.masks().items()]
+        return [(p, mask if p.ndim == mask.ndim else mask[..., None].expand_as(p)) for p, mask in pairs]
+
+    def entries(self) -> list[tuple[nn.Parameter, Places]]:
+        """The same without what is not trained at all, and with the places instead of masks."""
+        return [(getattr(self, name), places) for name, places in self.structure().entries]
+
+    def parameter_count(self) -> int:
+        """How many numbers training may change."""
+        return sum(math.prod(shape_of(p, places)) for p, places in self.entries())
 
     def fix(
         self, sub: int, i: int, name: str, affine: tuple[float, float, float], shift: float, trainable: bool
@@ -181,10 +204,6 @@ class KANLayer(nn.Module):
         """What spline edges are linear in: basis values and the base function, [rows, n_in, G+k(+1)]."""
         return spline.basis(x, self.knots(), BASES[self.base])
 
-    def feature_slopes(self, x: Tensor) -> Tensor:
-        """The slopes of `features`."""
-        return spline.basis_slopes(x, self.knots(), BASES[self.base])
-
     def prepare(self, x: Tensor) -> Prepared:
         """What of the rows `x` [rows, n_in] stays the same as long as the grid does."""
         features = self.features(x)
@@ -217,8 +236,10 @@ class KANLayer(nn.Module):
             trains_bias = self.trains_bias
             structure = Structure(
                 int(self.is_spline.sum()),
+                places_of(self.is_spline),
                 trains_bias if bool(trains_bias.any()) else None,
                 [(name, subs, inputs) for name, (subs, inputs) in index.items()],
+                [(name, places_of(mask)) for name, mask in self.masks().items() if bool(mask.any())],
             )
             self._known = known = (tensors, versions, structure)
         return known[2]
@@ -299,50 +320,3 @@ class KANLayer(nn.Module):
             )
         subnodes = edges.sum(2) + self.bias
         return LayerTrace(x, edges, subnodes, self.multiply(subnodes))
-
-    # ---- analytic derivatives --------------------------------------------------------------------------------
-
-    def jacobian(
-        self, x: Tensor, features: Tensor | None, nodes: Tensor, need_inputs: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Derivatives by this layer's trained entries, in the order of `trained`, and by its inputs.
-
-        `features` are those of `x`, None where the layer has no splines. `nodes` [rows, outputs, n_out] holds the
-        derivatives of the network's outputs by this layer's nodes. Gives
-        [rows, outputs, trained entries] and [rows, outputs, n_in].
-        """
-        sub = nodes
-        if self.n_mult:
-            factors = self.subnodes(x, features)[:, self.n_sum :].unflatten(1, (self.n_mult, FACTORS))
-            others = torch.stack(
-                [torch.cat([factors[..., :f], factors[..., f + 1 :]], dim=2).prod(2) for f in range(FACTORS)], dim=2
-            )
-            products = nodes[:, :, self.n_sum :, None] * others[:, None]
-            sub = torch.cat([nodes[:, :, : self.n_sum], products.flatten(2)], dim=2)
-        rows, outputs = sub.shape[:2]
-        inputs = torch.zeros(rows, outputs, self.n_in, dtype=x.dtype, device=x.device)
-        columns = []
-        splines = self.is_spline
-        if features is not None:
-            js, is_ = splines.nonzero(as_tuple=True)
-            size = self.coef.shape[2]
-            edge = sub[:, :, js]  # [rows, outputs, edges]
-            columns.append((edge[..., None] * features[:, None, is_, :size]).flatten(2))
-            if BASES[self.base]:
-                columns.append(edge * features[:, None, is_, size])
-            if need_inputs:
-                steep = torch.einsum("rim,jim->rji", self.feature_slopes(x), self.weights())
-                inputs = inputs + torch.einsum("roj,rji->roi", sub, steep)
-        trained = self.trains_affine
-        affine = torch.zeros(rows, outputs, *trained.shape, 3, dtype=x.dtype, device=x.device)
-        for name, js, is_, z, a, c in self.fixed_edges(x):
-            function = self.library[name]
-            # An infinite slope, such as that of a root at 0, tells least squares nothing.
-            value, slope = function.value(z), c * function.slope(z).nan_to_num(0.0, 0.0, 0.0)
-            parts = torch.stack([slope * x[:, is_], slope, value], dim=2)  # by a, b, c
-            affine[:, :, js, is_] = sub[:, :, js, None] * parts[:, None]
-            if need_inputs:
-                inputs = inputs.index_add(2, is_, sub[:, :, js] * (slope * a)[:, None])
-        columns.append(affine[:, :, trained].flatten(2))
-        columns.append(sub[:, :, self.trains_bias])
-        return torch.cat(columns, dim=2), inputs if need_inputs else None

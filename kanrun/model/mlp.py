@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -173,21 +174,45 @@ class MLP(nn.Module):
             for p, part in zip(self.parameters(), parts, strict=True):
                 p.copy_(part.view_as(p))
 
-    def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters].
+    def passed(self, x: Tensor, first: Tensor | None = None) -> MlpPass:  # noqa: ARG002
+        """A pass through the network that keeps what its derivatives need, without gradients.
 
         `first` is None always, as in `forward`.
         """
-        activate, slope = ACTIVATIONS[self.activation]
         with torch.no_grad():
-            sums = self.sums(x)
-            inputs = [(x - self.shift) / self.scale, *(activate(z) for z in sums[:-1])]
-            nodes = torch.eye(self.n_out, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
-            by_weights: list[Tensor] = []
-            by_biases: list[Tensor] = []
-            for depth in reversed(range(len(sums))):
-                by_weights.insert(0, (nodes[..., None] * inputs[depth][:, None, None]).flatten(2))
-                by_biases.insert(0, nodes)
-                if depth:
-                    nodes = nodes @ self.weights[depth] * slope(sums[depth - 1])[:, None]
-        return sums[-1], torch.cat([*by_weights, *by_biases], dim=2)
+            return MlpPass(self, x, self.sums(x))
+
+    def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters]."""
+        kept = self.passed(x, first)
+        return kept.outputs, kept.jacobian()
+
+
+@dataclass(frozen=True)
+class MlpPass:
+    """What a pass through an MLP leaves behind for its derivatives, which hold until the entries change."""
+
+    model: MLP
+    x: Tensor
+    sums: list[Tensor]
+
+    @property
+    def outputs(self) -> Tensor:
+        """[rows, n_out]."""
+        return self.sums[-1]
+
+    @torch.no_grad()
+    def jacobian(self, into: Tensor | None = None) -> Tensor:
+        """The derivatives of the outputs by the trained entries, [rows, n_out, parameters], written `into` a tensor."""
+        model, x = self.model, self.x
+        activate, slope = ACTIVATIONS[model.activation]
+        inputs = [(x - model.shift) / model.scale, *(activate(z) for z in self.sums[:-1])]
+        nodes = torch.eye(model.n_out, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
+        by_weights: list[Tensor] = []
+        by_biases: list[Tensor] = []
+        for depth in reversed(range(len(inputs))):
+            by_weights.insert(0, (nodes[..., None] * inputs[depth][:, None, None]).flatten(2))
+            by_biases.insert(0, nodes)
+            if depth:
+                nodes = nodes @ model.weights[depth] * slope(self.sums[depth - 1])[:, None]
+        return torch.cat([*by_weights, *by_biases], dim=2, out=into)

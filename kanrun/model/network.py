@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from kanrun.model import spline
-from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
+from kanrun.model.jacobian import KanPass
+from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Places, Prepared, shape_of
 from kanrun.symbolic.library import Function, Library, extended
 
 Width = Sequence[int | Sequence[int]]
@@ -227,46 +229,45 @@ class KAN(nn.Module):
         """Each parameter with the mask of the entries that training may change."""
         return [pair for layer in self.layers for pair in layer.trained()]
 
+    def entries(self) -> list[tuple[nn.Parameter, Places]]:
+        """The same as parameters of which something is trained, with the places of that."""
+        return [pair for layer in self.layers for pair in layer.entries()]
+
     def parameter_count(self) -> int:
         """How many numbers training may change; removed and locked ones do not count."""
-        return int(sum(mask.sum() for _, mask in self.trained()))
+        return sum(layer.parameter_count() for layer in self.layers)
 
     def get_vector(self) -> Tensor:
         """All trained entries: [parameters]."""
-        return torch.cat([p.detach()[mask] for p, mask in self.trained()])
+        return self.joined([p.detach() for p, _ in self.entries()])
 
     def gradient_vector(self) -> Tensor:
         """The gradients of all trained entries, zero where there is none: [parameters]."""
-        return torch.cat(
-            [p.grad[mask] if p.grad is not None else p.new_zeros(int(mask.sum())) for p, mask in self.trained()]
-        )
+        return self.joined([torch.zeros_like(p) if p.grad is None else p.grad for p, _ in self.entries()])
+
+    def joined(self, tensors: list[Tensor]) -> Tensor:
+        """What the tensors, each in the shape of one of the `entries`, hold in its places: [parameters]."""
+        parts = [t if at is None else t[at] for t, (_, at) in zip(tensors, self.entries(), strict=True)]
+        return torch.cat([part.flatten() for part in parts] or [self.layers[0].bias.new_zeros(0)])
 
     def set_vector(self, vector: Tensor) -> None:
         """Puts back what `get_vector` gave, changed or not."""
         start = 0
         with torch.no_grad():
-            for p, mask in self.trained():
-                count = int(mask.sum())
-                p[mask] = vector[start : start + count]
-                start += count
+            for p, places in self.entries():
+                shape = shape_of(p, places)
+                part = vector[start : start + math.prod(shape)].view(shape)
+                start += part.numel()
+                p.copy_(part) if places is None else p.index_put_(places, part)
 
-    def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters].
+    def passed(self, x: Tensor, first: Tensor | None = None) -> KanPass:
+        """A pass through the network that keeps what its derivatives need, without gradients.
 
         `first` are the first layer's features of these rows, where they are known.
         """
-        inputs, features = [], []
-        with torch.no_grad():
-            y = x
-            for layer in self.layers:
-                inputs.append(y)
-                features.append(layer.features(y) if first is None and layer.structure().splines else first)
-                y, first = layer(y, features[-1]), None
-            nodes = torch.eye(self.n_out, dtype=y.dtype, device=y.device).expand(len(y), -1, -1)
-            columns: list[Tensor] = []
-            for depth in range(len(self.layers) - 1, -1, -1):
-                part, below = self.layers[depth].jacobian(inputs[depth], features[depth], nodes, depth > 0)
-                columns.insert(0, part)
-                if below is not None:
-                    nodes = below
-        return y, torch.cat(columns, dim=2)
+        return KanPass.through(self.layers, x, first)
+
+    def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters]."""
+        kept = self.passed(x, first)
+        return kept.outputs, kept.jacobian()

@@ -198,12 +198,6 @@ def local_values(place: Place, knots: Knots) -> Tensor:
     return values if place.beyond is None else values.addcmul_(polynomials(knots.slopes, place), place.beyond)
 
 
-def local_slopes(place: Place, knots: Knots, shape: torch.Size) -> Tensor:
-    """Slopes of the same functions by x [rows, inputs]: [k+1, values]."""
-    slopes = polynomials(knots.slopes, place)
-    return slopes.view(-1, *shape).mul_(place.scale if place.column is None else place.scale.view(shape)).flatten(1)
-
-
 def local(dense: Tensor, order: int) -> Tensor:
     """A view of a contiguous tensor that begins anew at each of its numbers: [order, numbers].
 
@@ -235,16 +229,34 @@ def blocks(rows: int, inputs: int, size: int) -> Iterator[tuple[slice, slice]]:
             yield slice(top, min(top + height, rows)), slice(left, min(left + width, inputs))
 
 
-def spread_out(x: Tensor, knots: Knots, numbers: Callable[[Place, Tensor], Tensor], beside: Tensor | None) -> Tensor:
-    """The local `numbers` of every value in their places among all basis functions, `beside` in a last column."""
+class Spread(NamedTuple):
+    """Values of all basis functions, [rows, inputs, functions], and where those that are not zero lie, by blocks."""
+
+    values: Tensor
+    places: list[tuple[slice, Place]]
+
+
+def spread_out(x: Tensor, knots: Knots, beside: Beside | None) -> Spread:
+    """The basis functions at `x` [rows, inputs], and in a last column the function `beside` them."""
     size = knots.functions + (beside is not None)
     dense = torch.zeros(*x.shape, size, dtype=x.dtype, device=x.device)
+    places = []
     for rows, _ in blocks(len(x), 1, x.shape[1] * size):
         place = locate(x[rows], knots, size)
-        spread(place, numbers(place, x[rows]), dense[rows])
+        spread(place, local_values(place, knots), dense[rows])
+        places.append((rows, place))
     if beside is not None:
-        dense[..., -1] = beside
-    return dense
+        dense[..., -1] = beside.value(x)
+    return Spread(dense, places)
+
+
+def pulled_back(
+    x: Tensor, places: list[tuple[slice, Place]], knots: Knots, beside: Beside | None, gradient: Tensor
+) -> Tensor:
+    """The gradient by `x` from that by what `spread_out` gave for it, which is contiguous."""
+    parts = [input_gradient(place, knots, gradient[rows], x[rows].shape) for rows, place in places]
+    result = parts[0] if len(parts) == 1 else torch.cat([x.new_zeros(0, x.shape[1]), *parts])
+    return result + beside.pull_back(gradient[..., -1], x) if beside else result
 
 
 class Basis(torch.autograd.Function):
@@ -252,21 +264,16 @@ class Basis(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, knots: Knots, beside: Beside | None) -> Tensor:
+        values, ctx.places = spread_out(x, knots, beside)
         ctx.save_for_backward(x)
         ctx.knots, ctx.beside = knots, beside
-        return spread_out(x, knots, lambda place, _: local_values(place, knots), beside and beside.value(x))
+        return values
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        gradient, result = gradient.contiguous(), torch.empty_like(x)
-        for rows, _ in blocks(len(x), 1, x.shape[1] * gradient.shape[2]):
-            place = locate(x[rows], ctx.knots, gradient.shape[2])
-            result[rows] = input_gradient(place, ctx.knots, gradient[rows], x[rows].shape)
-        if ctx.beside:
-            result += ctx.beside.pull_back(gradient[..., -1], x)
-        return result, None, None
+        return pulled_back(x, ctx.places, ctx.knots, ctx.beside, gradient.contiguous()), None, None
 
 
 def input_gradient(place: Place, knots: Knots, gradient: Tensor, shape: torch.Size) -> Tensor:
@@ -285,12 +292,6 @@ def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     A function `beside` them gets one column more.
     """
     return Basis.apply(x, knots, beside)
-
-
-def basis_slopes(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
-    """The slopes of `basis`, in its shape."""
-    column = beside and beside.pull_back(torch.ones_like(x), x)
-    return spread_out(x, knots, lambda place, part: local_slopes(place, knots, part.shape), column)
 
 
 class SplineSums(torch.autograd.Function):

@@ -10,40 +10,54 @@ from torch import Tensor
 
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
-from kanrun.model.protocol import Network, has_splines
-from kanrun.training.objective import Objective, prepared
+from kanrun.model.protocol import Network, Pass
+from kanrun.training.objective import Objective, loss_value, prepared
 from kanrun.training.sparsity import penalty_derivatives
 
+CHUNK = 4096  # rows whose Jacobian is held at once
 CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
 
 
 def normal_equations(
-    model: Network, x: Tensor, y: Tensor, loss: str, first: Prepared | None = None, chunk: int = 4096
+    model: Network,
+    x: Tensor,
+    y: Tensor,
+    loss: str,
+    first: Prepared | None = None,
+    chunk: int = CHUNK,
+    known: Pass | None = None,
+    buffer: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Gradient [P] and Gauss-Newton matrix [P, P] of the mean loss, summed over chunks of rows.
 
-    For cross entropy the matrix is J^T (diag(p) - p p^T) J (Schraudolph 2002, Neural Computation 14(7), sec. 3).
+    For cross entropy the matrix is J^T (diag(p) - p p^T) J (Schraudolph 2002, Neural Computation 14(7), sec. 3). A pass
+    of all rows that is `known` need not be repeated; a `buffer` holds the Jacobian of a chunk, as fresh memory costs as
+    much as a third of all this.
     """
-    count = model.parameter_count()
-    gradient = torch.zeros(count, dtype=x.dtype, device=x.device)
-    matrix = torch.zeros(count, count, dtype=x.dtype, device=x.device)
+    gradient, matrix = None, None
     for start in range(0, len(x), chunk):
-        features = None if first is None else first.features[start : start + chunk]
-        outputs, jacobian = model.jacobian(x[start : start + chunk], features)
-        part = y[start : start + chunk]
-        if loss == MSE:
-            scale = 2.0 / y.numel()
-            flat = jacobian.flatten(0, 1)
-            gradient += scale * flat.T @ (outputs - part).flatten()
-            matrix += scale * flat.T @ flat
-        else:
-            p = torch.softmax(outputs, dim=1)
-            residual = p - torch.nn.functional.one_hot(part, outputs.shape[1])
-            gradient += torch.einsum("rop,ro->p", jacobian, residual) / len(y)
-            centred = (jacobian - torch.einsum("ro,rop->rp", p, jacobian)[:, None]) * p.sqrt()[..., None]
-            flat = centred.flatten(0, 1)
-            matrix += flat.T @ flat / len(y)
+        rows = slice(start, start + chunk)
+        kept = known or model.passed(x[rows], None if first is None else first.features[rows])
+        jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
+        slope, product = row_products(kept.outputs, y[rows], jacobian, loss, y.numel())
+        gradient = slope if gradient is None else gradient.add_(slope)
+        matrix = product if matrix is None else matrix.add_(product)
+    if gradient is None or matrix is None:
+        raise ValueError("no rows")
     return gradient, matrix
+
+
+def row_products(outputs: Tensor, y: Tensor, jacobian: Tensor, loss: str, count: int) -> tuple[Tensor, Tensor]:
+    """What some rows add to gradient and matrix, where all rows together have `count` targets. Uses up `jacobian`."""
+    if loss == MSE:
+        flat, residual, scale = jacobian.flatten(0, 1), (outputs - y).flatten(), 2.0 / count
+        return (flat.T @ residual).mul_(scale), (flat.T @ flat).mul_(scale)
+    p = torch.softmax(outputs, dim=1)
+    residual = p - torch.nn.functional.one_hot(y, outputs.shape[1])
+    gradient = jacobian.flatten(0, 1).T @ residual.flatten() / count
+    mean = p[:, None] @ jacobian
+    flat = jacobian.sub_(mean).mul_(p.sqrt()[..., None]).flatten(0, 1)
+    return gradient, (flat.T @ flat).div_(count)
 
 
 def ridge_for(y: Tensor) -> float:
@@ -57,6 +71,21 @@ class Fit:
 
     loss: float
     steps: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a network was found to be worth, with the pass that showed it where it was kept."""
+
+    objective: Objective
+    loss: float
+    penalty: float
+    ridge: float
+    kept: Pass | None
+
+    @property
+    def total(self) -> float:
+        return self.loss + self.penalty + self.ridge
 
 
 class LevenbergMarquardt:
@@ -74,57 +103,74 @@ class LevenbergMarquardt:
         self.scale = torch.zeros_like(self.vector)
         self.damping, self.growth = 1e-3, 2.0
         self.idle = self.accepted = 0
-        self.known: tuple[Objective, float] | None = None  # what the network as it stands was last found to be worth
+        self.reached: Reached | None = None  # of the network as it stands
         self.finished = len(self.vector) == 0
+        self.buffer = x.new_empty(min(len(x), CHUNK), model.n_out, len(self.vector))
 
-    def value(self, objective: Objective) -> float:
-        """The objective of the network as it stands, with the ridge."""
+    def value(self, objective: Objective) -> Reached:
+        """What the network as it stands is worth."""
+        kept = None
         with torch.no_grad():
-            loss, penalty = objective.parts(self.model, self.x, self.y, first=self.first)
+            if len(self.x) <= CHUNK and not objective.penalizes(self.model):
+                kept = self.model.passed(self.x, self.first.features if self.first else None)
+                loss, penalty = loss_value(objective.loss, kept.outputs, self.y), 0.0
+            else:
+                loss, regularization = objective.parts(self.model, self.x, self.y, first=self.first)
+                penalty = float(regularization)
             ridge = self.ridge * float((self.model.get_vector() ** 2).mean()) if self.ridge else 0.0
-        return float(loss + penalty) + ridge
+        return Reached(objective, float(loss), penalty, ridge, kept)
 
-    def derivatives(self, objective: Objective) -> tuple[Tensor, Tensor]:
-        """Gradient [P] and Gauss-Newton matrix [P, P] of the objective."""
-        gradient, matrix = normal_equations(self.model, self.x, self.y, objective.loss, self.first)
-        if objective.penalty.lamb and has_splines(self.model):
+    def derivatives(self, objective: Objective, known: Pass | None = None) -> tuple[Tensor, Tensor]:
+        """Gradient [P] and Gauss-Newton matrix [P, P] of the objective; a pass of the rows that is `known` is used."""
+        gradient, matrix = normal_equations(
+            self.model, self.x, self.y, objective.loss, self.first, known=known, buffer=self.buffer
+        )
+        if objective.penalizes(self.model):
             more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty, self.first)
             gradient, matrix = gradient + more_gradient, matrix + more_matrix
         if self.ridge:
             pull = 2 * self.ridge / len(self.vector)
             gradient = gradient + pull * self.vector
-            matrix = matrix + pull * torch.eye(len(self.vector), dtype=matrix.dtype, device=matrix.device)
+            matrix.diagonal().add_(pull)
         return gradient, matrix
 
-    def step(self, objective: Objective) -> None:
-        """One accepted step, or none where ten trials with growing damping were no better."""
-        before = self.known[1] if self.known and self.known[0] == objective else self.value(objective)
-        if self.finished or not math.isfinite(before):
+    def step(self, objective: Objective) -> tuple[float, float] | None:
+        """One accepted step, or none where ten trials with growing damping were no better.
+
+        Gives loss and penalty of the network as it then stands, None where they are not finite.
+        """
+        known = self.reached
+        before = known if known and known.objective == objective else self.value(objective)
+        if self.finished or not math.isfinite(before.total):
             self.finished = True
-            return
-        gradient, matrix = self.derivatives(objective)
+            return None
+        gradient, matrix = self.derivatives(objective, before.kept)
         self.scale = torch.maximum(self.scale * 0.5, matrix.diagonal())
         floor = float(self.scale.max()) * 1e-12 + torch.finfo(self.x.dtype).tiny
+        scale = self.scale.clamp(min=floor)
         for _ in range(10):
-            damped = matrix + torch.diag(self.damping * self.scale.clamp(min=floor))
+            damped = matrix.clone()
+            damped.diagonal().add_(scale, alpha=self.damping)
             factor, failed = torch.linalg.cholesky_ex(damped)
             if not int(failed):
                 step = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
                 self.model.set_vector(self.vector + step)
                 reached = self.value(objective)
-                if reached < before:  # false for NaN
+                gain = before.total - reached.total
+                if gain > 0:  # false for NaN
                     expected = float(-(gradient @ step) - 0.5 * step @ matrix @ step)
-                    ratio = (before - reached) / expected if expected > 0 else 1.0
+                    ratio = gain / expected if expected > 0 else 1.0
                     self.damping = max(self.damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), 1e-15)
                     self.growth = 2.0
                     self.vector, self.accepted = self.vector + step, self.accepted + 1
-                    self.known = (objective, reached)
-                    self.idle = self.idle + 1 if before - reached < self.tolerance * before else 0
+                    self.reached = reached
+                    self.idle = self.idle + 1 if gain < self.tolerance * before.total else 0
                     self.finished = self.idle >= 3
-                    return
+                    return reached.loss, reached.penalty
             self.damping, self.growth = self.damping * self.growth, self.growth * 2
         self.model.set_vector(self.vector)
         self.finished = True
+        return before.loss, before.penalty
 
 
 def levenberg_marquardt(
@@ -134,5 +180,5 @@ def levenberg_marquardt(
     optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)
     while optimizer.accepted < steps and not optimizer.finished:
         optimizer.step(objective)
-    optimizer.ridge = 0.0
-    return Fit(optimizer.value(objective), optimizer.accepted)
+    reached = optimizer.reached or optimizer.value(objective)
+    return Fit(reached.loss, optimizer.accepted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -78,11 +79,15 @@ class Objective:
     loss: str
     penalty: Penalty = Penalty()
 
+    def penalizes(self, model: Network) -> TypeGuard[KAN]:
+        """Whether the penalty of this network can be other than 0."""
+        return self.penalty.lamb != 0 and has_splines(model)
+
     def parts(
         self, model: Network, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
     ) -> tuple[Tensor, Tensor]:
         """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
-        if not penalized or self.penalty.lamb == 0 or not has_splines(model):
+        if not penalized or not self.penalizes(model):
             outputs = model(x, first)
             return loss_value(self.loss, outputs, y), outputs.new_zeros(())
         outputs, strengths = model.forward_with_strengths(x, first)

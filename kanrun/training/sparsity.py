@@ -38,7 +38,7 @@ def penalty_derivatives(
                 prepared = layer.prepare(x) if first is None else first
                 add_layer(matrix, start, layer, prepared, weight.clamp(min=0) / strength.detach().clamp(min=FLOOR))
             add_coefficients(matrix, start, layer, penalty)
-            start += sum(int(mask.sum()) for _, mask in layer.trained())
+            start += layer.parameter_count()
             x, first = layer(x), None
     model.zero_grad()
     return gradient, matrix

@@ -45,7 +45,8 @@ class Stepper(Protocol):
     def finished(self) -> bool:
         """Whether further steps would change nothing."""
 
-    def step(self, objective: Objective) -> None: ...
+    def step(self, objective: Objective) -> tuple[float, float] | None:
+        """Loss and penalty as the step leaves them, where it knows them."""
 
 
 class Lbfgs:
@@ -107,12 +108,12 @@ class Compiler:
         self.plain: list[float] = []
         self.compiled: list[float] = []
 
-    def step(self, stepper: Stepper, objective: Objective, left: int) -> None:
-        """One step of `stepper`; `left` is how many follow."""
+    def step(self, stepper: Stepper, objective: Objective, left: int) -> tuple[float, float] | None:
+        """One step of `stepper`, and what that gives; `left` is how many follow."""
         if self.waits and self.mode == "true":
             self.begin()
         begin = time.perf_counter()
-        stepper.step(objective)
+        reached = stepper.step(objective)
         seconds = time.perf_counter() - begin
         if self.waits:
             self.plain.append(seconds)
@@ -123,6 +124,7 @@ class Compiler:
             if len(self.compiled) > WATCHED and min(self.compiled[1:]) > min(self.plain):
                 log.info("compile: steps were no faster, the training goes on without")
                 self.end()
+        return reached
 
     def begin(self) -> None:
         """Puts compiled functions into the layers of the network."""

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from kanrun.config import OptimizerConfig
 from kanrun.data.dataset import MSE, Dataset, Rows
+from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Network
 from kanrun.training.history import Record
-from kanrun.training.objective import Objective
+from kanrun.training.objective import Objective, prepared
 from kanrun.training.steppers import Compiler, make_stepper
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
@@ -87,9 +88,9 @@ def train(
         model.become(state[0])
         model.set_vector(state[1])
 
-    def loss_on(rows: Rows) -> float:
+    def loss_on(rows: Rows, first: Prepared | None) -> float:
         with torch.no_grad():
-            return float(objective.parts(model, rows.x, rows.y, penalized=False)[0])
+            return float(objective.parts(model, rows.x, rows.y, penalized=False, first=first)[0])
 
     def weighted(step: int) -> Objective:
         grown = min(1.0, (step + 1) / (warmup * steps)) if warmup > 0 else 1.0
@@ -115,8 +116,8 @@ def train(
             stepper = None
         if stepper is None:
             stepper = make_stepper(model, x, y, optimizer, generator)
-        compiler.step(stepper, now, steps - step - 1)
-        loss, penalty = parts(now)
+            features = [None if rows is None else prepared(model, rows.x) for rows in (data.test, data.validation)]
+        loss, penalty = compiler.step(stepper, now, steps - step - 1) or parts(now)
         if math.isfinite(loss + penalty):
             good, undone = (good[0], model.get_vector()), 0
         else:
@@ -127,7 +128,8 @@ def train(
         grows = now.penalty.lamb != weighted(step + 1).penalty.lamb
         if now.penalty.lamb != weighted(step - 1).penalty.lamb:
             best = math.inf  # another objective: what was reached before does not count
-        test, judged = loss_on(data.test), None if data.validation is None else loss_on(data.validation)
+        test = loss_on(data.test, features[0])
+        judged = None if data.validation is None else loss_on(data.validation, features[1])
         seconds = time.perf_counter() - begin
         history.append(Record(stage, step, loss, test, penalty, seconds, judged, model.grid, attempt))
         score = (loss if judged is None else judged) + penalty
