@@ -34,9 +34,9 @@ from kanrun.symbolic.library import extended, library
 from kanrun.symbolic.relation import Relation, Tie, find_relations, merged, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
-from kanrun.training.schedule import Schedule, train_by_schedule
+from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned
 from kanrun.training.steppers import Compiler
-from kanrun.training.train import Training, train
+from kanrun.training.train import Training
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
@@ -131,14 +131,14 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         return noted(train_by_schedule(schedule, rows))
 
     def refit() -> KAN:
-        network = kan.clone()
-        noted(
-            train(
-                network, data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps,
-                seed=config.seed, until_idle=True, on_record=lambda record: console.step(record, optimizer.refit_steps),
-            )
+        assert isinstance(config.model, ModelConfig)
+        again = train_pruned(
+            kan, data, optimizer, seed=config.seed, noise_scale=config.model.noise_scale,
+            on_record=lambda record: console.step(record, optimizer.refit_steps),
         )  # fmt: skip
-        return network
+        noted(again)
+        assert isinstance(again.model, KAN)
+        return again.model
 
     def symbolic() -> KAN:
         found = search.run().symbolic if search else find_formula(kan, data, functions)

@@ -110,17 +110,30 @@ class KANLayer(nn.Module):
         self.register_buffer("alive", torch.ones(n_sub, n_in, dtype=torch.bool))
         self.register_buffer("is_fixed", torch.zeros(n_sub, n_in, dtype=torch.bool))
         self.register_buffer("is_trainable", torch.ones(n_sub, n_in, dtype=torch.bool))
-        noise = torch.randn(n_sub, n_in, coarse + k, generator=generator, dtype=torch.float64)
-        scale = torch.rand(n_sub, n_in, generator=generator, dtype=torch.float64) * 2 - 1
-        self.coef = nn.Parameter((noise * noise_scale / math.sqrt(n_in)).to(dtype))
-        self.base_scale = nn.Parameter((scale / math.sqrt(n_in)).to(dtype))
+        self.coef = nn.Parameter(torch.zeros(n_sub, n_in, coarse + k, dtype=dtype))
+        self.base_scale = nn.Parameter(torch.zeros(n_sub, n_in, dtype=dtype))
         self.affine = nn.Parameter(torch.tensor([1.0, 0.0, 1.0], dtype=dtype).repeat(n_sub, n_in, 1))
         self.bias = nn.Parameter(torch.zeros(n_sub, dtype=dtype))
         self.functions: dict[tuple[int, int], str] = {}  # (subnode, input) -> library name
         self._known: tuple[tuple[Tensor, ...], tuple[int, ...], Structure] | None = None
         self._knots: tuple[Tensor, Tensor, tuple[int, int], Knots] | None = None
+        self.draw(noise_scale, generator)
         if grid > coarse:
             self.set_grid(spline.uniform_grid(-one, one, grid))
+
+    def draw(self, noise_scale: float, generator: torch.Generator) -> None:
+        """New random splines. What removed edges have left in the biases of their sums goes with the old ones."""
+        grid, intervals = self.grid, self.grid.shape[1] - 1
+        if intervals > SMOOTH:
+            self.set_grid(spline.refined_grid(grid, SMOOTH))
+        noise = torch.randn(self.coef.shape, generator=generator, dtype=torch.float64)
+        scale = torch.rand(self.base_scale.shape, generator=generator, dtype=torch.float64) * 2 - 1
+        with torch.no_grad():
+            self.coef.copy_(noise * noise_scale / math.sqrt(self.n_in))
+            self.base_scale.copy_(scale / math.sqrt(self.n_in))
+            self.bias.masked_fill_(self.is_spline.any(1) & ~self.is_fixed.any(1), 0.0)
+        if intervals > SMOOTH:
+            self.set_grid(grid)
 
     # ---- structure -------------------------------------------------------------------------------------------
 

@@ -149,6 +149,13 @@ class KAN(nn.Module):
         """A copy that shares nothing."""
         return copy.deepcopy(self)
 
+    def begun_anew(self, seed: int, noise_scale: float) -> KAN:
+        """The same edges with other random splines; fixed edges and grids stay as they are."""
+        other, generator = self.clone(), torch.Generator().manual_seed(seed)
+        for layer in other.layers:
+            layer.draw(noise_scale, generator)
+        return other
+
     def become(self, other: KAN) -> None:
         """Takes over structure and values of another network, of which it then shares nothing."""
         self.layers = other.clone().layers
@@ -208,13 +215,17 @@ class KAN(nn.Module):
         """
         with torch.no_grad():
             for layer in self.layers:
-                if not layer.structure().splines:
-                    pass
-                elif self.knots_stay:
-                    layer.set_grid(spline.covering_grid(layer.grid, x.sort(0).values))
-                else:
-                    layer.set_grid(spline.fitted_grid(x, self.grid, self.grid_eps))
+                if layer.structure().splines:
+                    grid = self.grid_for(layer, x)
+                    if not torch.equal(grid, layer.grid):  # as that of the inputs is, from the second time on
+                        layer.set_grid(grid)
                 x = layer(x)
+
+    def grid_for(self, layer: KANLayer, x: Tensor) -> Tensor:
+        """The grid of a layer that suits its inputs `x` [rows, n_in]."""
+        if self.knots_stay:
+            return spline.covering_grid(layer.grid, x.sort(0).values)
+        return spline.fitted_grid(x, self.grid, self.grid_eps)
 
     def refine(self, grid: int) -> KAN:
         """The same functions on `grid` intervals: exact where the new number is a multiple of the old one."""

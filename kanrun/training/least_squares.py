@@ -159,7 +159,7 @@ class LevenbergMarquardt:
                 gain = before.total - reached.total
                 if gain > 0:  # false for NaN
                     expected = float(-(gradient @ step) - 0.5 * step @ matrix @ step)
-                    ratio = gain / expected if expected > 0 else 1.0
+                    ratio = min(gain / expected, 1.0) if expected > 0 else 1.0
                     self.damping = max(self.damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), 1e-15)
                     self.growth = 2.0
                     self.vector, self.accepted = self.vector + step, self.accepted + 1

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field, replace
 
 from kanrun.config import OptimizerConfig
 from kanrun.data.dataset import Dataset, hold_back
+from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import Objective
-from kanrun.training.train import Training, train
+from kanrun.training.train import Training, constant_loss, train
 
 ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
 MOST_FOR_PROBE = 3000  # parameters of that network
 COARSE = 5  # lm begins on at most this many intervals: on fine ones it follows single rows before it sees the whole
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
+ANEW, MUCH = 5, 0.05  # other beginnings of a pruned network, while so much of the constant's loss is left
 HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
 
 
@@ -119,6 +121,38 @@ def best_beginning(schedule: Schedule, data: Dataset, log: Log) -> tuple[Trainin
             best, chosen = result, attempt
     assert best is not None
     return best, chosen
+
+
+def train_pruned(
+    model: KAN,
+    data: Dataset,
+    optimizer: OptimizerConfig,
+    *,
+    seed: int,
+    noise_scale: float,
+    on_record: Callable[[Record], None] | None = None,
+) -> Training:
+    """Trains a pruned network on without regularization.
+
+    Exact steps end where the nearest valley does. Where lm leaves much unexplained, the same edges are trained from a
+    few other beginnings too, and the best is kept.
+    """
+
+    def once(network: KAN, attempt: int) -> Training:
+        return train(
+            network, data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps, seed=seed,
+            until_idle=True, attempt=attempt, on_record=on_record,
+        )  # fmt: skip
+
+    best = once(model.clone(), 0)
+    history = best.history
+    for attempt in range(1, 1 + ANEW):
+        if optimizer.name != "lm" or not best.score > MUCH * constant_loss(data):
+            break
+        other = once(model.begun_anew(seed + attempt, noise_scale), attempt)
+        history = history + other.history
+        best = other if other.score < best.score else best
+    return replace(best, history=history)
 
 
 def better_knots(schedule: Schedule, best: Training, data: Dataset, attempt: int, log: Log) -> Training:
