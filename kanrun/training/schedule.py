@@ -78,37 +78,46 @@ class Log:
 def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
     """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain.
 
-    With one beginning and one grid there is nothing to choose, and all rows train. Where something is to be chosen and
-    the data has no validation rows, some are held back for as long; they train the chosen network at the end.
+    Of many beginnings the better half goes on, and half of these from there: a coarse grid says little about a fine
+    one. With one beginning and one grid there is nothing to choose, and all rows train. Where something is to be chosen
+    and the data has no validation rows, some are held back for as long; they train the chosen network at the end.
     """
     borrows = schedule.chooses and data.validation is None
     rows = hold_back(data, HELD_BACK, schedule.seed) if borrows else data
     log = Log()
-    best, attempt = best_beginning(schedule, rows, log)
-    if schedule.grids and best.model.grid < schedule.grids[0]:
-        best = log.add(schedule.train(best.model.refine(schedule.grids[0]), rows, attempt))
+    leaders = better_half(beginnings(schedule, rows, log), alone=len(schedule.grids) < 2)
+    if schedule.grids and leaders[0].model.grid < schedule.grids[0]:
+        leaders = [log.add(schedule.train(t.model.refine(schedule.grids[0]), rows, t.attempt)) for t in leaders]
     if schedule.places_knots:
-        best = better_knots(schedule, best, rows, attempt, log)
+        leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     for grid in schedule.grids[1:]:
-        refined = best.model.refine(grid)
-        if refined.parameter_count() > rows.train.y.numel():
+        best = min(leaders, key=lambda t: t.score)
+        refined = [t.model.refine(grid) for t in leaders]
+        if refined[0].parameter_count() > rows.train.y.numel():
             log.messages.append(f"train: grid {grid} would have more parameters than there are training rows")
             break
-        finer = log.add(schedule.train(refined, rows, attempt))
-        if not finer.score < GAIN * best.score:
+        finer = [log.add(schedule.train(m, rows, t.attempt)) for m, t in zip(refined, leaders, strict=True)]
+        if not min(t.score for t in finer) < GAIN * best.score:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
-        best = better_knots(schedule, finer, rows, attempt, log)
+        leaders = [better_knots(schedule, t, rows, log) for t in better_half(finer)]
+    best = min(leaders, key=lambda t: t.score)
     if borrows:
         # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
-        best = log.add(schedule.train(best.model.clone(), data, attempt, steps=best.best_step + 1))
+        best = log.add(schedule.train(best.model.clone(), data, best.attempt, steps=best.best_step + 1))
     return replace(best, history=log.history, messages=log.messages)
 
 
-def best_beginning(schedule: Schedule, data: Dataset, log: Log) -> tuple[Training, int]:
-    """The best of `restarts` beginnings and its number; one more is tried, up to ATTEMPTS, while none learns."""
+def better_half(trainings: list[Training], alone: bool = False) -> list[Training]:
+    """The better half, best first, at least one, and with `alone` no more; none that learned less than the best."""
+    ranked = sorted(trainings, key=lambda t: (not t.learned, t.score))
+    return [t for t in ranked[: 1 if alone else max(1, len(ranked) // 2)] if t.learned == ranked[0].learned]
+
+
+def beginnings(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
+    """All `restarts` beginnings; one more is tried, up to ATTEMPTS, while none learns."""
+    tried: list[Training] = []
     best: Training | None = None
-    chosen = 0
     for attempt in range(max(schedule.restarts, ATTEMPTS)):
         if attempt >= schedule.restarts and best is not None and best.learned:
             break
@@ -117,10 +126,9 @@ def best_beginning(schedule: Schedule, data: Dataset, log: Log) -> tuple[Trainin
         if schedule.optimizer.name == "lm" and model.grid > COARSE:
             model = model.refine(COARSE)
         result = log.add(schedule.train(model, data, attempt, rival))
-        if best is None or (result.learned, -result.score) > (best.learned, -best.score):
-            best, chosen = result, attempt
-    assert best is not None
-    return best, chosen
+        tried.append(result)
+        best = better_half(tried)[0]
+    return tried
 
 
 def train_pruned(
@@ -155,7 +163,7 @@ def train_pruned(
     return replace(best, history=history)
 
 
-def better_knots(schedule: Schedule, best: Training, data: Dataset, attempt: int, log: Log) -> Training:
+def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) -> Training:
     """The network with its knots where a finer one bends, trained on, if the validation rows gain by it."""
     x, y = data.train.x, data.train.y
     fine = best.model.refine(PROBE * best.model.grid)
@@ -164,5 +172,5 @@ def better_knots(schedule: Schedule, best: Training, data: Dataset, attempt: int
     fine.fit_grids(x)
     levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
     place_knots(fine, x, best.model.grid)
-    moved = log.add(schedule.train(fine, data, attempt))
+    moved = log.add(schedule.train(fine, data, best.attempt))
     return moved if moved.score < best.score else best

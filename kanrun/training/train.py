@@ -36,6 +36,7 @@ class Training:
     messages: list[str]
     learned: bool
     scores: list[float]
+    attempt: int = 0  # which beginning it comes from
 
     @property
     def score(self) -> float:
@@ -155,7 +156,7 @@ def train(
             break
     compiler.end()
     restore(best_state)
-    return Training(model, history, messages, learned, scores)
+    return Training(model, history, messages, learned, scores, attempt)
 
 
 def constant_loss(data: Dataset) -> float:
