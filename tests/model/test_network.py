@@ -450,3 +450,31 @@ def test_a_clone_whose_functions_are_exchanged_computes_the_new_ones() -> None:
                 copied.fix(0, 0, 0, name)
             values = FUNCTIONS[copied.layers[0].functions[0, 0]].value(x)
             torch.testing.assert_close(copied(x), values, msg=f"{count} {changes}")
+
+
+# ---- other beginnings ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grid", [3, 8])
+def test_a_network_begun_anew_has_the_same_edges_and_other_splines(grid: int) -> None:
+    model = KAN([3, 2, 1], grid=grid, seed=1)
+    model.fix(0, 0, 1, "sin", 1.5, 0.2, 2.0, d=0.7)
+    model.layers[0].remove(0, 2, constant=40.0)
+    x = uniform_rows(60, 3)
+    model.fit_grids(x)
+    before = model(x).detach()
+    anew, again, other = (model.begun_anew(seed, 0.3) for seed in (5, 5, 6))
+    assert torch.equal(model(x), before)
+    assert torch.equal(anew.get_vector(), again.get_vector())
+    assert not torch.allclose(anew.layers[1].coef, other.layers[1].coef)
+    for old, new in zip(model.layers, anew.layers, strict=True):
+        for name in ("grid", "alive", "is_fixed", "affine"):
+            assert torch.equal(getattr(old, name), getattr(new, name))
+        assert not torch.allclose(old.coef, new.coef)
+    assert anew.layers[0].bias.tolist() == [0.0, 0.7]  # 40 belonged to the old splines, 0.7 to the fixed edge
+
+
+def test_a_network_begun_anew_is_as_large_as_a_new_one() -> None:
+    new, other = KAN([4, 3, 1], grid=5, seed=1, noise_scale=0.7), KAN([4, 3, 1], grid=5, seed=2, noise_scale=9.0)
+    anew = other.begun_anew(1, 0.7)
+    assert torch.equal(anew.get_vector(), new.get_vector())

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
-from kanrun.training.least_squares import levenberg_marquardt, normal_equations
-from kanrun.training.objective import loss_value
+from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, levenberg_marquardt, normal_equations
+from kanrun.training.objective import Objective, Penalty, loss_value
 from tests.helpers import Array, additive_network, autograd_jacobian, tangled_network, trained_gradient, uniform_rows
 
 
@@ -304,3 +304,38 @@ def test_a_perfect_fit_stays_perfect() -> None:
     fit = levenberg_marquardt(model, x, model(x).detach(), "mse")
     assert fit.loss == 0
     assert fit.steps == 0
+
+
+# ---- what is kept from step to step ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_a_known_pass_and_a_used_buffer_change_nothing(loss: str) -> None:
+    model = tangled_network(seed=3)
+    x, y = uniform_rows(11, 3, seed=1), targets(loss, 11, 2)
+    buffer = torch.full((11, 2, model.parameter_count()), math.nan, dtype=torch.float64)
+    expected = normal_equations(model, x, y, loss)
+    for _ in range(2):
+        given = normal_equations(model, x, y, loss, known=model.passed(x), buffer=buffer)
+        for one, other in zip(given, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [50, CHUNK + 10])
+@pytest.mark.parametrize("lamb", [0.0, 0.01])
+def test_a_step_tells_what_the_network_is_worth_after_it(rows: int, lamb: float) -> None:
+    model = KAN([2, 2, 1], grid=3, seed=1)
+    x = uniform_rows(rows, 2, seed=1)
+    y = torch.sin(3 * x[:, :1]) + x[:, 1:]
+    objective = Objective("mse", Penalty(lamb))
+    optimizer = LevenbergMarquardt(model, x, y)
+    losses = []
+    for _ in range(4):
+        told = optimizer.step(objective)
+        assert told is not None
+        with torch.no_grad():
+            expected = [float(part) for part in objective.parts(model, x, y)]
+        assert list(told) == pytest.approx(expected, rel=1e-12)
+        losses.append(sum(told))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.7 * losses[0]

@@ -17,9 +17,9 @@ from kanrun.training import schedule as schedules
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.schedule import ATTEMPTS, COARSE, GAIN, Schedule, train_by_schedule
+from kanrun.training.schedule import ATTEMPTS, COARSE, GAIN, Schedule, train_by_schedule, train_pruned
 from kanrun.training.steppers import Stepper
-from kanrun.training.train import HOPELESS, PATIENCE, Training, train
+from kanrun.training.train import HOPELESS, PATIENCE, Training, constant_loss, train
 from tests.helpers import uniform_rows
 
 LM = LmConfig(steps=20)
@@ -489,3 +489,66 @@ def test_one_seed_gives_one_result() -> None:
     assert same(one, two)
     assert without_seconds(one.history) == without_seconds(two.history)
     assert one.messages == two.messages
+
+
+# ---- many beginnings -------------------------------------------------------------------------------------------
+
+
+def test_of_four_beginnings_two_reach_the_second_grid_and_one_the_third() -> None:
+    result = go(planted(300), lambda attempt: beginning(attempt, grid=2), grids=[2, 4, 8], restarts=4)
+    on_grid = {grid: {r.attempt for r in result.history if r.grid == grid} for grid in (2, 4, 8)}
+    assert on_grid[2] == {0, 1, 2, 3}
+    assert len(on_grid[4]) == 2
+    assert len(on_grid[8]) == 1
+    assert on_grid[8] < on_grid[4]
+    scores = {
+        a: min(r.validation_loss or math.inf for r in result.history if r.grid == 2 and r.attempt == a)
+        for a in range(4)
+    }  # fmt: skip
+    assert min(scores, key=lambda a: scores[a]) in on_grid[4]
+
+
+# ---- training a pruned network ---------------------------------------------------------------------------------
+
+
+def stranded() -> KAN:
+    """A sum whose Gaussian is zero to rounding for every row, so that no step tells where to go."""
+    model = KAN([2, 1, 1], grid=3, seed=1)
+    model.fix(1, 0, 0, "gaussian", trainable=False)
+    with torch.no_grad():
+        model.layers[0].coef.fill_(20.0)
+    return model
+
+
+def bell(rows: int = 100) -> Dataset:
+    def part(count: int, seed: int) -> Rows:
+        x = uniform_rows(count, 2, seed)
+        return Rows(x, torch.exp(-((torch.sin(3 * x[:, :1]) + x[:, 1:]) ** 2)))
+
+    return Dataset("bell", part(rows, 1), part(200, 2), ["x_1", "x_2"], ["y"], REGRESSION, MSE)
+
+
+def pruned(model: KAN, data: Dataset, optimizer: OptimizerConfig) -> Training:
+    return train_pruned(model, data, replace(optimizer, refit_steps=30), seed=0, noise_scale=0.3)
+
+
+def test_a_pruned_network_in_a_poor_valley_begins_anew() -> None:
+    data, model = bell(), stranded()
+    before = model(data.train.x).detach()
+    result = pruned(model, data, LM)
+    assert torch.equal(model(data.train.x), before)
+    assert {r.attempt for r in result.history} > {0}
+    assert loss_on(result, data.test) < 0.02 * constant_loss(data)
+    assert bool(result.model.layers[1].is_fixed.all())
+
+
+def test_a_pruned_network_that_fits_is_trained_once() -> None:
+    data = planted()
+    result = pruned(beginning(), data, LM)
+    assert {r.attempt for r in result.history} == {0}
+    assert result.score < 0.02 * constant_loss(data)
+
+
+def test_only_lm_begins_a_pruned_network_anew() -> None:
+    result = pruned(stranded(), bell(), LBFGS)
+    assert {r.attempt for r in result.history} == {0}
