@@ -6,66 +6,37 @@ import logging
 import resource
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from kanrun.config import Config, ContrastiveConfig, ModelConfig
-from kanrun.data.build import build_dataset, network_width
+from kanrun.config import Config, ContrastiveConfig
 from kanrun.data.dataset import Dataset, at_most
 from kanrun.discovery.discover import Discovery, Trial
-from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.metrics import scores
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
+from kanrun.problem import make_problem
+from kanrun.progress import Progress, logged_to, status_of
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
-from kanrun.rounds import Round, all_relations
-from kanrun.stages import MOST_ROWS, build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
-from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.rounds import all_relations
+from kanrun.stages import MOST_ROWS, build_network, find_formula, grids_of, penalty_of, prune
+from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.library import extended, library
-from kanrun.symbolic.relation import Relation, Tie, find_relations, merged, real_rows, related_inputs
+from kanrun.symbolic.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned
-from kanrun.training.steppers import Compiler
 from kanrun.training.train import Training
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
 N = TypeVar("N", bound=Network)
-
-
-@dataclass
-class Progress:
-    """What a run has reached: the stages' scores, the history, the networks for the pictures."""
-
-    stages: list[dict[str, Any]] = field(default_factory=list)
-    history: list[Record] = field(default_factory=list)
-    networks: dict[str, Network] = field(default_factory=dict)
-    formulas: list[Formula] = field(default_factory=list)
-    related: list[list[int]] | None = None  # inputs that belong together, where a contrastive run looked for them
-    ties: list[Tie] = field(default_factory=list)  # what ties them, with its equation where one was found
-    rounds: list[Round] = field(default_factory=list)  # networks that looked for more
-    stage: str = "start"
-    on_stage: Callable[[], None] = lambda: None
-
-    @property
-    def relations(self) -> list[Relation]:
-        """The equations found."""
-        return [tie.relation for tie in self.ties if tie.relation]
-
-    def enter(self, stage: str) -> None:
-        """A stage begins."""
-        self.stage = stage
-        self.on_stage()
 
 
 def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = False) -> dict[str, Any]:
@@ -81,11 +52,8 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
     with logged_to(folder / "kanrun.log"), status_of(folder, progress):
         config = read_config(asdict(config) if isinstance(config, Config) else config)
         write_config(folder, config)
-        dtype, device = set_up_torch(config)
-        data = build_dataset(config, dtype, device)
-        model = build_network(config, network_width(config, data), data.train.x)
-        check_start(model, data, config)
-        config = replace(config, optimizer=choose_optimizer(config.optimizer, model))
+        problem = make_problem(config)
+        config, data, model = problem.config, problem.data, problem.model
         console.begin(data, model)
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
@@ -234,85 +202,7 @@ def report(
     write_json(folder / "metrics.json", metrics)
 
 
-def check_start(model: Network, data: Dataset, config: Config) -> None:
-    """Raises ConfigError where fixed edges leave the network without finite outputs, which no training mends."""
-    with torch.no_grad():
-        lost = int((~torch.isfinite(model(data.train.x)).all(1)).sum())
-    if lost and isinstance(config.model, ModelConfig):
-        functions, rows = ", ".join(f.function for f in config.model.fix), len(data.train.x)
-        reason = f"with it the network has no finite output on {lost} of {rows} training rows; a shift b may help"
-        raise ConfigError(wrong("model.fix", functions, reason))
-
-
-def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
-    """Threads, precision and device. Raises ConfigError for a device that is not there."""
-    torch.set_num_threads(config.threads)
-    Compiler.mode = config.compile
-    try:
-        device = torch.device(config.device)
-        if device.type not in ("cpu", "cuda", "mps"):
-            raise RuntimeError
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        found = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        found += ["mps"] if torch.backends.mps.is_available() else []
-        raise ConfigError(wrong("device", config.device, f"not there; here are {', '.join(found)}")) from None
-    return getattr(torch, config.dtype), device
-
-
 def peak_memory() -> float:
     """The most memory that this process has held, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-@contextmanager
-def logged_to(path: Path) -> Iterator[None]:
-    """Sends the package's log to a file of the run folder."""
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    loggers = (log, logging.getLogger("py.warnings"))
-    before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagate
-        handler.close()
-
-
-@contextmanager
-def status_of(folder: Path, progress: Progress) -> Iterator[None]:
-    """Keeps status.json: running, then completed, failed or interrupted; the log gets the traceback."""
-    started = datetime.now(UTC).isoformat()
-
-    def write(state: str, error: str | None = None) -> None:
-        ended = None if state == "running" else datetime.now(UTC).isoformat()
-        content = {"state": state, "stage": progress.stage, "error": error, "started": started, "ended": ended}
-        write_json(folder / "status.json", content)
-
-    write("running")
-    progress.on_stage = lambda: write("running")
-    log.info("run in %s", folder)
-    try:
-        yield
-    except KeyboardInterrupt:
-        write("interrupted", "interrupted by the user")
-        log.error("interrupted in stage %s", progress.stage)
-        raise
-    except KanrunError as error:
-        write("failed", str(error))
-        log.error("%s", error)
-        raise
-    except BaseException as error:
-        write("failed", f"{type(error).__name__}: {error}")
-        log.error("failed in stage %s\n%s", progress.stage, traceback.format_exc())
-        raise
-    progress.stage = "done"
-    write("completed")

@@ -240,7 +240,7 @@ def test_an_error_of_the_program_itself_is_one_line_and_its_traceback_is_in_the_
     def broken(*_: object) -> None:
         raise ZeroDivisionError("planted\nin two lines")
 
-    monkeypatch.setattr(importlib.import_module("kanrun.pipeline"), "build_dataset", broken)
+    monkeypatch.setattr(importlib.import_module("kanrun.problem"), "build_dataset", broken)
     status, _, [line] = kanrun(*QUICK)
     assert status == 1
     assert line.startswith("kanrun: ZeroDivisionError: planted in two lines")
