@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,11 @@ def main() -> None:
     try:
         import hydra
 
-        check_flags(sys.argv[1:])
+        from kanrun.preflight import check_jobs, shown_without_leftovers
+
+        options = parsed(sys.argv[1:])
+        check_jobs(options)
+        sys.argv[1:] += shown_without_leftovers(options)
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     except KeyboardInterrupt:
         print("kanrun: interrupted", file=sys.stderr)
@@ -73,14 +78,24 @@ class Job:
     def __call__(self, composed: Any) -> float | None:
         """Gives the test loss, for sweepers."""
         from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
         from omegaconf import OmegaConf
 
+        from kanrun.experiments import leftovers, note_of, without_leftovers
         from kanrun.pipeline import run
+        from kanrun.report.folder import check_folder
 
         logging.captureWarnings(True)
-        folder = HydraConfig.get().runtime.output_dir
+        hydra = HydraConfig.get()
+        folder, choices = hydra.runtime.output_dir, hydra.runtime.choices
+        left = leftovers(choices, hydra.overrides.task)
+        if left:
+            print(f"note: {note_of(choices, left)}")
         try:
-            final = run(OmegaConf.to_container(composed, resolve=True), folder)["final"]  # type: ignore[arg-type]
+            content: Any = OmegaConf.to_container(composed, resolve=True)
+            key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+            check_folder(Path(folder), key, content.get("overwrite") is True)
+            final = run(without_leftovers(content, left), folder)["final"]
         except Exception as error:
             if os.getpid() != self.process:
                 raise
@@ -115,8 +130,8 @@ def prepared(arguments: list[str]) -> list[str]:
     return ready
 
 
-def check_flags(arguments: list[str]) -> None:
-    """Raises KanrunError for a flag that Hydra does not know, instead of a page about all that it knows."""
+def parsed(arguments: list[str]) -> Namespace:
+    """The flags and overrides. Raises KanrunError for a flag that Hydra does not know, instead of a page of all."""
     from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
@@ -125,7 +140,7 @@ def check_flags(arguments: list[str]) -> None:
         raise KanrunError(f"{message}; kanrun --help shows what there is")
 
     parser.error = fail  # type: ignore[method-assign,assignment]
-    parser.parse_args(arguments)
+    return parser.parse_args(arguments)
 
 
 def quoted(argument: str, sweep: bool) -> str:

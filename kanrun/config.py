@@ -260,6 +260,7 @@ class Config:
     symbolic: SymbolicFitConfig = section(SymbolicFitConfig, "how formulas are found")
     search: SearchConfig = section(SearchConfig, "whether structures are searched")
     plots: PlotsConfig = section(PlotsConfig, "which pictures are drawn")
+    overwrite: bool = setting(False, "whether the command may replace a finished run in the folder that is named")
     seed: int = setting(0, "where all random numbers start", low=0, high=2**31)
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))

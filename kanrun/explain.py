@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -38,16 +39,32 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if "Config group override must be" in text:
         bad = [(g, overrides[g]) for g in [*GROUPS, "experiment"] if overrides.get(g) not in (None, *options(g))]
         return [wrong(g, choice, unknown("option", choice, options(g))) for g, choice in bad] or [shorten(text, 300)]
+    if isinstance(error, OSError) and error.filename:
+        places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
+        reason = f"{shorten(str(error.strerror or error))} ({error.filename})"
+        return [wrong(k, overrides[k], reason) for k in places] or [f"{error.filename}: {error.strerror}; {where}"]
     override = getattr(error, "override", None)
     own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
     if own and "++symbolic.functions" in f"{override} {text}":
         name, _, given = own[-1].lstrip("+").partition("=")
         return [wrong(name, given, "names with formulas over x are needed, e.g. '{lorentz: 1/(1+x**2)}'")]
+    if override and "=" not in override:
+        return [explain_word(override)]
     if override:
         return [f"{override}: not of the form key=value ({shorten(text, 150)}); put quotes around special characters"]
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
     return [f"{type(error).__name__}: {shorten(text, 300)} ({where})"]
+
+
+def explain_word(word: str) -> str:
+    """What was probably meant by a word that assigns nothing: an option of that name, if there is one."""
+    meant = [f"{group}={word}" for group in ["experiment", *GROUPS] if word in options(group)]
+    if not meant:
+        close = difflib.get_close_matches(word, options("experiment"), n=1, cutoff=0.7)
+        meant = [f"experiment={name}" for name in close] or [f"{word}={name}" for name in options(word)]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "kanrun --help shows all keys"
+    return f"{shorten(word)}: not of the form key=value; {hint}"
 
 
 def options(group: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kanrun.config import GROUPS, Config, FixConfig, MlpConfig, ModelConfig
 from kanrun.errors import ConfigError, unknown, wrong
+from kanrun.search_settings import check_search
 
 NEEDED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
@@ -36,6 +37,7 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
         problems += check_mlp(config)
     elif not problems:
         problems += check_fix(model, own)
+    problems += check_search(config)
     if problems:
         raise ConfigError(problems)
     return config

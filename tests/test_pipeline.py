@@ -477,6 +477,9 @@ def test_a_bad_config_is_refused_before_anything_is_trained(tmp_path: Path, conf
     told = read_json(tmp_path / "status.json")
     assert (told["state"], told["error"]) == ("failed", str(caught.value))
     assert not (tmp_path / "history.csv").exists()
+    log = (tmp_path / "kanrun.log").read_text(encoding="utf-8")
+    assert key in log
+    assert "Traceback" not in log
 
 
 def test_a_failure_says_in_which_stage_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from kanrun.config import Config
 from kanrun.data.dataset import Dataset
+from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.report.export import as_latex, as_python, as_text
@@ -24,6 +26,34 @@ RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula
            "formula.py", "model.pt")  # fmt: skip
 
 
+def check_folder(folder: Path, key: str, overwrite: bool, given: str | None = None) -> None:
+    """Raises ConfigError, about the setting `key`, where a run in `folder` cannot be or would replace what is there.
+
+    `given` is what the setting was set to, if not to the folder itself. What a run left that failed or was interrupted
+    is replaced; a finished one only with `overwrite`.
+    """
+    given = given or str(folder)
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(wrong(key, given, f"{there} is a file; name a folder"))
+    held = [name for name in RESULTS if (folder / name).exists()]
+    if overwrite or not held:
+        return
+    if "status.json" not in held:
+        raise ConfigError(wrong(key, given, f"it holds {', '.join(held)} of something else; name another folder"))
+    if state_of(folder) == "completed":
+        reason = "it holds a completed run; name another folder, or add overwrite=true to replace that run"
+        raise ConfigError(wrong(key, given, reason))
+
+
+def state_of(folder: Path) -> str | None:
+    """What status.json says of the run in `folder`; None where it cannot be read."""
+    try:
+        return str(json.loads((folder / "status.json").read_text(encoding="utf-8"))["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def clear_folder(folder: Path) -> None:
     """Takes out what an earlier run left in `folder`, so that its results are not taken for those of this one."""
     for path in [*(folder / name for name in RESULTS), *(folder / "plots").glob("*.[ps][nv]g")]:
@@ -31,7 +61,8 @@ def clear_folder(folder: Path) -> None:
 
 
 def write_config(folder: Path, config: Config) -> None:
-    """The whole config, every default included."""
+    """The whole config, every default included; whoever runs it again has to say anew what may be replaced."""
+    config = replace(config, overwrite=False)
     write_text(folder / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True))
 
 

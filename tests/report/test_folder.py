@@ -10,8 +10,10 @@ import yaml
 
 from kanrun.config import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
 from kanrun.report.folder import (
+    check_folder,
     formula_function,
     without_gradient,
     write_config,
@@ -108,3 +110,29 @@ def test_formulas_as_a_function_give_their_values() -> None:
     assert function is not None
     assert torch.allclose(function(data.test.x), data.test.y, atol=1e-15)
     assert formula_function([], data) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "overwrite", "told"),
+    [
+        ({}, False, None),
+        ({"notes.txt": "mine"}, False, None),
+        ({"status.json": '{"state": "completed"}'}, False, "completed run"),
+        ({"status.json": '{"state": "completed"}', "model.pt": "x"}, True, None),
+        ({"status.json": '{"state": "failed"}', "model.pt": "x"}, False, None),
+        ({"status.json": '{"state": "inter'}, False, None),
+        ({"model.pt": "of another program"}, False, "model.pt of something else"),
+    ],
+)
+def test_only_a_finished_run_or_what_is_no_run_is_in_the_way(
+    tmp_path: Path, files: dict[str, str], overwrite: bool, told: str | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    if told is None:
+        check_folder(tmp_path, "hydra.run.dir", overwrite)
+        check_folder(tmp_path / "new" / "folder", "hydra.run.dir", overwrite)
+        return
+    with pytest.raises(ConfigError, match=told) as caught:
+        check_folder(tmp_path, "hydra.run.dir", overwrite)
+    assert str(caught.value).startswith(f"hydra.run.dir={tmp_path}: ")
