@@ -144,7 +144,7 @@ def parsed(arguments: list[str]) -> Namespace:
 
 
 def quoted(argument: str, sweep: bool) -> str:
-    """A formula, or a list of functions, with the quotes that Hydra's grammar wants and a shell takes away.
+    """A formula, or functions of the library, with the quotes that Hydra's grammar wants and a shell takes away.
 
     A new function is no key that a config has: it gets the plus signs that Hydra wants.
     """
@@ -152,6 +152,9 @@ def quoted(argument: str, sweep: bool) -> str:
     if own:
         name, given = own.group(1) or "", own.group(2)
         return f"++symbolic.functions{name}=" + (quoted_texts(given, sweep) if name else quoted_mapping(given))
+    if re.match(r"\+{0,2}model\.fix=", argument):
+        plain = r"(\bfunction\s*:\s*)([^\s,}'\"][^,}'\"]*)"  # such as x^2
+        return re.sub(plain, lambda m: m.group(1) + in_quotes(m.group(2).strip()), argument)
     match = re.fullmatch(r"(\+{0,2}dataset\.formula=)(.+)", argument, flags=re.DOTALL)
     if match:
         return match.group(1) + quoted_texts(match.group(2), sweep)

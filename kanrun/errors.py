@@ -32,6 +32,11 @@ def as_typed(value: object) -> str:
     return str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """1 input, 2 inputs."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def shorten(text: str, limit: int = 200) -> str:
     """`text` on one line, cut in the middle where it is long."""
     text = " ".join(text.split())

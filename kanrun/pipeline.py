@@ -11,11 +11,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
+from torch import Tensor
 
-from kanrun.config import Config, ContrastiveConfig
+from kanrun.config import Config, ContrastiveConfig, ModelConfig
 from kanrun.data.dataset import Dataset, at_most
-from kanrun.discovery.discover import Discovery, Trial
 from kanrun.metrics import scores
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
@@ -23,13 +22,22 @@ from kanrun.problem import make_problem
 from kanrun.progress import Progress, logged_to, status_of
 from kanrun.report.console import Console
 from kanrun.report.files import SCHEMA_VERSION, write_json
-from kanrun.report.folder import clear_folder, write_config, write_formula_files, write_plots, write_training
+from kanrun.report.folder import (
+    clear_folder,
+    formula_function,
+    without_gradient,
+    write_config,
+    write_formula_files,
+    write_plots,
+    write_training,
+)
 from kanrun.rounds import all_relations
-from kanrun.stages import MOST_ROWS, build_network, find_formula, grids_of, penalty_of, prune
+from kanrun.search_settings import unused_by_search
+from kanrun.searching import Watched
+from kanrun.stages import MOST_ROWS, build_network, find_formula, grids_of, lost_inputs, penalty_of, prune
 from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.library import extended, library
 from kanrun.symbolic.relation import find_relations, merged, real_rows, related_inputs
-from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned
 from kanrun.training.train import Training
@@ -52,12 +60,15 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
     with logged_to(folder / "kanrun.log"), status_of(folder, progress):
         config = read_config(asdict(config) if isinstance(config, Config) else config)
         write_config(folder, config)
+        unused = unused_by_search(config) if config.search.seconds else []
         problem = make_problem(config)
         config, data, model = problem.config, problem.data, problem.model
-        console.begin(data, model)
+        console.begin(data, model, config.search.seconds)
+        if unused:
+            warn(console, f"a search trains and prunes in its own way, without {', '.join(unused)}")
         begin = time.perf_counter()
         work_through(config, data, model, progress, console)
-        metrics = summary(config, data, model, progress, time.perf_counter() - begin)
+        metrics = summary(config, data, progress, time.perf_counter() - begin)
         progress.enter("report")
         report(folder, config, data, progress, metrics, begin)
         console.end(data, progress.formulas, progress.relations, metrics, folder)
@@ -73,7 +84,9 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
         seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-        progress.stages.append(stage_entry(name, result, data, seconds, cpu_seconds))
+        # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
+        outputs = formula_function(progress.formulas, data) or without_gradient(result)
+        progress.stages.append(stage_entry(name, result, outputs, data, seconds, cpu_seconds))
         progress.networks[name] = result
         log.info("%s: %s", name, progress.stages[-1])
         console.stage_done(progress.stages[-1])
@@ -85,8 +98,7 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
     def noted(result: Training) -> Network:
         progress.history += [replace(record, stage=progress.stage) for record in result.history]
         for message in result.messages:
-            log.warning(message)
-            console.warn(message)
+            warn(console, message)
         return result.model
 
     def training(rows: Dataset, own: Config) -> Network:
@@ -113,16 +125,13 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         progress.formulas = write_formulas(found, at_most(data, MOST_ROWS))
         return found.model
 
-    def noted_trial(trial: Trial) -> None:
+    def searched() -> KAN:
         assert search
-        at, seconds = search.predicted(trial), time.perf_counter() - begin
-        train_loss, test_loss = (float(((at(r.x) - r.y) ** 2).mean()) for r in (data.train, data.test))
-        held = trial.unexplained * search.variance
-        number, name = len(progress.history), f"{trial.structure.name} under {trial.outer.name}"
-        losses = (train_loss, test_loss, 0.0, seconds, held)
-        progress.history.append(Record("train", 0, *losses, trial.model.grid, attempt=number))
-        log.info("trial %d: %s leaves %.3g unexplained", number, name, trial.unexplained)
-        console.trial(name, trial.unexplained)
+        found = search.run()
+        progress.history, progress.tried, progress.search = search.history, search.tried, search.summary()
+        log.info("search: %s", search.sentence())
+        console.search_done(search.sentence())
+        return found.spline
 
     def more_relations() -> KAN:
         def train_again(rest: Dataset, number: int) -> KAN:
@@ -134,10 +143,9 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         progress.related = [tie.inputs for tie in progress.ties]
         return kan
 
-    begin = time.perf_counter()
-    search = Discovery.of(config, data, functions, noted_trial)
+    search = Watched.of(config, data, functions, console.searching)
     if search:
-        stage("train", lambda: search.run().spline)
+        stage("train", searched)
         stage("prune", lambda: search.run().pruned)
         stage("symbolic", symbolic)
         return
@@ -149,6 +157,9 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         kan = stage("prune", lambda: prune(kan, data, config.prune))
         if optimizer.refit_steps:
             kan = stage("refit", refit)
+    lost = lost_inputs(kan, data, config.model.fix if isinstance(config.model, ModelConfig) else [])
+    if lost:
+        warn(console, lost)
     if data.relations:
         progress.related = related_inputs(kan, real_rows(data))
     if config.symbolic.enabled:
@@ -160,13 +171,20 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         stage("relations", more_relations)
 
 
-def stage_entry(name: str, model: Network, data: Dataset, seconds: float, cpu_seconds: float) -> dict[str, Any]:
-    """One entry of `stages` in metrics.json."""
-    with torch.no_grad():
-        parts = {
-            part: scores(data, model(rows.x).cpu(), rows.y.cpu())
-            for part, rows in (("train", data.train), ("test", data.test))
-        }
+def warn(console: Console, message: str) -> None:
+    """Says something that stands out, in the log too."""
+    log.warning(message)
+    console.warn(message)
+
+
+def stage_entry(
+    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, seconds: float, cpu_seconds: float
+) -> dict[str, Any]:
+    """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
+    parts = {
+        part: scores(data, outputs(rows.x).cpu(), rows.y.cpu())
+        for part, rows in (("train", data.train), ("test", data.test))
+    }
     return {
         "name": name, "seconds": seconds, "cpu_seconds": cpu_seconds, "parameters": model.parameter_count(),
         "width": model.width, "active_edges": model.active_edges(),
@@ -174,15 +192,18 @@ def stage_entry(name: str, model: Network, data: Dataset, seconds: float, cpu_se
     }  # fmt: skip
 
 
-def summary(config: Config, data: Dataset, model: Network, progress: Progress, seconds: float) -> dict[str, Any]:
+def summary(config: Config, data: Dataset, progress: Progress, seconds: float) -> dict[str, Any]:
     """The content of metrics.json."""
+    first, last = progress.stages[0], progress.stages[-1]
     metrics = {
-        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": model.width,
-        "parameters": progress.stages[0]["parameters"], "seed": config.seed, "stages": progress.stages,
-        "final": progress.stages[-1]["test"], "total_seconds": seconds, "peak_memory_mib": peak_memory(),
+        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": first["width"],
+        "parameters": first["parameters"], "seed": config.seed, "stages": progress.stages, "final": last["test"],
+        "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if progress.related is not None:
         metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in progress.related]
+    if progress.search:
+        metrics["search"] = progress.search
     if progress.rounds:
         metrics["relation_rounds"] = [asdict(r) for r in progress.rounds]
     return metrics

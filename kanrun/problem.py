@@ -10,6 +10,7 @@ from kanrun.config import Config, ModelConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, wrong
+from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.stages import build_network, choose_optimizer
 from kanrun.training.steppers import Compiler
@@ -38,9 +39,14 @@ def check_start(model: Network, data: Dataset, config: Config) -> None:
     with torch.no_grad():
         lost = int((~torch.isfinite(model(data.train.x)).all(1)).sum())
     if lost and isinstance(config.model, ModelConfig):
-        functions, rows = ", ".join(f.function for f in config.model.fix), len(data.train.x)
-        reason = f"with it the network has no finite output on {lost} of {rows} training rows; a shift b may help"
-        raise ConfigError(wrong("model.fix", functions, reason))
+        assert isinstance(model, KAN)
+        traces = model.trace(data.train.x)
+        fix = list(enumerate(config.model.fix))
+        # The first one along the way whose own values are not finite: what comes behind it only passes that on.
+        bad = [(n, f) for n, f in fix if not bool(torch.isfinite(traces[f.layer].edges[:, f.output, f.input]).all())]
+        number, edge = min(bad or fix, key=lambda one: one[1].layer)
+        reason = f"with it the network has no finite output on {lost} of {len(data.train.x)} training rows"
+        raise ConfigError(wrong(f"model.fix[{number}].function", edge.function, f"{reason}; a shift b may help"))
 
 
 def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:

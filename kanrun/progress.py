@@ -15,6 +15,7 @@ from kanrun.errors import KanrunError
 from kanrun.model.protocol import Network
 from kanrun.report.files import write_json
 from kanrun.rounds import Round
+from kanrun.searching import Tried
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.relation import Relation, Tie
 from kanrun.training.history import Record
@@ -33,6 +34,8 @@ class Progress:
     related: list[list[int]] | None = None  # inputs that belong together, where a contrastive run looked for them
     ties: list[Tie] = field(default_factory=list)  # what ties them, with its equation where one was found
     rounds: list[Round] = field(default_factory=list)  # networks that looked for more
+    tried: list[Tried] = field(default_factory=list)  # networks of a search
+    search: dict[str, Any] = field(default_factory=dict)  # what metrics.json says of it
     stage: str = "start"
     on_stage: Callable[[], None] = lambda: None
 

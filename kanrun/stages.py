@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor
 
-from kanrun.config import AutoConfig, Config, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
+from kanrun.config import AutoConfig, Config, FixConfig, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, at_most
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.mlp import MLP
@@ -106,6 +106,17 @@ def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
     if pruned.parameter_count() <= MOST_PARAMETERS:
         pruned = simplify(pruned, x, refit, limit)
     return pruned
+
+
+def lost_inputs(model: KAN, data: Dataset, fix: list[FixConfig]) -> str | None:
+    """A sentence where no input is left in the network, so that it is a constant though the targets are none."""
+    if model.active_inputs() or not bool((data.train.y != data.train.y[0]).any()):
+        return None
+    why = "it was no worse without them; prune=none keeps all edges"
+    if fix:
+        named = ", ".join(f"model.fix[{n}] ({edge.function})" for n, edge in enumerate(fix))
+        why = f"the edges of {named} may not suit the data"
+    return f"no input is left in the network, so that it is only a constant: {why}"
 
 
 def training_loss(model: KAN, data: Dataset) -> float:

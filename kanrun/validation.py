@@ -181,7 +181,8 @@ def check_mlp(config: Config) -> list[str]:
 def check_fix(model: ModelConfig, own: Mapping[str, str]) -> list[str]:
     """Complaints about fixed edges that are not in a network of the given width, or name no function."""
     if model.width is None:
-        return [wrong("model.fix", len(model.fix), "a fixed edge needs model.width")] if model.fix else []
+        reason = "a fixed edge needs model.width, e.g. [2,5,1]"
+        return [wrong("model.fix[0].function", f.function, reason) for f in model.fix[:1]]
     sizes = [(w, 0) if isinstance(w, int) else tuple(w) for w in model.width]
     problems = []
     for n, edge in enumerate(model.fix):

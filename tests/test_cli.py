@@ -327,6 +327,19 @@ def test_own_functions_reach_the_run(kanrun: Call, tmp_path: Path) -> None:
         assert config["symbolic"]["functions"] == expected
 
 
+@pytest.mark.parametrize(
+    ("typed", "ready"),
+    [
+        ("[{layer:1,function:x^2}]", '[{layer:1,function:"x^2"}]'),
+        ("[{function: 1/x^2, input: 1},{function:sin}]", '[{function: "1/x^2", input: 1},{function:"sin"}]'),
+        ("[{function:'x^2'}]", "[{function:'x^2'}]"),
+        ("[]", "[]"),
+    ],
+)
+def test_the_function_of_a_fixed_edge_needs_no_quotes(typed: str, ready: str) -> None:
+    assert cli.prepared([f"model.fix={typed}"]) == [f"model.fix={ready}"]
+
+
 def test_other_arguments_are_passed_on_as_they_are() -> None:
     given = ["-m", "model.width=[2,1],[2,2,1]", "dataset.formula='x_1,x_2'", "seed=0,1", "dataset.formula=null"]
     assert cli.prepared(given) == given

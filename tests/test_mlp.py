@@ -102,7 +102,7 @@ def test_what_an_mlp_does_not_take_is_one_line(settings: dict[str, Any], told: s
     ("model", "told"),
     [
         (MlpConfig(width=[3, 1]), "model.width=[3,1]: the dataset has 2 inputs"),
-        (MlpConfig(kan_width=[2, 5, 2]), "model.kan_width=[2,5,2]: the dataset has 1 outputs"),
+        (MlpConfig(kan_width=[2, 5, 2]), "model.kan_width=[2,5,2]: the dataset has 1 output,"),
     ],
 )
 def test_a_width_that_does_not_fit_the_dataset_is_named_by_its_key(model: MlpConfig, told: str) -> None:

@@ -158,15 +158,33 @@ def test_the_history_has_a_row_a_step_and_ends_with_the_scores_of_its_stage(whol
             assert (stage["train"]["mse"], stage["test"]["mse"]) in [pytest.approx(pair, rel=1e-9) for pair in losses]
 
 
-def test_the_scores_of_the_last_stage_are_those_of_the_saved_network(whole: Path) -> None:
-    loaded = load_run(whole)
+def test_the_scores_of_a_stage_before_the_formula_are_those_of_its_network(tmp_path: Path) -> None:
+    metrics = run(small(symbolic=NO_SYMBOLIC), tmp_path, quiet=True)
+    loaded = load_run(tmp_path)
     data = build_dataset(loaded.config, torch.float64, torch.device("cpu"))
     with torch.no_grad():
         error = loaded.model(data.test.x) - data.test.y
     mse = float((error**2).mean())
-    assert loaded.metrics["final"]["mse"] == pytest.approx(mse, rel=1e-6, abs=1e-30)
+    assert metrics["final"]["mse"] == pytest.approx(mse, rel=1e-9)
     spread = float(data.test.y.var(correction=0))
-    assert loaded.metrics["final"]["r2"] == pytest.approx(1 - mse / spread, rel=1e-12)
+    assert metrics["final"]["r2"] == pytest.approx(1 - mse / spread, rel=1e-12)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_final_scores_are_those_of_the_formula_that_is_given(tmp_path: Path, noise: float) -> None:
+    dataset = SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=60, n_test=40, noise=noise)
+    metrics = run(small(dataset=dataset, model=ModelConfig(width=[2, 1], grid=3)), tmp_path, quiet=True)
+    loaded = load_run(tmp_path)
+    data = build_dataset(loaded.config, torch.float64, torch.device("cpu"))
+    mse = float(((loaded.predict(data.test.x) - data.test.y) ** 2).mean())
+    assert metrics["final"]["mse"] == mse
+    assert metrics["final"] == loaded.formulas[0]["test"] == metrics["stages"][-1]["test"]
+    train = float(((loaded.predict(data.train.x) - data.train.y) ** 2).mean())
+    assert metrics["stages"][-1]["train"]["mse"] == train
+
+
+def test_the_last_stage_names_the_saved_network(whole: Path) -> None:
+    loaded = load_run(whole)
     last = loaded.metrics["stages"][-1]
     assert (last["name"], last["width"], last["active_inputs"]) == ("symbolic", loaded.model.width, ["x_1", "x_2"])
     assert last["parameters"] == loaded.model.parameter_count()
@@ -325,19 +343,25 @@ def test_single_precision_goes_the_whole_way(tmp_path: Path, width: list[Any]) -
     assert metrics["final"]["rmse"] < 1e-2
 
 
-def test_a_network_that_is_not_finite_from_the_start_is_told_in_one_line_or_completed(tmp_path: Path) -> None:
-    edge = FixConfig(layer=0, input=0, output=0, function="log")  # of inputs from -1 to 1
-    config = small(model=ModelConfig(width=[2, 2, 1], grid=3, fix=[edge]))
-    told = ""
-    try:
+def test_a_network_that_is_not_finite_from_the_start_is_told_with_the_edge_that_makes_it_so(tmp_path: Path) -> None:
+    fix = [FixConfig(layer=1, function="sin"), FixConfig(layer=0, input=0, output=0, function="log")]  # of -1 to 1
+    config = small(model=ModelConfig(width=[2, 2, 1], grid=3, fix=fix))
+    with pytest.raises(KanrunError) as caught:
         run(config, tmp_path, quiet=True)
-    except KanrunError as error:
-        told = str(error)
-    if told:
-        assert "log" in told and "\n" not in told
-        assert read_json(tmp_path / "status.json")["error"] == told
-    else:
-        assert violations(tmp_path, pictures=False) == []
+    told = str(caught.value)
+    assert told.startswith("model.fix[1].function=log: ") and "\n" not in told
+    assert read_json(tmp_path / "status.json")["error"] == told
+
+
+def test_a_network_of_which_nothing_is_left_is_told_on_the_console_and_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fix = [FixConfig(layer=1, function="gaussian", a=50.0, trainable=False)]  # zero nearly everywhere
+    run(small(model=ModelConfig(width=[2, 1, 1], grid=3, fix=fix)), tmp_path)
+    assert read_json(tmp_path / "metrics.json")["stages"][-1]["active_inputs"] == []
+    sentence = "no input is left in the network, so that it is only a constant: the edges of model.fix[0] (gaussian)"
+    assert capsys.readouterr().out.count(f"note: {sentence}") == 1
+    assert f"WARNING {sentence}" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
 
 
 def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(

@@ -145,4 +145,5 @@ def test_the_test_rows_never_influence_the_model(tmp_path: Path, name: str) -> N
     assert told[0] == told[1]
     scores = [[s["train"] for s in read_json(f / "metrics.json")["stages"]] for f in (few, many)]
     assert scores[0] == scores[1]
-    assert read_json(few / "metrics.json")["final"] != read_json(many / "metrics.json")["final"]
+    first = [read_json(f / "metrics.json")["stages"][0]["test"] for f in (few, many)]
+    assert first[0] != first[1]  # the test rows are others: what came after may be exact on both

@@ -263,7 +263,7 @@ def test_the_last_edge_of_each_layer_can_be_fixed() -> None:
 
 def test_a_fixed_edge_needs_a_width() -> None:
     [problem] = problems_of({"model": {"fix": [{"function": "sin"}]}})
-    assert problem.startswith("model.fix=")
+    assert problem.startswith("model.fix[0].function=sin: ")
     assert "model.width" in problem
 
 

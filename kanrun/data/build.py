@@ -8,7 +8,7 @@ import torch
 
 from kanrun.config import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
 from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows, hold_back
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
 from kanrun.validation import given_width
@@ -58,10 +58,13 @@ def check_match(width: list[int | list[int]], data: Dataset, key: str = "model.w
     sizes = split_width(width)
     problems = []
     if sum(sizes[0]) != len(data.inputs):
-        problems.append(wrong(key, width, f"the dataset has {len(data.inputs)} inputs, so it begins with that number"))
+        problems.append(
+            wrong(key, width, f"the dataset has {counted(len(data.inputs), 'input')}, so it begins with that number")
+        )
     if sum(sizes[-1]) != len(data.outputs):
-        what = "classes" if data.loss == CROSS_ENTROPY else "outputs"
-        problems.append(wrong(key, width, f"the dataset has {len(data.outputs)} {what}, so it ends with that number"))
+        number = len(data.outputs)
+        what = f"{number} classes" if data.loss == CROSS_ENTROPY else counted(number, "output")
+        problems.append(wrong(key, width, f"the dataset has {what}, so it ends with that number"))
     if problems:
         raise ConfigError(problems)
 

@@ -88,6 +88,7 @@ class Discovery:
     seed: int = 0
     width: list[int | list[int]] | None = None
     on_trial: Callable[[Trial], None] | None = None
+    on_fit: Callable[[Trial], None] | None = None
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
     peeled: list[dict[int, float]] = field(default_factory=list)
@@ -275,7 +276,10 @@ class Discovery:
         """The trial with the part of the variance that it leaves unexplained on the rows held back."""
         missed = self.predicted(trial)(self.x[self.held]) - self.y[self.held]
         rest = float((missed**2).mean()) / self.variance
-        return replace(trial, unexplained=rest if math.isfinite(rest) else math.inf)
+        trial = replace(trial, unexplained=rest if math.isfinite(rest) else math.inf)
+        if self.on_fit:
+            self.on_fit(trial)
+        return trial
 
     def sharpened(self, trial: Trial) -> Trial:
         """The trial on the finest grid by which the rows held back gain."""

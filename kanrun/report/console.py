@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.dataset import Dataset
+from kanrun.errors import counted
 from kanrun.model.protocol import Network
 from kanrun.report.words import constants_line, decision_lines, front_lines
 from kanrun.symbolic.formula import Formula
@@ -17,6 +19,8 @@ from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 
 NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "entropy", "accuracy": "accuracy"}
+
+SECONDS_BETWEEN = 10.0  # two lines about the progress of a search
 
 
 class Console:
@@ -27,18 +31,22 @@ class Console:
         if not self.out.is_terminal:
             self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
-        self.name = ""
+        self.notes: Counter[str] | None = None  # of a stage, said at its end
+        self.next_line = SECONDS_BETWEEN
 
-    def begin(self, data: Dataset, model: Network) -> None:
-        """One line about the problem and one about the network."""
-        rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {len(data.inputs)} inputs"
+    def begin(self, data: Dataset, model: Network, search_seconds: float = 0.0) -> None:
+        """One line about the problem and one about the network, or about the search for it."""
+        rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
-        about = f"{model.description}, {model.parameter_count()} parameters"
+        if search_seconds:
+            self.out.print(f"[bold]search[/] for a network and its formula, at most {search_seconds:g} s")
+            return
+        about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
         self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}")
 
     def stage(self, name: str) -> None:
         """A stage begins."""
-        self.name = name
+        self.notes = Counter()
         if self.status:
             self.status.update(f"{name} ...")
             self.status.start()
@@ -48,22 +56,40 @@ class Console:
         if self.status:
             self.status.update(f"{record.stage}: step {record.step + 1} of {steps}, loss {record.train_loss:.3g}")
 
-    def trial(self, name: str, unexplained: float) -> None:
-        """A search has looked at one more network."""
+    def searching(self, structures: int, least: float, seconds: float) -> None:
+        """A search has fitted one more network. A line from time to time where nobody is looking."""
+        so_far = f"{counted(structures, 'structure')} tried, the best leaves {least:.1e} of the variance"
         if self.status:
-            self.status.update(f"search: {name} leaves {unexplained:.1e} of the variance")
+            self.status.update(f"search: {so_far}, {seconds:.0f} s")
+        elif seconds >= self.next_line:
+            self.next_line = seconds + SECONDS_BETWEEN
+            self.out.print(f"  {'search':<9} {seconds:6.1f} s   {so_far}")
+
+    def search_done(self, sentence: str) -> None:
+        """A search is over."""
+        self.out.print(f"  search ended: {escape(sentence)}")
 
     def warn(self, message: str) -> None:
-        """Something went wrong and was mended."""
-        self.out.print(f"[yellow]note[/]: {escape(message)}")
+        """Something went wrong and was mended; within a stage it is said at its end, once with how often."""
+        if self.notes is None:
+            self.note(message)
+        else:
+            self.notes[message] += 1
+
+    def note(self, message: str) -> None:
+        """A line that stands out."""
+        self.out.print(f"[yellow]note[/]: {escape(message)}", soft_wrap=True)
 
     def stage_done(self, entry: dict[str, Any]) -> None:
         """A stage is over: its time and its most telling score."""
         if self.status:
             self.status.stop()
+        for message, count in (self.notes or {}).items():
+            self.note(message if count == 1 else f"{message} ({count} times)")
+        self.notes = None
         key = next(k for k in ("accuracy", "rmse", "mse", "cross_entropy") if k in entry["test"])
         score = f"test {NAMES[key]} {shown(entry['test'][key])}"
-        size = f"width {escape(str(entry['width']))}, {entry['active_edges']} edges"
+        size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
         self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
 
     def end(
@@ -80,7 +106,7 @@ class Console:
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)
         for sentence in worse_than_network(data, formulas, metrics):
-            self.out.print(f"[yellow]note[/]: {escape(sentence)}", soft_wrap=True)
+            self.note(sentence)
         for group in metrics.get("related_inputs", []):
             self.out.print(f"[bold]related inputs[/]: {escape(', '.join(group))}")
         if metrics.get("related_inputs") == []:

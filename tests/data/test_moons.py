@@ -75,7 +75,7 @@ def test_the_form_follows_the_width_unless_it_is_given(form: str, width: list[An
     ("form", "width", "what"),
     [
         ("classes", [2, 1], "2 classes"),
-        ("regression", [2, 2], "1 outputs"),
+        ("regression", [2, 2], "1 output"),
         ("auto", [2, 3], "2 classes"),
         ("auto", [3, 2], "2 inputs"),
     ],

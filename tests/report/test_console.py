@@ -175,6 +175,48 @@ def test_a_stage_is_told_with_its_time_score_and_size(capsys: pytest.CaptureFixt
     assert "width [2, [1, 1], 1], 7 edges" in line
 
 
+def test_a_note_that_comes_many_times_in_a_stage_is_said_once_with_how_often(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = Console()
+    console.warn("before")
+    console.stage("train")
+    for message in ["again", "once", "again", "again"]:
+        console.warn(message)
+    assert said(capsys).splitlines() == ["note: before"]
+    console.stage_done(stage("train", rmse=1.0))
+    assert said(capsys).splitlines()[:2] == ["note: again (3 times)", "note: once"]
+    console.stage("prune")
+    console.stage_done(stage("prune", rmse=1.0))
+    assert "note" not in said(capsys)
+
+
+def test_a_search_has_a_line_from_time_to_time_and_one_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.begin(dataset(), KAN([2, 5, 1], grid=3), 60.0)
+    console.stage("train")
+    for seconds in (0.5, 9.9, 10.1, 11.0, 19.0, 20.5):
+        console.searching(3, 0.00123, seconds)
+    console.search_done("the 60 s are over")
+    first, about, *lines = said(capsys).splitlines()
+    assert "[2, 5, 1]" not in first + about  # of which the search knows nothing
+    assert about == "search for a network and its formula, at most 60 s"
+    assert [line.split()[1] for line in lines[:-1]] == ["10.1", "20.5"]
+    assert lines[0].endswith("3 structures tried, the best leaves 1.2e-03 of the variance")
+    assert lines[-1].strip() == "search ended: the 60 s are over"
+
+
+def test_one_of_a_thing_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = Rows(uniform_rows(30, 1), torch.zeros(30, 1))
+    one = Dataset("one", rows, rows, ["x_1"], ["y"], REGRESSION, MSE)
+    console = Console()
+    console.begin(one, KAN([1, 1], grid=3))
+    console.stage_done(stage("train", rmse=1.0) | {"active_edges": 1})
+    out = said(capsys)
+    assert "1 input\n" in out
+    assert out.rstrip().endswith("1 edge")
+
+
 def test_progress_is_only_for_those_who_watch(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     console.stage("train")

@@ -1,0 +1,116 @@
+"""A search for the network as a run sees it: how far it is while it goes on, and why it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kanrun.config import Config
+from kanrun.data.dataset import Dataset
+from kanrun.discovery.discover import Discovered, Discovery, Trial
+from kanrun.errors import counted
+from kanrun.symbolic.library import Function
+from kanrun.training.history import Record
+
+log = logging.getLogger("kanrun")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A network that a search has fitted: what it leaves unexplained of the variance, and when; or has then read."""
+
+    name: str
+    unexplained: float
+    seconds: float
+    read: bool = False  # as a formula
+
+
+@dataclass
+class Watched:
+    """A search, the networks it has fitted so far, and a row of history for each that it read as a formula."""
+
+    search: Discovery
+    data: Dataset
+    tell: Callable[[int, float, float], None]
+    begin: float = field(default_factory=time.perf_counter)
+    tried: list[Tried] = field(default_factory=list)
+    history: list[Record] = field(default_factory=list)
+    seconds: float = 0.0  # that it took
+
+    @classmethod
+    def of(
+        cls, config: Config, data: Dataset, functions: list[Function], tell: Callable[[int, float, float], None]
+    ) -> Watched | None:
+        """The search that the config asks for, None where it asks for none.
+
+        `tell` is called for every network that is fitted or read, with the number of structures, the least that one of
+        their networks leaves unexplained, and the seconds so far.
+        """
+        search = Discovery.of(config, data, functions, lambda trial: watched.note_read(trial))
+        if search is None:
+            return None
+        watched = cls(search, data, tell)
+        search.on_fit = lambda trial: watched.note(trial, read=False)
+        return watched
+
+    @property
+    def structures(self) -> int:
+        """How many structures were tried, under whatever last functions."""
+        return len({t.name.partition(" under ")[0] for t in self.tried})
+
+    @property
+    def least(self) -> float:
+        """The least part of the variance that a network leaves unexplained."""
+        return min(t.unexplained for t in self.tried)
+
+    def run(self) -> Discovered:
+        """The networks of the best formula; run again it gives the same.
+
+        Where a formula was put together from those of its parts, no network of splines has ever had all of it: the
+        network of its functions stands for it.
+        """
+        found = self.search.run()
+        self.seconds = self.seconds or time.perf_counter() - self.begin
+        if found.spline is found.pruned:
+            return Discovered(found.symbolic.model, found.symbolic.model, found.symbolic)
+        return found
+
+    def note(self, trial: Trial, read: bool) -> None:
+        """Remembers a network."""
+        name = f"{trial.structure.name} under {trial.outer.name}"
+        self.tried.append(Tried(name, trial.unexplained, time.perf_counter() - self.begin, read))
+        self.tell(self.structures, self.least, self.tried[-1].seconds)
+
+    def note_read(self, trial: Trial) -> None:
+        """Remembers that a network is read, with its losses as a row of the history."""
+        self.note(trial, read=True)
+        at = self.search.predicted(trial)
+        train_loss, test_loss = (float(((at(r.x) - r.y) ** 2).mean()) for r in (self.data.train, self.data.test))
+        held = trial.unexplained * self.search.variance
+        number, name, seconds = len(self.history), self.tried[-1].name, self.tried[-1].seconds
+        losses = (train_loss, test_loss, 0.0, seconds, held)
+        self.history.append(Record("train", 0, *losses, trial.model.grid, attempt=number))
+        log.info("trial %d: %s leaves %.3g unexplained", number, name, trial.unexplained)
+
+    def reason(self) -> str:
+        """Why it ended."""
+        search = self.search
+        if not search.found:
+            return "all values are the same"
+        if search.exact:
+            return "a formula is exact to rounding"
+        if search.stalls():
+            return "several structures explain equally much, which is what noise leaves"
+        return f"the {search.seconds:g} s are over" if search.over else "all structures were tried"
+
+    def summary(self) -> dict[str, float | int | str]:
+        """What metrics.json says about it."""
+        networks = sum(not t.read for t in self.tried)
+        return {"structures": self.structures, "networks": networks, "seconds": self.seconds, "ended": self.reason()}
+
+    def sentence(self) -> str:
+        """What the console says about it."""
+        networks = counted(sum(not t.read for t in self.tried), "network")
+        return f"{self.reason()} ({counted(self.structures, 'structure')}, {networks}, {self.seconds:.1f} s)"
