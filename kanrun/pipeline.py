@@ -218,7 +218,8 @@ def report(
     if progress.formulas:
         write_formula_files(folder, progress.formulas, data.inputs, progress.relations)
     if config.plots.enabled:
-        write_plots(folder, data, progress.networks, progress.history, progress.formulas, config.plots.beta)
+        shown = progress.networks, progress.history, progress.formulas
+        write_plots(folder, data, *shown, config.plots.beta, progress.tried, progress.search.get("ended", ""))
     metrics["total_seconds"], metrics["peak_memory_mib"] = time.perf_counter() - begin, peak_memory()
     write_json(folder / "metrics.json", metrics)
 

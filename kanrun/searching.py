@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from kanrun.config import Config
 from kanrun.data.dataset import Dataset
 from kanrun.discovery.discover import Discovered, Discovery, Trial
 from kanrun.errors import counted
+from kanrun.report.folder import without_gradient
 from kanrun.symbolic.library import Function
 from kanrun.training.history import Record
 
@@ -73,6 +76,8 @@ class Watched:
         """
         found = self.search.run()
         self.seconds = self.seconds or time.perf_counter() - self.begin
+        if not self.history:  # nothing had to be read
+            self.history.append(self.record(without_gradient(found.symbolic.model), 0.0, self.seconds, 0))
         if found.spline is found.pruned:
             return Discovered(found.symbolic.model, found.symbolic.model, found.symbolic)
         return found
@@ -86,13 +91,14 @@ class Watched:
     def note_read(self, trial: Trial) -> None:
         """Remembers that a network is read, with its losses as a row of the history."""
         self.note(trial, read=True)
-        at = self.search.predicted(trial)
-        train_loss, test_loss = (float(((at(r.x) - r.y) ** 2).mean()) for r in (self.data.train, self.data.test))
         held = trial.unexplained * self.search.variance
-        number, name, seconds = len(self.history), self.tried[-1].name, self.tried[-1].seconds
-        losses = (train_loss, test_loss, 0.0, seconds, held)
-        self.history.append(Record("train", 0, *losses, trial.model.grid, attempt=number))
-        log.info("trial %d: %s leaves %.3g unexplained", number, name, trial.unexplained)
+        self.history.append(self.record(self.search.predicted(trial), held, self.tried[-1].seconds, trial.model.grid))
+        log.info("trial %d: %s leaves %.3g unexplained", len(self.history) - 1, self.tried[-1].name, trial.unexplained)
+
+    def record(self, outputs: Callable[[Tensor], Tensor], held: float, seconds: float, grid: int) -> Record:
+        """A row of the history for a network with these outputs."""
+        train, test = (float(((outputs(r.x) - r.y) ** 2).mean()) for r in (self.data.train, self.data.test))
+        return Record("train", 0, train, test, 0.0, seconds, held, grid, attempt=len(self.history))
 
     def reason(self) -> str:
         """Why it ended."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,15 +9,18 @@ import pytest
 from kanrun.config import Config, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
 from kanrun.pipeline import run
 from kanrun.report.load import load_run
+from kanrun.searching import Watched
 from tests.contract import read_json, violations
 
-FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin", "exp", "sqrt", "log", "1/x"])
+FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin", "exp", "sqrt"])
 
 
-def search(folder: Path, formula: str, seconds: float = 10.0, **dataset: Any) -> dict[str, Any]:
+def search(
+    folder: Path, formula: str, seconds: float = 10.0, library: SymbolicFitConfig = FUNCTIONS, **dataset: Any
+) -> dict[str, Any]:
     config = Config(
         dataset=SymbolicConfig(formula=formula, **{"n_train": 200, "n_test": 100} | dataset),
-        search=SearchConfig("discover", seconds), symbolic=FUNCTIONS, plots=PlotsConfig("none", False),
+        search=SearchConfig("discover", seconds), symbolic=library, plots=PlotsConfig("none", False),
     )  # fmt: skip
     metrics = run(config, folder)
     assert violations(folder, stages=("train", "prune", "symbolic"), pictures=False) == []
@@ -42,7 +46,7 @@ def test_a_search_says_what_it_does_why_it_ended_and_which_network_it_chose(
 
 
 def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: Path) -> None:
-    metrics = search(tmp_path, "x_3/(1-x_2/x_1)", domain=[[2, 3], [0.1, 1], [1, 2]])
+    metrics = search(tmp_path, "x_2*sin(2*x_3)/(x_1*x_4**3)", 20.0, SymbolicFitConfig(), n_train=500, domain=[1, 3])
     [formula] = read_json(tmp_path / "formula.json")
     assert formula["exact"] is True
     assert metrics["width"] == metrics["stages"][-1]["width"] == load_run(tmp_path).model.width
@@ -53,13 +57,29 @@ def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: P
     [
         ("5/2", {}, "all values are the same"),
         ("sin(x_1*x_2)+exp(x_1)", {"seconds": 0.01, "domain": [-1, 3]}, "the 0.01 s are over"),
-        ("x_1*x_2", {"noise": 0.1}, "several structures explain equally much"),
     ],
 )
 def test_a_search_that_finds_nothing_exact_says_why_it_ended(
     tmp_path: Path, formula: str, changes: dict[str, Any], reason: str
 ) -> None:
     assert search(tmp_path, formula, **changes)["search"]["ended"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("found", "exact", "noisy", "over", "reason"),
+    [
+        (True, True, True, True, "a formula is exact to rounding"),
+        (True, False, True, True, "several structures explain equally much"),
+        (True, False, False, True, "the 7 s are over"),
+        (True, False, False, False, "all structures were tried"),
+        (False, False, False, False, "all values are the same"),
+    ],
+)
+def test_the_reason_is_what_ended_the_search_first(
+    found: bool, exact: bool, noisy: bool, over: bool, reason: str
+) -> None:
+    ended = SimpleNamespace(found=[1] * found, exact=exact, stalls=lambda: noisy, over=over, seconds=7.0)
+    assert Watched(ended, None, lambda *_: None).reason().startswith(reason)  # type: ignore[arg-type]
 
 
 def test_settings_that_a_search_does_not_look_at_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

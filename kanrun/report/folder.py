@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -21,6 +22,9 @@ from kanrun.report.files import save_model, write_history, write_json, write_tex
 from kanrun.symbolic.formula import Formula, evaluate_texts
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
+
+if TYPE_CHECKING:
+    from kanrun.searching import Tried
 
 RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula.json", "formula.txt", "formula.tex",
            "formula.py", "model.pt")  # fmt: skip
@@ -95,14 +99,17 @@ def write_plots(
     history: list[Record],
     formulas: list[Formula],
     beta: float,
+    tried: Sequence[Tried] = (),
+    ended: str = "",
 ) -> None:
     """The pictures: the network after training, pruning and as formula, the history, the front and the predictions.
 
-    An MLP has no curves that could be drawn.
+    An MLP has no curves that could be drawn. The history of a search is that of the networks it `tried`.
     """
     from kanrun.report.drawing import draw_network  # with matplotlib, so only where pictures are wanted
     from kanrun.report.front import plot_front
     from kanrun.report.plots import plot_history, plot_predictions
+    from kanrun.report.search import plot_search
 
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
@@ -113,7 +120,10 @@ def write_plots(
             draw_network(
                 model, data.train.x, plots / f"network_{name}", inputs=data.inputs, outputs=data.outputs, beta=beta
             )
-    plot_history(history, plots / "history", loss=data.loss)
+    if tried:
+        plot_search(tried, plots / "history", ended=ended)
+    else:
+        plot_history(history, plots / "history", loss=data.loss)
     if formulas:
         plot_front(formulas, plots / "front", loss=data.loss)
     plot_predictions(data, without_gradient(pruned or last), formula_function(formulas, data), plots / "predictions")

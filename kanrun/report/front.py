@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -9,21 +10,33 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kanrun.report.plots import BLUE, LOSS_FLOOR, MAX_PANELS, VERMILLION, house_style, save, shortened
-from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.formula import Alternative, Formula
+
+WIDTH, LETTERS, MOST_LINES = 5.0, 58, 4  # of a panel in inches, and of its title
 
 
 def plot_front(formulas: list[Formula], path_stem: Path, *, loss: str) -> None:
-    """Complexity against test error (log scale), one panel an output, with the chosen formula marked and named."""
-    with house_style():
-        save(front_figure(formulas, loss=loss), path_stem)
+    """Complexity against test error (log scale), one panel an output, with the chosen formula marked and named.
+
+    An output with one formula only has no panel: there is nothing to weigh. Without any panel no file is written.
+    """
+    shown = [f for f in formulas if len(points_of(f)) > 1]
+    if shown:
+        with house_style():
+            save(front_figure(shown, loss=loss), path_stem)
+
+
+def points_of(formula: Formula) -> list[tuple[int, float, Alternative]]:
+    """Complexity and error of the formulas of a front that have one."""
+    return [(p.complexity, max(p.error, LOSS_FLOOR), p) for p in formula.front if p.error is not None]
 
 
 def front_figure(formulas: list[Formula], *, loss: str) -> Figure:
-    """What `plot_front` writes."""
+    """What `plot_front` writes; each formula has two points or more."""
     shown = formulas[:MAX_PANELS]
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(WIDTH * columns, 3.8 * rows), layout="constrained", facecolor="white")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for extra in panels[len(shown) :]:
         extra.remove()
@@ -36,21 +49,24 @@ def front_figure(formulas: list[Formula], *, loss: str) -> Figure:
     return figure
 
 
-def draw_front(axes: Axes, formula: Formula) -> None:
-    """The points of one front, a staircase through those that no other one beats, and the chosen one's name."""
-    points = [(p.complexity, max(p.error, LOSS_FLOOR), p) for p in formula.front if p.error is not None]
+def title_of(formula: Formula) -> str:
+    """The chosen formula in as many lines as it takes, up to a few, and why it was chosen."""
     chosen = next((p for p in formula.front if p.chosen), None)
     text = formula.rounded if chosen is None else chosen.rounded or chosen.expression
-    output = shortened(formula.output)
-    title = f"{output} = {shortened(text, 46 - len(output))}\n{formula.reason}"
-    axes.set_title(title, parse_math=False, fontsize=9)
+    whole = f"{shortened(formula.output)} = {text}"
+    lines = textwrap.wrap(whole, LETTERS)
+    if len(lines) > MOST_LINES:  # the middle is left out
+        lines = textwrap.wrap(shortened(whole, MOST_LINES * (LETTERS - 8)), LETTERS)
+    return "\n".join([*lines[:MOST_LINES], formula.reason])
+
+
+def draw_front(axes: Axes, formula: Formula) -> None:
+    """The points of one front, a staircase through those that no other one beats, and the chosen one's name."""
+    points = points_of(formula)
+    axes.set_title(title_of(formula), parse_math=False, fontsize=8)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.yaxis.set_minor_locator(NullLocator())
-    if not points:
-        axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no finite test error", transform=axes.transAxes, ha="center")
-        return
     sizes, errors = [x for x, _, _ in points], [y for _, y, _ in points]
     best = [(x, y) for k, (x, y, _) in enumerate(points) if y <= min(errors[: k + 1])]
     axes.step(*zip(*best, strict=True), where="post", color="0.75", linewidth=1, zorder=1)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from kanrun.report.folder import (
     write_plots,
     write_training,
 )
+from kanrun.searching import Tried
 from kanrun.symbolic.formula import Alternative, Formula
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
@@ -93,8 +94,20 @@ def test_there_is_a_picture_of_every_network_that_there_was(tmp_path: Path, stag
     model.fix(0, 1, 0, "x")
     history = [Record("train", 0, 0.5, 0.25, 0.0, 0.1)]
     write_plots(tmp_path, planted(), dict.fromkeys(stages, model), history, [formula()], 3.0)
-    names = {*(f"network_{d}" for d in drawn), "history", "front", "predictions"}
+    names = {*(f"network_{d}" for d in drawn), "history", "predictions"}
     assert {p.name for p in (tmp_path / "plots").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
+
+
+def test_a_front_is_drawn_where_there_are_alternatives_and_a_search_by_its_networks(tmp_path: Path) -> None:
+    model = KAN([2, 1], grid=3)
+    history = [Record("train", 0, 0.5, 0.25, 0.0, 0.1)]
+    front = [Alternative(1, 0.5, "1.0", "1"), Alternative(3, 0.01, "x_1**2", "x_1**2", True)]
+    tried = [Tried("sum under x", 0.5, 0.1), Tried("sum under exp", 0.1, 0.2)]
+    write_plots(
+        tmp_path, planted(), {"train": model}, history, [replace(formula(), front=front)], 3.0, tried, "time was up"
+    )
+    assert (tmp_path / "plots" / "front.png").is_file()
+    assert "ended: time was up" in (tmp_path / "plots" / "history.svg").read_text(encoding="utf-8")
 
 
 def test_a_network_as_a_function_keeps_no_gradients() -> None:

@@ -29,10 +29,8 @@ FRONTS = {
     "falling, first": [formula(FALLING, 0)],
     "falling, middle": [formula(FALLING, 2)],
     "beaten": [formula([(3, 0.5), (7, 0.1), (13, 0.11), (24, 0.08)], 2)],
-    "one point": [formula([(9, 3.3e-3)], 0)],
-    "no error": [formula([(9, 0.0)], 0)],
-    "no value": [formula([(9, None)], 0)],
-    "a value beside none": [formula([(5, 0.1), (9, None)], 1)],
+    "very long": [formula(FALLING, 3, text="123.4567*x_1*" * 60 + "x_2")],
+    "long without a break": [formula(FALLING, 3, text="x_1*" * 60 + "x_2")],
     "outputs": [formula(FALLING, k, f"a_very_long_name_of_output_{k}_in_kelvin") for k in range(4)],
     "many outputs": [formula(FALLING, 1, f"$y_{k}$") for k in range(12)],
 }
@@ -73,7 +71,7 @@ def test_no_words_overlap_each_other_or_a_point(name: str) -> None:
         assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in labels for x, y in places)
 
 
-@pytest.mark.parametrize("name", ["falling, last", "falling, first", "beaten", "one point"])
+@pytest.mark.parametrize("name", ["falling, last", "falling, first", "beaten"])
 def test_the_chosen_point_is_marked_where_it_lies(name: str) -> None:
     [wanted] = FRONTS[name]
     (axes,) = drawn([wanted]).axes
@@ -85,6 +83,29 @@ def test_the_chosen_point_is_marked_where_it_lies(name: str) -> None:
     assert axes.get_yscale() == "log"
     low, high = axes.get_ylim()
     assert any(low < t < high for t in axes.get_yticks())
+
+
+@pytest.mark.parametrize(
+    "single",
+    [formula([(9, 3.3e-3)], 0), formula([(9, 0.0)], 0), formula([(9, None)], 0), formula([(5, 0.1), (9, None)], 1)],
+    ids=["one point", "no error", "no value", "a value beside none"],
+)
+def test_nothing_is_drawn_where_there_is_nothing_to_weigh(single: Formula, tmp_path: Path) -> None:
+    plot_front([single], tmp_path / "front", loss="mse")
+    assert list(tmp_path.iterdir()) == []
+    other = formula(FALLING, 1, "other")
+    plot_front([single, other], tmp_path / "front", loss="mse")
+    words = (tmp_path / "front.svg").read_text(encoding="utf-8")
+    assert "other = " in words and "y = " not in words
+
+
+def test_a_long_formula_is_told_over_lines_and_whole_as_far_as_there_is_room() -> None:
+    [title] = [
+        axes.get_title() for axes in drawn([formula(FALLING, 3, text="3.14*x_1*sin(x_2 + 0.5) - " * 6 + "1")]).axes
+    ]
+    assert "".join(title.split()[2:-6]) == "".join(("3.14*x_1*sin(x_2 + 0.5) - " * 6 + "1").split())
+    [title] = [axes.get_title() for axes in drawn(FRONTS["very long"]).axes]
+    assert "…" in title and title.count("\n") == 4
 
 
 def test_every_output_has_a_panel_up_to_nine() -> None:

@@ -1,0 +1,58 @@
+"""The picture of a search: what each network leaves unexplained, the best so far, and those read as formulas."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save
+from kanrun.searching import Tried
+
+WORST = 1.0  # a constant leaves all of the variance; what is worse is drawn beside it
+
+
+def plot_search(tried: Sequence[Tried], path_stem: Path, *, ended: str = "") -> None:
+    """The part of the variance that each network leaves unexplained, in the order in which they were fitted.
+
+    `ended` says in the title why no more of them were.
+    """
+    with house_style():
+        save(search_figure(tried, ended=ended), path_stem)
+
+
+def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
+    """What `plot_search` writes."""
+    figure = Figure(figsize=(6.9, 3.9), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    heights = [min(max(t.unexplained, LOSS_FLOOR), WORST) for t in tried]
+    number = list(itertools.accumulate(int(not t.read) for t in tried))  # a network that is read was fitted before
+    fitted = [(n, y) for n, y, t in zip(number, heights, tried, strict=True) if not t.read]
+    read = [(n, y) for n, y, t in zip(number, heights, tried, strict=True) if t.read]
+    best = list(itertools.accumulate((y for _, y in fitted), min))
+    # To the right of the last network there is room for its step.
+    steps = [n for n, _ in fitted] + [len(fitted) + 0.5]
+    axes.step(steps, [*best, best[-1]], where="post", color="0.7", linewidth=1.2, zorder=1, label="best so far")
+    area = max(6.0, min(24.0, 3000 / len(fitted)))
+    xs, ys = [n for n, _ in fitted], [y for _, y in fitted]
+    axes.scatter(xs, ys, s=area, color=BLUE, linewidths=0, zorder=2, label="network")
+    if read:
+        xs, ys = [n for n, _ in read], [y for _, y in read]
+        marks = axes.scatter(xs, ys, s=44, marker="D", label="read as a formula", zorder=3)
+        marks.set(facecolors="none", edgecolors=VERMILLION, linewidths=1.3)
+    axes.set_yscale("log")
+    low, high = min(heights), max(heights)
+    axes.set_ylim(low / max(2.0, (high / low) ** 0.06), high * max(2.0, (high / low) ** 0.06))
+    axes.set_xlim(0.5, len(fitted) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("networks fitted")
+    axes.set_ylabel("unexplained part of the variance\n(1 and more: no better than a constant)")
+    if ended:
+        axes.set_title(textwrap.fill(f"ended: {ended}", 75), parse_math=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
