@@ -12,6 +12,7 @@ import sympy as sp
 
 from kanrun.errors import ConfigError, shorten, unknown, wrong
 from kanrun.symbolic.evaluate import evaluate
+from kanrun.symbolic.reading import no_such_function, syntax_tree
 
 MAX_LENGTH, MAX_DEPTH, MAX_POWER, MAX_ORDER, MAX_NUMBER = 10_000, 100, 1000, 60, 1e300
 
@@ -75,12 +76,11 @@ def parse_formula(
     if len(text) > most:
         raise ConfigError(wrong(key, text, f"a formula has at most {most} characters"))
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise ConfigError(wrong(key, text, f"not a formula, it cannot be read{where}")) from None
+        tree = syntax_tree(text, FUNCTIONS)
+    except ValueError as error:
+        raise ConfigError(wrong(key, text, f"not a formula, {error}")) from None
     try:
-        result = _Reader(names, key, text).read(tree.body, 0)
+        result = _Reader(names, key, text).read(tree, 0)
     except (RecursionError, OverflowError, ZeroDivisionError):
         raise ConfigError(wrong(key, text, "a number in it is too large, or it divides by zero")) from None
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -129,7 +129,8 @@ class _Reader:
             raise self.fail(f"{value!r} is not a real number")
         if isinstance(value, int):
             return sp.Integer(value) if abs(value) < 10**15 else sp.Float(value, 17)
-        return sp.Float(repr(value), 17)
+        short = sp.Float(repr(value), 17)  # prints as it was written, and nearly always is the same number
+        return short if float(short) == value else sp.Float(value, 17)
 
     def name(self, name: str) -> sp.Expr:
         if self.names is not None and name in self.names:
@@ -151,8 +152,6 @@ class _Reader:
             node = node.left  # type: ignore[assignment]
         value = self.power(node, depth) if isinstance(node, ast.BinOp) else self.read(node, depth + 1)
         for op, right_node in reversed(chain):
-            if isinstance(op, ast.BitXor):
-                raise self.fail("a power is written **, not ^")
             right = self.read(right_node, depth + 1)
             if isinstance(op, ast.Add):
                 value = value + right
@@ -179,7 +178,9 @@ class _Reader:
             raise self.fail("only functions by their plain names can be called")
         name = node.func.id
         if name not in FUNCTIONS:
-            raise self.fail(unknown(f"function {name}", name, sorted(FUNCTIONS)))
+            if name in (self.names or ()) or name in CONSTANTS or input_index(name):
+                raise self.fail(f"{name} is no function; a product is written {name}*(...)")
+            raise self.fail(no_such_function(name, FUNCTIONS))
         function, counts = FUNCTIONS[name]
         if node.keywords or len(node.args) not in counts:
             raise self.fail(f"{name} takes {' or '.join(map(str, counts))} arguments")

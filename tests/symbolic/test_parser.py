@@ -92,6 +92,11 @@ def test_constants_have_their_values(name: str, value: float) -> None:
     assert float(parse_formula(name)) == value
 
 
+def test_a_decimal_halfway_between_two_numbers_is_the_one_that_python_reads() -> None:
+    value = 3.126946549881489e137
+    assert evaluate(parse_formula(f"x_1*{value!r}"), {"x_1": np.ones(1)})[0] == value
+
+
 @given(st.floats(-1e300, 1e300).filter(lambda v: v == 0 or abs(v) > 1e-300))
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_decimals_keep_every_digit_through_text_and_back(value: float) -> None:
@@ -218,12 +223,10 @@ def test_given_names_come_before_constants_and_functions() -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("sine(x_1)", ["unknown function sine", "did you mean sin?", *FUNCTIONS]),
-        ("x_1+bessel_j(1,x_1)", ["unknown function bessel_j", "did you mean besselj?", *FUNCTIONS]),
-        ("qqqq(x_1)", ["unknown function qqqq. Known", *FUNCTIONS]),
+        ("sine(x_1)", ["unknown function sine", "did you mean sin, "]),
+        ("x_1+bessel_j(1,x_1)", ["unknown function bessel_j", "did you mean besselj, "]),
+        ("qqqq(x_1)", ["unknown function qqqq; there are sin, "]),
         ("x1+1", ["unknown name x1", "did you mean x_1?", "x_2", "pi"]),
-        ("x_1^2", ["**, not ^"]),
-        ("2^x_1+1", ["**, not ^"]),
         ("sin+1", ["function sin needs brackets"]),
         ("x_1+", ["cannot be read"]),
         ("2 x_1", ["cannot be read", "character 3"]),
@@ -249,7 +252,7 @@ FORBIDDEN = [
     "{x_1}", "{1:x_1}", "(x_1,x_2)", "x_1,", "()", "lambda: x_1", "(lambda x: x)(1)", "[x for x in (1,2)]",
     "(i for i in x_1)", "{k:1 for k in x_1}", "f'{x_1}'", "'x_1'", "b'x'", "'a' 'b'", '"""x_1"""', "(y:=1)",
     "x_1 if x_1 else 2", "x_1<2", "x_1==1", "x_1 in x_2", "x_1 is x_2", "not x_1", "x_1 and x_2", "x_1 or 1", "~x_1",
-    "x_1//2", "x_1%2", "x_1@x_2", "x_1<<2", "x_1>>2", "x_1|x_2", "x_1&x_2", "x_1^2", "1j", "x_1+2.5j", "True", "False",
+    "x_1//2", "x_1%2", "x_1@x_2", "x_1<<2", "x_1>>2", "x_1|x_2", "x_1&x_2", "1j", "x_1+2.5j", "True", "False",
     "None", "...", "True+x_1", "sin(x=1)", "sin(x_1,evaluate=0)", "sin(*[1])", "sin(**{})", "sin(*x_1)", "sin()",
     "x_1(2)", "2(3)", "sin(x_1)(2)", "(sin)(x_1,2)", "await x_1", "yield x_1", "x_1;x_2", "x_1\nx_2", "x_1=2",
     "import os", "del x_1", "pass", "print(1)", "eval('1')", "exec('1')", "open('/etc/passwd')", "globals()",

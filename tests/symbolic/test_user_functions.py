@@ -191,9 +191,9 @@ def test_a_name_has_letters_digits_and_underlines(name: Any) -> None:
     [
         ("sin(", "character 4"), ("", "1/(1+x**2)"), ("   ", "1/(1+x**2)"), ("2", "depend on x"),
         ("x-x", "depend on x"), ("pi*e", "depend on x"), ("x_1", "unknown name x_1"), ("x*y", "unknown name y"),
-        ("sine(x)", "did you mean sin?"), ("lorentz(x)", "unknown function lorentz"), ("sin", "sin(x)"),
+        ("sine(x)", "did you mean sin, "), ("lorentz(x)", "unknown function lorentz"), ("sin", "sin(x)"),
         ("__import__('os').system('true')", "plain names"), ("x.__class__", "only numbers"),
-        ("[x]", "only numbers"), ("x^2", "**"), ("1/0", "finite"), ("sqrt(-1-x**2)", "not finite anywhere"),
+        ("[x]", "only numbers"), ("1/0", "finite"), ("sqrt(-1-x**2)", "not finite anywhere"),
         ("log(-abs(x))", "not finite anywhere"), ("x" + "+x" * 600, "1000 characters"), ("x**5000", "1000"),
         (5, "a text is needed"), (None, "a text is needed"), (["x"], "a text is needed"), (True, "a text is needed"),
         ({"f": "x"}, "a text is needed"),
