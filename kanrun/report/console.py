@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.table import Table
 from kanrun.data.dataset import Dataset
 from kanrun.errors import counted
 from kanrun.model.protocol import Network
-from kanrun.report.words import constants_line, decision_lines, front_lines
+from kanrun.report.words import about_lines, decision_lines, front_lines
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
@@ -100,8 +101,7 @@ class Console:
         for formula in formulas:
             exact = " [green](exact)[/]" if formula.exact else ""
             self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
-            errors = constants_line(formula.output, formula.constants)
-            for line in [*([errors] if errors else []), *front_lines(formula, data.loss)]:
+            for line in [*about_lines(formula), *front_lines(formula, data.loss)]:
                 self.out.print(f"  {escape(line)}", soft_wrap=True)
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)
@@ -137,7 +137,7 @@ def score_table(metrics: dict[str, Any]) -> Table:
 
 
 def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:
-    """By how much the formulas fall behind the last network of splines on the test rows, if they do."""
+    """By how much the formulas fall behind the last network of splines on the test rows, if it is more than chance."""
     splines = [s for s in metrics["stages"] if s["name"] != "symbolic"]
     if not formulas or not splines:
         return []
@@ -150,7 +150,7 @@ def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str
     old, new = before.get(key), after.get(key)
     if old is None or new is None:
         return found
-    if key == "accuracy" and new < old:
+    if key == "accuracy" and old - new > 2 * chance(old, new, len(data.test.x)):
         found.append(
             f"the formula's test accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})"
         )
@@ -159,6 +159,11 @@ def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str
             f"the formula's test RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
         )
     return found
+
+
+def chance(one: float, other: float, rows: int) -> float:
+    """The standard error of the difference of two accuracies on this many rows each."""
+    return math.sqrt((one * (1 - one) + other * (1 - other)) / rows)
 
 
 def shown(value: float | None) -> str:

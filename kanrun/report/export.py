@@ -7,17 +7,18 @@ import keyword
 import sympy as sp
 from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
-from kanrun.report.words import constants_line, decision_lines
+from kanrun.report.words import about_lines, decision_lines, exactness
 from kanrun.symbolic.formula import OWN_LENGTH, Formula
 from kanrun.symbolic.parser import parse_formula
 
 
 def as_text(formulas: list[Formula]) -> str:
-    """One line an output, to four digits, with the errors of its constants where the data is noisy; the decision."""
+    """One line an output, to four digits, below it whether it is exact and what its constants are; the decision."""
     lines = []
     for f in formulas:
-        errors = constants_line(f.output, f.constants)
-        lines += [f"{f.output} = {f.rounded}", *([f"  {errors}"] if errors else [])]
+        exact = exactness(f)
+        about = [*([exact] if exact else []), *about_lines(f)]
+        lines += [f"{f.output} = {f.rounded}", *(f"  {line}" for line in about)]
     return "".join(f"{line}\n" for line in [*lines, *decision_lines(formulas)])
 
 

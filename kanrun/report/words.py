@@ -10,33 +10,59 @@ from kanrun.symbolic.uncertainty import Constant
 MOST_LETTERS = 90  # of a formula in the table of the front; formula.json has the whole
 
 
-def constants_line(output: str, constants: list[Constant]) -> str | None:
-    """The constants with their standard errors, None where the data has no noise to estimate them from."""
+DISTINCT = 2.0  # standard errors from 0 below which a constant may as well be 0
+
+
+def constants_lines(output: str, constants: list[Constant], classes: bool = False) -> list[str]:
+    """The constants with their standard errors, and why some have none; nothing where the data shows no noise."""
     if not any(c.standard_error for c in constants):
-        return None
-    return f"constants of {output}: {', '.join(map(with_error, constants))}"
+        return []
+    shown = [with_error(c, classes) for c in constants]
+    lines = [f"constants of {output}: {', '.join(shown)}"]
+    if classes and any(c.standard_error is None or is_vague(c) for c in constants):
+        # A test against 0 would be wrong here: errors grow with the scale (Hauck and Donner 1977).
+        lines.append("classes are told apart by differences alone: what they share is not determined, nor is the scale "
+                     "where they hardly overlap")  # fmt: skip
+    elif any(c.standard_error is None for c in constants):
+        lines.append("not determined: others can make up for any change of it, so that the data says nothing about it")
+    return lines
 
 
-def with_error(constant: Constant) -> str:
+def is_vague(constant: Constant) -> bool:
+    """Whether its error does not tell a constant from 0."""
+    return abs(constant.value) < DISTINCT * (constant.standard_error or 0.0)
+
+
+def with_error(constant: Constant, classes: bool = False) -> str:
     """2.013 ± 0.004: the error to one digit (two after a leading 1), the value to the same place.
 
-    A value below its error still has up to two digits.
+    A value that its error does not tell from 0 keeps the four digits by which it is found in the formula.
     """
     value, error = constant.value, constant.standard_error
     if error is None:
         return f"{value:.4g} (not determined)"
     if error == 0:
         return f"{value:.4g}"
+    if is_vague(constant):
+        return f"{value:.4g} ± {float(f'{error:.2g}'):g}{'' if classes else ' (may be 0)'}"
     first = f"{error:.1e}"
     places = -int(first.split("e")[1]) + (first[0] == "1")
-    if value:
-        places = max(places, min(places + 1, 1 - math.floor(math.log10(abs(value)))))
-    exponent = math.floor(math.log10(max(abs(value), error)))
+    places = max(places, min(places + 1, 1 - math.floor(math.log10(abs(value)))))
+    exponent = math.floor(math.log10(abs(value)))
     if -4 <= exponent < 6:
         shown = round(value, places), round(error, places)
         return " ± ".join(f"{number:.{max(places, 0)}f}" for number in shown)
     scaled = [f"{number / 10.0**exponent:.{max(places + exponent, 0)}f}" for number in (value, error)]
     return f"({' ± '.join(scaled)})e{exponent:+d}"
+
+
+def exactness(formula: Formula) -> str | None:
+    """What `exact` says of a formula; None where no true one is known."""
+    if formula.exact is None:
+        return None
+    if formula.exact:
+        return "exact: equal to the formula that the rows come from, by algebra or on points beyond its domain"
+    return "not exact: not equal to the formula that the rows come from"
 
 
 def decision_lines(formulas: list[Formula]) -> list[str]:
@@ -45,8 +71,13 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
     if decision is None:
         return []
     name = formulas[1].output.removeprefix("logit_")
-    errors = constants_line("the decision", decision.constants)
-    return [f"class {name} where {decision.rounded} > 0", *([errors] if errors else [])]
+    errors = constants_lines("the decision", decision.constants, classes=True)
+    return [f"class {name} where {decision.rounded} > 0", *errors]
+
+
+def about_lines(formula: Formula) -> list[str]:
+    """The constants of a formula with their errors."""
+    return constants_lines(formula.output, formula.constants, "cross_entropy" in formula.test)
 
 
 def front_lines(formula: Formula, loss: str) -> list[str]:

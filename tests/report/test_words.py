@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kanrun.report.export import as_text
-from kanrun.report.words import MOST_LETTERS, constants_line, decision_lines, front_lines, with_error
+from kanrun.report.words import MOST_LETTERS, about_lines, constants_lines, decision_lines, front_lines, with_error
 from kanrun.symbolic.formula import Alternative, Decision, Formula
 from kanrun.symbolic.uncertainty import Constant
 
@@ -19,11 +21,14 @@ def formula(output: str = "y", **more: object) -> Formula:
         (2.01312, 0.0141, "2.013 ± 0.014"),
         (-0.4, 0.0996, "-0.40 ± 0.10"),
         (1234.567, 32.1, "1230 ± 30"),
-        (5.479, 17.2, "5.5 ± 17.2"),
-        (1e-9, 0.5, "0.00 ± 0.50"),
+        (5.479, 17.2, "5.479 ± 17 (may be 0)"),
+        (-0.04321, 400.0, "-0.04321 ± 400 (may be 0)"),
+        (1e-9, 0.5, "1e-09 ± 0.5 (may be 0)"),
+        (-24.2, 13.1, "-24.2 ± 13 (may be 0)"),
+        (5.0, 2.4, "5.0 ± 2.4"),
         (3.14159e-8, 2.2e-10, "(3.14 ± 0.02)e-8"),
         (-6.02214e23, 4e20, "(-6.022 ± 0.004)e+23"),
-        (0.0, 0.02, "0.00 ± 0.02"),
+        (0.0, 0.02, "0 ± 0.02 (may be 0)"),
         (2.5, None, "2.5 (not determined)"),
         (2.5, 0.0, "2.5"),
     ],
@@ -33,12 +38,35 @@ def test_a_constant_is_shown_to_the_place_of_its_error(value: float, error: floa
 
 
 def test_only_noisy_data_has_a_line_of_errors() -> None:
-    assert constants_line("y", []) is None
-    assert constants_line("y", [Constant(2.5, 0.0), Constant(1.5, None)]) is None
-    line = constants_line("y", [Constant(2.013, 0.004), Constant(1.5, None)])
-    assert line == "constants of y: 2.013 ± 0.004, 1.5 (not determined)"
+    assert constants_lines("y", []) == []
+    assert constants_lines("y", [Constant(2.5, 0.0), Constant(1.5, None)]) == []
+    assert constants_lines("y", [Constant(2.013, 0.004)]) == ["constants of y: 2.013 ± 0.004"]
     text = as_text([formula(constants=[Constant(2.013, 0.004)]), formula("z")])
     assert text == "y = 2*x_1\n  constants of y: 2.013 ± 0.004\nz = 2*x_1\n"
+
+
+def test_a_constant_without_an_error_is_told_with_the_reason() -> None:
+    constants = [Constant(2.013, 0.004), Constant(1.5, None)]
+    line, why = constants_lines("y", constants)
+    assert line == "constants of y: 2.013 ± 0.004, 1.5 (not determined)"
+    assert why.startswith("not determined: others can make up for any change of it")
+    of_classes = replace(formula("logit_1", constants=constants), test={"cross_entropy": 0.1, "accuracy": 1.0})
+    assert "what they share is not determined" in about_lines(of_classes)[1]
+
+
+def test_constants_of_classes_that_hardly_overlap_are_not_said_to_be_zero() -> None:
+    line, why = constants_lines("logit_1", [Constant(-35.13, 35.0), Constant(2.0, 0.1)], classes=True)
+    assert line == "constants of logit_1: -35.13 ± 35, 2.00 ± 0.10"
+    assert "nor is the scale where they hardly overlap" in why
+    assert len(constants_lines("logit_1", [Constant(2.0, 0.1)], classes=True)) == 1
+
+
+def test_the_text_says_what_is_meant_by_exact() -> None:
+    yes, no = (as_text([replace(formula(), exact=exact)]).splitlines() for exact in (True, False))
+    assert [yes[0], no[0]] == ["y = 2*x_1"] * 2
+    assert yes[1].startswith("  exact: equal to the formula that the rows come from")
+    assert no[1].startswith("  not exact: ")
+    assert as_text([formula()]) == "y = 2*x_1\n"
 
 
 def test_the_decision_is_told_with_the_name_of_the_second_class() -> None:
