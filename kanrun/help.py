@@ -15,7 +15,7 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun                                             the first example: a formula found again from its values
   kanrun experiment=hello                            a whole experiment by name
   kanrun dataset=moons model.width=[2,2]             choose a dataset and a network
-  kanrun dataset.formula='sin(x_1)*x_2' model.grid=10
+  kanrun dataset.formula='x_1*exp(-x_2)' model.grid=10
   kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
   kanrun -m model=kan,mlp dataset=moons              is it better than an ordinary network (MLP)?
   kanrun --cfg job                                   show the whole config without running
