@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Watched:
     begin: float = field(default_factory=time.perf_counter)
     tried: list[Tried] = field(default_factory=list)
     history: list[Record] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)  # of the structures tried
+    least: float = math.inf  # part of the variance that a network leaves unexplained
     seconds: float = 0.0  # that it took
 
     @classmethod
@@ -61,12 +64,7 @@ class Watched:
     @property
     def structures(self) -> int:
         """How many structures were tried, under whatever last functions."""
-        return len({t.name.partition(" under ")[0] for t in self.tried})
-
-    @property
-    def least(self) -> float:
-        """The least part of the variance that a network leaves unexplained."""
-        return min(t.unexplained for t in self.tried)
+        return len(self.names)
 
     def run(self) -> Discovered:
         """The networks of the best formula; run again it gives the same.
@@ -86,6 +84,8 @@ class Watched:
         """Remembers a network."""
         name = f"{trial.structure.name} under {trial.outer.name}"
         self.tried.append(Tried(name, trial.unexplained, time.perf_counter() - self.begin, read))
+        self.names.add(trial.structure.name)
+        self.least = min(self.least, trial.unexplained)
         self.tell(self.structures, self.least, self.tried[-1].seconds)
 
     def note_read(self, trial: Trial) -> None:
