@@ -34,8 +34,8 @@ def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
     fitted = [(n, y) for n, y, t in zip(number, heights, tried, strict=True) if not t.read]
     read = [(n, y) for n, y, t in zip(number, heights, tried, strict=True) if t.read]
     best = list(itertools.accumulate((y for _, y in fitted), min))
-    # To the right of the last network there is room for its step.
-    steps = [n for n, _ in fitted] + [len(fitted) + 0.5]
+    margin = max(0.5, 0.02 * len(fitted))  # for the last network's step and mark
+    steps = [n for n, _ in fitted] + [len(fitted) + margin]
     axes.step(steps, [*best, best[-1]], where="post", color="0.7", linewidth=1.2, zorder=1, label="best so far")
     area = max(6.0, min(24.0, 3000 / len(fitted)))
     xs, ys = [n for n, _ in fitted], [y for _, y in fitted]
@@ -47,7 +47,7 @@ def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
     axes.set_yscale("log")
     low, high = min(heights), max(heights)
     axes.set_ylim(low / max(2.0, (high / low) ** 0.06), high * max(2.0, (high / low) ** 0.06))
-    axes.set_xlim(0.5, len(fitted) + 0.5)
+    axes.set_xlim(1 - margin, len(fitted) + margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("networks fitted")
