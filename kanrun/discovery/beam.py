@@ -79,7 +79,7 @@ class TermSearch:
         chosen: dict[tuple[object, ...], tuple[int, float, tuple[Sum, Term]]] = {}
         for state in self.beam:
             old = state.sum
-            columns = old.columns(self.t) if old.terms else self.z.new_zeros(len(self.z), 0)
+            columns = old.passed(self.t).columns
             options = self.table.next_terms(columns, self.z, LOOKED_AT if old.terms else 4 * LOOKED_AT)
             complexity, kinds = old.complexity(self.table.arguments), [kind_of(term) for term in old.terms]
             for gain, new in options:
@@ -117,7 +117,8 @@ class TermSearch:
     def eliminated(self, found: Scored) -> Scored:
         """Without the terms that are not needed, the smallest first."""
         while len(found.sum.terms) > 1:
-            size = found.sum.columns(self.t).norm(dim=0) * found.sum.vector[1 : 1 + len(found.sum.terms)].abs()
+            columns = found.sum.passed(self.t).columns[:, 1:]
+            size = columns.norm(dim=0) * found.sum.vector[1 : 1 + columns.shape[1]].abs()
             shorter = self.trained(self.without_term(found.sum, int(size.argmin())))
             if not shorter.bits < found.bits:
                 break
@@ -145,7 +146,7 @@ class TermSearch:
 
     def solved(self, found: Sum) -> Sum:
         """The sum with c_0 and all c_k by linear least squares."""
-        design = torch.cat([torch.ones_like(self.z)[:, None], found.columns(self.t)], dim=1)
+        design = found.passed(self.t).columns
         sizes = design.norm(dim=0)
         if not bool(torch.isfinite(sizes).all()):
             found.vector[0] = math.nan
@@ -157,8 +158,8 @@ class TermSearch:
         """The sum with all its constants trained, the longer the more promising it is."""
         left = math.inf
         for steps in (STEPS, 5 * STEPS):
-            if found.trained:
-                levenberg_marquardt(found, self.t, self.z[:, None], MSE, steps)  # type: ignore[arg-type]
+            if found.shaped:
+                levenberg_marquardt(found, self.t, self.z[:, None], MSE, steps)
             left = float((found(self.t)[:, 0] - self.z).var(correction=0)) / self.variance
             if not EXACT < left < PROMISING:
                 break
@@ -180,10 +181,9 @@ class TermSearch:
 class SumsOfTerms:
     """The searches under all last functions side by side, level by level; `shaped` functions have constants a and b."""
 
-    def __init__(self, x: Tensor, y: Tensor, functions: list[Function], shaped: bool, fractions: bool = False) -> None:
-        self.table = Table(x, {f.name: f for f in functions}, shaped, y[:, 0] if fractions else None)
-        outers = OUTERS[:1] if fractions else OUTERS
-        searches = [TermSearch(self.table, y, outer) for outer in outers if outer.allows(y)]
+    def __init__(self, x: Tensor, y: Tensor, functions: list[Function], shaped: bool) -> None:
+        self.table = Table(x, {f.name: f for f in functions}, shaped)
+        searches = [TermSearch(self.table, y, outer) for outer in OUTERS if outer.allows(y)]
         self.searches = [s for s in searches if s.usable]
         self.level = 0
 
@@ -194,7 +194,7 @@ class SumsOfTerms:
             if over():
                 return
             search.over = over
-            if self.level == 1 and not self.table.shaped and self.table.y is None:
+            if self.level == 1 and not self.table.shaped:
                 search.whole_polynomial()
             search.grow()
             if search.exact:

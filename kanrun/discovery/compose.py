@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from kanrun.data.dataset import MSE
 from kanrun.discovery.atoms import Argument, Factor, Term
@@ -43,76 +44,64 @@ class Layer:
         return place[1] + (len(self.sums) if place[0] else 0)
 
 
+@dataclass(frozen=True)
+class Weighted:
+    """constant + sum of factor * term."""
+
+    constant: float
+    terms: list[tuple[float, Term]]
+
+
 def plain(node: int) -> Edge:
     """The edge that passes a node on."""
     return node, "x", 1.0, 0.0, 1.0
 
 
 def network_of(
-    terms: Sequence[Term], constants: Sequence[float], arguments: list[Argument], n: int, library: dict[str, Function],
-    outer: Outer, y: torch.Tensor, below: Sequence[bool],
-) -> KAN:  # fmt: skip
-    """The network for constants c_0, c_1, ... of the terms: of n inputs, under the last function of targets `y`.
-
-    Terms `below` the line are taken from 1, which the others are divided by.
-    """
+    sums: Sequence[Weighted], arguments: list[Argument], n: int, library: dict[str, Function], outer: Outer, y: Tensor
+) -> KAN:
+    """The network of n inputs for a sum of terms, or for one divided by another, under the last function of `y`."""
     layers: list[Layer] = []
-    used = sorted({f.argument for term in terms for f in term})
-    if all(arguments[k].is_input for k in used):
-        node_of = {k: arguments[k].edges[0][0] for k in used}
-    else:
-        layers.append(Layer())
-        places = {}
-        for k in used:
-            edges = [(i, name, 1.0, 0.0, c) for i, name, c in arguments[k].edges]
-            product = arguments[k].is_product
-            places[k] = layers[0].add_product(edges[:1], edges[1:]) if product else layers[0].add_sum(edges)
-        node_of = {k: layers[0].number(place) for k, place in places.items()}
-    wires = [[edge_of(f, node_of) for f in term] for term in terms]
-    while any(len(w) > 1 for w in wires):
-        wires = joined(wires, layers)
-    edges_ = [[scaled(edge, c) for edge in w] for w, c in zip(wires, constants[1:], strict=True)]
-    above = [edges for edges, below_line in zip(edges_, below, strict=True) if not below_line]
-    sums = [summed(above)]
-    if any(below):
-        sums.append(
-            summed([[scaled(e, -1.0) for e in edges] for edges, line in zip(edges_, below, strict=True) if line])
-        )
+    used = sorted({f.argument for each in sums for _, term in each.terms for f in term})
+    ends = [factors_of(arguments[k]) for k in used]
+    if not all(arguments[k].is_input for k in used):
+        ends = multiplied(joined(ends, layers), layers)
+    node_of = {k: factors[0][0][0] for k, factors in zip(used, ends, strict=True)}
+    terms = [[[edge_of(f, node_of)] for f in term] for each in sums for _, term in each.terms]
+    found = iter(multiplied(terms, layers))
     layers.append(Layer())
-    if all(len(single) <= 1 for single in sums):
-        for single in sums:
-            layers[-1].add_sum(single[0] if single else [])
+    rows = [summed([scaled(next(found)[0][0], c) for c, _ in each.terms]) for each in sums]
+    if all(len(row) <= 1 for row in rows):
+        for row in rows:
+            layers[-1].add_sum(row[0] if row else [])
     else:  # two functions of one node cannot be two edges to the same sum
-        nodes = [[layers[-1].add_sum(edges)[1] for edges in single] for single in sums]
-        layers.append(Layer([[plain(at) for at in places] for places in nodes]))
-    biases = torch.tensor([constants[0], 1.0][: len(sums)], dtype=y.dtype)
-    if any(below):
+        nodes = [[layers[-1].add_sum(edges)[1] for edges in row] for row in rows]
+        layers.append(Layer([[plain(at) for at in row] for row in nodes]))
+    depth = len(layers)
+    if len(sums) == 2:
         layers.append(Layer(products=[([plain(0)], [(1, "1/x", 1.0, 0.0, 1.0)])]))
     model = built(layers, n, library, y)
     with torch.no_grad():
-        model.layers[-2 if any(below) else -1].bias += biases.to(y.device)
+        model.layers[depth - 1].bias += torch.tensor([each.constant for each in sums]).to(y)
     return model if outer.name == "x" else with_last(model, outer.name, 1.0, 0.0, *outer.constants(y))
 
 
-def finished_network(found: Sum, table: Table, outer: Outer, y: torch.Tensor) -> tuple[KAN, float, float]:
+def finished_network(found: Sum, table: Table, outer: Outer, y: Tensor) -> tuple[KAN, float, float]:
     """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length."""
-    scale, count = float(outer.undo(y).std()), len(found.terms)
-    n, functions = table.x.shape[1], table.functions
+    count = len(found.terms)
     whole = Sum(found.terms, found.vector.clone(), outer, y)
-    whole.vector[: 1 + count] *= scale
-    if table.targets is None:
-        loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS).loss  # type: ignore[arg-type]
-        terms, below = whole.fixed(), [False] * count
-    else:
-        terms = [tuple(f for f in term if f.argument != table.targets) for term in found.terms]
-        below = [len(rest) < len(term) for rest, term in zip(terms, found.terms, strict=True)]
-        whole.vector[1 : 1 + count][torch.tensor(below)] /= scale
-    network = network_of(terms, whole.vector[: 1 + count].tolist(), table.arguments, n, functions, outer, y, below)
-    if table.targets is not None:
-        loss = levenberg_marquardt(network, table.x, y, MSE, STEPS).loss
+    whole.vector[: 1 + count] *= float(outer.undo(y).std())
+    loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS).loss
+    constant, *factors = whole.vector[: 1 + count].tolist()
+    weighted = Weighted(constant, list(zip(factors, whole.trained_terms(), strict=True)))
+    network = network_of([weighted], table.arguments, table.x.shape[1], table.functions, outer, y)
+    return network, loss, bits_of(network, loss, whole.parameter_count(), y)
+
+
+def bits_of(network: KAN, loss: float, constants: int, y: Tensor) -> float:
+    """The description length of a network of functions with so many constants."""
     unexplained = loss / max(float(y.var(correction=0)), 1e-300)
-    bits = description_bits(max(unexplained, EXACT), library_complexity(network), whole.parameter_count(), len(y))
-    return network, loss, bits
+    return description_bits(max(unexplained, EXACT), library_complexity(network), constants, len(y))
 
 
 def edge_of(factor: Factor, node_of: dict[int, int]) -> Edge:
@@ -125,23 +114,36 @@ def scaled(edge: Edge, c: float) -> Edge:
     return (*edge[:4], edge[4] * c)
 
 
-def joined(wires: list[list[Edge]], layers: list[Layer]) -> list[list[Edge]]:
+def factors_of(argument: Argument) -> list[list[Edge]]:
+    """The factors of an argument, a sum of edges each."""
+    edges = [(i, name, 1.0, 0.0, c) for i, name, c in argument.edges]
+    return [[edge] for edge in edges] if argument.is_product else [edges]
+
+
+def multiplied(wires: list[list[list[Edge]]], layers: list[Layer]) -> list[list[list[Edge]]]:
+    """The factors of every term multiplied, until each has a single one."""
+    while any(len(factors) > 1 for factors in wires):
+        wires = joined(wires, layers)
+    return wires
+
+
+def joined(wires: list[list[list[Edge]]], layers: list[Layer]) -> list[list[list[Edge]]]:
     """The factors of every term multiplied in pairs, in one layer more."""
     layer = Layer()
     places = []
     for factors in wires:
         pairs = [factors[k : k + 2] for k in range(0, len(factors), 2)]
         places.append([
-            layer.add_product([pair[0]], [pair[1]]) if len(pair) == 2 else layer.add_sum([pair[0]]) for pair in pairs
+            layer.add_product(pair[0], pair[1]) if len(pair) == 2 else layer.add_sum(pair[0]) for pair in pairs
         ])  # fmt: skip
     layers.append(layer)
-    return [[plain(layer.number(place)) for place in row] for row in places]
+    return [[[plain(layer.number(place))] for place in row] for row in places]
 
 
-def summed(terms: list[list[Edge]]) -> list[list[Edge]]:
+def summed(terms: list[Edge]) -> list[list[Edge]]:
     """The terms, an edge each, in as few sums as no node goes twice into."""
     sums: list[list[Edge]] = []
-    for (edge,) in terms:
+    for edge in terms:
         free = next((s for s in sums if all(edge[0] != other[0] for other in s)), None)
         if free is None:
             sums.append([edge])
@@ -150,7 +152,7 @@ def summed(terms: list[list[Edge]]) -> list[list[Edge]]:
     return sums
 
 
-def built(layers: list[Layer], n: int, library: dict[str, Function], y: torch.Tensor) -> KAN:
+def built(layers: list[Layer], n: int, library: dict[str, Function], y: Tensor) -> KAN:
     """The network of these layers over n inputs, in the dtype of `y`."""
     width: list[int | list[int]] = [n, *([len(l.sums), len(l.products)] if l.products else len(l.sums) for l in layers)]
     model = KAN(width, grid=1, dtype=y.dtype).to(y.device)

@@ -14,7 +14,8 @@ from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
 from kanrun.discovery.atoms import arguments_of
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
-from kanrun.discovery.compose import finished_network
+from kanrun.discovery.compose import bits_of, finished_network, network_of
+from kanrun.discovery.fractions import find_fraction
 from kanrun.discovery.outer import OUTERS, Outer
 from kanrun.discovery.peel import exponents, exponents_of, with_last, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
@@ -36,16 +37,16 @@ LEAST = 1.0  # seconds that reading a network may take in any case
 QUICK, READING = 0.04, 0.1  # part of the time that one network may take to be read, at once and at the end
 MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
-MOST_EDGES = 3  # edges an input of a formula that nothing shorter is looked for
+MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
 # Structures that leave equally much unexplained, and little, before that is taken for noise.
 AGREEING, ALIKE, STRUCTURED = 4, 1.25, 3e-2
 MORE_ROUNDS = 3  # further beginnings of what may be stuck, where nothing is exact and no noise is seen
-# Sums of terms before the structure of this number: whether their functions have constants, whether they are fractions,
-# how many terms, and the part of the time.
+# Sums of terms before the structure of this number: whether their functions have constants, how many terms, and the
+# part of the time; before one of them fractions.
 SUMS_BEFORE = {
-    0: [(False, False, 2, 0.1)], 1: [(False, False, 3, 0.1), (False, True, 4, 0.1), (True, False, 2, 0.15)],
-    10: [(False, False, 6, 0.15), (False, True, 6, 0.1), (True, False, 4, 0.2)],
+    0: [(False, 2, 0.1)], 1: [(False, 3, 0.1), (True, 2, 0.15)], 10: [(False, 6, 0.15), (True, 4, 0.2)],
 }  # fmt: skip
+FRACTIONS_BEFORE, FRACTIONS = 1, 0.1
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
@@ -92,7 +93,7 @@ class Discovery:
     found: list[Discovered] = field(default_factory=list)
     reserve: list[Trial] = field(default_factory=list)
     peeled: list[dict[int, float]] = field(default_factory=list)
-    sums: dict[tuple[bool, bool], SumsOfTerms] = field(default_factory=dict)
+    sums: dict[bool, SumsOfTerms] = field(default_factory=dict)
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
     explained: bool = False  # whether a sum of terms leaves nothing that looks like more than noise
@@ -142,7 +143,7 @@ class Discovery:
     def settled(self) -> bool:
         """Whether there is an exact formula that is also short, or one that leaves nothing but noise."""
         best = self.best if self.exact else None
-        short = best is not None and best.symbolic.model.active_edges() <= MOST_EDGES * self.x.shape[1]
+        short = best is not None and curved_edges(best.symbolic.model) <= MOST_EDGES * self.x.shape[1]
         return short or self.explained
 
     def stalls(self) -> bool:
@@ -167,6 +168,8 @@ class Discovery:
         for number, structure in enumerate(structures(self.x.shape[1], self.x.dtype, self.width)):
             for sums in SUMS_BEFORE.get(number, ()) if self.width is None else ():
                 self.look_at_sums(*sums)
+            if number == FRACTIONS_BEFORE and self.width is None:
+                self.look_at_fractions()
             if self.settled:
                 break
             sharpened = self.look_at(structure)
@@ -225,20 +228,34 @@ class Discovery:
         self.reserve += [t for t in trials if t.unexplained > PROMISING][:1]
         return sharpened
 
-    def look_at_sums(self, shaped: bool, fractions: bool, levels: int, part: float) -> None:
-        """Sums of up to so many products of functions, or fractions of them, in this part of the time."""
+    def look_at_sums(self, shaped: bool, levels: int, part: float) -> None:
+        """Sums of up to so many products of functions, in this part of the time."""
         end = min(self.deadline, time.perf_counter() + part * self.seconds)
         over = lambda: time.perf_counter() > end  # noqa: E731
         if self.settled or over():
             return
-        sums = self.sums.get((shaped, fractions))
-        if sums is None:
-            sums = self.sums[shaped, fractions] = SumsOfTerms(self.x, self.y, self.functions, shaped, fractions)
+        if shaped not in self.sums:
+            self.sums[shaped] = SumsOfTerms(self.x, self.y, self.functions, shaped)
+        sums = self.sums[shaped]
         while sums.level < levels and not (self.settled or over()):
             for search in sums.grow(over):
                 self.take(search)
                 if self.exact:
                     return
+
+    def look_at_fractions(self) -> None:
+        """One sum of terms divided by another, where that is exact."""
+        end = min(self.deadline, time.perf_counter() + FRACTIONS * self.seconds)
+        if self.settled or self.over or False not in self.sums:
+            return
+        table = self.sums[False].table
+        found = find_fraction(table, self.y[:, 0], lambda: time.perf_counter() > end)
+        if found:
+            network = network_of(found, table.arguments, self.x.shape[1], table.functions, OUTERS[0], self.y)
+            loss = levenberg_marquardt(network, self.x, self.y, MSE, 20).loss
+            constants = sum(len(each.terms) for each in found)
+            symbolic = Symbolic(network, loss, bits_of(network, loss, constants, self.y))
+            self.keep(Discovered(network, network, symbolic))
 
     def take(self, search: TermSearch) -> None:
         """The shortest sum of a search as a formula."""
@@ -376,6 +393,13 @@ class Discovery:
                 return trial.outer.apply(trial.model(x) * trial.scale + trial.mean, self.y)
 
         return at
+
+
+def curved_edges(model: KAN) -> int:
+    """How many edges of a network of functions are no straight lines."""
+    return sum(
+        name != "x" and bool(layer.alive[edge]) for layer in model.layers for edge, name in layer.functions.items()
+    )
 
 
 def without(outer: Outer, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -8,7 +8,8 @@ Billings, Luo 1989, Int. J. Control 50(5), sec. 3).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ Kind = tuple[tuple[str, int, bool], ...]
 
 @dataclass
 class Sum:
-    """A sum of terms as a network of its own: the trained numbers are c_0, c_k, and a, b of every shaped factor.
+    """A sum of terms, to be trained by least squares: the entries are c_0, c_k, and a, b of every shaped factor.
 
     It takes the values of the arguments [rows, arguments] and gives [rows, 1].
     """
@@ -35,89 +36,84 @@ class Sum:
     vector: Tensor
     outer: Outer | None = None  # with the constants that suit `y`
     y: Tensor | None = None
+    n_out: ClassVar[int] = 1
 
     @property
-    def trained(self) -> list[Factor]:
+    def shaped(self) -> list[Factor]:
         """The factors with constants, in the order of the vector."""
         return [f for term in self.terms for f in term if f.shaped]
 
     def parameter_count(self) -> int:
+        """How many entries there are."""
         return len(self.vector)
 
     def get_vector(self) -> Tensor:
+        """All entries."""
         return self.vector
 
     def set_vector(self, vector: Tensor) -> None:
+        """Puts back what `get_vector` gave, changed or not."""
         self.vector = vector.clone()
 
-    def _factors(self, t: Tensor) -> tuple[list[list[tuple[Tensor, Tensor | None]]], list[Tensor]]:
-        """Value and slope of every factor, and the argument of every shaped one."""
-        at = 1 + len(self.terms)
-        parts, arguments = [], []
+    def __call__(self, x: Tensor, first: object = None) -> Tensor:
+        """[rows, arguments] -> [rows, 1]."""
+        return self.passed(x, first).outputs
+
+    def passed(self, x: Tensor, first: object = None) -> SumPass:  # noqa: ARG002
+        """A pass that keeps what its derivatives need."""
+        at, parts = 1 + len(self.terms), []
         for term in self.terms:
-            values: list[tuple[Tensor, Tensor | None]] = []
+            factors = []
             for f in term:
-                column = t[:, f.argument]
+                z = x[:, f.argument]
                 if f.shaped:
-                    z = self.vector[at] * column + self.vector[at + 1]
+                    z = self.vector[at] * z + self.vector[at + 1]
                     at += 2
-                    values.append((f.function.value(z), f.function.slope(z)))
-                    arguments.append(column)
-                else:
-                    values.append((f.function.value(column), None))
-            parts.append(values)
-        return parts, arguments
-
-    def columns(self, t: Tensor) -> Tensor:
-        """The terms without their factors c_k: [rows, terms]."""
-        parts, _ = self._factors(t)
-        one = torch.ones(len(t), dtype=t.dtype, device=t.device)
-        return torch.stack([math.prod((v for v, _ in values), start=one) for values in parts], dim=1)
-
-    def __call__(self, t: Tensor, first: None = None) -> Tensor:  # noqa: ARG002
-        count = len(self.terms)
-        z = self.vector[0] + self.columns(t) @ self.vector[1 : 1 + count]
-        return self._finished(z)[:, None]
-
-    def _finished(self, z: Tensor) -> Tensor:
-        return z if self.outer is None or self.y is None else self.outer.apply(z, self.y)
-
-    def jacobian(self, t: Tensor, first: None = None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Outputs [rows, 1] and their derivatives [rows, 1, parameters]."""
-        parts, arguments = self._factors(t)
-        one = torch.ones(len(t), dtype=t.dtype, device=t.device)
-        products: list[Tensor] = []
-        inner: list[Tensor] = []
-        for c, values in zip(self.vector[1:], parts, strict=False):
-            products.append(math.prod((v for v, _ in values), start=one))
-            for j, (_, slope) in enumerate(values):
-                if slope is not None:
-                    others = math.prod((v for i, (v, _) in enumerate(values) if i != j), start=one)
-                    by_b = c * slope.nan_to_num(0.0, 0.0, 0.0) * others
-                    inner += [by_b * arguments[len(inner) // 2], by_b]
-        columns = torch.stack([one, *products, *inner], dim=1)
-        z = self.vector[0] + columns[:, 1 : 1 + len(products)] @ self.vector[1 : 1 + len(products)]
-        if self.outer is not None and self.y is not None:
-            columns = columns * self.outer.slope(z, self.y)[:, None]
-        return self._finished(z)[:, None], columns[:, None]
+                factors.append((f.function.value(z), z))
+            parts.append(factors)
+        one = torch.ones(len(x), dtype=x.dtype, device=x.device)
+        columns = torch.stack([one, *(math.prod((v for v, _ in factors), start=one) for factors in parts)], dim=1)
+        total = (columns @ self.vector[: columns.shape[1]])[:, None]
+        outputs = total if self.outer is None or self.y is None else self.outer.apply(total, self.y)
+        return SumPass(self, x, parts, columns, total, outputs)
 
     def complexity(self, arguments: list[Argument]) -> int:
         """Those of the terms, with one more a sum."""
         return sum(1 + complexity_of(term, arguments) for term in self.terms)
 
-    def fixed(self) -> list[Term]:
+    def trained_terms(self) -> list[Term]:
         """The terms with a and b as they were trained."""
-        at = 1 + len(self.terms)
-        terms = []
-        for term in self.terms:
-            factors = []
-            for f in term:
+        constants = iter(self.vector[1 + len(self.terms) :].tolist())
+        return [
+            tuple(replace(f, a=next(constants), b=next(constants)) if f.shaped else f for f in term)
+            for term in self.terms
+        ]
+
+
+@dataclass(frozen=True)
+class SumPass:
+    """What a pass through a sum leaves behind for the derivatives."""
+
+    sum: Sum
+    x: Tensor
+    parts: list[list[tuple[Tensor, Tensor]]]  # value and argument of every factor
+    columns: Tensor  # 1 and the terms without their c_k: [rows, 1 + terms]
+    total: Tensor  # [rows, 1]
+    outputs: Tensor  # [rows, 1]
+
+    def jacobian(self, into: Tensor | None = None) -> Tensor:
+        """Derivatives by the entries [rows, 1, entries], written `into` a tensor."""
+        inner: list[Tensor] = []
+        for c, term, factors in zip(self.sum.vector[1:], self.sum.terms, self.parts, strict=False):
+            for j, (f, (_, z)) in enumerate(zip(term, factors, strict=True)):
                 if f.shaped:
-                    f = Factor(f.function, f.argument, float(self.vector[at]), float(self.vector[at + 1]), True)
-                    at += 2
-                factors.append(f)
-            terms.append(tuple(factors))
-        return terms
+                    others = [v for i, (v, _) in enumerate(factors) if i != j]
+                    by_b = math.prod(others, start=c * f.function.slope(z).nan_to_num(0.0, 0.0, 0.0))
+                    inner += [by_b * self.x[:, f.argument], by_b]
+        result = torch.cat([self.columns, *(column[:, None] for column in inner)], dim=1)
+        if self.sum.outer is not None and self.sum.y is not None:
+            result = result * self.sum.outer.slope(self.total, self.sum.y)
+        return result[:, None] if into is None else into.copy_(result[:, None])
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,6 @@ class Table:
     x: Tensor
     functions: dict[str, Function]
     shaped: bool = True  # whether functions have constants
-    y: Tensor | None = None  # [rows]: products with it are among the terms, which makes the sums fractions
     arguments: list[Argument] = field(init=False)
     t: Tensor = field(init=False)
 
@@ -147,20 +142,14 @@ class Table:
         self.arguments = arguments_of(self.x) if usable else [Argument(((i, "x", 1.0),)) for i in range(n)]
         self.t = self.argument_values(self.x)
         few = n >= MANY - 1
-        if self.y is not None:
-            self.arguments.append(Argument(((n, "x", 1.0),)))
-            self.t = torch.cat([self.t, (self.y / self.y.std())[:, None]], dim=1)
         plain = monomials(self.x, self.functions)
         shapes = [
             f for k, a in enumerate(self.arguments)
             for f in beginnings(self.t[:, k], k, self.functions, few, a.is_sum)
-            if k != self.targets and (self.shaped or not f.shaped)
+            if self.shaped or not f.shaped
         ]  # fmt: skip
         rows = torch.linspace(0, len(self.x) - 1, min(ROWS, len(self.x)), device=self.x.device).round().long()
         self.rows = rows
-        if self.targets is not None:
-            line = Factor(self.functions["x"], self.targets)
-            plain = [*plain, *((*term, line) for term in plain)]
         self.monomials, p = usable_columns(plain, self.t[rows])
         self.shapes, s = usable_columns([(), *((f,) for f in shapes)], self.t[rows])
         most = max(1, MOST_VALUES // len(self.shapes))
@@ -168,9 +157,7 @@ class Table:
             size = [complexity_of(m, self.arguments) for m in self.monomials]
             simple = sorted(range(len(size)), key=size.__getitem__)[:most]
             self.monomials, p = [self.monomials[k] for k in simple], p[:, simple]
-        elif (
-            self.y is None and len(self.shapes) ** 2 < MOST_VALUES
-        ):  # products of two functions, where these are not too many
+        elif len(self.shapes) ** 2 < MOST_VALUES:  # products of two functions, where these are not too many
             self.monomials, p = self.monomials + self.shapes[1:], torch.cat([p, s[:, 1:]], dim=1)
         kinds = [kind_of(f) for f in self.shapes]  # those of one kind follow each other
         self.begins = [k for k, kind in enumerate(kinds) if k == 0 or kind != kinds[k - 1]] + [len(kinds)]
@@ -180,27 +167,20 @@ class Table:
         of_monomials = torch.tensor([complexity_of(m, self.arguments) for m in self.monomials])
         complexity = (of_shapes[:, None] + of_monomials).flatten().to(self.x.device)
         self.of_complexity = [torch.where(complexity == c)[0] for c in complexity.unique().tolist()]
-        self.itself = self.monomials.index((line,)) if self.targets is not None else None
         self.p, self.s = p.float(), s.float()
         self.p2, self.s2 = self.p**2, self.s**2
         self.products: dict[tuple[int, int], Product] = {}
-
-    @property
-    def targets(self) -> int | None:
-        """The number of the argument that is the targets themselves."""
-        return None if self.y is None else len(self.arguments) - 1
 
     def argument_values(self, x: Tensor) -> Tensor:
         """The values of all arguments at rows `x`: [rows, arguments]."""
         return torch.stack([a.values(x, self.functions) for a in self.arguments], dim=1)
 
     def next_terms(self, columns: Tensor, z: Tensor, most: int) -> list[tuple[float, Product]]:
-        """Products that explain most of what a sum with these `columns` [rows, terms] leaves of `z` [rows].
+        """Products that explain most of what a sum with these `columns` [rows, 1 + terms] leaves of `z` [rows].
 
         Gives the part of what is left that each would explain; of products of the same functions only the best.
         """
-        one = torch.ones(len(z), 1, dtype=z.dtype, device=z.device)
-        q, _ = torch.linalg.qr(torch.cat([one, columns], dim=1))
+        q, _ = torch.linalg.qr(columns)
         rest = z - q @ (q.T @ z)
         size = rest.norm()
         if not float(size) > 0:
@@ -212,8 +192,6 @@ class Table:
             free -= (self.s.T @ (self.p * column[:, None])) ** 2
         gain = (self.s.T @ (self.p * rest[:, None])) ** 2 / free
         gain = torch.where(free > ALIKE * whole, gain, 0.0)
-        if self.itself is not None:
-            gain[0, self.itself] = 0.0
         of_kinds = torch.zeros(len(self.begins) - 1, gain.shape[1], device=gain.device).scatter_reduce_(
             0, self.kind[:, None].expand_as(gain), gain, "amax"
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
-from kanrun.model.protocol import Network, Pass
+from kanrun.model.protocol import Pass, Trainable
 from kanrun.training.objective import Objective, loss_value, prepared
 from kanrun.training.sparsity import penalty_derivatives
 
@@ -19,7 +19,7 @@ CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
 
 
 def normal_equations(
-    model: Network,
+    model: Trainable,
     x: Tensor,
     y: Tensor,
     loss: str,
@@ -96,7 +96,7 @@ class LevenbergMarquardt:
     or three steps in a row each gained less than `tolerance` of the objective.
     """
 
-    def __init__(self, model: Network, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
+    def __init__(self, model: Trainable, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
         self.first = prepared(model, x)
         self.vector = model.get_vector()
@@ -174,7 +174,7 @@ class LevenbergMarquardt:
 
 
 def levenberg_marquardt(
-    model: Network, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9
+    model: Trainable, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9
 ) -> Fit:
     """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, until it is finished."""
     optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)

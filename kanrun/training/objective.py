@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network, has_splines
+from kanrun.model.protocol import Trainable, has_splines
 
 MOST_PREPARED = 2**24  # numbers that are kept for rows seen many times
 
@@ -26,7 +26,7 @@ def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(outputs, targets)
 
 
-def prepared(model: Network, x: Tensor) -> Prepared | None:
+def prepared(model: Trainable, x: Tensor) -> Prepared | None:
     """What the first layer needs of rows that are seen again and again; None where it would fill the memory."""
     if not has_splines(model):
         return None
@@ -79,12 +79,12 @@ class Objective:
     loss: str
     penalty: Penalty = Penalty()
 
-    def penalizes(self, model: Network) -> TypeGuard[KAN]:
+    def penalizes(self, model: Trainable) -> TypeGuard[KAN]:
         """Whether the penalty of this network can be other than 0."""
         return self.penalty.lamb != 0 and has_splines(model)
 
     def parts(
-        self, model: Network, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
+        self, model: Trainable, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
     ) -> tuple[Tensor, Tensor]:
         """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
         if not penalized or not self.penalizes(model):
