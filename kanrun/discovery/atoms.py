@@ -128,6 +128,8 @@ def beginnings(
     for function in functions.values():
         if function.name in ("x", "x^2") and joined:
             yield Factor(function, argument)
+        if function.name == "abs" and one_sign(t):
+            continue
         if function.name in PLAIN or function.name.startswith(("x^", "1/x^3", "1/x^4", "1/x^5")):
             continue
         ranges = [(low, high) for low, high in start_ranges(function) if function.parity != 1 or low + high >= 0]

@@ -25,6 +25,7 @@ LOOKED_AT = 6  # products a sum and a complexity that are tried next
 POLISHED = 40  # sums of one length whose constants are trained
 STEPS = 12
 PROMISING = 1e-8  # unexplained part with which a sum is trained for longer
+BEFORE_POLYNOMIALS = 2  # terms that are tried before polynomials: a square of a sum is shorter than its terms
 DEGREE = 6  # of polynomials that are looked at whole
 ROWS_A_TERM = 5  # rows that a whole polynomial must have for each of its terms
 
@@ -194,9 +195,9 @@ class SumsOfTerms:
             if over():
                 return
             search.over = over
-            if self.level == 1 and not self.table.shaped:
-                search.whole_polynomial()
             search.grow()
+            if self.level == BEFORE_POLYNOMIALS and not self.table.shaped and not search.exact:
+                search.whole_polynomial()
             if search.exact:
                 yield search
         yield from sorted((s for s in self.searches if s.best), key=lambda s: s.shortest.bits)

@@ -20,7 +20,7 @@ from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.snap import EXACT, expanded, shortest, snap
+from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive
 from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values
 from kanrun.training.objective import loss_value
 
@@ -108,8 +108,9 @@ def expressions_of(model: KAN, data: Dataset) -> list[sp.Expr]:
     rows = len(data.train.x)
     expressions = snap(expressions, loss_of, rows, floor)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
+    above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
     for rewrite in (shortest, expanded):
-        short = snap([rewrite(e) for e in expressions], loss_of, rows, floor)
+        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor)
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import sympy as sp
@@ -110,3 +110,9 @@ def expanded(expression: sp.Expr) -> sp.Expr:
         return sp.Add(*[term for term, size in sizes.items() if size > 1e-9 * max(sizes.values())])
 
     return sp.expand(expression, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
+
+
+def where_positive(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr, names: Iterable[str]) -> sp.Expr:
+    """The expression rewritten with the knowledge that the inputs called `names` are above 0."""
+    known = {s: sp.Dummy(s.name, positive=True) for s in expression.free_symbols if s.name in set(names)}
+    return rewrite(expression.xreplace(known)).xreplace({dummy: s for s, dummy in known.items()})
