@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from kanrun.clock import never
 from kanrun.config import Config, ContrastiveConfig, ModelConfig
 from kanrun.data.dataset import Dataset, at_most
 from kanrun.metrics import scores
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network
+from kanrun.model.protocol import Network, without_gradient
 from kanrun.problem import make_problem
 from kanrun.progress import Progress, logged_to, status_of
 from kanrun.report.console import Console
@@ -25,7 +26,6 @@ from kanrun.report.files import SCHEMA_VERSION, write_json
 from kanrun.report.folder import (
     clear_folder,
     formula_function,
-    without_gradient,
     write_config,
     write_formula_files,
     write_plots,
@@ -122,7 +122,7 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
 
     def symbolic() -> KAN:
         found = search.run().symbolic if search else find_formula(kan, data, functions)
-        progress.formulas = write_formulas(found, at_most(data, MOST_ROWS))
+        progress.formulas = write_formulas(found, at_most(data, MOST_ROWS), search.over if search else never)
         return found.model
 
     def searched() -> KAN:

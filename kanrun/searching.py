@@ -14,7 +14,7 @@ from kanrun.config import Config
 from kanrun.data.dataset import Dataset
 from kanrun.discovery.discover import Discovered, Discovery, Trial
 from kanrun.errors import counted
-from kanrun.report.folder import without_gradient
+from kanrun.model.protocol import without_gradient
 from kanrun.symbolic.library import Function
 from kanrun.training.history import Record
 
@@ -80,6 +80,10 @@ class Watched:
             return Discovered(found.symbolic.model, found.symbolic.model, found.symbolic)
         return found
 
+    def over(self) -> bool:
+        """Whether all of its time is over, what is for writing the formula too."""
+        return time.perf_counter() > self.search.end
+
     def note(self, trial: Trial, read: bool) -> None:
         """Remembers a network."""
         name = f"{trial.structure.name} under {trial.outer.name}"
@@ -107,6 +111,8 @@ class Watched:
             return "all values are the same"
         if search.exact:
             return "a formula is exact to rounding"
+        if search.explained:
+            return "what the formula leaves looks like noise"
         if search.stalls():
             return "several structures explain equally much, which is what noise leaves"
         return f"the {search.seconds:g} s are over" if search.over else "all structures were tried"

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import torch
 from torch import Tensor
 
+from kanrun.clock import Over, never
 from kanrun.config import AutoConfig, Config, FixConfig, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, at_most
 from kanrun.errors import ConfigError, wrong
@@ -79,10 +80,10 @@ def penalty_of(config: Config) -> Penalty:
     return Penalty(r.lamb, r.lamb_l1, r.lamb_entropy, r.lamb_coef, r.lamb_coefdiff)
 
 
-def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
+def prune(model: KAN, data: Dataset, config: PruneConfig, over: Over = never) -> KAN:
     """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
 
-    Thresholds that cost too much are halved. Only training rows are looked at.
+    Thresholds that cost too much are halved. Only training rows are looked at. It goes no further when time is `over`.
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
@@ -104,7 +105,7 @@ def prune(model: KAN, data: Dataset, config: PruneConfig) -> KAN:
     else:
         pruned = model
     if pruned.parameter_count() <= MOST_PARAMETERS:
-        pruned = simplify(pruned, x, refit, limit)
+        pruned = simplify(pruned, x, refit, limit, over=over)
     return pruned
 
 

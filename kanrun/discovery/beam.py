@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kanrun.clock import Over, never
 from kanrun.data.dataset import MSE
 from kanrun.discovery.atoms import POWERS, Term, power
 from kanrun.discovery.outer import OUTERS, Outer
@@ -62,7 +63,7 @@ class TermSearch:
     table: Table
     y: Tensor
     outer: Outer
-    over: Callable[[], bool] = lambda: False
+    over: Over = never
     beam: list[Scored] = field(default_factory=list)
     best: list[Scored] = field(default_factory=list)  # the best sum of every length
 
@@ -188,7 +189,7 @@ class SumsOfTerms:
         self.searches = [s for s in searches if s.usable]
         self.level = 0
 
-    def grow(self, over: Callable[[], bool]) -> Iterator[TermSearch]:
+    def grow(self, over: Over) -> Iterator[TermSearch]:
         """One more term under every last function; gives those that have a sum, what explains all as it comes."""
         self.level += 1
         for search in self.searches:

@@ -82,7 +82,7 @@ def network_of(
         layers.append(Layer(products=[([plain(0)], [(1, "1/x", 1.0, 0.0, 1.0)])]))
     model = built(layers, n, library, y)
     with torch.no_grad():
-        model.layers[depth - 1].bias += torch.tensor([each.constant for each in sums]).to(y)
+        model.layers[depth - 1].bias += y.new_tensor([each.constant for each in sums])
     return model if outer.name == "x" else with_last(model, outer.name, 1.0, 0.0, *outer.constants(y))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from kanrun.clock import at
 from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
 from kanrun.discovery.atoms import arguments_of
@@ -22,6 +23,7 @@ from kanrun.discovery.structures import KINDS, Structure, grouped, structures
 from kanrun.discovery.whiteness import is_noise
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
+from kanrun.model.protocol import without_gradient
 from kanrun.stages import MOST_ROWS, prune
 from kanrun.symbolic.library import FUNCTIONS, Function
 from kanrun.symbolic.search import Search, Symbolic, pareto, symbolify
@@ -35,6 +37,7 @@ SHARP = 1e-9  # unexplained part on fine grids that only the right structure rea
 READ_AT_ONCE = 1e-4  # unexplained part with which a network is read before others are looked at
 LEAST = 1.0  # seconds that reading a network may take in any case
 QUICK, READING = 0.04, 0.1  # part of the time that one network may take to be read, at once and at the end
+WRITING = 0.1  # part of the time that is left for writing the formula
 MOST_READ = 6  # networks that explain equally much and are read as formulas, where none explains all
 COARSE_ROWS = 800  # with which a network is fitted at first
 MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
@@ -94,6 +97,7 @@ class Discovery:
     reserve: list[Trial] = field(default_factory=list)
     peeled: list[dict[int, float]] = field(default_factory=list)
     sums: dict[bool, SumsOfTerms] = field(default_factory=dict)
+    joined: Tensor | None = None  # inputs joined in pairs, for what may be noise: [rows, arguments]
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
     explained: bool = False  # whether a sum of terms leaves nothing that looks like more than noise
@@ -118,7 +122,8 @@ class Discovery:
         return cls(x, y, functions, config.search.seconds, config.seed, width, on_trial)
 
     def __post_init__(self) -> None:
-        self.deadline = time.perf_counter() + self.seconds
+        self.end = time.perf_counter() + self.seconds
+        self.deadline = self.end - WRITING * self.seconds
         self.held = torch.arange(len(self.x), device=self.x.device) % 5 == 0
         self.variance = float(self.y.var(correction=0))
 
@@ -231,7 +236,7 @@ class Discovery:
     def look_at_sums(self, shaped: bool, levels: int, part: float) -> None:
         """Sums of up to so many products of functions, in this part of the time."""
         end = min(self.deadline, time.perf_counter() + part * self.seconds)
-        over = lambda: time.perf_counter() > end  # noqa: E731
+        over = at(end)
         if self.settled or over():
             return
         if shaped not in self.sums:
@@ -249,27 +254,36 @@ class Discovery:
         if self.settled or self.over or False not in self.sums:
             return
         table = self.sums[False].table
-        found = find_fraction(table, self.y[:, 0], lambda: time.perf_counter() > end)
+        found = find_fraction(table, self.y[:, 0], at(end))
         if found:
             network = network_of(found, table.arguments, self.x.shape[1], table.functions, OUTERS[0], self.y)
             loss = levenberg_marquardt(network, self.x, self.y, MSE, 20).loss
             constants = sum(len(each.terms) for each in found)
+            self.noted(network, "fraction")
             symbolic = Symbolic(network, loss, bits_of(network, loss, constants, self.y))
             self.keep(Discovered(network, network, symbolic))
 
     def take(self, search: TermSearch) -> None:
         """The shortest sum of a search as a formula."""
         network, loss, bits = finished_network(search.shortest.sum, search.table, search.outer, self.y)
+        self.noted(network, "sum of terms")
         self.keep(Discovered(network, network, Symbolic(network, loss, bits)))
+
+    def noted(self, network: KAN, name: str) -> None:
+        """Tells of a network of functions as of those of splines."""
+        self.judged(Trial(Structure(name, lambda _: network), OUTERS[0], network, 0.0, 1.0, math.inf))
 
     def keep(self, found: Discovered) -> None:
         """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
         self.found.append(found)
         if found is self.best and found.symbolic.loss < STRUCTURED * self.variance:
-            with torch.no_grad():
-                rest = (found.symbolic.model(self.x) - self.y)[:, 0]
-            joined = [a.values(self.x, FUNCTIONS) for a in arguments_of(self.x)]
-            self.explained = is_noise(rest, self.x, torch.stack(joined, dim=1))
+            self.explained = self.leaves_noise(without_gradient(found.symbolic.model))
+
+    def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
+        """Whether what a function of rows leaves of the targets looks like noise."""
+        if self.joined is None:
+            self.joined = torch.stack([a.values(self.x, FUNCTIONS) for a in arguments_of(self.x)], dim=1)
+        return is_noise((outputs(self.x) - self.y)[:, 0], self.x, self.joined)
 
     def coarse(self, structure: Structure, outer: Outer) -> list[Trial]:
         """A few beginnings on a coarse grid, the best first."""
@@ -315,7 +329,10 @@ class Discovery:
 
     def consider(self, sharp: Trial) -> None:
         """Reads at once what explains nearly all: the right structure gives its formula away quickly."""
-        if not self.settled and sharp.unexplained < READ_AT_ONCE:
+        promising = sharp.unexplained < READ_AT_ONCE or (
+            sharp.unexplained < STRUCTURED and self.leaves_noise(self.predicted(sharp))
+        )
+        if not self.settled and promising:
             self.read(sharp, READING if sharp.unexplained < SHARP else QUICK)
         if not self.exact:
             self.reserve.append(sharp)
@@ -326,11 +343,11 @@ class Discovery:
             self.on_trial(trial)
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
-        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig())
+        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), at(self.deadline))
         end = min(self.deadline, time.perf_counter() + max(part * self.seconds, LEAST))
         symbolic = symbolify(
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
-            over=lambda: time.perf_counter() > end,
+            over=at(end),
         )  # fmt: skip
         self.keep(Discovered(spline, pruned, symbolic))
 

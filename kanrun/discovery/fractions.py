@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from kanrun.clock import Over
 from kanrun.discovery.atoms import Term, complexity_of
 from kanrun.discovery.compose import Weighted
 from kanrun.discovery.terms import Table
@@ -24,7 +24,7 @@ MOST_TERMS = 12
 VANISHES = 1e-9  # size of a divisor, beside its terms, that is nothing
 
 
-def find_fraction(table: Table, y: Tensor, over: Callable[[], bool]) -> tuple[Weighted, Weighted] | None:
+def find_fraction(table: Table, y: Tensor, over: Over) -> tuple[Weighted, Weighted] | None:
     """What is above and below the line of the shortest fraction that is `y` [rows] to rounding; None where none is.
 
     Terms, and the products of y and terms, become columns of a Gram-Schmidt process in the order of their complexity.
@@ -38,9 +38,7 @@ def find_fraction(table: Table, y: Tensor, over: Callable[[], bool]) -> tuple[We
     return None
 
 
-def first_relation(
-    terms: list[Term], rows: Tensor, y: Tensor, over: Callable[[], bool]
-) -> tuple[Weighted, Weighted] | None:
+def first_relation(terms: list[Term], rows: Tensor, y: Tensor, over: Over) -> tuple[Weighted, Weighted] | None:
     """The fraction of the first column that depends on those before it and tells one."""
     y = y[: len(rows)]
     basis = torch.zeros(len(rows), 0, dtype=y.dtype, device=y.device)

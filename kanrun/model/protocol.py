@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, Self, TypeGuard
 
+import torch
 from torch import Tensor, nn
 
 from kanrun.model.layer import Prepared
@@ -56,3 +57,13 @@ class Network(Trainable, Protocol):
 def has_splines(model: Trainable) -> TypeGuard[KAN]:
     """Whether there are spline edges, so that there is something to prepare, and something to regularize."""
     return isinstance(model, KAN) and not model.is_symbolic()
+
+
+def without_gradient(model: Network) -> Callable[[Tensor], Tensor]:
+    """The network as a plain function of rows."""
+
+    def outputs(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return model(x)
+
+    return outputs

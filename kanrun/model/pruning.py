@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from kanrun.clock import Over, never
 from kanrun.model.attribution import attribution
 from kanrun.model.layer import FACTORS, KANLayer
 from kanrun.model.network import KAN
@@ -128,17 +129,17 @@ def removals(model: KAN, x: Tensor) -> tuple[list[Removal], list[Removal]]:
     return sorted(found, key=lambda r: r.score), sorted(edges, key=lambda r: r.score)
 
 
-def simplify(model: KAN, x: Tensor, refit: Refit, limit: float, patience: int = 8) -> KAN:
+def simplify(model: KAN, x: Tensor, refit: Refit, limit: float, patience: int = 8, over: Over = never) -> KAN:
     """Takes out nodes and edges one by one, weakest first, as long as the refitted loss stays at or below `limit`.
 
     `refit` trains a network briefly in place and gives its loss on the training rows. When none of the
-    `patience` weakest nodes and edges can go, nothing more is tried.
+    `patience` weakest nodes and edges can go, or time is `over`, nothing more is tried.
     """
     simpler: KAN | None = model
     while simpler:
         model, simpler = simpler, None
         for kind in removals(model, x):
-            for removal in kind[:patience]:
+            for removal in kind[:patience] if not over() else ():
                 smaller = remove_edges(model, removal.edges, x)
                 if refit(smaller) <= limit:
                     simpler = smaller

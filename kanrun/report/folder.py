@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 import yaml
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from kanrun.config import Config
 from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network
+from kanrun.model.protocol import Network, without_gradient
 from kanrun.report.export import as_latex, as_python, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.symbolic.formula import Formula, evaluate_texts
@@ -127,16 +126,6 @@ def write_plots(
     if formulas:
         plot_front(formulas, plots / "front", loss=data.loss)
     plot_predictions(data, without_gradient(pruned or last), formula_function(formulas, data), plots / "predictions")
-
-
-def without_gradient(model: Network) -> Callable[[Tensor], Tensor]:
-    """The network as a plain function of rows."""
-
-    def outputs(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return model(x)
-
-    return outputs
 
 
 def formula_function(formulas: list[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:

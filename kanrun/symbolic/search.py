@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 import torch
 from torch import Tensor
 
+from kanrun.clock import Over, never
 from kanrun.data.dataset import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.symbolic.fit import Candidate, fit_edges
@@ -110,7 +110,7 @@ class Search:
     loss: str
     functions: list[Function]
     enough: float
-    over: Callable[[], bool] = lambda: False
+    over: Over = never
     tried: list[Symbolic] = field(default_factory=list)
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
@@ -175,7 +175,7 @@ class Search:
 
 def symbolify(
     model: KAN, x: Tensor, y: Tensor, loss: str, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
-    choices: int = 5, rounds: int = 4, over: Callable[[], bool] = lambda: False,
+    choices: int = 5, rounds: int = 4, over: Over = never,
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import sympy as sp
 
+from kanrun.clock import Over, never
 from kanrun.symbolic.expression import complexity
 
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
@@ -46,12 +47,17 @@ def believable(value: float, other: float, fraction: Fraction, exact: bool) -> b
 
 
 def snap(
-    expressions: list[sp.Expr], loss_of: Callable[[list[sp.Expr]], float], rows: int, exact_below: float
+    expressions: list[sp.Expr],
+    loss_of: Callable[[list[sp.Expr]], float],
+    rows: int,
+    exact_below: float,
+    over: Over = never,
 ) -> list[sp.Expr]:
     """The expressions with as many nice constants as the loss on the training rows allows.
 
     Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant
-    may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion.
+    may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion. It ends
+    when time is `over`.
     """
     loss = loss_of(expressions)
     if not math.isfinite(loss):
@@ -71,7 +77,7 @@ def snap(
         changed = False
         for index, expression in enumerate(result):
             for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in nice_numbers(float(constant), exact):
+                for candidate in nice_numbers(float(constant), exact) if not over() else ():
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
                     if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):

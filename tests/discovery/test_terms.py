@@ -1,0 +1,88 @@
+"""Sums of terms and the table of what their next term may be."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kanrun.discovery.atoms import Factor, arguments_of, complexity_of, monomials
+from kanrun.discovery.outer import OUTERS, Outer
+from kanrun.discovery.terms import Sum, Table
+from kanrun.symbolic.library import FUNCTIONS
+from tests.helpers import uniform_rows
+
+X = uniform_rows(200, 3, seed=1, low=0.5, high=2.0)
+
+
+def factor(name: str, argument: int, a: float = 1.0, b: float = 0.0, shaped: bool = False) -> Factor:
+    return Factor(FUNCTIONS[name], argument, a, b, shaped)
+
+
+def example(outer: Outer | None = None, y: torch.Tensor | None = None) -> Sum:
+    terms = [
+        (factor("sin", 0, 2.0, 0.3, True), factor("x", 1)),
+        (factor("exp", 2, -0.5, 0.1, True), factor("tanh", 0, 0.7, 0.2, True), factor("1/x", 1)),
+        (factor("x^2", 2),),
+    ]
+    return Sum(terms, torch.tensor([3.3, 1.5, -0.7, 0.4, 2.0, 0.3, -0.5, 0.1, 0.7, 0.2], dtype=torch.float64), outer, y)
+
+
+@pytest.mark.parametrize("name", [None, "exp", "sqrt", "1/x", "log"])
+def test_derivatives_are_those_of_autograd(name: str | None) -> None:
+    outer = next((o for o in OUTERS if o.name == name), None)
+    y = example()(X)
+    found = example(outer, y)
+    entries = found.vector.clone().requires_grad_()
+
+    def outputs(vector: torch.Tensor) -> torch.Tensor:
+        found.vector = vector
+        return found(X)[:, 0]
+
+    expected = torch.autograd.functional.jacobian(outputs, entries)
+    found.vector = entries.detach()
+    assert torch.allclose(found.passed(X).jacobian()[:, 0], expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_sum_is_what_its_terms_say() -> None:
+    x = X.T
+    expected = (
+        3.3 + 1.5 * torch.sin(2 * x[0] + 0.3) * x[1] + 0.4 * x[2] ** 2
+        - 0.7 * torch.exp(0.1 - 0.5 * x[2]) * torch.tanh(0.7 * x[0] + 0.2) / x[1]
+    )  # fmt: skip
+    assert torch.allclose(example()(X)[:, 0], expected)
+
+
+@pytest.mark.parametrize("shaped", [False, True])
+def test_the_part_that_a_term_explains_is_that_of_least_squares(shaped: bool) -> None:
+    table = Table(X, FUNCTIONS, shaped)
+    t, z = table.t[table.rows], torch.sin(3 * X[:, 0]) * X[:, 1] + X[:, 2]
+    z = z[table.rows]
+    columns = example().passed(t).columns
+    left = residual(columns, z)
+    options = table.next_terms(columns, z, 2)
+    assert len(options) > 10
+    for gain, product in options[::5]:
+        value = torch.stack([f.function.value(f.a * t[:, f.argument] + f.b) for f in product.term]).prod(0)
+        more = torch.cat([columns, value[:, None]], dim=1)
+        assert gain == pytest.approx(1 - residual(more, z) / left, abs=2e-3)
+
+
+def residual(columns: torch.Tensor, z: torch.Tensor) -> float:
+    return float(((columns @ torch.linalg.lstsq(columns, z[:, None]).solution)[:, 0] - z).square().mean())
+
+
+def test_arguments_are_what_their_edges_say() -> None:
+    values = [a.values(X, FUNCTIONS) for a in arguments_of(X)]
+    x = X.T
+    for expected in (x[1], x[2] ** 2, x[0] - x[2], x[0] + x[1], x[1] * x[2], x[0] / x[1], x[0] * x[1] / x[2]):
+        assert any(torch.allclose(v, expected) for v in values)
+
+
+def test_powers_stay_within_the_domain_and_simple_ones_cost_less() -> None:
+    x = torch.cat([X[:, :1], X[:, 1:2] - 1], dim=1)  # the second on both sides of zero
+    found = monomials(x, FUNCTIONS)
+    names = {f.function.name for term in found for f in term if f.argument == 1}
+    assert names == {"x", "x^2", "x^3", "x^4", "x^5"}
+    assert {"sqrt", "1/x"} <= {f.function.name for term in found for f in term if f.argument == 0}
+    arguments = arguments_of(x)
+    assert complexity_of((factor("x", 0),), arguments) < complexity_of((factor("x", 0), factor("x", 1)), arguments)
