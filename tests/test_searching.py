@@ -78,7 +78,9 @@ def test_a_search_that_finds_nothing_exact_says_why_it_ended(
 def test_the_reason_is_what_ended_the_search_first(
     found: bool, exact: bool, noisy: bool, over: bool, reason: str
 ) -> None:
-    ended = SimpleNamespace(found=[1] * found, exact=exact, stalls=lambda: noisy, over=over, seconds=7.0)
+    ended = SimpleNamespace(
+        found=[1] * found, exact=exact, explained=False, stalls=lambda: noisy, over=over, seconds=7.0
+    )
     assert Watched(ended, None, lambda *_: None).reason().startswith(reason)  # type: ignore[arg-type]
 
 

@@ -49,6 +49,8 @@ MORE_ROUNDS = 3  # further beginnings of what may be stuck, where nothing is exa
 SUMS_BEFORE = {
     0: [(False, 2, 0.1)], 1: [(False, 3, 0.1), (True, 2, 0.15)], 10: [(False, 6, 0.15), (True, 4, 0.2)],
 }  # fmt: skip
+# Sums that may be simpler than what has explained all but noise.
+SIMPLER = [(False, 2, 0.1), (True, 1, 0.1)]
 FRACTIONS_BEFORE, FRACTIONS = 1, 0.1
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
@@ -192,6 +194,9 @@ class Discovery:
             for structure in structures(self.x.shape[1], self.x.dtype, self.width):
                 if structure.plain and not self.exact and not self.over:
                     self.look_at(structure)
+        if self.explained and not self.exact and self.width is None:
+            for shaped, levels, part in SIMPLER:
+                self.look_at_sums(shaped, levels, part, also_noise=True)
         if not self.settled:
             self.read_reserve()
         best = self.best
@@ -233,16 +238,16 @@ class Discovery:
         self.reserve += [t for t in trials if t.unexplained > PROMISING][:1]
         return sharpened
 
-    def look_at_sums(self, shaped: bool, levels: int, part: float) -> None:
-        """Sums of up to so many products of functions, in this part of the time."""
+    def look_at_sums(self, shaped: bool, levels: int, part: float, also_noise: bool = False) -> None:
+        """Sums of up to so many products of functions, in this part of the time; also of what is settled by noise."""
         end = min(self.deadline, time.perf_counter() + part * self.seconds)
         over = at(end)
-        if self.settled or over():
+        if (self.settled and not also_noise) or over():
             return
         if shaped not in self.sums:
             self.sums[shaped] = SumsOfTerms(self.x, self.y, self.functions, shaped)
         sums = self.sums[shaped]
-        while sums.level < levels and not (self.settled or over()):
+        while sums.level < levels and not (self.settled and not also_noise) and not over():
             for search in sums.grow(over):
                 self.take(search)
                 if self.exact:
@@ -277,7 +282,7 @@ class Discovery:
         """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
         self.found.append(found)
         if found is self.best and found.symbolic.loss < STRUCTURED * self.variance:
-            self.explained = self.leaves_noise(without_gradient(found.symbolic.model))
+            self.explained = self.explained or self.leaves_noise(without_gradient(found.symbolic.model))
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""

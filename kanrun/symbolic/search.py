@@ -76,7 +76,8 @@ def description_bits(unexplained: float, complexity: int, constants: int, rows: 
 
 def class_bits(loss: float, complexity: int, constants: int, rows: int) -> float:
     """The same for classes, whose residuals take rows * cross entropy / ln 2 bits."""
-    return description_bits(1.0, complexity, constants, rows) + rows * loss / math.log(2)
+    bits = description_bits(1.0, complexity, constants, rows) + rows * loss / math.log(2)
+    return bits if math.isfinite(bits) else math.inf
 
 
 def library_complexity(model: KAN) -> int:

@@ -18,7 +18,7 @@ from kanrun.discovery.outer import OUTERS
 from kanrun.discovery.structures import structures
 from kanrun.errors import ConfigError
 from kanrun.symbolic.formula import Formula, write_formulas
-from kanrun.symbolic.library import library
+from kanrun.symbolic.library import FUNCTIONS, library
 from kanrun.symbolic.snap import EXACT
 from tests.helpers import formula_values, uniform_rows
 
@@ -47,6 +47,13 @@ def found(config: Config, names: list[str] | None = None) -> tuple[Formula, list
     return formula, trials
 
 
+@pytest.fixture
+def only_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that looks for no sums and fractions of terms."""
+    monkeypatch.setattr(discover, "SUMS_BEFORE", {})
+    monkeypatch.setattr(discover, "FRACTIONS_BEFORE", -1)
+
+
 # ---- formulas ------------------------------------------------------------------------------------------------------
 
 
@@ -62,19 +69,50 @@ def found(config: Config, names: list[str] | None = None) -> tuple[Formula, list
         ("exp(-x_1**2)", [-1, 1]),  # a single input
     ],
 )
-def test_a_planted_formula_is_found_exactly(text: str, domain: list[Any]) -> None:
+@pytest.mark.usefixtures("only_networks")
+def test_a_planted_formula_is_found_exactly_by_networks(text: str, domain: list[Any]) -> None:
     formula, trials = found(config(text, domain))
     assert formula.exact is True, formula.expression
     assert formula.reason == "exact to rounding"
     assert trials
 
 
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("x_1**4+x_1**3+x_1**2+x_1", [-1, 1]),
+        ("2.5*sin(3*x_1+0.7)+0.3*x_1", [-3, 3]),
+        ("exp(-x_1)*cos(5*x_1)", [0, 3]),
+        ("sin(x_1)+cos(x_2*x_3)", [-2, 2]),
+        ("x_1*tanh(x_1*x_2)", [0.5, 2]),
+        ("(x_1*x_2+x_3*x_4)/(x_1+x_3)", [1, 5]),
+        ("log(x_1**2+exp(x_2))", [-2, 2]),
+    ],
+)
+def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[Any]) -> None:
+    formula, trials = found(config(text, domain, rows=600), list(FUNCTIONS))
+    assert formula.exact is True, formula.expression
+    assert not trials  # no network of splines had to be read
+
+
+def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
+    search, data, _ = search_of(config("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02), list(FUNCTIONS))
+    result = search.run()
+    assert search.explained
+    assert not search.over
+    assert result.symbolic.loss == pytest.approx(0.02**2 * float(data.train.y.var()), rel=0.15)
+    (formula,) = write_formulas(result.symbolic, data)
+    assert formula.complexity <= 8  # x_1*x_2/(x_1 + 1), and no exponential that looks like it
+
+
+@pytest.mark.usefixtures("only_networks")
 def test_a_last_function_is_undone_before_anything_wider_is_tried() -> None:
     _, trials = found(config("sqrt(x_1**2+x_2**2)", [1, 3]))
     assert {t.structure.name for t in trials} == {"sum"}
     assert trials[-1].outer.name == "sqrt"
 
 
+@pytest.mark.usefixtures("only_networks")
 def test_powers_are_peeled_off_with_the_rest_explained_by_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     rests: list[tuple[list[int], dict[int, float]]] = []
     plain = discover.with_powers
@@ -89,6 +127,7 @@ def test_powers_are_peeled_off_with_the_rest_explained_by_fewer_inputs(monkeypat
     assert rests == [([1, 2], {0: 1.0})]
 
 
+@pytest.mark.usefixtures("only_networks")
 def test_inputs_that_do_not_interact_are_put_in_groups() -> None:
     formula, trials = found(config("x_1*x_2+x_3*x_4", [1, 3]), ["x", "x^2", "exp", "log"])
     assert formula.exact is True

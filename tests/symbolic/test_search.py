@@ -12,7 +12,7 @@ from kanrun.data.dataset import CROSS_ENTROPY, MSE
 from kanrun.model import spline
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.library import FUNCTIONS, library
-from kanrun.symbolic.search import Symbolic, description_bits, pareto, spline_edges, symbolify
+from kanrun.symbolic.search import Symbolic, class_bits, description_bits, pareto, spline_edges, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.objective import loss_value
@@ -238,19 +238,10 @@ def test_pareto_keeps_what_no_other_beats() -> None:
     assert [next(iter(functions(model))) for model in front] == ["x", "exp", "x^3"]
 
 
-def test_bits_fall_with_the_loss_and_rise_with_complexity() -> None:
-    simple = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.0)])
-    rich = fixed_network([1, 1], [(0, 0, 0, "gaussian", 1.0, 0.0, 1.0)])
-    for loss_name in (MSE, CROSS_ENTROPY):
-
-        def bits(model: KAN, loss: float, name: str = loss_name) -> float:
-            return description_bits(model, loss, name, 1.0, 100)
-
-        assert bits(simple, 0.1) < bits(simple, 0.2) < bits(rich, 0.2)
-        assert bits(rich, 0.1) < bits(simple, 0.9)
-        assert bits(simple, math.nan) == math.inf
-    assert description_bits(simple, 0.0, MSE, 1.0, 100) == pytest.approx(
-        description_bits(simple, 1e-30, MSE, 1.0, 100), abs=1
-    )
-    unit = description_bits(simple, 0.1, MSE, 1.0, 100)
-    assert description_bits(simple, 0.1 * 7.0, MSE, 7.0, 100) == pytest.approx(unit)
+def test_bits_fall_with_the_loss_and_rise_with_complexity_and_constants() -> None:
+    for bits in (description_bits, class_bits):
+        assert bits(0.1, 1, 3, 100) < bits(0.2, 1, 3, 100) < bits(0.2, 3, 3, 100) < bits(0.2, 3, 4, 100)
+        assert bits(0.1, 3, 3, 100) < bits(0.9, 1, 3, 100)
+        assert bits(math.nan, 1, 3, 100) == math.inf
+    assert description_bits(0.0, 1, 3, 100) == pytest.approx(description_bits(1e-30, 1, 3, 100), abs=1)
+    assert class_bits(0.5, 0, 0, 100) == pytest.approx(50 / math.log(2))
