@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -73,16 +73,23 @@ class TermSearch:
         self.usable = math.isfinite(self.scale) and self.scale > 0
         self.z = (z / self.scale)[self.table.rows] if self.usable else z
         self.t = self.table.t[self.table.rows]
-        self.variance = float(self.z.var(correction=0))
-        self.beam = [Scored(Sum([], self.z.mean()[None]), 1.0, 0.0)]
+        # To first order an error of z is this much one of y, whose errors are alike.
+        steep = self.outer.slope(z, self.y)[self.table.rows].abs()
+        self.usable = self.usable and bool(torch.isfinite(steep).all()) and float(steep.max()) > 0
+        self.weights = steep / steep.square().mean().sqrt()
+        self.targets = self.weights * self.z
+        level = (self.weights * self.targets).sum() / (self.weights**2).sum()
+        self.variance = float((self.targets - level * self.weights).square().mean())
+        self.beam = [Scored(Sum([], level[None]), 1.0, 0.0)]
 
     def grow(self) -> None:
         """One more term for every sum of the beam."""
         chosen: dict[tuple[object, ...], tuple[int, float, tuple[Sum, Term]]] = {}
         for state in self.beam:
             old = state.sum
-            columns = old.passed(self.t).columns
-            options = self.table.next_terms(columns, self.z, LOOKED_AT if old.terms else 4 * LOOKED_AT)
+            columns = old.passed(self.t).columns * self.weights[:, None]
+            most = LOOKED_AT if old.terms else 4 * LOOKED_AT
+            options = self.table.next_terms(columns, self.targets, self.weights, most)
             complexity, kinds = old.complexity(self.table.arguments), [kind_of(term) for term in old.terms]
             for gain, new in options:
                 key = tuple(sorted([*kinds, new.kind]))
@@ -148,26 +155,29 @@ class TermSearch:
 
     def solved(self, found: Sum) -> Sum:
         """The sum with c_0 and all c_k by linear least squares."""
-        design = found.passed(self.t).columns
+        design = found.passed(self.t).columns * self.weights[:, None]
         sizes = design.norm(dim=0)
         if not bool(torch.isfinite(sizes).all()):
             found.vector[0] = math.nan
             return found
-        found.vector[: design.shape[1]] = torch.linalg.lstsq(design / sizes, self.z[:, None]).solution[:, 0] / sizes
+        found.vector[: design.shape[1]] = (
+            torch.linalg.lstsq(design / sizes, self.targets[:, None]).solution[:, 0] / sizes
+        )
         return found
 
     def trained(self, found: Sum) -> Scored:
         """The sum with all its constants trained, the longer the more promising it is."""
-        left = math.inf
+        left, weighted, targets = math.inf, replace(found, weights=self.weights), self.targets[:, None]
         for steps in (STEPS, 5 * STEPS):
             if found.shaped:
-                levenberg_marquardt(found, self.t, self.z[:, None], MSE, steps)
-            left = float((found(self.t)[:, 0] - self.z).var(correction=0)) / self.variance
+                levenberg_marquardt(weighted, self.t, targets, MSE, steps)
+            left = float((weighted(self.t) - targets).square().mean()) / self.variance
             if not EXACT < left < PROMISING:
                 break
+        found = replace(found, vector=weighted.vector)
         left = left if math.isfinite(left) else math.inf
         size, count = found.complexity(self.table.arguments), found.parameter_count()
-        return Scored(found, left, description_bits(left, size, count, len(self.z)))
+        return Scored(found, left, description_bits(left, size, count, len(self.y)))
 
     @property
     def shortest(self) -> Scored:
@@ -187,18 +197,23 @@ class SumsOfTerms:
         self.table = Table(x, {f.name: f for f in functions}, shaped)
         searches = [TermSearch(self.table, y, outer) for outer in OUTERS if outer.allows(y)]
         self.searches = [s for s in searches if s.usable]
-        self.level = 0
+        self.level = 0  # terms that all of them have
+        self.waiting = list(self.searches)  # for their next term
 
     def grow(self, over: Over) -> Iterator[TermSearch]:
-        """One more term under every last function; gives those that have a sum, what explains all as it comes."""
-        self.level += 1
-        for search in self.searches:
+        """One more term under every last function; gives those that have a sum, what explains all as it comes.
+
+        Where time is over before the last of them, the next call goes on from there.
+        """
+        while self.waiting:
             if over():
                 return
+            search = self.waiting.pop(0)
             search.over = over
             search.grow()
-            if self.level == BEFORE_POLYNOMIALS and not self.table.shaped and not search.exact:
+            if self.level + 1 == BEFORE_POLYNOMIALS and not self.table.shaped and not search.exact:
                 search.whole_polynomial()
             if search.exact:
                 yield search
+        self.level, self.waiting = self.level + 1, list(self.searches)
         yield from sorted((s for s in self.searches if s.best), key=lambda s: s.shortest.bits)

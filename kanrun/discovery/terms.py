@@ -36,6 +36,7 @@ class Sum:
     vector: Tensor
     outer: Outer | None = None  # with the constants that suit `y`
     y: Tensor | None = None
+    weights: Tensor | None = None  # of the rows: outputs and derivatives are multiplied by them
     n_out: ClassVar[int] = 1
 
     @property
@@ -75,6 +76,8 @@ class Sum:
         columns = torch.stack([one, *(math.prod((v for v, _ in factors), start=one) for factors in parts)], dim=1)
         total = (columns @ self.vector[: columns.shape[1]])[:, None]
         outputs = total if self.outer is None or self.y is None else self.outer.apply(total, self.y)
+        if self.weights is not None:
+            outputs = outputs * self.weights[:, None]
         return SumPass(self, x, parts, columns, total, outputs)
 
     def complexity(self, arguments: list[Argument]) -> int:
@@ -113,6 +116,8 @@ class SumPass:
         result = torch.cat([self.columns, *(column[:, None] for column in inner)], dim=1)
         if self.sum.outer is not None and self.sum.y is not None:
             result = result * self.sum.outer.slope(self.total, self.sum.y)
+        if self.sum.weights is not None:
+            result = result * self.sum.weights[:, None]
         return result[:, None] if into is None else into.copy_(result[:, None])
 
 
@@ -168,15 +173,17 @@ class Table:
         complexity = (of_shapes[:, None] + of_monomials).flatten().to(self.x.device)
         self.of_complexity = [torch.where(complexity == c)[0] for c in complexity.unique().tolist()]
         self.p, self.s = p.float(), s.float()
-        self.p2, self.s2 = self.p**2, self.s**2
+        self.s2 = self.s**2
         self.products: dict[tuple[int, int], Product] = {}
 
     def argument_values(self, x: Tensor) -> Tensor:
         """The values of all arguments at rows `x`: [rows, arguments]."""
         return torch.stack([a.values(x, self.functions) for a in self.arguments], dim=1)
 
-    def next_terms(self, columns: Tensor, z: Tensor, most: int) -> list[tuple[float, Product]]:
+    def next_terms(self, columns: Tensor, z: Tensor, weights: Tensor, most: int) -> list[tuple[float, Product]]:
         """Products that explain most of what a sum with these `columns` [rows, 1 + terms] leaves of `z` [rows].
+
+        Both have the `weights` of the rows in them already, which the products are yet to be given.
 
         Gives the part of what is left that each would explain; of products of the same functions only the best.
         """
@@ -186,11 +193,12 @@ class Table:
         if not float(size) > 0:
             return []
         rest, q = (rest / size).float(), q.float()
-        whole = self.s2.T @ self.p2
+        p = self.p * weights.float()[:, None]
+        whole = self.s2.T @ p**2
         free = whole.clone()
         for column in q.T:
-            free -= (self.s.T @ (self.p * column[:, None])) ** 2
-        gain = (self.s.T @ (self.p * rest[:, None])) ** 2 / free
+            free -= (self.s.T @ (p * column[:, None])) ** 2
+        gain = (self.s.T @ (p * rest[:, None])) ** 2 / free
         gain = torch.where(free > ALIKE * whole, gain, 0.0)
         of_kinds = torch.zeros(len(self.begins) - 1, gain.shape[1], device=gain.device).scatter_reduce_(
             0, self.kind[:, None].expand_as(gain), gain, "amax"

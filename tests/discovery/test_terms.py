@@ -58,12 +58,14 @@ def test_the_part_that_a_term_explains_is_that_of_least_squares(shaped: bool) ->
     t, z = table.t[table.rows], torch.sin(3 * X[:, 0]) * X[:, 1] + X[:, 2]
     z = z[table.rows]
     columns = example().passed(t).columns
+    weights = 0.5 + t[:, 0]
+    columns, z = columns * weights[:, None], z * weights
     left = residual(columns, z)
-    options = table.next_terms(columns, z, 2)
+    options = table.next_terms(columns, z, weights, 2)
     assert len(options) > 10
     for gain, product in options[::5]:
         value = torch.stack([f.function.value(f.a * t[:, f.argument] + f.b) for f in product.term]).prod(0)
-        more = torch.cat([columns, value[:, None]], dim=1)
+        more = torch.cat([columns, (weights * value)[:, None]], dim=1)
         assert gain == pytest.approx(1 - residual(more, z) / left, abs=2e-3)
 
 
