@@ -12,7 +12,8 @@ from torch import Tensor
 
 from kanrun.config import Config
 from kanrun.data.dataset import Dataset
-from kanrun.discovery.discover import Discovered, Discovery, Trial
+from kanrun.discovery.discover import Discovery
+from kanrun.discovery.trial import Discovered, Trial
 from kanrun.errors import counted
 from kanrun.model.protocol import without_gradient
 from kanrun.symbolic.library import Function

@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from kanrun.clock import at
 from kanrun.config import Config, ModelConfig, PruneConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows, at_most
+from kanrun.data.dataset import MSE, REGRESSION, Dataset, at_most
 from kanrun.discovery.atoms import arguments_of
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
 from kanrun.discovery.compose import bits_of, finished_network, network_of
 from kanrun.discovery.fractions import find_fraction
+from kanrun.discovery.interaction import interacting, without
 from kanrun.discovery.outer import OUTERS, Outer
-from kanrun.discovery.peel import exponents, exponents_of, with_last, with_powers
+from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
+from kanrun.discovery.trial import Discovered, Trial, curved_edges, rows_only, with_outer
 from kanrun.discovery.whiteness import is_noise
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
@@ -50,37 +52,12 @@ SUMS_BEFORE = {
     0: [(False, 2, 0.1)], 1: [(False, 3, 0.1), (True, 2, 0.15)], 10: [(False, 6, 0.15), (True, 4, 0.2)],
 }  # fmt: skip
 # Sums that may be simpler than what has explained all but noise.
+AS_GOOD = 2  # networks that are read where something else explains as much
 SIMPLER = [(False, 2, 0.1), (True, 1, 0.1)]
 FRACTIONS_BEFORE, FRACTIONS = 1, 0.1
 AT_ONCE = 3  # last functions of one structure that are looked at more closely
 FINER = (10, 20)
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A network of splines for the targets without their last function: (undone - mean) / scale."""
-
-    structure: Structure
-    outer: Outer
-    model: KAN
-    mean: float
-    scale: float
-    unexplained: float  # part of the targets' variance, on rows held back
-
-
-@dataclass(frozen=True)
-class Discovered:
-    """The networks of the best formula on its way: splines, pruned, symbolic."""
-
-    spline: KAN
-    pruned: KAN
-    symbolic: Symbolic
-
-    @property
-    def bits(self) -> float:
-        """Description length of the formula and what it leaves unexplained."""
-        return self.symbolic.bits
 
 
 @dataclass
@@ -195,8 +172,7 @@ class Discovery:
                 if structure.plain and not self.exact and not self.over:
                     self.look_at(structure)
         if self.explained and not self.exact and self.width is None:
-            for shaped, levels, part in SIMPLER:
-                self.look_at_sums(shaped, levels, part, also_noise=True)
+            self.look_for_simpler()
         if not self.settled:
             self.read_reserve()
         best = self.best
@@ -252,6 +228,18 @@ class Discovery:
                 self.take(search)
                 if self.exact:
                     return
+
+    def look_for_simpler(self) -> None:
+        """Other formulas that may explain all but noise, too: of several the shortest is taken."""
+        for shaped, levels, part in SIMPLER:
+            self.look_at_sums(shaped, levels, part, also_noise=True)
+        best = self.best
+        assert best is not None
+        enough = ALIKE * best.symbolic.loss / self.variance
+        alike = sorted((t for t in self.reserve if t.unexplained < enough), key=lambda t: t.model.active_edges())
+        for trial in alike[:AS_GOOD]:
+            if not self.over:
+                self.read(trial, QUICK)
 
     def look_at_fractions(self) -> None:
         """One sum of terms divided by another, where that is exact."""
@@ -343,13 +331,15 @@ class Discovery:
             self.reserve.append(sharp)
 
     def read(self, trial: Trial, part: float) -> None:
-        """Turns a trial into a formula, in this part of the time."""
+        """Turns a trial into a formula, in this part of the time for pruning and as much for the functions."""
         if self.on_trial:
             self.on_trial(trial)
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
-        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), at(self.deadline))
-        end = min(self.deadline, time.perf_counter() + max(part * self.seconds, LEAST))
+        share = max(part * self.seconds, LEAST)
+        limit = at(min(self.deadline, time.perf_counter() + share))
+        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), limit)
+        end = min(self.deadline, time.perf_counter() + share)
         symbolic = symbolify(
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
             over=at(end),
@@ -415,53 +405,3 @@ class Discovery:
                 return trial.outer.apply(trial.model(x) * trial.scale + trial.mean, self.y)
 
         return at
-
-
-def curved_edges(model: KAN) -> int:
-    """How many edges of a network of functions are no straight lines."""
-    return sum(
-        name != "x" and bool(layer.alive[edge]) for layer in model.layers for edge, name in layer.functions.items()
-    )
-
-
-def without(outer: Outer, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """`f`, a function of rows, with a last function undone."""
-    return lambda x: outer.undo(f(x))
-
-
-def interacting(f: Callable[[Tensor], Tensor], x: Tensor, threshold: float) -> list[list[int]]:
-    """The inputs in groups, such that inputs of different groups do not interact in `f`, a function of rows.
-
-    Two inputs interact where the mixed difference f(x) - f(x with i moved) - f(x with j moved) + f(x with both moved)
-    is not zero on average (functional ANOVA, Hooker 2004), here more than `threshold` times the variance of f.
-    """
-    n = x.shape[1]
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).to(x.device)
-    group = list(range(n))
-
-    def moved(columns: set[int]) -> Tensor:
-        z = x.clone()
-        for c in columns:
-            z[:, c] = x[order, c]
-        return f(z)
-
-    base, single = f(x), [moved({i}) for i in range(n)]
-    for i in range(n):
-        for j in range(i):
-            mixed = base - single[i] - single[j] + moved({i, j})
-            fine = torch.isfinite(mixed)
-            if not float((mixed[fine] ** 2).mean()) < threshold * float(base[torch.isfinite(base)].var()):
-                low, high = sorted((group[i], group[j]))
-                group = [low if g == high else g for g in group]
-    return [[i for i in range(n) if group[i] == g] for g in sorted(set(group))]
-
-
-def with_outer(trial: Trial, y: Tensor) -> KAN:
-    """The trial's network with its last function as an edge more, for the targets themselves."""
-    return with_last(trial.model, trial.outer.name, trial.scale, trial.mean, *trial.outer.constants(y))
-
-
-def rows_only(x: Tensor, y: Tensor) -> Dataset:
-    """The training rows as a dataset of its own."""
-    rows = Rows(x, y)
-    return Dataset("rows", rows, rows, [f"x_{i + 1}" for i in range(x.shape[1])], ["y"], REGRESSION, MSE)

@@ -13,9 +13,11 @@ from kanrun.config import Config, ModelConfig, MoonsConfig, SearchConfig, Symbol
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
 from kanrun.discovery import discover
-from kanrun.discovery.discover import PROMISING, Discovery, Trial, interacting, with_outer
+from kanrun.discovery.discover import PROMISING, Discovery
+from kanrun.discovery.interaction import interacting
 from kanrun.discovery.outer import OUTERS
 from kanrun.discovery.structures import structures
+from kanrun.discovery.trial import Trial, with_outer
 from kanrun.errors import ConfigError
 from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.library import FUNCTIONS, library
