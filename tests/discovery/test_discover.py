@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from kanrun.config import Config, ModelConfig, MoonsConfig, SearchConfig, SymbolicConfig
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
 from kanrun.discovery import discover
 from kanrun.discovery.discover import PROMISING, Discovery
-from kanrun.discovery.interaction import interacting
 from kanrun.discovery.outer import OUTERS
 from kanrun.discovery.structures import structures
 from kanrun.discovery.trial import Trial, with_outer
@@ -301,46 +299,3 @@ def test_finer_grids_are_kept_only_where_rows_held_back_gain() -> None:
     assert sharp.model.grid > trial.model.grid
     bad = replace(trial, unexplained=0.0)
     assert search.sharpened(bad) == bad
-
-
-# ---- groups of inputs ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "n", "groups"),
-    [
-        ("x_1+x_2**2+sin(x_3)", 3, [[0], [1], [2]]),
-        ("x_1*x_2+x_3", 3, [[0, 1], [2]]),
-        ("x_1*x_3+x_2*x_4", 4, [[0, 2], [1, 3]]),
-        ("x_1*x_2*x_3", 3, [[0, 1, 2]]),
-        ("x_1*x_2+x_2*x_3", 3, [[0, 1, 2]]),
-        ("x_3*x_4+x_2*x_4+x_1*x_2", 4, [[0, 1, 2, 3]]),
-        ("exp(x_1+x_4)+sin(x_2)+x_3", 4, [[0, 3], [1], [2]]),
-        ("x_2", 3, [[0], [1], [2]]),
-    ],
-)
-def test_inputs_interact_where_their_mixed_differences_are_not_zero(text: str, n: int, groups: list[list[int]]) -> None:
-    def f(z: Tensor) -> Tensor:
-        return torch.from_numpy(formula_values(text, z.numpy()).copy())[:, None]
-
-    x = uniform_rows(300, n, 2)
-    before = x.clone()
-    assert interacting(f, x, 1e-4) == groups
-    assert torch.equal(x, before)
-
-
-def test_a_weak_interaction_counts_from_the_threshold_on() -> None:
-    def f(z: Tensor) -> Tensor:
-        return (z[:, 0] + z[:, 1] + 0.1 * z[:, 0] * z[:, 1])[:, None]
-
-    x = uniform_rows(500, 2, 2)
-    assert interacting(f, x, 1e-4) == [[0, 1]]
-    assert interacting(f, x, 0.5) == [[0], [1]]
-
-
-def test_rows_without_a_value_say_nothing_about_interactions() -> None:
-    def f(z: Tensor) -> Tensor:
-        values = (z[:, 0] * z[:, 1] + z[:, 2])[:, None]
-        return torch.where(z[:, :1] > 0.8, values / 0, values)
-
-    assert interacting(f, uniform_rows(500, 3, 2), 1e-4) == [[0, 1], [2]]

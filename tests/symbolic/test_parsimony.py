@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from kanrun.clock import never
 from kanrun.symbolic.evaluate import evaluate
 from kanrun.symbolic.parser import parse_formula, symbol
-from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares
+from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened
 from kanrun.symbolic.uncertainty import Constant, constants_of, polished
 from tests.helpers import Array, formula_values
 
@@ -162,3 +163,17 @@ def test_proposals_drop_constants_first_and_lie_within_what_the_rows_allow() -> 
     assert {target for _, target in found} >= {sp.Integer(0), sp.Integer(1)}
     assert {constant for constant, _ in found} <= set(constants_of(fitted))
     assert all(abs(float(c) - float(t)) < 0.5 for c, t in found)
+
+
+def test_a_function_that_the_rows_see_as_a_line_is_dropped() -> None:
+    columns, y = problem("tanh(2*x_1)*x_2", 0.01)
+    found = straightened(polished(read("6.4*atan(0.15*tanh(2.02*x_1)*x_2)"), columns, y), columns, y, never)
+    assert not found.has(sp.atan)
+    assert found.has(sp.tanh)
+
+
+def test_time_that_is_over_leaves_constants_as_they_are() -> None:
+    columns, y = problem("2*x_1+x_2", 0.05)
+    start = polished(read("2.013*x_1+0.98*x_2"), columns, y)
+    assert settled(start, columns, y, lambda: True) == start
+    assert settled(start, columns, y) == 2 * X_1 + X_2

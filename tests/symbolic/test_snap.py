@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kanrun.symbolic.evaluate import evaluate
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.parser import parse_formula, symbol
-from kanrun.symbolic.snap import EXACT, expanded, nice_numbers, shortest, snap
+from kanrun.symbolic.snap import EXACT, expanded, nice_numbers, shortest, snap, where_positive
 from tests.helpers import Array, run_limited, uniform_rows
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
@@ -232,3 +232,10 @@ inner = "+".join(f"0.{i}7*x_{i}" for i in range(1, 7))
 print(complexity(expanded(parse_formula(f"0.3*(0.7*({inner}+0.2)**5+0.1)**3"))))
 """
     assert run_limited(script, seconds=8).strip().isdigit()
+
+
+def test_signs_of_inputs_make_roots_and_sizes_short() -> None:
+    x, y = symbol("x_1"), symbol("x_2")
+    assert where_positive(shortest, sp.sqrt(x**2 * y**4) / sp.Abs(x * y), ["x_1", "x_2"]) == y
+    assert where_positive(shortest, sp.Abs(x * y), ["x_1"]) == x * sp.Abs(y)
+    assert where_positive(shortest, sp.Abs(x), []) == sp.Abs(x)
