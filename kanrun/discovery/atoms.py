@@ -17,7 +17,9 @@ POWERS = {
     3.0: "x^3", 4.0: "x^4", 5.0: "x^5",
 }  # fmt: skip
 MANY = 4  # inputs from which on fewer powers, functions and beginnings are looked at
-MOST_FACTORS = 3  # inputs with a power of their own in one term
+# Inputs with a power of their own in one term, for so many inputs at most; and inputs that are joined in pairs.
+MOST_FACTORS = {3: 9, 2: 20, 1: 1000}
+MOST_JOINED = 12
 PLAIN = ("x", "0", "sgn", "tan", "arcsin", "arccos", "arctanh")  # functions that no term begins with
 
 
@@ -71,7 +73,7 @@ def arguments_of(x: Tensor) -> list[Argument]:
     """The inputs first, then their squares, and sums, differences, products and ratios of two of them."""
     n = x.shape[1]
     found = [Argument(((i, "x", 1.0),)) for i in range(n)] + [Argument(((i, "x^2", 1.0),)) for i in range(n)]
-    for i, j in combinations(range(n), 2):
+    for i, j in combinations(range(n), 2) if n <= MOST_JOINED else ():
         found.append(Argument(((i, "x", 1.0), (j, "x", 1.0))))
         found.append(Argument(((i, "x", 1.0), (j, "x", -1.0))))
         found.append(Argument(((i, "x", 1.0), (j, "x", 1.0)), True))
@@ -98,11 +100,11 @@ def allowed_powers(x: Tensor, functions: dict[str, Function], few: bool) -> list
 
 
 def monomials(x: Tensor, functions: dict[str, Function]) -> list[Term]:
-    """Products of powers of up to MOST_FACTORS inputs, the empty one first; the argument numbers are the inputs'."""
+    """Products of powers of a few inputs, the empty one first; the argument numbers are the inputs'."""
     n = x.shape[1]
     powers = [allowed_powers(x[:, i], functions, n >= MANY) for i in range(n)]
     found: list[Term] = [()]
-    for size in range(1, min(n, MOST_FACTORS) + 1):
+    for size in (s for s in range(1, n + 1) if n <= MOST_FACTORS.get(s, 0)):
         for inputs in combinations(range(n), size):
             choices = [powers[i] if size < 3 or n < MANY else [p for p in powers[i] if abs(p) == 1] for i in inputs]
             for exponents in product(*choices):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import combinations_with_replacement
 from typing import Any
 
 import torch
@@ -111,13 +111,13 @@ class TermSearch:
 
     def whole_polynomial(self) -> None:
         """The polynomial of the lowest degree that explains all, without the terms that it does not need."""
-        functions = self.table.functions
+        functions, n = self.table.functions, self.table.x.shape[1]
         for degree in range(2, DEGREE + 1):
-            exponents = [e for e in product(range(degree + 1), repeat=self.table.x.shape[1]) if 0 < sum(e) <= degree]
             known = all(POWERS[p] in functions for p in range(1, min(degree, 5) + 1))
-            if not known or ROWS_A_TERM * len(exponents) > len(self.z):
+            if not known or ROWS_A_TERM * (math.comb(n + degree, degree) - 1) > len(self.z):
                 break
-            terms = [tuple(f for i, p in enumerate(e) if p for f in power(i, p, functions)) for e in exponents]
+            chosen = [c for d in range(1, degree + 1) for c in combinations_with_replacement(range(n), d)]
+            terms = [tuple(f for i in sorted(set(c)) for f in power(i, c.count(i), functions)) for c in chosen]
             found = self.trained(self.solved(Sum(terms, self.z.new_zeros(1 + len(terms)))))
             if found.unexplained <= EXACT:
                 self.best.append(self.eliminated(found))

@@ -14,7 +14,7 @@ from kanrun.discovery.outer import Outer
 from kanrun.discovery.peel import with_last
 from kanrun.discovery.terms import Sum, Table
 from kanrun.model.network import KAN
-from kanrun.symbolic.library import Function
+from kanrun.symbolic.library import FUNCTIONS, Function
 from kanrun.symbolic.search import description_bits, library_complexity
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
@@ -156,10 +156,11 @@ def built(layers: list[Layer], n: int, library: dict[str, Function], y: Tensor) 
     """The network of these layers over n inputs, in the dtype of `y`."""
     width: list[int | list[int]] = [n, *([len(l.sums), len(l.products)] if l.products else len(l.sums) for l in layers)]
     model = KAN(width, grid=1, dtype=y.dtype).to(y.device)
+    known = {**FUNCTIONS, **library}  # lines pass nodes on, whatever functions edges may become
     names = {edge[1] for l in layers for edges in [*l.sums, *(e for p in l.products for e in p)] for edge in edges}
     for layer, plan in zip(model.layers, layers, strict=True):
         layer.alive.zero_()
-        layer.library = layer.library.joined([library[name] for name in sorted(names)])
+        layer.library = layer.library.joined([known[name] for name in sorted(names)])
         subnodes = [*plan.sums, *(factor for pair in plan.products for factor in pair)]
         for s, edges in enumerate(subnodes):
             for i, name, a, b, c in edges:

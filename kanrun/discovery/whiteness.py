@@ -8,6 +8,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+MOST_TESTED = 4000  # rows
 WAVES, MIXED = 8, 3  # waves over the ranks of one column, and of each of two columns together
 CHANCE = 1e-3  # of taking noise for more
 NEAR, MOST_NEAR = 4, 2000  # neighbours of a row, and rows that are looked at for their neighbours
@@ -20,6 +21,7 @@ def is_noise(rest: Tensor, x: Tensor, joined: Tensor) -> bool:
     Smooth tests over the ranks of every column and of every two inputs (Neyman 1937, Skandinavisk Aktuarietidskrift
     20, with cosines), each allowed its part of CHANCE, and one for rows that lie near each other.
     """
+    rest, x, joined = rest[:MOST_TESTED], x[:MOST_TESTED], joined[:MOST_TESTED]
     rest = rest - rest.mean()
     size = rest.norm()
     if not float(size) > 0:

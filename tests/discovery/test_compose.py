@@ -61,6 +61,14 @@ def test_the_network_is_the_fraction_and_its_text_too(above: list[Term], below: 
     assert torch.allclose(texts[:, 0], expected, rtol=1e-6, atol=1e-9)
 
 
+def test_lines_pass_nodes_on_where_edges_may_not_be_lines() -> None:
+    only = {"sin": FUNCTIONS["sin"]}
+    term = (Factor(only["sin"], 0), Factor(only["sin"], 1), Factor(only["sin"], 2))
+    model = network_of([Weighted(0.0, [(1.0, term)])], ARGUMENTS, 3, only, OUTERS[0], X[:, :1])
+    with torch.no_grad():
+        assert torch.allclose(model(X)[:, 0], torch.sin(X).prod(1))
+
+
 @pytest.mark.parametrize("name", ["x", "exp", "1/x", "sqrt", "tanh"])
 def test_a_finished_network_fits_the_targets_under_its_last_function(name: str) -> None:
     outer = next(o for o in OUTERS if o.name == name)

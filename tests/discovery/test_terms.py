@@ -80,6 +80,13 @@ def test_arguments_are_what_their_edges_say() -> None:
         assert any(torch.allclose(v, expected) for v in values)
 
 
+@pytest.mark.parametrize("n", [5, 12, 30])
+def test_tables_of_many_inputs_stay_small(n: int) -> None:
+    table = Table(uniform_rows(100, n, seed=3, low=0.5, high=2.0), FUNCTIONS, shaped=False)
+    assert table.p.shape[1] * table.s.shape[1] < 5_000_000
+    assert table.t.shape[1] < 500
+
+
 def test_powers_stay_within_the_domain_and_simple_ones_cost_less() -> None:
     x = torch.cat([X[:, :1], X[:, 1:2] - 1], dim=1)  # the second on both sides of zero
     found = monomials(x, FUNCTIONS)
