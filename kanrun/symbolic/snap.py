@@ -11,6 +11,7 @@ import sympy as sp
 from kanrun.clock import Over, never
 from kanrun.symbolic.expression import complexity
 
+LONG = 150  # operations of an expression that is not rewritten any more: that can take minutes
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
 
@@ -99,6 +100,8 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
+    if sp.count_ops(expression) > LONG:
+        return expression
     forms = [expression, sp.factor_terms(expression), sp.powsimp(expression)]
     if not expression.atoms(sp.Float) and sp.count_ops(expression) < 60:
         forms += [sp.simplify(expression), sp.factor(expression), sp.expand(expression)]
@@ -108,7 +111,7 @@ def shortest(expression: sp.Expr) -> sp.Expr:
 def expanded(expression: sp.Expr) -> sp.Expr:
     """The expression multiplied out, inside functions and roots too, without terms that only rounding has left."""
     powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add and p.exp.is_Integer]
-    if sp.count_ops(expression) > 150 or any(abs(n) > 4 for n in powers) or len(powers) > 6:
+    if sp.count_ops(expression) > LONG or any(abs(n) > 4 for n in powers) or len(powers) > 6:
         return expression
 
     def without_rounding(total: sp.Expr) -> sp.Expr:
