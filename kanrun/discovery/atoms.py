@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 
 import torch
 from torch import Tensor
 
+from kanrun.discovery.outer import one_sign
 from kanrun.symbolic.fit import start_ranges
 from kanrun.symbolic.library import Function
 
@@ -40,7 +42,7 @@ class Argument:
         """Whether this is a sum or difference."""
         return len(self.edges) > 1 and not self.is_product
 
-    def values(self, x: Tensor, library: dict[str, Function]) -> Tensor:
+    def values(self, x: Tensor, library: Mapping[str, Function]) -> Tensor:
         """Its values at the rows `x` [rows, inputs]: [rows]."""
         parts = torch.stack([c * library[name].value(x[:, i]) for i, name, c in self.edges])
         return parts.prod(0) if self.is_product else parts.sum(0)
@@ -87,9 +89,15 @@ def arguments_of(x: Tensor) -> list[Argument]:
     return found
 
 
-def one_sign(x: Tensor) -> bool:
-    """Whether no value is zero or on the other side of it."""
-    return bool((x > 0).all() or (x < 0).all())
+def argument_values(arguments: list[Argument], x: Tensor, library: Mapping[str, Function]) -> Tensor:
+    """The values of arguments at the rows `x` [rows, inputs]: [rows, arguments]."""
+    return torch.stack([a.values(x, library) for a in arguments], dim=1)
+
+
+def term_values(term: Term, t: Tensor) -> Tensor:
+    """The values of a term with a and b as its factors have them, at arguments `t` [rows, arguments]: [rows]."""
+    one = torch.ones(len(t), dtype=t.dtype, device=t.device)
+    return math.prod((f.function.value(f.a * t[:, f.argument] + f.b) for f in term), start=one)
 
 
 def allowed_powers(x: Tensor, functions: dict[str, Function], few: bool) -> list[float]:
@@ -141,9 +149,8 @@ def beginnings(
             ranges = [*ranges, *((high, low) for low, high in ranges)]
         if few:
             ranges = ranges[:: max(1, len(ranges) // 6)]
-        starts = [
-            ((high - low) / 2 / half, (high + low) / 2 - (high - low) / 2 / half * middle) for low, high in ranges
-        ]
+        slopes = [(high - low) / 2 / half for low, high in ranges]
+        starts = [(a, (high + low) / 2 - a * middle) for a, (low, high) in zip(slopes, ranges, strict=True)]
         for a in (1.0, -1.0) if function.name == "exp" else (1.0,):
             if bool(function.allows(a * t)):
                 yield Factor(function, argument, a)

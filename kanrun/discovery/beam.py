@@ -138,12 +138,8 @@ class TermSearch:
         """The sum with one more term and the c_k by linear least squares."""
         inner = [n for f in term if f.shaped for n in (f.a, f.b)]
         count = len(old.terms)
-        parts = [
-            old.vector[: 1 + count],
-            old.vector.new_zeros(1),
-            old.vector[1 + count :],
-            old.vector.new_tensor(inner),
-        ]
+        v = old.vector
+        parts = [v[: 1 + count], v.new_zeros(1), v[1 + count :], v.new_tensor(inner)]
         return self.solved(Sum([*old.terms, term], torch.cat(parts)))
 
     def without_term(self, old: Sum, k: int) -> Sum:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from kanrun.clock import at
+from kanrun.clock import Over, at
 from kanrun.config import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, at_most
-from kanrun.discovery.atoms import arguments_of
+from kanrun.discovery.atoms import argument_values, arguments_of
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
 from kanrun.discovery.compose import bits_of, finished_network, network_of
 from kanrun.discovery.fractions import find_fraction
@@ -79,7 +79,7 @@ class Discovery:
     joined: Tensor | None = None  # inputs joined in pairs, for what may be noise: [rows, arguments]
     groups_tried: set[tuple[str, str]] = field(default_factory=set)
 
-    explained: bool = False  # whether a sum of terms leaves nothing that looks like more than noise
+    explained: bool = False  # whether a formula leaves nothing that looks like more than noise
     result: Discovered | None = None
 
     @classmethod
@@ -112,6 +112,10 @@ class Discovery:
     def over(self) -> bool:
         """Whether time is up."""
         return time.perf_counter() > self.deadline
+
+    def within(self, part: float) -> Over:
+        """A limit at this part of the time from now, or where time is up."""
+        return at(min(self.deadline, time.perf_counter() + part * self.seconds))
 
     @property
     def best(self) -> Discovered | None:
@@ -216,8 +220,7 @@ class Discovery:
 
     def look_at_sums(self, shaped: bool, levels: int, part: float, also_noise: bool = False) -> None:
         """Sums of up to so many products of functions, in this part of the time; also of what is settled by noise."""
-        end = min(self.deadline, time.perf_counter() + part * self.seconds)
-        over = at(end)
+        over = self.within(part)
         if (self.settled and not also_noise) or over():
             return
         if shaped not in self.sums:
@@ -243,28 +246,25 @@ class Discovery:
 
     def look_at_fractions(self) -> None:
         """One sum of terms divided by another, where that is exact."""
-        end = min(self.deadline, time.perf_counter() + FRACTIONS * self.seconds)
+        over = self.within(FRACTIONS)
         if self.settled or self.over or False not in self.sums:
             return
         table = self.sums[False].table
-        found = find_fraction(table, self.y[:, 0], at(end))
+        found = find_fraction(table, self.y[:, 0], over)
         if found:
             network = network_of(found, table.arguments, self.x.shape[1], table.functions, OUTERS[0], self.y)
             loss = levenberg_marquardt(network, self.x, self.y, MSE, 20).loss
             constants = sum(len(each.terms) for each in found)
-            self.noted(network, "fraction")
-            symbolic = Symbolic(network, loss, bits_of(network, loss, constants, self.y))
-            self.keep(Discovered(network, network, symbolic))
+            self.keep_functions("fraction", network, loss, bits_of(network, loss, constants, self.y))
 
     def take(self, search: TermSearch) -> None:
         """The shortest sum of a search as a formula."""
-        network, loss, bits = finished_network(search.shortest.sum, search.table, search.outer, self.y)
-        self.noted(network, "sum of terms")
-        self.keep(Discovered(network, network, Symbolic(network, loss, bits)))
+        self.keep_functions("sum of terms", *finished_network(search.shortest.sum, search.table, search.outer, self.y))
 
-    def noted(self, network: KAN, name: str) -> None:
-        """Tells of a network of functions as of those of splines."""
+    def keep_functions(self, name: str, network: KAN, loss: float, bits: float) -> None:
+        """Adds a network that was made of functions at once, and tells of it as of those of splines."""
         self.judged(Trial(Structure(name, lambda _: network), OUTERS[0], network, 0.0, 1.0, math.inf))
+        self.keep(Discovered(network, network, Symbolic(network, loss, bits)))
 
     def keep(self, found: Discovered) -> None:
         """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
@@ -275,7 +275,7 @@ class Discovery:
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""
         if self.joined is None:
-            self.joined = torch.stack([a.values(self.x, FUNCTIONS) for a in arguments_of(self.x)], dim=1)
+            self.joined = argument_values(arguments_of(self.x), self.x, FUNCTIONS)
         return is_noise((outputs(self.x) - self.y)[:, 0], self.x, self.joined)
 
     def coarse(self, structure: Structure, outer: Outer) -> list[Trial]:
@@ -336,13 +336,11 @@ class Discovery:
             self.on_trial(trial)
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
-        share = max(part * self.seconds, LEAST)
-        limit = at(min(self.deadline, time.perf_counter() + share))
-        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), limit)
-        end = min(self.deadline, time.perf_counter() + share)
+        part = max(part, LEAST / self.seconds)
+        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), self.within(part))
         symbolic = symbolify(
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
-            over=at(end),
+            over=self.within(part),
         )  # fmt: skip
         self.keep(Discovered(spline, pruned, symbolic))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from kanrun.clock import Over
-from kanrun.discovery.atoms import Term, complexity_of
+from kanrun.discovery.atoms import Term, complexity_of, term_values
 from kanrun.discovery.compose import Weighted
 from kanrun.discovery.terms import Table
 
@@ -47,7 +45,7 @@ def first_relation(terms: list[Term], rows: Tensor, y: Tensor, over: Over) -> tu
     for term in terms:
         if over() or len(kept) >= min(MOST_COLUMNS, len(rows) // ROWS_A_COLUMN):
             break
-        value = product_of(term, rows)
+        value = term_values(term, rows)
         for below in (False, True):
             column = value * y if below else value
             column = column / column.norm()
@@ -71,12 +69,6 @@ def simple_terms(table: Table, powers: tuple[str, ...], functions: tuple[str, ..
     return sorted(found, key=lambda term: complexity_of(term, table.arguments))
 
 
-def product_of(term: Term, t: Tensor) -> Tensor:
-    """The values of a term without trained constants: [rows]."""
-    one = torch.ones(len(t), dtype=t.dtype, device=t.device)
-    return math.prod((f.function.value(f.a * t[:, f.argument] + f.b) for f in term), start=one)
-
-
 def relation(
     columns: list[Tensor], kept: list[tuple[Term, bool]], last: Tensor, newest: tuple[Term, bool], t: Tensor, y: Tensor
 ) -> tuple[Weighted, Weighted] | None:
@@ -85,7 +77,7 @@ def relation(
     if not 0 < len(needed) < MOST_TERMS:
         return None
     parts = [*(kept[k] for k in needed), newest]
-    values = torch.stack([product_of(term, t) * (y if below else 1.0) for term, below in parts], dim=1)
+    values = torch.stack([term_values(term, t) * (y if below else 1.0) for term, below in parts], dim=1)
     sizes = values.norm(dim=0)
     factors = torch.linalg.lstsq(values[:, :-1] / sizes[:-1], -values[:, -1:] / sizes[-1]).solution[:, 0]
     shares = torch.cat([factors, torch.ones_like(factors[:1])])  # the relation is that the sum of shares is zero

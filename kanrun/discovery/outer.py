@@ -40,7 +40,8 @@ class Outer:
         return self.constants(y)[0] * FUNCTIONS[self.name].slope(z)
 
 
-def _one_sign(y: Tensor) -> bool:
+def one_sign(y: Tensor) -> bool:
+    """Whether no value is zero or on the other side of it."""
     return bool((y > 0).all() or (y < 0).all())
 
 
@@ -55,12 +56,12 @@ def _within(low: float, high: float) -> Callable[[Tensor], bool]:
 
 OUTERS = [
     Outer("x", lambda _: True, lambda y: y),
-    Outer("exp", _one_sign, lambda y: y.abs().log(), signed=True),
-    Outer("1/x", _one_sign, torch.reciprocal),
+    Outer("exp", one_sign, lambda y: y.abs().log(), signed=True),
+    Outer("1/x", one_sign, torch.reciprocal),
     Outer("sqrt", _no_change, torch.square, signed=True),
     Outer("x^2", _no_change, lambda y: y.abs().sqrt(), signed=True),
-    Outer("1/sqrt(x)", _one_sign, lambda y: y**-2, signed=True),
-    Outer("1/x^2", _one_sign, lambda y: y.abs().rsqrt(), signed=True),
+    Outer("1/sqrt(x)", one_sign, lambda y: y**-2, signed=True),
+    Outer("1/x^2", one_sign, lambda y: y.abs().rsqrt(), signed=True),
     Outer("tanh", _within(-1, 1), torch.atanh),
     Outer("log", lambda y: float(y.max() - y.min()) < WIDEST, lambda y: torch.exp(y - y.max()), shifted=True),
     Outer("arcsin", _within(-math.pi / 2, math.pi / 2), torch.sin),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from kanrun.discovery.outer import one_sign
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
 
@@ -19,7 +20,7 @@ def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
     """Inputs that y [rows] seems to have as a factor x_i^p, p a multiple of 1/2: from log|y| as a sum of splines."""
     size, positive = y.abs(), [i for i in range(x.shape[1]) if float(x[:, i].amin()) > 0]
     rows = size > 0
-    if not bool((y > 0).all() or (y < 0).all()):
+    if not one_sign(y):
         rows = rows & (size > size.quantile(SMALLEST))
     x, z = x[rows], size[rows].log()[:, None]
     model = KAN([x.shape[1], 1], grid=10, seed=seed, dtype=x.dtype)

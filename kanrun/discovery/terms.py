@@ -14,7 +14,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kanrun.discovery.atoms import MANY, Argument, Factor, Term, arguments_of, beginnings, complexity_of, monomials
+from kanrun.discovery.atoms import (
+    MANY,
+    Argument,
+    Factor,
+    Term,
+    argument_values,
+    arguments_of,
+    beginnings,
+    complexity_of,
+    monomials,
+    term_values,
+)
 from kanrun.discovery.outer import Outer
 from kanrun.symbolic.library import Function
 
@@ -145,7 +156,7 @@ class Table:
         needed = ("x", "x^2", "1/x")
         usable = all(name in self.functions for name in needed)
         self.arguments = arguments_of(self.x) if usable else [Argument(((i, "x", 1.0),)) for i in range(n)]
-        self.t = self.argument_values(self.x)
+        self.t = argument_values(self.arguments, self.x, self.functions)
         few = n >= MANY - 1
         plain = monomials(self.x, self.functions)
         shapes = [
@@ -175,10 +186,6 @@ class Table:
         self.p, self.s = p.float(), s.float()
         self.s2 = self.s**2
         self.products: dict[tuple[int, int], Product] = {}
-
-    def argument_values(self, x: Tensor) -> Tensor:
-        """The values of all arguments at rows `x`: [rows, arguments]."""
-        return torch.stack([a.values(x, self.functions) for a in self.arguments], dim=1)
 
     def next_terms(self, columns: Tensor, z: Tensor, weights: Tensor, most: int) -> list[tuple[float, Product]]:
         """Products that explain most of what a sum with these `columns` [rows, 1 + terms] leaves of `z` [rows].
@@ -229,10 +236,7 @@ def kind_of(term: Term) -> Kind:
 
 def usable_columns(terms: list[Term], t: Tensor) -> tuple[list[Term], Tensor]:
     """The terms that are finite on the rows and their values with mean square 1: [rows, terms]."""
-    one = torch.ones(len(t), dtype=t.dtype, device=t.device)
-    columns = torch.stack(
-        [math.prod((f.function.value(f.a * t[:, f.argument] + f.b) for f in term), start=one) for term in terms], dim=1
-    )
+    columns = torch.stack([term_values(term, t) for term in terms], dim=1)
     size = columns.square().mean(0).sqrt()
     good = torch.isfinite(size) & (size > 0)
     kept = [term for term, ok in zip(terms, good.tolist(), strict=True) if ok]

@@ -14,6 +14,7 @@ from matplotlib.text import Annotation, Text
 from kanrun.report import plots
 from kanrun.report.front import front_figure, plot_front
 from kanrun.symbolic.formula import Alternative, Formula
+from tests.figures import assert_is_png, draw
 
 LONG = "3.045*x_1**2*sin(1.235*x_2 + 0.3912)*exp(-2.301*x_1) + 0.1*x_2**3 - 1.2"
 
@@ -37,16 +38,13 @@ FRONTS = {
 
 
 def drawn(formulas: list[Formula], loss: str = "mse") -> Figure:
-    with plots.house_style():
-        figure = front_figure(formulas, loss=loss)
-        figure.draw_without_rendering()
-    return figure
+    return draw(front_figure, formulas, loss=loss)
 
 
 @pytest.mark.parametrize("name", FRONTS)
 def test_the_files_are_pictures_and_name_the_formula(name: str, tmp_path: Path) -> None:
     plot_front(FRONTS[name], tmp_path / "front", loss="mse")
-    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert_is_png(tmp_path / "front.png")
     words = " ".join(e.text or "" for e in ElementTree.parse(tmp_path / "front.svg").iter())
     assert all(plots.shortened(f.output) in words for f in FRONTS[name][:9])
     assert "shortest description of the training data" in words

@@ -4,7 +4,6 @@ import itertools
 import math
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,13 @@ from kanrun.report import plots
 from kanrun.report.drawing import draw_network, network_figure
 from kanrun.report.plots import plot_history, plot_predictions
 from kanrun.training.history import Record
+from tests.figures import assert_is_png, draw
 
 DOTS = ("inputs", "sums", "factors", "products")
 
 
 def rows(n_in: int, count: int = 100) -> Tensor:
     return torch.rand(count, n_in, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-
-
-def draw(build: Callable[..., Figure], *args: Any, **options: Any) -> Figure:
-    """The figure with its layout settled."""
-    with plots.house_style():
-        figure = build(*args, **options)
-        figure.draw_without_rendering()
-    return figure
 
 
 def names(model: KAN) -> dict[str, Any]:
@@ -66,7 +58,7 @@ def words(figure: Figure) -> str:
 
 def words_in_files(stem: Path) -> str:
     """The words of the SVG, once both files are known to be valid."""
-    assert Path(f"{stem}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert_is_png(Path(f"{stem}.png"))
     tree = ET.parse(f"{stem}.svg")
     assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
     return " ".join(e.text or "" for e in tree.iter() if e.tag.endswith(("}text", "}tspan")))

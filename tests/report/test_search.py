@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from kanrun.report import plots
 from kanrun.report.search import plot_search, search_figure
 from kanrun.searching import Tried
+from tests.figures import assert_is_png, draw
 
 
 def networks(*unexplained: float) -> list[Tried]:
@@ -29,16 +30,13 @@ CASES = {
 
 
 def drawn(tried: list[Tried], ended: str = "a formula is exact to rounding") -> Figure:
-    with plots.house_style():
-        figure = search_figure(tried, ended=ended)
-        figure.draw_without_rendering()
-    return figure
+    return draw(search_figure, tried, ended=ended)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_files_are_pictures_that_say_why_the_search_ended(name: str, tmp_path: Path) -> None:
     plot_search(CASES[name], tmp_path / "history", ended="the 60 s are over")
-    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert_is_png(tmp_path / "history.png")
     assert "ended: the 60 s are over" in (tmp_path / "history.svg").read_text(encoding="utf-8")
 
 
