@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from kanrun.model import spline
 from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Places, Prepared, shape_of
+from kanrun.model.memory import keep_freed_memory
 from kanrun.symbolic.library import Function, Library, extended
 
 Width = Sequence[int | Sequence[int]]
@@ -56,6 +57,7 @@ class KAN(nn.Module):
         functions: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        keep_freed_memory()
         sizes = split_width(width)
         if len(sizes) < 2 or sizes[0][1]:
             raise ValueError(f"width {list(width)}: two or more layers, the first of them a positive int")
