@@ -222,8 +222,9 @@ def blocks(rows: int, inputs: int, size: int) -> Iterator[tuple[slice, slice]]:
     `size` numbers are laid out for every value. Whole rows, unless that leaves too few of them for a matrix product.
     """
     height = max(BLOCK // (inputs * size), FEWEST_ROWS)
-    height = max(1, math.ceil(rows / math.ceil(max(rows, 1) / height)))  # all alike: a small rest costs as many calls
-    width = max(1, min(inputs, BLOCK // (min(height, rows) * size))) if rows else inputs
+    # All of them alike: a small rest costs as many calls.
+    height = max(1, math.ceil(rows / math.ceil(max(rows, 1) / height)))
+    width = math.ceil(inputs / max(1, round(min(height, rows) * inputs * size / BLOCK)))
     for top in range(0, rows, height):
         for left in range(0, inputs, width):
             yield slice(top, min(top + height, rows)), slice(left, min(left + width, inputs))
