@@ -59,7 +59,7 @@ class Watched:
         if search is None:
             return None
         watched = cls(search, data, tell)
-        search.on_fit = lambda trial: watched.note(trial, read=False)
+        search.fits.on_fit = lambda trial: watched.note(trial, read=False)
         return watched
 
     @property
@@ -97,7 +97,9 @@ class Watched:
         """Remembers that a network is read, with its losses as a row of the history."""
         self.note(trial, read=True)
         held = trial.unexplained * self.search.variance
-        self.history.append(self.record(self.search.predicted(trial), held, self.tried[-1].seconds, trial.model.grid))
+        self.history.append(
+            self.record(self.search.fits.predicted(trial), held, self.tried[-1].seconds, trial.model.grid)
+        )
         log.info("trial %d: %s leaves %.3g unexplained", len(self.history) - 1, self.tried[-1].name, trial.unexplained)
 
     def record(self, outputs: Callable[[Tensor], Tensor], held: float, seconds: float, grid: int) -> Record:
@@ -108,15 +110,15 @@ class Watched:
     def reason(self) -> str:
         """Why it ended."""
         search = self.search
-        if not search.found:
+        if search.findings.alike:
             return "all values are the same"
-        if search.exact:
+        if search.findings.exact:
             return "a formula is exact to rounding"
-        if search.explained:
+        if search.findings.explained:
             return "what the formula leaves looks like noise"
         if search.stalls():
             return "several structures explain equally much, which is what noise leaves"
-        return f"the {search.seconds:g} s are over" if search.over else "all structures were tried"
+        return f"the {search.seconds:g} s are over" if search.over() else "all structures were tried"
 
     def summary(self) -> dict[str, float | int | str]:
         """What metrics.json says about it."""

@@ -66,21 +66,20 @@ def test_a_search_that_finds_nothing_exact_says_why_it_ended(
 
 
 @pytest.mark.parametrize(
-    ("found", "exact", "noisy", "over", "reason"),
+    ("alike", "exact", "noisy", "over", "reason"),
     [
-        (True, True, True, True, "a formula is exact to rounding"),
-        (True, False, True, True, "several structures explain equally much"),
-        (True, False, False, True, "the 7 s are over"),
-        (True, False, False, False, "all structures were tried"),
-        (False, False, False, False, "all values are the same"),
+        (False, True, True, True, "a formula is exact to rounding"),
+        (False, False, True, True, "several structures explain equally much"),
+        (False, False, False, True, "the 7 s are over"),
+        (False, False, False, False, "all structures were tried"),
+        (True, False, False, False, "all values are the same"),
     ],
 )
 def test_the_reason_is_what_ended_the_search_first(
-    found: bool, exact: bool, noisy: bool, over: bool, reason: str
+    alike: bool, exact: bool, noisy: bool, over: bool, reason: str
 ) -> None:
-    ended = SimpleNamespace(
-        found=[1] * found, exact=exact, explained=False, stalls=lambda: noisy, over=over, seconds=7.0
-    )
+    findings = SimpleNamespace(alike=alike, exact=exact, explained=False)
+    ended = SimpleNamespace(findings=findings, stalls=lambda: noisy, over=lambda: over, seconds=7.0)
     assert Watched(ended, None, lambda *_: None).reason().startswith(reason)  # type: ignore[arg-type]
 
 

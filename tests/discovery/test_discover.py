@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +11,9 @@ from kanrun.config import Config, ModelConfig, MoonsConfig, SearchConfig, Symbol
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
 from kanrun.discovery import discover
-from kanrun.discovery.discover import PROMISING, Discovery
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.discover import Discovery
 from kanrun.discovery.structures import structures
-from kanrun.discovery.trial import Trial, with_outer
+from kanrun.discovery.trial import Trial
 from kanrun.errors import ConfigError
 from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.library import FUNCTIONS, library
@@ -98,8 +96,8 @@ def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[
 def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
     search, data, _ = search_of(config("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02), list(FUNCTIONS))
     result = search.run()
-    assert search.explained
-    assert not search.over
+    assert search.findings.explained
+    assert not search.over()
     assert result.symbolic.loss == pytest.approx(0.02**2 * float(data.train.y.var()), rel=0.15)
     (formula,) = write_formulas(result.symbolic, data)
     assert formula.complexity <= 8  # x_1*x_2/(x_1 + 1), and no exponential that looks like it
@@ -150,7 +148,7 @@ def test_what_is_found_has_a_front_from_simple_to_exact() -> None:
     result = search.run()
     assert result.symbolic.loss <= EXACT * float(data.train.y.var())
     assert result.symbolic.front
-    assert result.bits == min(f.bits for f in search.found)
+    assert result.bits == min(f.bits for f in search.findings.all)
     for model in (result.spline, result.pruned, result.symbolic.model):
         off = model(data.train.x).detach() - data.train.y
         assert float((off**2).mean()) < 1e-3 * float(data.train.y.var())
@@ -202,9 +200,9 @@ def test_time_that_is_over_leaves_the_first_formula(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Discovery, "look_at", noted)
     search, data, _ = search_of(config("sin(x_1*x_2)+exp(x_1)", [-1, 2], rows=60, seconds=1e-9), ["x", "x^2"])
     result = search.run()
-    assert search.over
+    assert search.over()
     assert looked == ["sum"]
-    assert len(search.found) == 1
+    assert len(search.findings.all) == 1
     assert math.isfinite(result.symbolic.loss)
     assert len(write_formulas(result.symbolic, data)) == 1
 
@@ -271,31 +269,3 @@ def test_a_search_looks_at_so_many_rows_and_no_more(monkeypatch: pytest.MonkeyPa
     assert 20 <= len(search.x) <= 40
     assert len(search.x) == len(search.y)
     assert len(data.train.x) == 100
-
-
-# ---- trials --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["x", "exp", "1/x", "sqrt", "log"])
-def test_a_trial_with_its_last_function_says_what_its_network_says(name: str) -> None:
-    search, _, _ = search_of(config("2+x_1+x_2", [0, 1], rows=60))
-    [outer] = [o for o in OUTERS if o.name == name]
-    structure = next(structures(2, torch.float64))
-    trial = search.coarse(structure, outer)[0]
-    assert trial is not None
-    torch.testing.assert_close(
-        with_outer(trial, search.y)(search.x).detach(), search.predicted(trial)(search.x), rtol=1e-10, atol=1e-10
-    )
-    held = search.predicted(trial)(search.x[search.held]) - search.y[search.held]
-    assert trial.unexplained == pytest.approx(float((held**2).mean()) / search.variance, rel=1e-6)
-
-
-def test_finer_grids_are_kept_only_where_rows_held_back_gain() -> None:
-    search, _, _ = search_of(config("sin(3*x_1)+x_2**2", [-1, 1], rows=400))
-    trial = search.coarse(next(structures(2, torch.float64)), OUTERS[0])[0]
-    assert trial.unexplained < PROMISING
-    sharp = search.sharpened(trial)
-    assert sharp.unexplained < trial.unexplained
-    assert sharp.model.grid > trial.model.grid
-    bad = replace(trial, unexplained=0.0)
-    assert search.sharpened(bad) == bad

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from kanrun.discovery.findings import Findings
+from kanrun.discovery.trial import Discovered
+from kanrun.model.network import KAN
+from kanrun.symbolic.search import Symbolic
+from tests.helpers import uniform_rows
+
+X = uniform_rows(400, 1)
+NOISE = torch.randn(400, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def formula(name: str, factor: float, y: Tensor, bits: float) -> Discovered:
+    """factor * f(x_1)."""
+    model = KAN([1, 1])
+    model.fix(0, 0, 0, name, c=factor)
+    with torch.no_grad():
+        loss = float(((model(X) - y) ** 2).mean())
+    return Discovered(model, model, Symbolic(model, loss, bits))
+
+
+def first_value(model: KAN) -> float:
+    with torch.no_grad():
+        return float(model(X[:1]))
+
+
+def findings(y: Tensor) -> Findings:
+    return Findings(X, y, float(y.var(correction=0)))
+
+
+def test_an_exact_formula_that_is_short_settles_it() -> None:
+    y = 2 * X**2
+    found = findings(y)
+    assert not found.settled
+    found.keep(formula("x", 1.0, y, 30.0))
+    assert not (found.exact or found.settled or found.explained)
+    found.keep(formula("x^2", 2.0, y, 10.0))
+    assert found.exact
+    assert found.settled
+    assert found.best is found.all[1]
+
+
+@pytest.mark.parametrize(("name", "explained"), [("x^2", True), ("x", False)])
+def test_a_formula_that_leaves_only_noise_settles_it(name: str, explained: bool) -> None:
+    y = 2 * X**2 + 0.02 * NOISE
+    found = findings(y)
+    found.keep(formula(name, 2.0, y, 10.0))
+    assert not found.exact
+    assert found.explained is found.settled is explained
+
+
+def test_the_front_holds_all_that_was_met_and_no_formula_is_a_constant() -> None:
+    y = 2 * X**2
+    found = findings(y)
+    assert not found.alike
+    constant = found.result()
+    assert first_value(constant.symbolic.model) == pytest.approx(float(y.mean()))
+    assert constant.symbolic.loss == pytest.approx(found.variance)
+    for name, bits in (("x", 30.0), ("x^2", 10.0)):
+        found.keep(formula(name, 2.0, y, bits))
+    result = found.result()
+    assert result.spline is found.all[1].spline
+    assert first_value(result.symbolic.front[-1]) == pytest.approx(float(y[0]))
+
+
+def test_targets_that_differ_by_rounding_are_all_alike() -> None:
+    assert findings(torch.full((400, 1), 0.1, dtype=torch.float64) + 1e-17 * X).alike
+    assert not findings(1e-9 * X).alike
