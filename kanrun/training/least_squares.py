@@ -12,10 +12,12 @@ from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Pass, Trainable
 from kanrun.training.objective import Objective, loss_value, prepared
+from kanrun.training.roughness import roughness
 from kanrun.training.sparsity import penalty_derivatives
 
 CHUNK = 4096  # rows whose Jacobian is held at once
 CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
+SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
 
 def normal_equations(
@@ -92,8 +94,9 @@ class LevenbergMarquardt:
     """Damped Gauss-Newton steps on all trained entries of a network, in place; no step leaves it worse.
 
     `ridge` adds `ridge * mean(v^2)` over the entries v. Damping follows Nielsen's rule (Madsen, Nielsen, Tingleff 2004,
-    Methods for Non-Linear Least Squares Problems, sec. 3.2). It is `finished` when ten trials in a row were no better,
-    or three steps in a row each gained less than `tolerance` of the objective.
+    Methods for Non-Linear Least Squares Problems, sec. 3.2). A step is damped by its roughness too: coefficients that
+    hardly a row tells where to go follow their neighbours. It is `finished` when ten trials in a row were no better, or
+    three steps in a row each gained less than `tolerance` of the objective.
     """
 
     def __init__(self, model: Trainable, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
@@ -105,6 +108,7 @@ class LevenbergMarquardt:
         self.idle = self.accepted = 0
         self.reached: Reached | None = None  # of the network as it stands
         self.finished = len(self.vector) == 0
+        self.rough = roughness(model)
         self.buffer = x.new_empty(min(len(x), CHUNK), model.n_out, len(self.vector))
 
     def value(self, objective: Objective) -> Reached:
@@ -146,11 +150,14 @@ class LevenbergMarquardt:
             return None
         gradient, matrix = self.derivatives(objective, before.kept)
         self.scale = torch.maximum(self.scale * 0.5, matrix.diagonal())
-        floor = float(self.scale.max()) * 1e-12 + torch.finfo(self.x.dtype).tiny
+        largest = float(self.scale.max())
+        floor = largest * 1e-12 + torch.finfo(self.x.dtype).tiny
         scale = self.scale.clamp(min=floor)
         for _ in range(10):
             damped = matrix.clone()
             damped.diagonal().add_(scale, alpha=self.damping)
+            for offset, band in enumerate(self.rough):  # the upper triangle is never read
+                damped.diagonal(-offset).add_(band, alpha=SMOOTH * largest)
             factor, failed = torch.linalg.cholesky_ex(damped)
             if not int(failed):
                 step = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
