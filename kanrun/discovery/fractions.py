@@ -57,7 +57,7 @@ def first_relation(terms: list[Term], rows: Tensor, y: Tensor, over: Over) -> tu
                 basis = torch.cat([basis, (rest / rest.norm())[:, None]], dim=1)
                 columns.append(column)
                 kept.append((term, below))
-            elif found := relation(columns, kept, column, (term, below), rows, y):
+            elif found := relation(columns, kept, column, (term, below), rows, y, over):
                 return found
     return None
 
@@ -70,10 +70,16 @@ def simple_terms(table: Table, powers: tuple[str, ...], functions: tuple[str, ..
 
 
 def relation(
-    columns: list[Tensor], kept: list[tuple[Term, bool]], last: Tensor, newest: tuple[Term, bool], t: Tensor, y: Tensor
+    columns: list[Tensor],
+    kept: list[tuple[Term, bool]],
+    last: Tensor,
+    newest: tuple[Term, bool],
+    t: Tensor,
+    y: Tensor,
+    over: Over,
 ) -> tuple[Weighted, Weighted] | None:
     """The fraction that the dependence of the `last` column on the others tells, None where it tells none."""
-    needed = fewest(torch.stack(columns, dim=1), last)
+    needed = fewest(torch.stack(columns, dim=1), last, over)
     if not 0 < len(needed) < MOST_TERMS:
         return None
     parts = [*(kept[k] for k in needed), newest]
@@ -91,13 +97,14 @@ def relation(
     return weighted(above), weighted(under)
 
 
-def fewest(design: Tensor, target: Tensor) -> list[int]:
+def fewest(design: Tensor, target: Tensor, over: Over) -> list[int]:
     """Columns of `design` [rows, columns] that give the target [rows] by themselves, without the ones of least share.
 
-    Columns that all but depend on each other share what one of them does alone: a part of them goes at a time.
+    Columns that all but depend on each other share what one of them does alone: a part of them goes at a time, as long
+    as it is not `over`.
     """
     kept, part = list(range(design.shape[1])), 0.5
-    while part > 0:
+    while part > 0 and not over():
         factors = torch.linalg.lstsq(design[:, kept], target[:, None]).solution[:, 0]
         order = factors.abs().argsort(descending=True).tolist()
         fewer = [kept[k] for k in order[: min(len(kept) - 1, int(len(kept) * (1 - part)))]]

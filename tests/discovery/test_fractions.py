@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from kanrun.clock import never
 from kanrun.discovery.compose import network_of
 from kanrun.discovery.fractions import fewest, find_fraction
 from kanrun.discovery.outer import OUTERS
@@ -25,7 +26,7 @@ X = uniform_rows(600, 3, seed=6, low=1.0, high=3.0)
 )
 def test_a_fraction_is_found_and_holds_on_other_rows_too(y: torch.Tensor) -> None:
     table = Table(X, FUNCTIONS, shaped=False)
-    found = find_fraction(table, y, lambda: False)
+    found = find_fraction(table, y, never)
     assert found is not None
     model = network_of(found, table.arguments, 3, FUNCTIONS, OUTERS[0], y[:, None])
     with torch.no_grad():
@@ -36,7 +37,7 @@ def test_a_fraction_is_found_and_holds_on_other_rows_too(y: torch.Tensor) -> Non
 def test_what_is_no_fraction_gives_none() -> None:
     x = X[:200, :2]
     noise = torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    assert find_fraction(Table(x, FUNCTIONS, shaped=False), noise, lambda: False) is None
+    assert find_fraction(Table(x, FUNCTIONS, shaped=False), noise, never) is None
 
 
 def test_time_that_is_over_ends_it() -> None:
@@ -47,4 +48,5 @@ def test_the_fewest_columns_are_kept_among_many_that_are_alike() -> None:
     powers = torch.linspace(-1, 1, 300, dtype=torch.float64)[:, None] ** torch.arange(25)
     design = powers / powers.norm(dim=0)
     target = 0.5 * design[:, 3] - 0.25 * design[:, 8]
-    assert sorted(fewest(design, target)) == [3, 8]
+    assert sorted(fewest(design, target, never)) == [3, 8]
+    assert len(fewest(design, target, lambda: True)) == 25  # time that is over ends this, too
