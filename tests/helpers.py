@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from torch import Tensor
 
+from kanrun.model import spline
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.library import FUNCTIONS
@@ -43,6 +44,20 @@ def irregular_grid(intervals: int, inputs: int = 1, seed: int = 0) -> Tensor:
     steps = 0.02 + 0.98 * uniform_rows(inputs, intervals, seed, 0.0, 1.0)
     start = uniform_rows(inputs, 1, seed + 1)
     return torch.cat([start, start + steps.cumsum(1)], dim=1)
+
+
+def points_around(grid: Tensor, rows: int, seed: int, margin: float = 0.0) -> Tensor:
+    """Random points over every grid, `margin` of its width more on both sides: [rows, inputs]."""
+    width = grid[:, -1] - grid[:, 0]
+    return grid[:, 0] - margin * width + (1 + 2 * margin) * width * uniform_rows(rows, len(grid), seed, 0.0, 1.0)
+
+
+def basis_and_slopes(x: Tensor, grid: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """The basis functions and their slopes at `x` by automatic differentiation: two [rows, inputs, functions]."""
+    x = x.clone().requires_grad_()
+    values = spline.basis(x, spline.knots_of(grid, table))
+    slopes = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in values.unbind(2)]
+    return values.detach(), torch.stack(slopes, dim=2)
 
 
 def scipy_basis(grid: Array, k: int, x: Array, derivative: int = 0) -> Array:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanrun.model.layer import BASES, FACTORS, KANLayer, shape_of
+from kanrun.model.layer import BASES, FACTORS, KANLayer
 from kanrun.model.spline import Spread, pulled_back, spread_out
+from kanrun.model.structure import shape_of
 from kanrun.symbolic.library import Function
 
 

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kanrun.model import spline
+from kanrun.model import grids, spline
 from kanrun.model.spline import Beside, Knots
+from kanrun.model.spline_sums import SplineSums
+from kanrun.model.structure import Places, Structure, shape_of, structure_of
 from kanrun.symbolic.library import FUNCTIONS, Library
 
 SMOOTH = 5  # random splines begin with at most this many intervals: fine ones would only be rough
@@ -42,30 +44,6 @@ class Prepared:
     features: Tensor  # [rows, n_in, G+k(+1)]
     covariance: Tensor  # of the features of each input: [n_in, G+k(+1), G+k(+1)]
     spread: Tensor  # standard deviation of each input: [n_in]
-
-
-Places = tuple[Tensor, ...] | None  # indices along the first dimensions of a parameter; None: all of it
-
-
-@dataclass(frozen=True)
-class Structure:
-    """The kinds of a layer's edges: splines, which biases are trained (None: none), and the fixed edges."""
-
-    splines: int
-    edges: Places  # of the splines
-    trains_bias: Tensor | None  # [n_sub]
-    groups: list[tuple[str, Tensor, Tensor]]  # function, its subnodes [E] and inputs [E]
-    entries: list[tuple[str, Places]]  # the parameters of which something is trained, in the order of `trained`
-
-
-def places_of(mask: Tensor) -> Places:
-    """Where a mask is true."""
-    return None if bool(mask.all()) else mask.nonzero(as_tuple=True)
-
-
-def shape_of(p: Tensor, places: Places) -> tuple[int, ...]:
-    """The shape of what the parameter holds in these places."""
-    return tuple(p.shape) if places is None else (len(places[0]), *p.shape[len(places) :])
 
 
 class KANLayer(nn.Module):
@@ -105,7 +83,7 @@ class KANLayer(nn.Module):
         n_sub = n_sum + FACTORS * n_mult
         one = torch.ones(n_in, dtype=dtype)
         coarse = min(grid, SMOOTH)
-        self.register_buffer("grid", spline.uniform_grid(-one, one, coarse))
+        self.register_buffer("grid", grids.uniform_grid(-one, one, coarse))
         self.register_buffer("table", spline.span_polynomials(self.grid, k))
         self.register_buffer("alive", torch.ones(n_sub, n_in, dtype=torch.bool))
         self.register_buffer("is_fixed", torch.zeros(n_sub, n_in, dtype=torch.bool))
@@ -119,13 +97,13 @@ class KANLayer(nn.Module):
         self._knots: tuple[Tensor, Tensor, tuple[int, int], Knots] | None = None
         self.draw(noise_scale, generator)
         if grid > coarse:
-            self.set_grid(spline.uniform_grid(-one, one, grid))
+            self.set_grid(grids.uniform_grid(-one, one, grid))
 
     def draw(self, noise_scale: float, generator: torch.Generator) -> None:
         """New random splines. What removed edges have left in the biases of their sums goes with the old ones."""
         grid, intervals = self.grid, self.grid.shape[1] - 1
         if intervals > SMOOTH:
-            self.set_grid(spline.refined_grid(grid, SMOOTH))
+            self.set_grid(grids.refined_grid(grid, SMOOTH))
         noise = torch.randn(self.coef.shape, generator=generator, dtype=torch.float64)
         scale = torch.rand(self.base_scale.shape, generator=generator, dtype=torch.float64) * 2 - 1
         with torch.no_grad():
@@ -199,7 +177,7 @@ class KANLayer(nn.Module):
 
     def set_grid(self, grid: Tensor) -> None:
         """Moves every spline of the layer to another grid, keeping its values as well as the new grid allows."""
-        x = spline.points_within(grid, self.k + 3)
+        x = grids.points_within(grid, self.k + 3)
         with torch.no_grad():
             values = spline.basis(x, self.knots())
             y = torch.einsum("rim,jim->rij", values, self.coef)
@@ -241,19 +219,7 @@ class KANLayer(nn.Module):
         versions = tuple(t._version for t in tensors)
         known = self._known
         if known is None or known[1] != versions or any(a is not b for a, b in zip(known[0], tensors, strict=True)):
-            groups: dict[str, list[tuple[int, int]]] = {}
-            for (sub, i), name in self.functions.items():
-                if self.alive[sub, i]:
-                    groups.setdefault(name, []).append((sub, i))
-            index = {name: torch.tensor(edges, device=self.alive.device).T for name, edges in groups.items()}
-            trains_bias = self.trains_bias
-            structure = Structure(
-                int(self.is_spline.sum()),
-                places_of(self.is_spline),
-                trains_bias if bool(trains_bias.any()) else None,
-                [(name, subs, inputs) for name, (subs, inputs) in index.items()],
-                [(name, places_of(mask)) for name, mask in self.masks().items() if bool(mask.any())],
-            )
+            structure = structure_of(self.is_spline, self.trains_bias, self.alive, self.functions, self.masks())
             self._known = known = (tensors, versions, structure)
         return known[2]
 
@@ -292,7 +258,7 @@ class KANLayer(nn.Module):
             if structure.splines < self.n_sub * self.n_in:
                 splines = self.is_spline
                 coef, scale = coef * splines[..., None], scale * splines
-            total = spline.SplineSums.apply(x, coef, scale, bias, self.knots(), BASES[self.base], self.input_gradient)
+            total = SplineSums.apply(x, coef, scale, bias, self.knots(), BASES[self.base], self.input_gradient)
         else:
             total = torch.addmm(bias, features.flatten(1), self.weights().flatten(1).T)
         for name, sub, _, z, _, c in self.fixed_edges(x):

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kanrun.model import spline
+from kanrun.model import grids
 from kanrun.model.jacobian import KanPass
-from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Places, Prepared, shape_of
+from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.model.memory import keep_freed_memory
+from kanrun.model.structure import Places, shape_of
 from kanrun.symbolic.library import Function, Library, extended
 
 Width = Sequence[int | Sequence[int]]
@@ -226,14 +227,14 @@ class KAN(nn.Module):
     def grid_for(self, layer: KANLayer, x: Tensor) -> Tensor:
         """The grid of a layer that suits its inputs `x` [rows, n_in]."""
         if self.knots_stay:
-            return spline.covering_grid(layer.grid, x.sort(0).values)
-        return spline.fitted_grid(x, self.grid, self.grid_eps)
+            return grids.covering_grid(layer.grid, x.sort(0).values)
+        return grids.fitted_grid(x, self.grid, self.grid_eps)
 
     def refine(self, grid: int) -> KAN:
         """The same functions on `grid` intervals: exact where the new number is a multiple of the old one."""
         finer = self.clone()
         for layer in finer.layers:
-            layer.set_grid(spline.refined_grid(layer.grid, grid))
+            layer.set_grid(grids.refined_grid(layer.grid, grid))
         return finer
 
     # ---- the trained entries as one vector -------------------------------------------------------------------

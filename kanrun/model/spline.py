@@ -1,4 +1,4 @@
-"""B-splines on one grid an input: knots, basis values and derivatives, refitting to another grid.
+"""B-splines on one grid an input: knots, basis values and derivatives, coefficients fitted to rows.
 
 Every function works on all inputs of a layer at once. A grid is `[inputs, intervals + 1]`, increasing; beyond it the
 knots go on evenly for k more intervals a side, and the spline itself goes on as a straight line.
@@ -14,52 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-GAPS = 3  # how far a grid reaches beyond the rows: as far as this many rows lie apart there
 BLOCK = 2**18  # basis values in one block
 FEWEST_ROWS = 1024  # in a block where there are as many: with fewer, matrix products lose their pace
-MOST_KEPT = 2**24  # basis values that a layer keeps for its backward pass
-
-
-def uniform_grid(low: Tensor, high: Tensor, intervals: int) -> Tensor:
-    """Evenly spaced grid points from `low` to `high` ([inputs] each): [inputs, intervals + 1]."""
-    steps = torch.linspace(0, 1, intervals + 1, dtype=low.dtype, device=low.device)
-    return low[:, None] + (high - low)[:, None] * steps
-
-
-def fitted_grid(x: Tensor, intervals: int, grid_eps: float) -> Tensor:
-    """A grid over the range of `x` [rows, inputs]: `grid_eps` parts even, the rest by quantiles of the rows.
-
-    A column without spread gets a grid around its value, so that no interval is empty.
-    """
-    low, high = x.amin(0), x.amax(0)
-    scale = torch.maximum(low.abs(), high.abs())
-    flat = high - low <= 64 * intervals * torch.finfo(x.dtype).eps * scale + torch.finfo(x.dtype).tiny
-    room = torch.where(flat, torch.clamp(scale, min=1.0) * 0.5, torch.zeros_like(low))
-    even = uniform_grid(low - room, high + room, intervals)
-    rank = torch.linspace(0, x.shape[0] - 1, intervals + 1, device=x.device).round().long()
-    ordered = x.sort(0).values
-    quantiles = torch.where(flat[:, None], even, ordered[rank].T)
-    # Quantiles may coincide; a little of the even grid keeps the knots apart.
-    share = max(grid_eps, 1e-3)
-    grid = share * even + (1 - share) * quantiles
-    return covering_grid(grid, ordered)
-
-
-def likely_range(ordered: Tensor, intervals: int) -> tuple[Tensor, Tensor]:
-    """Where new rows may lie, a little beyond the `ordered` ones [rows, inputs]: two [inputs, 1].
-
-    There the outermost polynomials go on, which a straight line would not do as well.
-    """
-    low, high = ordered[0], ordered[-1]
-    next_row, most = min(GAPS, len(ordered) - 1), (high - low) / intervals
-    below, above = torch.minimum(ordered[next_row] - low, most), torch.minimum(high - ordered[-1 - next_row], most)
-    return (low - below)[:, None], (high + above)[:, None]
-
-
-def covering_grid(grid: Tensor, ordered: Tensor) -> Tensor:
-    """The grid with its ends moved outwards as far as the `ordered` rows [rows, inputs] need it."""
-    low, high = likely_range(ordered, grid.shape[1] - 1)
-    return torch.cat([torch.minimum(grid[:, :1], low), grid[:, 1:-1], torch.maximum(grid[:, -1:], high)], dim=1)
 
 
 def extended_knots(grid: Tensor, k: int) -> Tensor:
@@ -295,62 +251,6 @@ def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     return Basis.apply(x, knots, beside)
 
 
-class SplineSums(torch.autograd.Function):
-    """Sums over the inputs of splines and of the functions beside them: the whole of a layer at once.
-
-    `coef` is [sums, inputs, intervals + k], `scale` [sums, inputs], `bias` [sums]. Equal to the matrix product of
-    `basis` and the coefficients, but goes through blocks. Their basis values are kept for the backward pass as far as
-    the memory allows it, else computed once more.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, coef: Tensor, scale: Tensor, bias: Tensor, knots: Knots, beside: Beside | None,
-        input_gradient: InputGradient,
-    ) -> Tensor:  # fmt: skip
-        aside = beside and beside.value(x)
-        sums = bias.repeat(len(x), 1) if aside is None else torch.addmm(bias, aside, scale.T)
-        ctx.parts = list(blocks(x.shape[0], x.shape[1], knots.functions))
-        ctx.kept = []
-        keeps = any(ctx.needs_input_grad) and x.numel() * knots.functions <= MOST_KEPT
-        for rows, columns in ctx.parts:
-            dense, place = block_values(x[rows, columns], knots, columns)
-            sums[rows].addmm_(dense, coef[:, columns].flatten(1).T)
-            if keeps:
-                ctx.kept.append((dense, place if ctx.needs_input_grad[0] else None))
-        ctx.save_for_backward(x, coef, scale)
-        ctx.knots, ctx.beside, ctx.aside, ctx.input_gradient = knots, beside, aside, input_gradient
-        return sums
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, coef, scale = ctx.saved_tensors
-        needs_x, needs_coef, needs_scale, needs_bias = ctx.needs_input_grad[:4]
-        by_scale = gradient.T @ ctx.aside if needs_scale and ctx.beside else None
-        by_coef = torch.zeros_like(coef) if needs_coef else None
-        by_x = None
-        if needs_x:
-            by_x = ctx.beside.pull_back(gradient @ scale, x) if ctx.beside else torch.zeros_like(x)
-        for number, (rows, columns) in enumerate(ctx.parts):
-            dense, place = ctx.kept[number] if ctx.kept else block_values(x[rows, columns], ctx.knots, columns)
-            if by_coef is not None:
-                by_coef[:, columns].flatten(1).addmm_(gradient[rows].T, dense)
-            if by_x is not None:
-                by_basis = gradient[rows] @ coef[:, columns].flatten(1)
-                part = by_x[rows, columns]
-                part.add_(ctx.input_gradient(place, ctx.knots, by_basis, part.shape))
-        return by_x, by_coef, by_scale, gradient.sum(0) if needs_bias else None, None, None, None
-
-
-def block_values(x: Tensor, knots: Knots, columns: slice) -> tuple[Tensor, Place]:
-    """Values of all basis functions of a block, [rows, inputs * functions], and where the local ones are."""
-    place = locate(x, knots, knots.functions, columns)
-    dense = torch.zeros(len(x), x.shape[1] * knots.functions, dtype=x.dtype, device=x.device)
-    spread(place, local_values(place, knots), dense)
-    return dense, place
-
-
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
     """Coefficients [inputs, outputs, intervals + k] of the splines closest to `y` [rows, inputs, outputs] at `x`.
 
@@ -365,18 +265,3 @@ def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
     zeros = torch.zeros(targets.shape[0], size, targets.shape[2], dtype=x.dtype, device=x.device)
     solved = torch.linalg.solve_triangular(r, q.transpose(1, 2) @ torch.cat([targets, zeros], dim=1), upper=True)
     return solved.transpose(1, 2)
-
-
-def points_within(grid: Tensor, per_interval: int) -> Tensor:
-    """Points spread over every interval of a grid, borders included: [intervals * per_interval + 1, inputs]."""
-    part = torch.arange(per_interval, dtype=grid.dtype, device=grid.device) / per_interval
-    inner = grid[:, :-1, None] + (grid[:, 1:] - grid[:, :-1])[..., None] * part
-    return torch.cat([inner.flatten(1), grid[:, -1:]], dim=1).T
-
-
-def refined_grid(grid: Tensor, intervals: int) -> Tensor:
-    """The grid cut into another number of intervals, in proportion to the old ones."""
-    old = grid.shape[1] - 1
-    position = torch.linspace(0, old, intervals + 1, dtype=grid.dtype, device=grid.device)
-    below = position.floor().long().clamp(max=old - 1)
-    return torch.lerp(grid[:, below], grid[:, below + 1], position - below)

@@ -10,7 +10,8 @@ from itertools import islice, product
 import torch
 from torch import Tensor
 
-from kanrun.model.spline import basis, fitted_grid, knots_of, span_polynomials
+from kanrun.model.grids import fitted_grid
+from kanrun.model.spline import basis, knots_of, span_polynomials
 from kanrun.symbolic.library import Function
 
 HOLDS = 1e-3  # most residual of a relation that is worth writing down

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from kanrun.model.layer import shape_of
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Trainable
+from kanrun.model.structure import shape_of
 
 ORDER = 2  # of the differences: straight lines are not rough
 

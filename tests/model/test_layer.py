@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.model import spline
+from kanrun.model import grids, spline
 from kanrun.model.layer import KANLayer
 from tests.helpers import irregular_grid, plain_edge, tangled_network, uniform_rows
 
@@ -145,13 +145,13 @@ def test_moving_to_a_grid_that_holds_the_old_knots_keeps_the_splines(k: int) -> 
 @orders
 def test_moving_to_a_narrower_grid_keeps_polynomials_on_it(k: int) -> None:
     layer = small_layer(n_in=1, n_sum=1, grid=5, k=k)
-    nodes = spline.points_within(layer.grid, k + 3)
+    nodes = grids.points_within(layer.grid, k + 3)
     polynomial = (0.3 + 0.5 * nodes) ** k
     with torch.no_grad():
         layer.base_scale.zero_()
         layer.coef.copy_(spline.fit_coefficients(nodes, polynomial[:, None], layer.grid, k).transpose(0, 1))
     layer.set_grid(0.5 * irregular_grid(7, 1, seed=1) / irregular_grid(7, 1, seed=1).abs().max())
-    x = spline.points_within(layer.grid, 9)
+    x = grids.points_within(layer.grid, 9)
     torch.testing.assert_close(layer(x).detach(), (0.3 + 0.5 * x) ** k, rtol=0, atol=1e-12)
 
 
@@ -168,5 +168,5 @@ def test_a_new_grid_reaches_removed_and_fixed_edges_too() -> None:
     layer.fix(0, 1, "sin", (1.0, 0.0, 1.0), 0.0, trainable=True)
     x = uniform_rows(20, 2, seed=1)
     before = layer(x).detach()
-    layer.set_grid(spline.refined_grid(layer.grid, 8))
+    layer.set_grid(grids.refined_grid(layer.grid, 8))
     torch.testing.assert_close(layer(x).detach(), before, rtol=0, atol=1e-12)

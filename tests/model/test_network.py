@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.model import spline
+from kanrun.model import grids
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import autograd_jacobian, plain_forward, tangled_network, uniform_rows
@@ -356,7 +356,7 @@ def test_fitted_grids_span_the_likely_range_of_the_rows_of_every_layer() -> None
     model.fit_grids(x)
     for layer, trace in zip(model.layers, model.trace(x), strict=True):
         ordered = trace.inputs.sort(0).values
-        low, high = spline.likely_range(ordered, 5)
+        low, high = grids.likely_range(ordered, 5)
         torch.testing.assert_close(layer.grid[:, :1], low, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(layer.grid[:, -1:], high, rtol=1e-9, atol=1e-9)
         assert bool((layer.grid[:, 0] < ordered[0]).all())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import CROSS_ENTROPY, MSE
-from kanrun.model import spline
+from kanrun.model import grids, spline
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.library import FUNCTIONS, library
 from kanrun.symbolic.search import Symbolic, class_bits, description_bits, pareto, spline_edges, symbolify
@@ -30,7 +30,7 @@ def spline_problem(width: Width, edges: Edges, low: float = -1.0, high: float = 
     model = KAN(width, grid, base="zero")
     for layer, known, trace in zip(model.layers, truth.layers, truth.trace(x), strict=True):
         layer.alive &= known.alive
-        layer.set_grid(spline.fitted_grid(trace.inputs, grid, 0.02))
+        layer.set_grid(grids.fitted_grid(trace.inputs, grid, 0.02))
         curves = spline.fit_coefficients(trace.inputs, trace.edges.transpose(1, 2), layer.grid, layer.k)
         layer.coef.data.copy_(curves.transpose(0, 1))
         layer.bias.data.copy_(known.bias.data)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import MSE
-from kanrun.model import spline
+from kanrun.model import grids, spline
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN
 from kanrun.training.knots import ROWS_BETWEEN, bending, place_knots, placed_grid, sensitivities
@@ -30,7 +30,7 @@ STEEP = {
 def even_grid(intervals: int, inputs: int = 1) -> Tensor:
     """From -1 to 1: [inputs, intervals + 1]."""
     one = torch.ones(inputs, dtype=torch.float64)
-    return spline.uniform_grid(-one, one, intervals)
+    return grids.uniform_grid(-one, one, intervals)
 
 
 def layer_on(grid: Tensor, k: int = 3, n_sum: int = 1) -> KANLayer:

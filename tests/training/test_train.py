@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN
-from kanrun.model.spline import likely_range
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
