@@ -22,7 +22,7 @@ from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive
-from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values
+from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
 from kanrun.training.objective import loss_value
 
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
@@ -181,8 +181,7 @@ def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
     if data.loss == CROSS_ENTROPY:
         return False
     y = data.train.y[:, j].double().cpu().numpy()
-    values = evaluate(expression, columns_of(data.train.x, data.inputs))
-    return is_rounding(float(np.square(values - y).sum()), y)
+    return is_rounding(squares(expression, columns_of(data.train.x, data.inputs), y), y)
 
 
 def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:

@@ -96,7 +96,8 @@ def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
 
 def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
     """The squared error over the rows, infinite where the expression is not finite on all of them."""
-    total = float(np.square(evaluate(expression, columns) - y).sum())
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(np.square(evaluate(expression, columns) - y).sum())
     return total if math.isfinite(total) else math.inf
 
 

@@ -17,6 +17,7 @@ from kanrun.symbolic.uncertainty import (
     of_classes,
     of_values,
     polished,
+    squares,
 )
 from tests.helpers import Array, formula_values
 
@@ -211,3 +212,10 @@ def test_a_formula_without_values_somewhere_is_not_polished() -> None:
     x, y = noisy()
     expression = parse_formula("0.5*log(x_1)")
     assert polished(expression, columns(x), y) == expression
+
+
+def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:
+    """Warnings are errors here."""
+    x = np.array([1.0, 2.0])
+    huge = parse_formula("1e200*x_1", ["x_1"])
+    assert squares(huge, {"x_1": x}, x) == math.inf
