@@ -38,9 +38,11 @@ from kanrun.stages import MOST_ROWS, build_network, find_formula, grids_of, lost
 from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.library import extended, library
 from kanrun.symbolic.relation import find_relations, merged, real_rows, related_inputs
+from kanrun.training.history import Record
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned
 from kanrun.training.train import Training
+from kanrun.units import units_of
 from kanrun.validation import read_config
 
 log = logging.getLogger("kanrun")
@@ -84,45 +86,52 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         wall, cpu = time.perf_counter(), time.process_time()
         result = work()
         seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+        delivered = units.restored(result) if units else result
         # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
-        outputs = formula_function(progress.formulas, data) or without_gradient(result)
-        progress.stages.append(stage_entry(name, result, outputs, data, seconds, cpu_seconds))
-        progress.networks[name] = result
+        outputs = formula_function(progress.formulas, data) or without_gradient(delivered)
+        progress.stages.append(stage_entry(name, delivered, outputs, data, seconds, cpu_seconds))
+        progress.networks[name] = delivered
         log.info("%s: %s", name, progress.stages[-1])
         console.stage_done(progress.stages[-1])
         return result
 
     optimizer = config.optimizer
+    units = None if config.search.seconds else units_of(data, model)  # a search has last functions for every size
+    rows = units.standardized(data) if units else data
     functions = library(config.symbolic.library, extended(config.symbolic.functions))
 
+    def restored(record: Record) -> Record:
+        return units.restored_record(record) if units else record
+
     def noted(result: Training) -> Network:
-        progress.history += [replace(record, stage=progress.stage) for record in result.history]
+        progress.history += [restored(replace(record, stage=progress.stage)) for record in result.history]
         for message in result.messages:
             warn(console, message)
         return result.model
 
-    def training(rows: Dataset, own: Config) -> Network:
+    def training(on: Dataset, own: Config) -> Network:
         schedule = Schedule(
-            lambda attempt: build_network(own, model.width, rows.train.x, attempt),
+            lambda attempt: build_network(own, model.width, on.train.x, attempt),
             Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
             config.regularization.warmup, own.seed,
-            lambda record: console.step(record, optimizer.steps),
+            lambda record: console.step(restored(record), optimizer.steps),
         )  # fmt: skip
-        return noted(train_by_schedule(schedule, rows))
+        return noted(train_by_schedule(schedule, on))
 
     def refit() -> KAN:
         assert isinstance(config.model, ModelConfig)
         again = train_pruned(
-            kan, data, optimizer, seed=config.seed, noise_scale=config.model.noise_scale,
-            on_record=lambda record: console.step(record, optimizer.refit_steps),
+            kan, rows, optimizer, seed=config.seed, noise_scale=config.model.noise_scale,
+            on_record=lambda record: console.step(restored(record), optimizer.refit_steps),
         )  # fmt: skip
         noted(again)
         assert isinstance(again.model, KAN)
         return again.model
 
     def symbolic() -> KAN:
-        found = search.run().symbolic if search else find_formula(kan, data, functions)
-        progress.formulas = write_formulas(found, at_most(data, MOST_ROWS), search.over if search else never)
+        found = search.run().symbolic if search else find_formula(kan, rows, functions)
+        whole = units.restored_formula(found) if units else found
+        progress.formulas = write_formulas(whole, at_most(data, MOST_ROWS), search.over if search else never)
         return found.model
 
     def searched() -> KAN:
@@ -149,12 +158,12 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         stage("prune", lambda: search.run().pruned)
         stage("symbolic", symbolic)
         return
-    trained = stage("train", lambda: training(data, config))
+    trained = stage("train", lambda: training(rows, config))
     if not isinstance(trained, KAN):
         return  # only the curves of a KAN can be pruned and read
     kan = trained
     if config.prune.enabled:
-        kan = stage("prune", lambda: prune(kan, data, config.prune))
+        kan = stage("prune", lambda: prune(kan, rows, config.prune))
         if optimizer.refit_steps:
             kan = stage("refit", refit)
     lost = lost_inputs(kan, data, config.model.fix if isinstance(config.model, ModelConfig) else [])

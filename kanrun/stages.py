@@ -19,10 +19,9 @@ from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.symbolic.library import Function
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
-from kanrun.training.least_squares import levenberg_marquardt, ridge_for
+from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
 from kanrun.training.objective import Penalty, loss_value
 
-MOST_FOR_LM = 3000  # a step of lm costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
@@ -59,7 +58,7 @@ def grids_of(config: Config) -> list[int]:
 
 def choose_optimizer(config: OptimizerConfig, model: Network) -> OptimizerConfig:
     """`auto` as the optimizer that suits the network. Raises ConfigError where lm is asked for too large a one."""
-    finest = (model.refine(max(config.grids)) if config.grids else model).parameter_count()
+    finest = model.parameter_count_on(max(config.grids, default=model.grid))
     is_mlp = isinstance(model, MLP)
     if is_mlp:
         config = replace(config, grid_update_until=-1)  # without knots there is nothing for which to start afresh
@@ -68,7 +67,7 @@ def choose_optimizer(config: OptimizerConfig, model: Network) -> OptimizerConfig
         raise ConfigError(wrong("optimizer", "lm", reason))
     if not isinstance(config, AutoConfig):
         return config
-    suits_lm = finest <= MOST_FOR_LM and model.get_vector().dtype == torch.float64
+    suits_lm = model.parameter_count() <= MOST_FOR_LM and model.get_vector().dtype == torch.float64
     given = {key: value for key, value in asdict(config).items() if key != "name" and value is not None}
     chosen = LmConfig(**given) if suits_lm else LbfgsConfig(**given)
     return replace(chosen, steps=MLP_STEPS * chosen.steps) if is_mlp and config.steps is None else chosen
@@ -130,10 +129,8 @@ def temper(model: KAN, data: Dataset) -> None:
     """Scales the logits down, in place, where they are so large that hardly a row has a say any more."""
     with torch.no_grad():
         factor = min(1.0, LOGITS / float(model(data.train.x).abs().mean()))
-        last = model.layers[-1]
-        if not last.n_mult and math.isfinite(factor):
-            for part in (last.coef, last.base_scale, last.affine[..., 2], last.bias):
-                part.mul_(factor)
+        if math.isfinite(factor):
+            model.rescale_outputs(factor, torch.zeros_like(model.layers[-1].bias))
 
 
 def find_formula(model: KAN, data: Dataset, functions: list[Function]) -> Symbolic:

@@ -124,6 +124,12 @@ class MLP(nn.Module):
             self.shift.copy_(x.mean(0))
             self.scale.copy_(torch.where(torch.isfinite(spread) & (spread > 0), spread, 1.0))
 
+    def rescale_outputs(self, scale: float, shift: Tensor) -> None:
+        """Makes the outputs [rows, n_out] `scale * outputs + shift`, in place."""
+        with torch.no_grad():
+            self.weights[-1].mul_(scale)
+            self.biases[-1].mul_(scale).add_(shift)
+
     def clone(self) -> MLP:
         """A copy that shares nothing."""
         return copy.deepcopy(self)
@@ -158,6 +164,10 @@ class MLP(nn.Module):
     def parameter_count(self) -> int:
         """How many numbers training may change."""
         return sum(p.numel() for p in self.parameters())
+
+    def parameter_count_on(self, grid: int) -> int:  # noqa: ARG002
+        """The same, as there are no grids."""
+        return self.parameter_count()
 
     def get_vector(self) -> Tensor:
         """All trained entries: [parameters]."""

@@ -152,6 +152,15 @@ class KAN(nn.Module):
         """A copy that shares nothing."""
         return copy.deepcopy(self)
 
+    def rescale_outputs(self, scale: float, shift: Tensor) -> None:
+        """Makes the outputs [rows, n_out] `scale * outputs + shift`, in place; products have no constant to shift."""
+        last = self.layers[-1]
+        subs = [*range(last.n_sum), *range(last.n_sum, last.n_sub, FACTORS)]  # of a product one factor
+        with torch.no_grad():
+            for part in (last.coef, last.base_scale, last.affine[..., 2], last.bias):
+                part[subs] *= scale
+            last.bias[: last.n_sum] += shift[: last.n_sum]
+
     def begun_anew(self, seed: int, noise_scale: float) -> KAN:
         """The same edges with other random splines; fixed edges and grids stay as they are."""
         other, generator = self.clone(), torch.Generator().manual_seed(seed)
@@ -250,6 +259,11 @@ class KAN(nn.Module):
     def parameter_count(self) -> int:
         """How many numbers training may change; removed and locked ones do not count."""
         return sum(layer.parameter_count() for layer in self.layers)
+
+    def parameter_count_on(self, grid: int) -> int:
+        """How many there would be on so many intervals."""
+        more = sum(layer.structure().splines * (grid + 1 - layer.grid.shape[1]) for layer in self.layers)
+        return self.parameter_count() + more
 
     def get_vector(self) -> Tensor:
         """All trained entries: [parameters]."""

@@ -15,6 +15,7 @@ from kanrun.training.objective import Objective, loss_value, prepared
 from kanrun.training.roughness import roughness
 from kanrun.training.sparsity import penalty_derivatives
 
+MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as

@@ -11,7 +11,7 @@ from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
-from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
 from kanrun.training.objective import Objective
 from kanrun.training.train import Training, constant_loss, train
 
@@ -92,20 +92,30 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     for grid in schedule.grids[1:]:
         best = min(leaders, key=lambda t: t.score)
-        refined = [t.model.refine(grid) for t in leaders]
-        if refined[0].parameter_count() > rows.train.y.numel():
-            log.messages.append(f"train: grid {grid} would have more parameters than there are training rows")
+        if reason := too_fine(schedule, best.model, grid, rows):
+            log.messages.append(f"train: grid {grid} {reason}")
             break
+        refined = [t.model.refine(grid) for t in leaders]
         finer = [log.add(schedule.train(m, rows, t.attempt)) for m, t in zip(refined, leaders, strict=True)]
-        if not min(t.score for t in finer) < GAIN * best.score:
+        if not min(t.loss for t in finer) < GAIN * best.loss:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
         leaders = [better_knots(schedule, t, rows, log) for t in better_half(finer)]
     best = min(leaders, key=lambda t: t.score)
-    if borrows:
+    if borrows and not best.turned:
         # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
         best = log.add(schedule.train(best.model.clone(), data, best.attempt, steps=best.best_step + 1))
     return replace(best, history=log.history, messages=log.messages)
+
+
+def too_fine(schedule: Schedule, model: Network, grid: int, data: Dataset) -> str:
+    """Why the network cannot go to a finer grid; empty where it can."""
+    count, targets = model.parameter_count_on(grid), data.train.y.numel()
+    if count > targets:
+        return f"would have {count} parameters, more than the {targets} numbers it is trained on"
+    if schedule.optimizer.name == "lm" and count > MOST_FOR_LM:
+        return f"would have {count} parameters, lm takes up to {MOST_FOR_LM}"
+    return ""
 
 
 def better_half(trainings: list[Training], alone: bool = False) -> list[Training]:
@@ -166,11 +176,14 @@ def train_pruned(
 def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) -> Training:
     """The network with its knots where a finer one bends, trained on, if the validation rows gain by it."""
     x, y = data.train.x, data.train.y
-    fine = best.model.refine(PROBE * best.model.grid)
-    if not has_splines(fine) or fine.parameter_count() > MOST_FOR_PROBE:
+    grid = PROBE * best.model.grid
+    if best.model.parameter_count_on(grid) > min(MOST_FOR_PROBE, y.numel()):
+        return best
+    fine = best.model.refine(grid)
+    if not has_splines(fine):
         return best
     fine.fit_grids(x)
-    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
+    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS, ridge_for(y))
     place_knots(fine, x, best.model.grid)
     moved = log.add(schedule.train(fine, data, best.attempt))
     return moved if moved.score < best.score else best

@@ -21,6 +21,8 @@ from kanrun.training.steppers import Compiler, make_stepper
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
 HOPELESS = 10.0  # a beginning whose objective is this many times that of a better one is given up
 PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
+UNLEARNED = 0.1  # part of the steps, if that is more, that a network may take to get better than a constant
+TURNED = 1.1  # times the best loss of the validation rows, by which they show that it went too far
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,18 @@ class Training:
     def score(self) -> float:
         """The objective of the network."""
         return self.scores[-1] if self.scores else math.inf
+
+    @property
+    def loss(self) -> float:
+        """The loss at the best step, without regularization, on the validation rows where there are some."""
+        best = self.history[self.best_step]
+        return best.train_loss if best.validation_loss is None else best.validation_loss
+
+    @property
+    def turned(self) -> bool:
+        """Whether the validation rows lost again what they had gained by the best step."""
+        last = self.history[-1].validation_loss
+        return last is not None and last > TURNED * self.loss
 
     @property
     def best_step(self) -> int:
@@ -143,7 +157,7 @@ def train(
         learned = learned or loss < 0.95 * constant
         ended = stepper is not None and stepper.finished and not grows and (arrived or not follows)
         arrived = stepper is not None and stepper.finished
-        if not learned and (ended or step + 1 >= PATIENCE):
+        if not learned and (ended or step + 1 >= max(PATIENCE, UNLEARNED * steps)):
             messages.append(f"{stage}: after {step + 1} steps the network is no better than a constant")
             break
         if (until_idle or data.validation is not None) and idle >= PATIENCE and not grows:

@@ -1,0 +1,78 @@
+"""Targets in units of their own spread, in which networks train, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from kanrun.data.dataset import MSE, Dataset, Rows
+from kanrun.model.network import KAN
+from kanrun.model.protocol import Network
+from kanrun.symbolic.search import Symbolic
+from kanrun.training.history import Record
+
+LEAST, MOST = 0.1, 10.0  # spread of targets that are left as they are
+FAR = 10.0  # the same for their mean, in spreads
+
+N = TypeVar("N", bound=Network)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Targets are `scale * standardized + shift`; `shift` is [outputs]."""
+
+    scale: float
+    shift: Tensor
+
+    def standardized(self, data: Dataset) -> Dataset:
+        """The problem in these units."""
+
+        def of(rows: Rows) -> Rows:
+            return Rows(rows.x, (rows.y - self.shift) / self.scale)
+
+        validation = None if data.validation is None else of(data.validation)
+        return replace(data, train=of(data.train), test=of(data.test), validation=validation)
+
+    def restored(self, model: N) -> N:
+        """A network for the targets themselves, from one for the standardized ones."""
+        own = model.clone()
+        own.rescale_outputs(self.scale, self.shift)
+        return own
+
+    def restored_formula(self, found: Symbolic) -> Symbolic:
+        """The same for a network of functions and its front."""
+        front = [self.restored(model) for model in found.front]
+        return replace(found, model=self.restored(found.model), loss=found.loss * self.scale**2, front=front)
+
+    def restored_record(self, record: Record) -> Record:
+        """A row of the history with the losses of the targets themselves."""
+        factor = self.scale**2
+        judged = None if record.validation_loss is None else record.validation_loss * factor
+        return replace(
+            record, train_loss=record.train_loss * factor, test_loss=record.test_loss * factor,
+            regularization=record.regularization * factor, validation_loss=judged,
+        )  # fmt: skip
+
+
+def units_of(data: Dataset, model: Network) -> Units | None:
+    """The units in which to train a network like `model`, None where the targets are of a moderate size as they are.
+
+    None as well where an edge that is not trained holds the scale of an output. An output that is a product of sums
+    has no constant that could be shifted.
+    """
+    if data.loss != MSE:
+        return None
+    y = data.train.y
+    shift, locked = y.mean(0), False
+    if isinstance(model, KAN):
+        last = model.layers[-1]
+        shift[last.n_sum :] = 0.0
+        locked = bool((last.alive & last.is_fixed & ~last.is_trainable).any())
+    spread = float(((y - shift) ** 2).mean().sqrt())
+    if locked or (LEAST <= spread <= MOST and float(y.mean(0).abs().max()) <= FAR * spread):
+        return None
+    alike = spread <= 8 * torch.finfo(y.dtype).eps * float(y.abs().max())  # but for rounding
+    return Units(1.0 if alike else spread, shift)
