@@ -40,7 +40,7 @@ from kanrun.symbolic.library import extended, library
 from kanrun.symbolic.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective
-from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned
+from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.train import Training
 from kanrun.units import units_of
 from kanrun.validation import read_config
@@ -103,6 +103,8 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
     def restored(record: Record) -> Record:
         return units.restored_record(record) if units else record
 
+    careful = False  # whether the training has followed noise
+
     def noted(result: Training) -> Network:
         progress.history += [restored(replace(record, stage=progress.stage)) for record in result.history]
         for message in result.messages:
@@ -113,15 +115,22 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         schedule = Schedule(
             lambda attempt: build_network(own, model.width, on.train.x, attempt),
             Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
-            config.regularization.warmup, own.seed,
+            config.regularization.warmup, own.seed, model.parameter_count(),
             lambda record: console.step(restored(record), optimizer.steps),
         )  # fmt: skip
-        return noted(train_by_schedule(schedule, on))
+        nonlocal careful
+        result = train_by_schedule(schedule, on)
+        careful = result.overfits
+        return noted(result)
+
+    def pruned() -> KAN:
+        held = with_validation(rows, kan.parameter_count(), config.seed, careful)
+        return prune(kan, held if careful else replace(rows, validation=None), config.prune)
 
     def refit() -> KAN:
         assert isinstance(config.model, ModelConfig)
         again = train_pruned(
-            kan, rows, optimizer, seed=config.seed, noise_scale=config.model.noise_scale,
+            kan, rows, optimizer, seed=config.seed, noise_scale=config.model.noise_scale, careful=careful,
             on_record=lambda record: console.step(restored(record), optimizer.refit_steps),
         )  # fmt: skip
         noted(again)
@@ -163,7 +172,9 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         return  # only the curves of a KAN can be pruned and read
     kan = trained
     if config.prune.enabled:
-        kan = stage("prune", lambda: prune(kan, rows, config.prune))
+        kan = stage(
+            "prune", lambda: prune(kan, with_validation(rows, kan.parameter_count(), config.seed), config.prune)
+        )
         if optimizer.refit_steps:
             kan = stage("refit", refit)
     lost = lost_inputs(kan, data, config.model.fix if isinstance(config.model, ModelConfig) else [])

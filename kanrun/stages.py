@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanrun.clock import Over, never
 from kanrun.config import AutoConfig, Config, FixConfig, LbfgsConfig, LmConfig, MlpConfig, OptimizerConfig, PruneConfig
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, at_most
+from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows, at_most
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -82,16 +82,25 @@ def penalty_of(config: Config) -> Penalty:
 def prune(model: KAN, data: Dataset, config: PruneConfig, over: Over = never) -> KAN:
     """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
 
-    Thresholds that cost too much are halved. Only training rows are looked at. It goes no further when time is `over`.
+    Thresholds that cost too much are halved. The loss is that of the validation rows where the data has some: a refit
+    by which they lose is undone. It goes no further when time is `over`.
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
+    judges = data.validation or data.train
 
     def refit(network: KAN) -> float:
         network.fit_grids(x)
         if network.parameter_count() > MOST_PARAMETERS:
-            return training_loss(network, data)
-        return levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(y)).loss
+            return loss_on(network, judges, data.loss)
+        kept, before = network.get_vector(), loss_on(network, judges, data.loss)
+        after = levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(y)).loss
+        if data.validation is None:
+            return after
+        after = loss_on(network, judges, data.loss)
+        if not after < before:
+            network.set_vector(kept)
+        return min(after, before)
 
     before = refit(model.clone())
     unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
@@ -119,10 +128,10 @@ def lost_inputs(model: KAN, data: Dataset, fix: list[FixConfig]) -> str | None:
     return f"no input is left in the network, so that it is only a constant: {why}"
 
 
-def training_loss(model: KAN, data: Dataset) -> float:
-    """The loss on the training rows, without regularization."""
+def loss_on(model: KAN, rows: Rows, loss: str) -> float:
+    """The loss on these rows, without regularization."""
     with torch.no_grad():
-        return float(loss_value(data.loss, model(data.train.x), data.train.y))
+        return float(loss_value(loss, model(rows.x), rows.y))
 
 
 def temper(model: KAN, data: Dataset) -> None:

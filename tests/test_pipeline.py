@@ -48,7 +48,7 @@ FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"])
 def small(**changes: Any) -> Config:
     """sin(pi x_1) + x_2^2 from 60 rows in a few steps."""
     settings = {
-        "dataset": SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=60, n_test=40),
+        "dataset": SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=130, n_test=40),
         "model": ModelConfig(width=[2, 2, 1], grid=3),
         "optimizer": LbfgsConfig(steps=4, refit_steps=3),
         "symbolic": FUNCTIONS,
@@ -383,7 +383,7 @@ def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(
         return Idle()
 
     monkeypatch.setattr("kanrun.training.train.make_stepper", make_idle)
-    dataset = SymbolicConfig(formula="x_1/1000+x_2/1000", n_train=30, n_test=20)
+    dataset = SymbolicConfig(formula="sin(1000*x_1)+sin(999*x_2)", n_train=130, n_test=20)
     config = small(dataset=dataset, symbolic=NO_SYMBOLIC, prune=NO_PRUNE, optimizer=LbfgsConfig(steps=12))
     run(config, tmp_path, quiet=True)
     log = (tmp_path / "kanrun.log").read_text(encoding="utf-8")

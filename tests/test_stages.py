@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,9 +142,9 @@ def test_3000_parameters_are_the_most_for_lm() -> None:
         choose_optimizer(LmConfig(), beyond)
 
 
-def test_the_finest_of_the_grids_decides() -> None:
+def test_lm_is_refused_for_a_grid_that_is_too_fine_and_auto_goes_as_far_as_it_can() -> None:
     grids = [5, 500]
-    assert choose_optimizer(AutoConfig(grids=grids), SMALL) == LbfgsConfig(grids=grids)
+    assert choose_optimizer(AutoConfig(grids=grids), SMALL) == LmConfig(grids=grids)
     with pytest.raises(ConfigError, match="optimizer=lbfgs"):
         choose_optimizer(LmConfig(grids=grids), SMALL)
     assert choose_optimizer(AutoConfig(grids=[5, 10]), SMALL) == LmConfig(grids=[5, 10])
@@ -274,6 +275,23 @@ def test_pruning_looks_at_no_test_row() -> None:
     model = trained(data, [3, 2, 1])
     one, two = (prune(model, d, PruneConfig()) for d in (data, poisoned))
     assert torch.equal(one.get_vector(), two.get_vector())
+
+
+def test_rows_held_back_keep_pruning_from_following_noise() -> None:
+    x = [uniform_rows(n, 3, seed) for n, seed in ((120, 5), (40, 6), (500, 7))]
+    noise = torch.randn(160, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    y = [strong_and_weak(x[0]) + 0.4 * noise[:120], strong_and_weak(x[1]) + 0.4 * noise[120:], strong_and_weak(x[2])]
+    train, held, test = (Rows(a, b) for a, b in zip(x, y, strict=True))
+    data = Dataset("values", train, test, ["x_1", "x_2", "x_3"], ["y"], REGRESSION, MSE)
+    model = trained(data, [3, 4, 1], steps=5)
+
+    def missed(network: KAN) -> float:
+        with torch.no_grad():
+            return float(((network(test.x) - test.y) ** 2).mean())
+
+    without, judged = (prune(model, d, PruneConfig()) for d in (data, replace(data, validation=held)))
+    assert judged.parameter_count() < without.parameter_count()
+    assert missed(judged) < 0.7 * missed(without)
 
 
 def test_a_network_too_large_to_refit_is_still_pruned_by_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,14 @@ COARSE = 5  # lm begins on at most this many intervals: on fine ones it follows 
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
 ANEW, MUCH = 5, 0.05  # other beginnings of a pruned network, while so much of the constant's loss is left
 HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
+FEW = 3  # targets a parameter, with fewer of which some are held back to say when to stop
 
 
 @dataclass(frozen=True)
 class Schedule:
     """What a whole training is made of.
 
-    `build(attempt)` gives a new beginning on the first of `grids`.
+    `build(attempt)` gives a new beginning on the first of `grids`; `parameters` is how many it trains.
     """
 
     build: Callable[[int], Network]
@@ -38,6 +39,7 @@ class Schedule:
     restarts: int = 1
     warmup: float = 0.0
     seed: int = 0
+    parameters: int = 0
     on_record: Callable[[Record], None] | None = None
 
     @property
@@ -79,11 +81,12 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
     """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain.
 
     Of many beginnings the better half goes on, and half of these from there: a coarse grid says little about a fine
-    one. With one beginning and one grid there is nothing to choose, and all rows train. Where something is to be chosen
-    and the data has no validation rows, some are held back for as long; they train the chosen network at the end.
+    one. With one beginning, one grid and many rows there is nothing to choose, and all rows train. Where something is
+    to be chosen and the data has no validation rows, some are held back for as long; they train the chosen network at
+    the end, unless they have shown that it would go too far.
     """
-    borrows = schedule.chooses and data.validation is None
-    rows = hold_back(data, HELD_BACK, schedule.seed) if borrows else data
+    rows = with_validation(data, schedule.parameters, schedule.seed, schedule.chooses)
+    borrows = rows is not data
     log = Log()
     leaders = better_half(beginnings(schedule, rows, log), alone=len(schedule.grids) < 2)
     if schedule.grids and leaders[0].model.grid < schedule.grids[0]:
@@ -102,10 +105,19 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
             break
         leaders = [better_knots(schedule, t, rows, log) for t in better_half(finer)]
     best = min(leaders, key=lambda t: t.score)
-    if borrows and not best.turned:
+    if borrows and not best.overfits:
         # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
         best = log.add(schedule.train(best.model.clone(), data, best.attempt, steps=best.best_step + 1))
     return replace(best, history=log.history, messages=log.messages)
+
+
+def with_validation(data: Dataset, parameters: int, seed: int, chooses: bool = False) -> Dataset:
+    """The data with some of its training rows held back, where it has no validation rows and some are needed.
+
+    They are where something is to be chosen, or where a network of so many parameters could follow noise.
+    """
+    few = data.train.y.numel() < FEW * parameters
+    return hold_back(data, HELD_BACK, seed) if data.validation is None and (chooses or few) else data
 
 
 def too_fine(schedule: Schedule, model: Network, grid: int, data: Dataset) -> str:
@@ -148,17 +160,19 @@ def train_pruned(
     *,
     seed: int,
     noise_scale: float,
+    careful: bool = False,
     on_record: Callable[[Record], None] | None = None,
 ) -> Training:
-    """Trains a pruned network on without regularization.
+    """Trains a pruned network on without regularization; a `careful` one holds rows back where there are few.
 
     Exact steps end where the nearest valley does. Where lm leaves much unexplained, the same edges are trained from a
     few other beginnings too, and the best is kept.
     """
+    rows = with_validation(data, model.parameter_count(), seed) if careful else data
 
     def once(network: KAN, attempt: int) -> Training:
         return train(
-            network, data, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps, seed=seed,
+            network, rows, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps, seed=seed,
             until_idle=True, attempt=attempt, on_record=on_record,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ HOPELESS = 10.0  # a beginning whose objective is this many times that of a bett
 PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
 UNLEARNED = 0.1  # part of the steps, if that is more, that a network may take to get better than a constant
 TURNED = 1.1  # times the best loss of the validation rows, by which they show that it went too far
+CLEAN = 1e-3  # part of the loss of the best constant below which there is hardly any noise to follow
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Training:
     learned: bool
     scores: list[float]
     attempt: int = 0  # which beginning it comes from
+    overfits: bool = False  # whether validation rows lost again what they had gained, and more than next to nothing
 
     @property
     def score(self) -> float:
@@ -50,12 +52,6 @@ class Training:
         """The loss at the best step, without regularization, on the validation rows where there are some."""
         best = self.history[self.best_step]
         return best.train_loss if best.validation_loss is None else best.validation_loss
-
-    @property
-    def turned(self) -> bool:
-        """Whether the validation rows lost again what they had gained by the best step."""
-        last = self.history[-1].validation_loss
-        return last is not None and last > TURNED * self.loss
 
     @property
     def best_step(self) -> int:
@@ -170,7 +166,10 @@ def train(
             break
     compiler.end()
     restore(best_state)
-    return Training(model, history, messages, learned, scores, attempt)
+    result = Training(model, history, messages, learned, scores, attempt)
+    held = [r.validation_loss for r in history if r.validation_loss is not None]
+    overfits = bool(held) and held[-1] > TURNED * result.loss and result.loss > CLEAN * constant
+    return replace(result, overfits=overfits)
 
 
 def constant_loss(data: Dataset) -> float:

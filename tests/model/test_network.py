@@ -419,6 +419,14 @@ def test_refining_to_a_multiple_keeps_the_function(k: int, grid: int) -> None:
     assert torch.equal(model.layers[0].grid, knots)
 
 
+def test_the_parameters_on_another_grid_are_counted_without_it() -> None:
+    model = KAN([2, [2, 1], 1], grid=4)
+    model.layers[0].remove(0, 1)
+    model.fix(1, 0, 0, "sin")
+    for grid in (2, 4, 9):
+        assert model.parameter_count_on(grid) == model.refine(grid).parameter_count()
+
+
 def test_refining_to_any_finer_grid_stays_close() -> None:
     model = KAN([2, 2, 1], grid=3, seed=1)
     x = uniform_rows(100, 2, seed=1)

@@ -17,7 +17,7 @@ from kanrun.training import schedule as schedules
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.schedule import ATTEMPTS, COARSE, GAIN, Schedule, train_by_schedule, train_pruned
+from kanrun.training.schedule import ATTEMPTS, COARSE, FEW, GAIN, Schedule, train_by_schedule, train_pruned
 from kanrun.training.steppers import Stepper
 from kanrun.training.train import HOPELESS, PATIENCE, Training, constant_loss, train
 from tests.helpers import uniform_rows
@@ -173,23 +173,42 @@ def test_targets_of_the_validation_change_no_step() -> None:
 
 @pytest.mark.parametrize("others", [{"restarts": 2}, {"grids": [3, 6]}], ids=["restarts", "grids"])
 def test_rows_held_back_to_choose_train_at_the_end(monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]) -> None:
-    data = planted()
+    data = planted(400)
     steps = Trained(monkeypatch)
     result = go(data, **others)
     sizes = [len(x) for x in steps.rows]
-    assert set(sizes) == {64, 80}
+    assert set(sizes) == {320, 400}
     assert sizes == sorted(sizes)
-    assert [r.validation_loss is None for r in result.history] == [size == 80 for size in sizes]
+    assert [r.validation_loss is None for r in result.history] == [size == 400 for size in sizes]
     assert loss_on(result, data.train) <= min(r.train_loss for r in result.history if r.validation_loss is None)
 
 
 def test_the_last_training_on_all_rows_goes_no_further_than_the_rows_held_back_had_allowed() -> None:
     for seed in range(3):
-        history = go(planted(noise=0.5), restarts=2, seed=seed).history
-        [chosen] = {r.attempt for r in history if r.validation_loss is None}
-        losses = [r.validation_loss for r in history if r.attempt == chosen and r.validation_loss is not None]
+        history = go(planted(400, noise=0.05), restarts=2, seed=seed).history
         last = [r for r in history if r.validation_loss is None]
-        assert 0 < len(last) <= losses.index(min(losses)) + 1 < len(losses)
+        [chosen] = {r.attempt for r in last}
+        losses = [r.validation_loss for r in history if r.attempt == chosen and r.validation_loss is not None]
+        assert 0 < len(last) <= losses.index(min(losses)) + 1
+
+
+def test_what_the_rows_held_back_have_stopped_is_trained_no_further() -> None:
+    for seed in range(3):
+        data = planted(noise=0.5)
+        result = go(data, restarts=2, seed=seed)
+        assert None not in {r.validation_loss for r in result.history}
+        assert same(result, go(hold_back(data, 0.2, seed), restarts=2, seed=seed))
+
+
+def test_with_few_rows_a_parameter_some_are_held_back() -> None:
+    def wide(attempt: int) -> KAN:
+        return KAN([2, 5, 1], grid=3, seed=attempt)
+
+    data, count = planted(150, noise=0.5), wide(0).parameter_count()
+    result = go(data, wide, parameters=count)
+    assert None not in {r.validation_loss for r in result.history}
+    assert loss_on(result, data.test) < 0.6 * loss_on(go(data, wide), data.test)
+    assert {r.validation_loss for r in go(data, wide, parameters=150 // FEW).history} == {None}
 
 
 def test_the_last_training_does_not_learn_the_noise() -> None:
@@ -287,7 +306,7 @@ def test_the_chosen_beginning_trains_on_and_no_other() -> None:
 
 
 def test_a_hopeless_beginning_is_given_up_early_and_a_first_one_never() -> None:
-    data = planted()
+    data = planted(400)
 
     def straight_second(attempt: int) -> KAN:
         return straight() if attempt else beginning()
@@ -357,10 +376,11 @@ def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> Non
 def test_few_and_noisy_rows_end_on_the_coarse_grid_with_its_error(build: Callable[..., KAN], seed: int) -> None:
     data = planted(60, noise=0.5)
     coarse, result = (go(data, build, grids=grids, seed=seed) for grids in ([3], [3, 60]))
+    count = build(grid=60).parameter_count()
     assert result.model.grid == 3
     assert result.messages == [
         *coarse.messages,
-        "train: grid 60 would have more parameters than there are training rows",
+        f"train: grid 60 would have {count} parameters, more than the 48 numbers it is trained on",
     ]
     assert loss_on(result, data.test) <= 1.05 * loss_on(coarse, data.test)
     assert loss_on(result, data.test) < 0.5 * loss_on(alone(build(grid=60), data), data.test)
@@ -372,8 +392,8 @@ def test_a_grid_may_have_as_many_parameters_as_there_are_training_rows() -> None
         data = replace(planted(rows), validation=planted(80).train)
         result = go(data, one_layer, grids=[3, 6])
         assert {r.grid for r in result.history} == grids
-        told = ["train: grid 6 would have more parameters than there are training rows"]
-        assert [m for m in result.messages if "more parameters" in m] == ([] if 6 in grids else told)
+        told = ["train: grid 6 would have 20 parameters, more than the 19 numbers it is trained on"]
+        assert [m for m in result.messages if "parameters" in m] == ([] if 6 in grids else told)
 
 
 def test_lm_begins_on_a_coarse_grid_and_goes_on_to_the_one_asked_for() -> None:
