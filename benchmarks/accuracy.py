@@ -101,15 +101,20 @@ def fit(name: str, target: Target, seed: int) -> tuple[list[float], float]:
     return by_grid if len(target.asked) > 1 else [last], seconds
 
 
+def seeds_of(text: str) -> list[int]:
+    """Numbers with commas between them. Raises ValueError for others."""
+    return [int(seed) for seed in text.split(",")]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Reads the command line and prints the table."""
     parser = argparse.ArgumentParser(description="Test RMSE of KANs from coarse to fine grids, as a Markdown table.")
     parser.add_argument("names", nargs="*", default=list(TARGETS), help=f"of {', '.join(TARGETS)}")
-    parser.add_argument("--seeds", default="0,1,2,3,4", help="of data and networks (default: %(default)s)")
+    parser.add_argument("--seeds", type=seeds_of, default="0,1,2,3,4", help="of data and networks (%(default)s)")
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - set(TARGETS):
         parser.error(f"unknown names: {', '.join(sorted(unknown))}")
-    seeds = [int(seed) for seed in given.seeds.split(",")]
+    seeds = given.seeds
     print("| function | network | asked | " + " | ".join(f"seed {s}" for s in seeds) + " | median | seconds |")
     print("|" + " --- |" * (5 + len(seeds)))
     for name in given.names:

@@ -65,7 +65,7 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
         unused = unused_by_search(config) if config.search.seconds else []
         problem = make_problem(config)
         config, data, model = problem.config, problem.data, problem.model
-        console.begin(data, model, config.search.seconds)
+        console.begin(data, model, config.optimizer.name, config.search.seconds)
         if unused:
             warn(console, f"a search trains and prunes in its own way, without {', '.join(unused)}")
         begin = time.perf_counter()
@@ -109,6 +109,9 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         progress.history += [restored(replace(record, stage=progress.stage)) for record in result.history]
         for message in result.messages:
             warn(console, message)
+        if result.choice:
+            log.info("%s: %s", progress.stage, result.choice)
+            console.remarks.append(result.choice)
         return result.model
 
     def training(on: Dataset, own: Config) -> Network:
@@ -207,7 +210,7 @@ def stage_entry(
     }
     return {
         "name": name, "seconds": seconds, "cpu_seconds": cpu_seconds, "parameters": model.parameter_count(),
-        "width": model.width, "active_edges": model.active_edges(),
+        "width": model.width, "grid": model.grid, "active_edges": model.active_edges(),
         "active_inputs": [data.inputs[i] for i in model.active_inputs()], **parts,
     }  # fmt: skip
 
@@ -217,7 +220,8 @@ def summary(config: Config, data: Dataset, progress: Progress, seconds: float) -
     first, last = progress.stages[0], progress.stages[-1]
     metrics = {
         "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": first["width"],
-        "parameters": first["parameters"], "seed": config.seed, "stages": progress.stages, "final": last["test"],
+        "parameters": first["parameters"], "optimizer": config.optimizer.name, "seed": config.seed,
+        "stages": progress.stages, "final": last["test"],
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if progress.related is not None:

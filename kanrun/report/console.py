@@ -33,17 +33,18 @@ class Console:
             self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
         self.notes: Counter[str] | None = None  # of a stage, said at its end
+        self.remarks: list[str] = []  # on a stage, said behind it
         self.next_line = SECONDS_BETWEEN
 
-    def begin(self, data: Dataset, model: Network, search_seconds: float = 0.0) -> None:
-        """One line about the problem and one about the network, or about the search for it."""
+    def begin(self, data: Dataset, model: Network, optimizer: str, search_seconds: float = 0.0) -> None:
+        """One line about the problem and one about the network and its optimizer, or about the search for it."""
         rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
         if search_seconds:
             self.out.print(f"[bold]search[/] for a network and its formula, at most {search_seconds:g} s")
             return
         about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
-        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}")
+        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}, trained by {optimizer}")
 
     def stage(self, name: str) -> None:
         """A stage begins."""
@@ -92,6 +93,9 @@ class Console:
         score = f"test {NAMES[key]} {shown(entry['test'][key])}"
         size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
         self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
+        for remark in self.remarks:
+            self.out.print(f"{'':<23}{escape(remark)}", soft_wrap=True)
+        self.remarks.clear()
 
     def end(
         self, data: Dataset, formulas: list[Formula], relations: list[Relation], metrics: dict[str, Any], folder: Path

@@ -83,7 +83,7 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
     steps = np.arange(1, len(history) + 1)
     penalty = np.array([r.regularization for r in history])
     with_penalty = bool((penalty > 0).any())
-    stages = [(name, len(list(records))) for name, records in groupby(history, lambda r: r.stage)]
+    stages = parts_of(history)
     starts = np.cumsum([0] + [count for _, count in stages])[:-1] + 0.5
 
     left, wide, tall, thin, bottom = 0.9, 6.0, 2.9, 1.0 if with_penalty else 0.0, 0.55
@@ -108,10 +108,15 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
 
     axes = panel(low, tall)
     marker = "." if len(history) <= 40 else ""
-    for name, color, dashes in (("train", BLUE, "-"), ("test", VERMILLION, (0, (4, 1.5)))):
-        values = np.array([getattr(r, f"{name}_loss") for r in history], dtype=float)
+    curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
+    if any(r.validation_loss is not None for r in history):
+        curves.append(("validation", "held back", "#CC79A7", (0, (1, 1))))
+    ends = np.cumsum([count for _, count in stages], dtype=int)[:-1]
+    for key, name, color, dashes in curves:
+        values = np.array([getattr(r, f"{key}_loss") for r in history], dtype=float)
         values = np.where(np.isfinite(values), np.maximum(values, LOSS_FLOOR), np.nan)
-        axes.plot(steps, values, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
+        broken = np.insert(steps.astype(float), ends, np.nan), np.insert(values, ends, np.nan)
+        axes.plot(*broken, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
     axes.set_yscale("log")
     axes.set_ylabel("cross entropy" if loss == "cross_entropy" else "mean squared error")
     for (name, _), begin, level in zip(stages, begins, levels, strict=True):
@@ -127,8 +132,31 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
         lowest.set_ylim(bottom=0)
         lowest.set_ylabel("regularization", fontsize=8)
     lowest.set_xlabel("step")
-    figure.legend(*axes.get_legend_handles_labels(), loc="lower right", ncols=2, frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower right", ncols=len(curves), frameon=False)
     return figure
+
+
+def parts_of(history: list[Record]) -> list[tuple[str, int]]:
+    """The trainings one after the other, each with its name and how many steps it took.
+
+    A stage of several is made of beginnings (counted from 1), of grids, and at last of all rows together.
+    """
+    parts: list[tuple[str, int]] = []
+    before: Record | None = None
+    for _, records in groupby(history, lambda r: (r.stage, r.attempt, r.grid, r.validation_loss is None)):
+        own = list(records)
+        first = own[0]
+        if before is None or before.stage != first.stage:
+            name = first.stage
+        elif before.grid != first.grid:
+            name = f"grid {first.grid}"
+        elif before.attempt != first.attempt:
+            name = f"beginning {first.attempt + 1}"
+        else:
+            name = "all rows"
+        parts.append((name, len(own)))
+        before = own[-1]
+    return parts
 
 
 def _levels(begins: list[float], widths: list[float]) -> list[int]:

@@ -108,7 +108,21 @@ def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
     if borrows and not best.overfits:
         # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
         best = log.add(schedule.train(best.model.clone(), data, best.attempt, steps=best.best_step + 1))
-    return replace(best, history=log.history, messages=log.messages)
+    chosen = choice(schedule, best, data, len(data.train.y) - len(rows.train.y)) if schedule.chooses else ""
+    return replace(best, history=log.history, messages=log.messages, choice=chosen)
+
+
+def choice(schedule: Schedule, best: Training, data: Dataset, held: int) -> str:
+    """What was chosen, and by which rows."""
+    chosen = []
+    if len(schedule.grids) > 1:
+        chosen.append(f"grid {best.model.grid} of {', '.join(map(str, schedule.grids))}")
+    if schedule.restarts > 1:
+        chosen.append(f"beginning {best.attempt + 1} of {schedule.restarts}")
+    if not chosen:
+        chosen.append("knots")
+    by = f"{held} of {len(data.train.y)} rows, held back for that" if held else "the validation rows"
+    return f"{' and '.join(chosen)}, chosen by {by}"
 
 
 def with_validation(data: Dataset, parameters: int, seed: int, chooses: bool = False) -> Dataset:

@@ -105,6 +105,10 @@ class Compiler:
     def __init__(self, model: Network, config: OptimizerConfig) -> None:
         self.model = model if isinstance(model, KAN) and isinstance(config, (LbfgsConfig, AdamConfig)) else None
         self.waits = self.model is not None and self.mode != "false" and has_compiler()
+        self.note = ""  # why it does nothing though it was asked for
+        if self.mode == "true" and not self.waits:
+            why = "there is no C++ compiler" if self.model is not None else "only a KAN's lbfgs and adam have what pays"
+            self.note = f"compile=true has no effect: {why}"
         self.plain: list[float] = []
         self.compiled: list[float] = []
 

@@ -40,6 +40,7 @@ class Training:
     learned: bool
     scores: list[float]
     attempt: int = 0  # which beginning it comes from
+    choice: str = ""  # what it was chosen from, in words
     overfits: bool = False  # whether validation rows lost again what they had gained, and more than next to nothing
 
     @property
@@ -114,6 +115,8 @@ def train(
     best_state, best = good, math.inf
     stepper, undone, idle, arrived = None, 0, 0, False
     compiler = Compiler(model, optimizer)
+    if compiler.note:
+        messages.append(compiler.note)
     for step in range(steps):
         now = weighted(step)
         follows = step <= optimizer.grid_update_until

@@ -159,7 +159,7 @@ def test_scores_that_do_not_exist_are_shown_as_a_dash(capsys: pytest.CaptureFixt
 
 def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     console = Console()
-    console.begin(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3))
+    console.begin(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3), "lm")
     console.warn("step [3] of [/red] was undone")
     console.end(dataset(), [formula("x[/]", output="[red]y")], [], regression(1.0, 1.0), tmp_path / "[blue]")
     out = said(capsys)
@@ -195,7 +195,7 @@ def test_a_note_that_comes_many_times_in_a_stage_is_said_once_with_how_often(
 
 def test_a_search_has_a_line_from_time_to_time_and_one_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.begin(dataset(), KAN([2, 5, 1], grid=3), 60.0)
+    console.begin(dataset(), KAN([2, 5, 1], grid=3), "lm", 60.0)
     console.stage("train")
     for seconds in (0.5, 9.9, 10.1, 11.0, 19.0, 20.5):
         console.searching(3, 0.00123, seconds)
@@ -212,7 +212,7 @@ def test_one_of_a_thing_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None
     rows = Rows(uniform_rows(30, 1), torch.zeros(30, 1))
     one = Dataset("one", rows, rows, ["x_1"], ["y"], REGRESSION, MSE)
     console = Console()
-    console.begin(one, KAN([1, 1], grid=3))
+    console.begin(one, KAN([1, 1], grid=3), "lm")
     console.stage_done(stage("train", rmse=1.0) | {"active_edges": 1})
     out = said(capsys)
     assert "1 input\n" in out
@@ -228,7 +228,7 @@ def test_progress_is_only_for_those_who_watch(capsys: pytest.CaptureFixture[str]
 
 def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     console = Console(quiet=True)
-    console.begin(dataset(), KAN([2, 1], grid=3))
+    console.begin(dataset(), KAN([2, 1], grid=3), "lm")
     console.stage("train")
     console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
     console.warn("something")

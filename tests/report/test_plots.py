@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +202,24 @@ def test_history_runs_on_over_the_stages() -> None:
     (axes,) = draw(plots.history_figure, records, loss="cross_entropy").axes
     assert axes.get_ylabel() == "cross entropy"
     steps, losses = next(line.get_data() for line in axes.lines if line.get_label() == "train")
-    assert np.asarray(steps).tolist() == list(range(1, 36))
-    assert np.asarray(losses).tolist() == [0.5] * 30 + [plots.LOSS_FLOOR] * 5
+    at, values = np.asarray(steps), np.asarray(losses)
+    assert at[~np.isnan(at)].tolist() == list(range(1, 36))
+    assert values[~np.isnan(at)].tolist() == [0.5] * 30 + [plots.LOSS_FLOOR] * 5
+    assert np.isnan(values).tolist() == [k == 30 for k in range(36)]  # no line joins what does not follow
+
+
+def test_the_parts_of_a_training_are_named_by_what_they_try() -> None:
+    def part(stage: str, attempt: int, grid: int, held: float | None, steps: int) -> list[Record]:
+        own = history(stage, steps=steps)
+        return [replace(r, attempt=attempt, grid=grid, validation_loss=held) for r in own]
+
+    records = [
+        *part("train", 0, 3, 0.1, 4), *part("train", 1, 3, 0.1, 2), *part("train", 1, 10, 0.1, 5),
+        *part("train", 1, 10, None, 3), *part("refit", 0, 10, None, 2),
+    ]  # fmt: skip
+    assert plots.parts_of(records) == [("train", 4), ("beginning 2", 2), ("grid 10", 5), ("all rows", 3), ("refit", 2)]
+    (axes,) = draw(plots.history_figure, records, loss="mse").axes
+    assert {"train", "test", "held back"} <= {str(line.get_label()) for line in axes.lines}
 
 
 @pytest.mark.parametrize("lengths", [[100, 2, 2, 30, 3], [1] * 20, [500, 1, 1, 1, 1, 1, 1]])
