@@ -127,7 +127,8 @@ def prepared(arguments: list[str]) -> list[str]:
             ready[at + 1] = str(Path(ready[at + 1]).resolve())
         given = {a.split("=")[0].lstrip("+") for a in arguments}
         ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
-    return ready
+    # Hydra takes overrides in one row only, which a flag among them would end.
+    return sorted(ready, key=lambda a: a not in ("-m", "--multirun"))
 
 
 def parsed(arguments: list[str]) -> Namespace:

@@ -202,7 +202,7 @@ class RegularizationConfig:
     """A penalty on the edges, so that few remain."""
 
     name: str = setting("none", "which regularization this is")
-    lamb: float = setting(0.0, "strength of the whole", low=0)
+    lamb: float = setting(0.0, "strength of the whole beside the loss, as the targets train", low=0)
     lamb_l1: float = setting(1.0, "weight of the sum of edge strengths", low=0)
     lamb_entropy: float = setting(2.0, "weight of the entropy of edge strengths", low=0)
     lamb_coef: float = setting(0.0, "weight of the size of the coefficients", low=0)

@@ -340,6 +340,10 @@ def test_the_function_of_a_fixed_edge_needs_no_quotes(typed: str, ready: str) ->
     assert cli.prepared([f"model.fix={typed}"]) == [f"model.fix={ready}"]
 
 
+def test_a_sweep_may_be_asked_for_among_the_overrides() -> None:
+    assert cli.prepared(["plots=none", "-m", "seed=0,1"]) == ["-m", "plots=none", "seed=0,1"]
+
+
 def test_other_arguments_are_passed_on_as_they_are() -> None:
     given = ["-m", "model.width=[2,1],[2,2,1]", "dataset.formula='x_1,x_2'", "seed=0,1", "dataset.formula=null"]
     assert cli.prepared(given) == given

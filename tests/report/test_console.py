@@ -193,6 +193,16 @@ def test_a_note_that_comes_many_times_in_a_stage_is_said_once_with_how_often(
     assert "note" not in said(capsys)
 
 
+def test_what_a_training_chose_is_said_behind_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.stage("train")
+    console.remarks.append("grid 10 of 3, 10")
+    console.stage_done(stage("train", rmse=1.0))
+    assert [line.strip() for line in said(capsys).splitlines()][1:] == ["grid 10 of 3, 10"]
+    console.stage_done(stage("prune", rmse=1.0))
+    assert "grid" not in said(capsys)
+
+
 def test_a_search_has_a_line_from_time_to_time_and_one_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     console.begin(dataset(), KAN([2, 5, 1], grid=3), "lm", 60.0)

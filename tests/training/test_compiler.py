@@ -50,6 +50,27 @@ def run(model: KAN | MLP, config: OptimizerConfig, left: int = 10, steps: int = 
     return compiler
 
 
+@pytest.mark.parametrize(
+    ("model", "config", "there", "told"),
+    [
+        (KAN([2, 1]), LmConfig(), True, "only a KAN's lbfgs and adam"),
+        (MLP([2, 3, 1]), LbfgsConfig(), True, "only a KAN's lbfgs and adam"),
+        (KAN([2, 1]), AdamConfig(), False, "no C++ compiler"),
+        (KAN([2, 1]), AdamConfig(), True, ""),
+    ],
+)
+def test_true_says_why_it_has_no_effect(
+    model: KAN | MLP, config: OptimizerConfig, there: bool, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Compiler, "mode", "true")
+    monkeypatch.setattr(steppers, "has_compiler", lambda: there)
+    note = Compiler(model, config).note
+    assert told in note
+    assert bool(note) is bool(told)
+    monkeypatch.setattr(Compiler, "mode", "auto")
+    assert Compiler(model, config).note == ""
+
+
 def test_true_compiles_before_the_first_step_and_gives_the_same_gradients(
     calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -410,6 +411,24 @@ def test_no_more_than_five_intervals_are_begun_with_as_they_are() -> None:
         schedule = Schedule(lambda attempt, grid=grid: one_layer(attempt, grid), Objective(MSE), LM, [grid])
         result = train_by_schedule(schedule, planted())
         assert same(result, alone(one_layer(grid=grid), planted()))
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ({"grids": [3, 6]}, "grid 6 of 3, 6"),
+        ({"restarts": 2}, "beginning [12] of 2"),
+        ({"grids": [3, 6], "restarts": 2}, "grid 6 of 3, 6 and beginning [12] of 2"),
+        ({"grids": [3]}, "knots"),
+    ],
+)
+def test_what_was_chosen_is_told_and_by_which_rows(others: dict[str, Any], chosen: str) -> None:
+    data = planted(300, frequency=3.0)
+    told = go(data, one_layer, **others).choice
+    assert re.fullmatch(chosen + ", chosen by 60 of 300 rows, held back for that", told)
+    by_own = go(hold_back(data, 0.1, seed=0), one_layer, **others).choice
+    assert by_own.endswith(", chosen by the validation rows")
+    assert go(data, one_layer).choice == ""
 
 
 # ---- knots ---------------------------------------------------------------------------------------------------------
