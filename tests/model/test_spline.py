@@ -207,3 +207,13 @@ def test_a_value_that_is_not_a_number_spoils_its_own_row_alone() -> None:
         torch.testing.assert_close(after[rows], before[rows], rtol=0, atol=0)
         assert bool(after[4].isnan().any())
         assert not bool(torch.isfinite(after[7]).all())
+
+
+def test_several_threads_put_values_where_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = irregular_grid(5, 3, seed=1)
+    knots = spline.knots_of(grid, spline.span_polynomials(grid, 3))
+    x = points_around(grid, 50, seed=4, margin=0.1)
+    one = spline.basis(x, knots)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(spline, "MANY", 10)
+    torch.testing.assert_close(spline.basis(x, knots), one, rtol=0, atol=0)
