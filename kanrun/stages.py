@@ -139,7 +139,8 @@ def temper(model: KAN, data: Dataset) -> None:
     with torch.no_grad():
         factor = min(1.0, LOGITS / float(model(data.train.x).abs().mean()))
         if math.isfinite(factor):
-            model.rescale_outputs(factor, torch.zeros_like(model.layers[-1].bias))
+            ones = data.train.x.new_ones(model.n_out)
+            model.rescale_outputs(factor * ones, 0 * ones)
 
 
 def find_formula(model: KAN, data: Dataset, functions: list[Function]) -> Symbolic:

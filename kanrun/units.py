@@ -22,10 +22,15 @@ N = TypeVar("N", bound=Network)
 
 @dataclass(frozen=True)
 class Units:
-    """Targets are `scale * standardized + shift`; `shift` is [outputs]."""
+    """Targets are `scale * standardized + shift`, both [outputs]."""
 
-    scale: float
+    scale: Tensor
     shift: Tensor
+
+    @property
+    def of_loss(self) -> float:
+        """What a mean squared error counts for; with several outputs as if each had its part of it."""
+        return float((self.scale**2).mean())
 
     def standardized(self, data: Dataset) -> Dataset:
         """The problem in these units."""
@@ -45,11 +50,11 @@ class Units:
     def restored_formula(self, found: Symbolic) -> Symbolic:
         """The same for a network of functions and its front."""
         front = [self.restored(model) for model in found.front]
-        return replace(found, model=self.restored(found.model), loss=found.loss * self.scale**2, front=front)
+        return replace(found, model=self.restored(found.model), loss=found.loss * self.of_loss, front=front)
 
     def restored_record(self, record: Record) -> Record:
         """A row of the history with the losses of the targets themselves."""
-        factor = self.scale**2
+        factor = self.of_loss
         judged = None if record.validation_loss is None else record.validation_loss * factor
         return replace(
             record, train_loss=record.train_loss * factor, test_loss=record.test_loss * factor,
@@ -71,8 +76,8 @@ def units_of(data: Dataset, model: Network) -> Units | None:
         last = model.layers[-1]
         shift[last.n_sum :] = 0.0
         locked = bool((last.alive & last.is_fixed & ~last.is_trainable).any())
-    spread = float(((y - shift) ** 2).mean().sqrt())
-    if locked or (LEAST <= spread <= MOST and float(y.mean(0).abs().max()) <= FAR * spread):
+    spread, size = ((y - shift) ** 2).mean(0).sqrt(), y.mean(0).abs()
+    if locked or bool(((spread >= LEAST) & (spread <= MOST) & (size <= FAR * spread)).all()):
         return None
-    alike = spread <= 8 * torch.finfo(y.dtype).eps * float(y.abs().max())  # but for rounding
-    return Units(1.0 if alike else spread, shift)
+    alike = spread <= 8 * torch.finfo(y.dtype).eps * y.abs().amax(0)  # but for rounding
+    return Units(torch.where(alike, 1.0, spread), shift)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,25 @@ def test_losses_come_back_in_the_units_of_the_targets() -> None:
     assert units is not None
     record = Record("train", 0, 2.0, 3.0, 4.0, 0.5)
     back = units.restored_record(replace(record, validation_loss=5.0))
-    assert (back.train_loss, back.test_loss, back.regularization) == tuple(units.scale**2 * v for v in (2.0, 3.0, 4.0))
-    assert back.validation_loss == units.scale**2 * 5.0
+    assert (back.train_loss, back.test_loss, back.regularization) == tuple(units.of_loss * v for v in (2.0, 3.0, 4.0))
+    assert back.validation_loss == units.of_loss * 5.0
     assert units.restored_record(record).validation_loss is None
     model = KAN([2, 1])
     found = units.restored_formula(Symbolic(model, 2.0, 7.0, [model]))
-    assert found.loss == units.scale**2 * 2.0
+    assert found.loss == units.of_loss * 2.0
     with torch.no_grad():
         for own in (found.model, *found.front):
             torch.testing.assert_close(own(X), units.scale * model(X) + units.shift)
+
+
+def test_every_output_has_units_of_its_own(tmp_path: Path) -> None:
+    data = data_of(torch.stack([1000 * X[:, 0], X[:, 1], 5 + 0 * X[:, 0]], dim=1))
+    units = units_of(data, KAN([2, 3]))
+    assert units is not None
+    assert units.scale.tolist() == pytest.approx([1000 * float(X[:, 0].std()), float(X[:, 1].std()), 1.0], rel=0.01)
+    dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=300, n_test=100)
+    run(Config(dataset=dataset, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
+    assert [f["rounded"] for f in json.loads((tmp_path / "formula.json").read_text())] == ["1000*x_1", "x_2"]
 
 
 def test_targets_that_are_all_the_same_become_zeros() -> None:

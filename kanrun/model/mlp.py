@@ -124,10 +124,10 @@ class MLP(nn.Module):
             self.shift.copy_(x.mean(0))
             self.scale.copy_(torch.where(torch.isfinite(spread) & (spread > 0), spread, 1.0))
 
-    def rescale_outputs(self, scale: float, shift: Tensor) -> None:
-        """Makes the outputs [rows, n_out] `scale * outputs + shift`, in place."""
+    def rescale_outputs(self, scale: Tensor, shift: Tensor) -> None:
+        """Makes the outputs `scale * outputs + shift`, both [n_out], in place."""
         with torch.no_grad():
-            self.weights[-1].mul_(scale)
+            self.weights[-1].mul_(scale[:, None])
             self.biases[-1].mul_(scale).add_(shift)
 
     def clone(self) -> MLP:

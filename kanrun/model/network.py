@@ -152,13 +152,15 @@ class KAN(nn.Module):
         """A copy that shares nothing."""
         return copy.deepcopy(self)
 
-    def rescale_outputs(self, scale: float, shift: Tensor) -> None:
-        """Makes the outputs [rows, n_out] `scale * outputs + shift`, in place; products have no constant to shift."""
+    def rescale_outputs(self, scale: Tensor, shift: Tensor) -> None:
+        """Makes the outputs `scale * outputs + shift`, both [n_out], in place; products have no constant to shift."""
         last = self.layers[-1]
         subs = [*range(last.n_sum), *range(last.n_sum, last.n_sub, FACTORS)]  # of a product one factor
         with torch.no_grad():
-            for part in (last.coef, last.base_scale, last.affine[..., 2], last.bias):
-                part[subs] *= scale
+            last.coef[subs] *= scale[:, None, None]
+            last.base_scale[subs] *= scale[:, None]
+            last.affine[subs, :, 2] *= scale[:, None]
+            last.bias[subs] *= scale
             last.bias[: last.n_sum] += shift[: last.n_sum]
 
     def begun_anew(self, seed: int, noise_scale: float) -> KAN:
