@@ -107,7 +107,8 @@ def write_plots(
     """
     from kanrun.report.drawing import draw_network  # with matplotlib, so only where pictures are wanted
     from kanrun.report.front import plot_front
-    from kanrun.report.plots import plot_history, plot_predictions
+    from kanrun.report.losses import plot_history
+    from kanrun.report.plots import plot_predictions
     from kanrun.report.search import plot_search
 
     plots = folder / "plots"

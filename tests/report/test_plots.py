@@ -3,8 +3,6 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import xml.etree.ElementTree as ET
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox, BboxBase
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset, Rows
@@ -22,9 +18,9 @@ from kanrun.model.attribution import attribution
 from kanrun.model.network import KAN
 from kanrun.report import plots
 from kanrun.report.drawing import draw_network, network_figure
-from kanrun.report.plots import plot_history, plot_predictions
-from kanrun.training.history import Record
-from tests.figures import assert_is_png, draw
+from kanrun.report.losses import plot_history
+from kanrun.report.plots import plot_predictions
+from tests.figures import assert_apart, draw, history, texts, words_in_files
 
 DOTS = ("inputs", "sums", "factors", "products")
 
@@ -49,28 +45,8 @@ def parts(figure: Figure, gid: str) -> list[Any]:
     return [p for c in collections(figure, gid) for p in (c.get_offsets() if gid in DOTS else c.get_paths())]
 
 
-def texts(figure: Figure) -> list[Text]:
-    return [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
-
-
 def words(figure: Figure) -> str:
     return "\n".join(t.get_text() for t in texts(figure))
-
-
-def words_in_files(stem: Path) -> str:
-    """The words of the SVG, once both files are known to be valid."""
-    assert_is_png(Path(f"{stem}.png"))
-    tree = ET.parse(f"{stem}.svg")
-    assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    return " ".join(e.text or "" for e in tree.iter() if e.tag.endswith(("}text", "}tspan")))
-
-
-def assert_apart(boxes: list[Bbox], within: BboxBase) -> None:
-    for a, b in itertools.combinations(boxes, 2):
-        overlap = Bbox.intersection(a, b)
-        assert overlap is None or overlap.width < 0.5 or overlap.height < 0.5, (a, b)
-    for box in boxes:
-        assert within.x0 <= box.x0 <= box.x1 <= within.x1 and within.y0 <= box.y0 <= box.y1 <= within.y1
 
 
 def pruned_and_fixed() -> KAN:
@@ -185,51 +161,6 @@ def test_same_bytes_whatever_the_settings_of_the_user(tmp_path: Path) -> None:
             assert dict(matplotlib.rcParams) == before
     for name, ending in itertools.product(("net", "history", "predictions"), ("png", "svg")):
         assert (tmp_path / f"{name}0.{ending}").read_bytes() == (tmp_path / f"{name}1.{ending}").read_bytes()
-
-
-def history(*stages: str, steps: int = 10, loss: float = 0.5, regularization: float = 0.0) -> list[Record]:
-    return [Record(s, k, loss, 2 * loss, regularization, 0.1 * k) for s in stages for k in range(steps)]
-
-
-@pytest.mark.parametrize(("steps", "loss"), [(0, 1.0), (1, 1.0), (5, 0.0), (5, math.nan)])
-def test_history_files(steps: int, loss: float, tmp_path: Path) -> None:
-    plot_history(history("train", "refit", steps=steps, loss=loss), tmp_path / "history", loss="mse")
-    assert "mean squared error" in words_in_files(tmp_path / "history")
-
-
-def test_history_runs_on_over_the_stages() -> None:
-    records = [*history("train", steps=30), *history("symbolic", steps=5, loss=0.0)]
-    (axes,) = draw(plots.history_figure, records, loss="cross_entropy").axes
-    assert axes.get_ylabel() == "cross entropy"
-    steps, losses = next(line.get_data() for line in axes.lines if line.get_label() == "train")
-    at, values = np.asarray(steps), np.asarray(losses)
-    assert at[~np.isnan(at)].tolist() == list(range(1, 36))
-    assert values[~np.isnan(at)].tolist() == [0.5] * 30 + [plots.LOSS_FLOOR] * 5
-    assert np.isnan(values).tolist() == [k == 30 for k in range(36)]  # no line joins what does not follow
-
-
-def test_the_parts_of_a_training_are_named_by_what_they_try() -> None:
-    def part(stage: str, attempt: int, grid: int, held: float | None, steps: int) -> list[Record]:
-        own = history(stage, steps=steps)
-        return [replace(r, attempt=attempt, grid=grid, validation_loss=held) for r in own]
-
-    records = [
-        *part("train", 0, 3, 0.1, 4), *part("train", 1, 3, 0.1, 2), *part("train", 1, 10, 0.1, 5),
-        *part("train", 1, 10, None, 3), *part("refit", 0, 10, None, 2),
-    ]  # fmt: skip
-    assert plots.parts_of(records) == [("train", 4), ("beginning 2", 2), ("grid 10", 5), ("all rows", 3), ("refit", 2)]
-    (axes,) = draw(plots.history_figure, records, loss="mse").axes
-    assert {"train", "test", "held back"} <= {str(line.get_label()) for line in axes.lines}
-
-
-@pytest.mark.parametrize("lengths", [[100, 2, 2, 30, 3], [1] * 20, [500, 1, 1, 1, 1, 1, 1]])
-def test_names_of_stages_do_not_overlap(lengths: list[int]) -> None:
-    records = [r for k, n in enumerate(lengths) for r in history(f"stage number {k}", steps=n, regularization=1e-7)]
-    figure = draw(plots.history_figure, records, loss="mse")
-    assert [axes.get_ylabel() for axes in figure.axes] == ["mean squared error", "regularization"]
-    stages = [t.get_window_extent() for t in texts(figure) if t.get_gid() == "stage"]
-    assert len(stages) >= min(len(lengths), 8)
-    assert_apart(stages, figure.bbox)
 
 
 def truth(x: Tensor) -> Tensor:
