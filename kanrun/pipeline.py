@@ -126,10 +126,6 @@ def work_through(config: Config, data: Dataset, model: Network, progress: Progre
         careful = result.overfits
         return noted(result)
 
-    def pruned() -> KAN:
-        held = with_validation(rows, kan.parameter_count(), config.seed, careful)
-        return prune(kan, held if careful else replace(rows, validation=None), config.prune)
-
     def refit() -> KAN:
         assert isinstance(config.model, ModelConfig)
         again = train_pruned(

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from kanrun.model.network import KAN
-from kanrun.model.protocol import Trainable
+from kanrun.model.protocol import Trainable, has_splines
 from kanrun.model.structure import shape_of
 
 ORDER = 2  # of the differences: straight lines are not rough
@@ -21,7 +20,7 @@ def roughness(model: Trainable) -> list[Tensor]:
     and the largest number 1. Band n has the [P - n] numbers n places below the diagonal; no bands where nothing is
     rough.
     """
-    if not isinstance(model, KAN):
+    if not has_splines(model):
         return []
     bands = model.get_vector().new_zeros(ORDER + 1, model.parameter_count())
     start = 0

@@ -204,12 +204,10 @@ def train_pruned(
 def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) -> Training:
     """The network with its knots where a finer one bends, trained on, if the validation rows gain by it."""
     x, y = data.train.x, data.train.y
-    grid = PROBE * best.model.grid
-    if best.model.parameter_count_on(grid) > min(MOST_FOR_PROBE, y.numel()):
+    model, grid = best.model, PROBE * best.model.grid
+    if not has_splines(model) or model.parameter_count_on(grid) > min(MOST_FOR_PROBE, y.numel()):
         return best
-    fine = best.model.refine(grid)
-    if not has_splines(fine):
-        return best
+    fine = model.refine(grid)
     fine.fit_grids(x)
     levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS, ridge_for(y))
     place_knots(fine, x, best.model.grid)
