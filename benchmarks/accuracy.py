@@ -22,9 +22,9 @@ from scipy import special
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from kanrun.config import Config, LmConfig, ModelConfig
+from kanrun.config.schema import Config, LmConfig, ModelConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
-from kanrun.stages import build_network, grids_of
+from kanrun.pipeline.stages import build_network, grids_of
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule
 

@@ -138,7 +138,7 @@ def hello(seed: int) -> tuple[Any, Any]:
     """The config of the training and its rows: exp(sin(pi x_1) + x_2^2), 1000 to train and 1000 to test."""
     import torch
 
-    from kanrun.config import Config, LmConfig, ModelConfig, SymbolicConfig
+    from kanrun.config.schema import Config, LmConfig, ModelConfig, SymbolicConfig
     from kanrun.data.build import build_dataset
 
     formula = SymbolicConfig(formula="exp(sin(pi*x_1)+x_2**2)", domain=[-1, 1], n_train=1000, n_test=1000)
@@ -148,7 +148,7 @@ def hello(seed: int) -> tuple[Any, Any]:
 
 def train_kanrun(seed: int, target: float) -> dict[str, float]:
     """CPU seconds of kanrun's training by lm until the test RMSE is `target`, infinite where it never is."""
-    from kanrun.stages import build_network, grids_of
+    from kanrun.pipeline.stages import build_network, grids_of
     from kanrun.training.history import Record
     from kanrun.training.objective import Objective
     from kanrun.training.schedule import Schedule, train_by_schedule

@@ -69,7 +69,7 @@ def compose_config(task: Task) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from kanrun.cli import config_folder
+    from kanrun.cli.main import config_folder
 
     rows = task.formula
     overrides = [
@@ -88,8 +88,8 @@ def rows_of(config: dict[str, Any]) -> Any:
     """The dataset of a config, as the run has it."""
     import torch
 
+    from kanrun.config.validation import read_config
     from kanrun.data.build import build_dataset
-    from kanrun.validation import read_config
 
     only = {key: config[key] for key in ("dataset", "seed")}  # whatever the network is
     return build_dataset(read_config(only), torch.float64, torch.device("cpu"))
@@ -99,9 +99,9 @@ def run_kanrun(task: Task) -> dict[str, Any]:
     """One run of kanrun, judged by the files that it writes."""
     import numpy as np
 
-    from kanrun.pipeline import run
-    from kanrun.symbolic.evaluate import evaluate
-    from kanrun.symbolic.parser import parse_formula
+    from kanrun.functions.evaluate import evaluate
+    from kanrun.functions.parser import parse_formula
+    from kanrun.pipeline.run import run
 
     config = compose_config(task)
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +133,7 @@ def judge(
     Where formula.json has no standard errors, only the first two are asked, and `no_errors` says so.
     """
     from benchmarks.forms import at_most, constants_fit, same_form
-    from kanrun.symbolic.parser import parse_formula
+    from kanrun.functions.parser import parse_formula
 
     positive = [name for name, (low, _) in zip(data.inputs, data.domain, strict=True) if low >= 0]
     verdict: dict[str, Any] = {"close": close, "form": False, "constants": False, "no_errors": constants is None}

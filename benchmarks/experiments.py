@@ -11,8 +11,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from kanrun.cli import config_folder
-from kanrun.pipeline import run
+from kanrun.cli.main import config_folder
+from kanrun.pipeline.run import run
 
 # experiment: (what the seed sets, seeds, the score)
 EXPERIMENTS = {

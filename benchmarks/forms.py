@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import least_squares
 
-from kanrun.symbolic.evaluate import evaluate
+from kanrun.functions.evaluate import evaluate
 
 SIGMAS = 3.0  # standard errors that a constant may be off
 SAME = 1e-10  # NMSE from which two formulas are the same function on the test rows

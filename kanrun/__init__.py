@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kanrun.model.network import KAN
-    from kanrun.pipeline import run
+    from kanrun.pipeline.run import run
     from kanrun.report.load import LoadedRun, load_run
 
 __version__ = "0.1.0"
@@ -16,7 +16,7 @@ _HOMES = {
     "KAN": "kanrun.model.network",
     "LoadedRun": "kanrun.report.load",
     "load_run": "kanrun.report.load",
-    "run": "kanrun.pipeline",
+    "run": "kanrun.pipeline.run",
 }
 
 

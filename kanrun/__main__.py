@@ -1,5 +1,5 @@
 """`python -m kanrun` is the same as `kanrun`."""
 
-from kanrun.cli import main
+from kanrun.cli.main import main
 
 main()

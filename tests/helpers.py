@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from torch import Tensor
 
+from kanrun.functions.library import FUNCTIONS
 from kanrun.model import spline
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.library import FUNCTIONS
 
 Array = NDArray[np.float64]
 

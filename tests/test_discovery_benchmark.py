@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import discovery
 from benchmarks.forms import constants_fit, same_form
-from kanrun.symbolic.parser import parse_formula
+from kanrun.functions.parser import parse_formula
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kanrun import __version__
-from kanrun.cli import config_folder
+from kanrun.cli.main import config_folder
 from tests.contract import violations
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,12 +50,15 @@ def test_the_wheel_holds_all_code_and_all_configs_and_nothing_else(wheel: Path) 
     assert {n for n in names if not n.startswith(f"kanrun-{__version__}.dist-info/")} == code | configs
     with zipfile.ZipFile(wheel) as archive:
         entry = archive.read(f"kanrun-{__version__}.dist-info/entry_points.txt").decode()
-    assert "kanrun = kanrun.cli:main" in entry
+    assert "kanrun = kanrun.cli.main:main" in entry
 
 
 def test_an_installed_wheel_runs_from_any_folder_with_its_own_configs(installed: Path, tmp_path: Path) -> None:
     where = python(
-        "-c", "import kanrun.cli; print(kanrun.cli.config_folder())", folder=tmp_path, PYTHONPATH=str(installed)
+        "-c",
+        "import kanrun.cli.main; print(kanrun.cli.main.config_folder())",
+        folder=tmp_path,
+        PYTHONPATH=str(installed),
     )
     assert Path(where.stdout.strip()) == installed / "kanrun" / "configs"
     arguments = ["experiment=smoke", "plots=none", "dataset.n_train=50", f"hydra.run.dir={tmp_path / 'run'}"]

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import torch
 
-from kanrun.config import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.schema import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.validation import given_width
 from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows, hold_back
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
-from kanrun.validation import given_width
 
 
 def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
@@ -20,7 +20,7 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
     seed = config.seed if section.seed is None else section.seed
     n_outputs = sum(split_width(width)[-1]) if width else None
     if isinstance(section, SymbolicConfig):
-        from kanrun.data.symbolic import make_symbolic
+        from kanrun.data.formula import make_symbolic
 
         data = make_symbolic(section, seed, dtype)
     elif isinstance(section, MoonsConfig):

@@ -8,12 +8,12 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanrun.config import ContrastiveConfig
+from kanrun.config.schema import ContrastiveConfig
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows
-from kanrun.data.symbolic import draw_inputs, finite_values, read_domain
+from kanrun.data.formula import draw_inputs, finite_values, read_domain
 from kanrun.errors import ConfigError, wrong
-from kanrun.symbolic.evaluate import Array
-from kanrun.symbolic.parser import parse_formula
+from kanrun.functions.evaluate import Array
+from kanrun.functions.parser import parse_formula
 
 KEY = "dataset.relations"
 

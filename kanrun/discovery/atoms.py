@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.outer import one_sign
+from kanrun.functions.library import Function
 from kanrun.symbolic.fit import start_ranges
-from kanrun.symbolic.library import Function
 
 POWERS = {
     -3.0: "1/x^3", -2.0: "1/x^2", -1.0: "1/x", -0.5: "1/sqrt(x)", 0.5: "sqrt", 1.0: "x", 1.5: "x^1.5", 2.0: "x^2",

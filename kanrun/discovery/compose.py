@@ -13,8 +13,8 @@ from kanrun.discovery.atoms import Argument, Factor, Term
 from kanrun.discovery.outer import Outer
 from kanrun.discovery.peel import with_last
 from kanrun.discovery.terms import Sum, Table
+from kanrun.functions.library import FUNCTIONS, Function
 from kanrun.model.network import KAN
-from kanrun.symbolic.library import FUNCTIONS, Function
 from kanrun.symbolic.search import description_bits, library_complexity
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt

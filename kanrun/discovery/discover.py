@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kanrun.clock import Over, at
-from kanrun.config import Config, ModelConfig, PruneConfig
+from kanrun.config.schema import Config, ModelConfig, PruneConfig
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, at_most
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
 from kanrun.discovery.compose import bits_of, finished_network, network_of
@@ -24,9 +24,9 @@ from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
 from kanrun.discovery.trial import Discovered, Trial, rows_only, with_outer
 from kanrun.errors import ConfigError, wrong
+from kanrun.functions.library import Function
 from kanrun.model.network import KAN
-from kanrun.stages import MOST_ROWS, prune
-from kanrun.symbolic.library import Function
+from kanrun.pipeline.stages import MOST_ROWS, prune
 from kanrun.symbolic.search import Search, Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from kanrun.discovery.atoms import argument_values, arguments_of
 from kanrun.discovery.trial import Discovered, curved_edges
 from kanrun.discovery.whiteness import is_noise
+from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
-from kanrun.symbolic.library import FUNCTIONS
 from kanrun.symbolic.search import Symbolic, pareto
 from kanrun.symbolic.snap import EXACT
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.functions.library import FUNCTIONS
 
 MOSTLY = 0.98  # part of the values that must have the sign of a root or a square
 WIDEST = 30.0  # range of y beyond which exp(y) says nothing about most rows

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanrun.functions.library import Function
 from kanrun.model.layer import BASES, FACTORS, KANLayer
 from kanrun.model.spline import Spread, pulled_back, spread_out
 from kanrun.model.structure import shape_of
-from kanrun.symbolic.library import Function
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kanrun.functions.library import FUNCTIONS, Library
 from kanrun.model import grids, spline
 from kanrun.model.spline import Beside, Knots
 from kanrun.model.spline_sums import SplineSums
 from kanrun.model.structure import Places, Structure, shape_of, structure_of
-from kanrun.symbolic.library import FUNCTIONS, Library
 
 SMOOTH = 5  # random splines begin with at most this many intervals: fine ones would only be rough
 FACTORS = 2  # how many sums a multiplication node takes the product of

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kanrun.functions.library import Function, Library, extended
 from kanrun.model import grids
 from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.model.memory import keep_freed_memory
 from kanrun.model.structure import Places, shape_of
-from kanrun.symbolic.library import Function, Library, extended
 
 Width = Sequence[int | Sequence[int]]
 

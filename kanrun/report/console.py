@@ -14,9 +14,9 @@ from rich.table import Table
 from kanrun.data.dataset import Dataset
 from kanrun.errors import counted
 from kanrun.model.protocol import Network
+from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, front_lines
 from kanrun.symbolic.formula import Formula
-from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 
 NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "entropy", "accuracy": "accuracy"}

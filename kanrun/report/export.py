@@ -7,9 +7,9 @@ import keyword
 import sympy as sp
 from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
+from kanrun.functions.parser import parse_formula
 from kanrun.report.words import about_lines, decision_lines, exactness
 from kanrun.symbolic.formula import OWN_LENGTH, Formula
-from kanrun.symbolic.parser import parse_formula
 
 
 def as_text(formulas: list[Formula]) -> str:

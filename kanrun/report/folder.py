@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import yaml
 from torch import Tensor
 
-from kanrun.config import Config
+from kanrun.config.schema import Config
 from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, without_gradient
+from kanrun.relations.relation import Relation
 from kanrun.report.export import as_latex, as_python, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.symbolic.formula import Formula, evaluate_texts
-from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 
 if TYPE_CHECKING:
-    from kanrun.searching import Tried
+    from kanrun.pipeline.searching import Tried
 
 RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula.json", "formula.txt", "formula.tex",
            "formula.py", "model.pt")  # fmt: skip

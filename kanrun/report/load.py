@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 from torch import Tensor
 
-from kanrun.config import Config
+from kanrun.config.schema import Config
+from kanrun.config.validation import read_config
 from kanrun.errors import KanrunError, shorten
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model
 from kanrun.symbolic.formula import evaluate_texts
-from kanrun.validation import read_config
 
 
 @dataclass(frozen=True)

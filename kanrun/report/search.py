@@ -10,8 +10,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from kanrun.pipeline.searching import Tried
 from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save
-from kanrun.searching import Tried
 
 WORST = 1.0  # a constant leaves all of the variance; what is worse is drawn beside it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from kanrun.symbolic.evaluate import evaluate
+from kanrun.functions.evaluate import evaluate
 
 POINTS, WIDER, AGREEMENT = 4000, 1.5, 1e-9
 

@@ -6,10 +6,10 @@ import math
 
 import sympy as sp
 
+from kanrun.functions.library import Function
+from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
-from kanrun.symbolic.library import Function
-from kanrun.symbolic.parser import parse_formula, symbol
 
 DIGITS = 17  # enough to give back the same float64
 SCALING = ("log", "sqrt", "x^1.5", "1/sqrt(x)", "abs")  # a positive factor inside is a factor (log: a shift) outside

@@ -9,7 +9,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from kanrun.symbolic.library import Function
+from kanrun.functions.library import Function
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from kanrun.clock import Over, never
 from kanrun.data.dataset import CROSS_ENTROPY, MSE, Dataset, Rows
-from kanrun.metrics import Scores, scores
+from kanrun.data.scores import Scores, scores
+from kanrun.functions.evaluate import Array, evaluate
+from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.compare import is_exact
-from kanrun.symbolic.evaluate import Array, evaluate
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import sympy as sp
 
 from kanrun.clock import Over, never
-from kanrun.symbolic.evaluate import Array
+from kanrun.functions.evaluate import Array
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from kanrun.symbolic.evaluate import Array, evaluate
+from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.snap import EXACT, is_sound
 

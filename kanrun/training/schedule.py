@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from kanrun.config import OptimizerConfig
+from kanrun.config.schema import OptimizerConfig
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.model.spline import input_gradient

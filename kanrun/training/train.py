@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kanrun.config import OptimizerConfig
+from kanrun.config.schema import OptimizerConfig
 from kanrun.data.dataset import MSE, Dataset, Rows
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Network

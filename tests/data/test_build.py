@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.schema import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
 from kanrun.data.build import build_dataset, check_match, moved, network_width
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.errors import ConfigError

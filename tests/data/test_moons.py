@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config import Config, ModelConfig, MoonsConfig
+from kanrun.config.schema import Config, ModelConfig, MoonsConfig
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, Dataset
 from kanrun.data.moons import make_moons

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kanrun.discovery.beam import SumsOfTerms, fronts
-from kanrun.symbolic.library import library
+from kanrun.functions.library import library
 from kanrun.symbolic.snap import EXACT
 from tests.helpers import uniform_rows
 

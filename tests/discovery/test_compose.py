@@ -11,9 +11,9 @@ from kanrun.discovery.atoms import Factor, Term, arguments_of
 from kanrun.discovery.compose import Weighted, finished_network, network_of
 from kanrun.discovery.outer import OUTERS
 from kanrun.discovery.terms import Sum, Table
+from kanrun.functions.library import FUNCTIONS
 from kanrun.symbolic.expression import network_expressions
 from kanrun.symbolic.formula import evaluate_all
-from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import uniform_rows
 
 X = uniform_rows(50, 3, seed=2, low=0.5, high=2.0)

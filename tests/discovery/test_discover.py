@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config import Config, ModelConfig, MoonsConfig, SearchConfig, SymbolicConfig
+from kanrun.config.schema import Config, ModelConfig, MoonsConfig, SearchConfig, SymbolicConfig
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
 from kanrun.discovery import discover
@@ -15,8 +15,8 @@ from kanrun.discovery.discover import Discovery
 from kanrun.discovery.structures import structures
 from kanrun.discovery.trial import Trial
 from kanrun.errors import ConfigError
+from kanrun.functions.library import FUNCTIONS, library
 from kanrun.symbolic.formula import Formula, write_formulas
-from kanrun.symbolic.library import FUNCTIONS, library
 from kanrun.symbolic.snap import EXACT
 from tests.helpers import formula_values, uniform_rows
 

@@ -10,7 +10,7 @@ from kanrun.discovery.compose import network_of
 from kanrun.discovery.fractions import fewest, find_fraction
 from kanrun.discovery.outer import OUTERS
 from kanrun.discovery.terms import Table
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.functions.library import FUNCTIONS
 from tests.helpers import uniform_rows
 
 X = uniform_rows(600, 3, seed=6, low=1.0, high=3.0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.discovery.outer import OUTERS, Outer
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.functions.library import FUNCTIONS
 
 BY_NAME = {outer.name: outer for outer in OUTERS}
 # Where the targets may lie, whether all of them may be negative instead, and how exactly they come back: the inverse of

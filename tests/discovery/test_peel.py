@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.peel import exponents, exponents_of, with_last, with_powers
+from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import Array, fixed_network, formula_values, plain_forward, uniform_rows
 
 

@@ -8,7 +8,7 @@ import torch
 from kanrun.discovery.atoms import Factor, arguments_of, complexity_of, monomials
 from kanrun.discovery.outer import OUTERS, Outer
 from kanrun.discovery.terms import Sum, Table
-from kanrun.symbolic.library import FUNCTIONS
+from kanrun.functions.library import FUNCTIONS
 from tests.helpers import uniform_rows
 
 X = uniform_rows(200, 3, seed=1, low=0.5, high=2.0)

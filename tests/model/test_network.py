@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.functions.library import FUNCTIONS
 from kanrun.model import grids
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.library import FUNCTIONS
 from tests.helpers import autograd_jacobian, plain_forward, tangled_network, uniform_rows
 
 bases = pytest.mark.parametrize("base", ["silu", "identity", "zero"])

@@ -8,9 +8,9 @@ import torch
 
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
 from kanrun.model.network import KAN
+from kanrun.relations.relation import Relation
 from kanrun.report.console import Console, score_table, shown, worse_than_network
 from kanrun.symbolic.formula import Formula
-from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
 from tests.helpers import uniform_rows
 

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.functions.library import FUNCTIONS
 from kanrun.report.export import as_latex, as_python, as_text, latex_name, python_name
 from kanrun.symbolic.formula import Formula, evaluate_texts
-from kanrun.symbolic.library import FUNCTIONS
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 

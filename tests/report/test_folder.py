@@ -8,10 +8,13 @@ import pytest
 import torch
 import yaml
 
-from kanrun.config import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
+from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
+from kanrun.config.validation import read_config
 from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
+from kanrun.pipeline.searching import Tried
+from kanrun.relations.relation import Relation
 from kanrun.report.folder import (
     check_folder,
     formula_function,
@@ -21,11 +24,8 @@ from kanrun.report.folder import (
     write_plots,
     write_training,
 )
-from kanrun.searching import Tried
 from kanrun.symbolic.formula import Alternative, Formula
-from kanrun.symbolic.relation import Relation
 from kanrun.training.history import Record
-from kanrun.validation import read_config
 from tests.helpers import uniform_rows
 
 CONFIGS = {

@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from kanrun.config import Config, LbfgsConfig, ModelConfig, MoonsConfig, PlotsConfig, SymbolicConfig, SymbolicFitConfig
+from kanrun.config.schema import (
+    Config,
+    LbfgsConfig,
+    ModelConfig,
+    MoonsConfig,
+    PlotsConfig,
+    SymbolicConfig,
+    SymbolicFitConfig,
+)
 from kanrun.errors import KanrunError
-from kanrun.pipeline import run
+from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
 from tests.helpers import uniform_rows
 

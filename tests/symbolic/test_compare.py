@@ -6,8 +6,8 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.compare import is_exact
-from kanrun.symbolic.parser import parse_formula, symbol
 from tests.helpers import run_limited
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
@@ -142,7 +142,7 @@ def test_the_answer_does_not_depend_on_global_random_numbers() -> None:
 def test_large_powers_are_compared_without_being_multiplied_out() -> None:
     script = """
 from kanrun.symbolic.compare import is_exact
-from kanrun.symbolic.parser import parse_formula
+from kanrun.functions.parser import parse_formula
 print(is_exact(parse_formula("x_1"), parse_formula("(x_1+x_2+1)**300"), ["x_1", "x_2"], [(-1.0, 1.0)] * 2))
 """
     assert run_limited(script, seconds=8).strip() == "False"

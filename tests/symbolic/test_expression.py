@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.library import FUNCTIONS, Function
+from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.evaluate import evaluate
 from kanrun.symbolic.expression import complexity, network_expressions, number, rounded
-from kanrun.symbolic.library import FUNCTIONS, Function
-from kanrun.symbolic.parser import parse_formula, symbol
 from tests.helpers import Array, fixed_network, plain_forward, uniform_rows
 
 X_1, X_2, X_3 = symbol("x_1"), symbol("x_2"), symbol("x_3")

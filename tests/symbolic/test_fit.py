@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 from torch import Tensor
 
+from kanrun.functions.library import FUNCTIONS, library
 from kanrun.symbolic.fit import Candidate, fit_edges
-from kanrun.symbolic.library import FUNCTIONS, library
 from tests.helpers import Array, evaluate_text, uniform_rows
 
 LIBRARY = [f for f in library() if f.name != "0"]

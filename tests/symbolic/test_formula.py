@@ -14,9 +14,9 @@ from sklearn import metrics
 from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.formula import evaluate_texts, expressions_of, write_formulas
-from kanrun.symbolic.parser import parse_formula
 from kanrun.symbolic.search import Symbolic
 from tests.helpers import Array, fixed_network, formula_values, uniform_rows
 

@@ -5,8 +5,8 @@ import pytest
 import sympy as sp
 
 from kanrun.clock import never
-from kanrun.symbolic.evaluate import evaluate
-from kanrun.symbolic.parser import parse_formula, symbol
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened
 from kanrun.symbolic.uncertainty import Constant, constants_of, polished
 from tests.helpers import Array, formula_values

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import CROSS_ENTROPY, MSE
+from kanrun.functions.library import FUNCTIONS, library
 from kanrun.model import grids, spline
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.library import FUNCTIONS, library
 from kanrun.symbolic.search import Symbolic, class_bits, description_bits, pareto, spline_edges, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt

@@ -9,9 +9,9 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.symbolic.evaluate import evaluate
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.expression import complexity
-from kanrun.symbolic.parser import parse_formula, symbol
 from kanrun.symbolic.snap import EXACT, expanded, nice_numbers, shortest, snap, where_positive
 from tests.helpers import Array, run_limited, uniform_rows
 
@@ -225,7 +225,7 @@ def test_expanding_drops_terms_that_only_rounding_has_left() -> None:
 
 def test_expanding_nested_powers_does_not_grow_without_bounds() -> None:
     script = """
-from kanrun.symbolic.parser import parse_formula
+from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import expanded
 inner = "+".join(f"0.{i}7*x_{i}" for i in range(1, 7))

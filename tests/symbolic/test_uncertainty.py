@@ -8,8 +8,8 @@ import sympy as sp
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LogisticRegression
 
-from kanrun.symbolic.evaluate import evaluate
-from kanrun.symbolic.parser import parse_formula
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.uncertainty import (
     MOST,
     constants_of,

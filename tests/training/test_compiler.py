@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.training import steppers
 from kanrun.training.objective import Objective
 from kanrun.training.steppers import Compiler
-from kanrun.validation import read_config
 from tests.helpers import uniform_rows
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config import LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.config.schema import LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows, hold_back
 from kanrun.model.network import KAN
 from kanrun.training import schedule as schedules

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Objective, Penalty

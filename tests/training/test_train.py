@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
 from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
 from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN

@@ -1,0 +1,202 @@
+"""The `kanrun` command: Hydra composes the config, run() does the work; every mistake ends as one line and status 1."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from kanrun.cli.explain import TRACEBACK, config_folder, explain
+from kanrun.errors import KanrunError
+
+__all__ = ["config_folder", "main"]
+
+# What configs/config.yaml says, for a config that comes from elsewhere, such as a run folder.
+HYDRA_SETTINGS = {
+    "hydra.run.dir": "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
+    "hydra.sweep.dir": "outputs/sweeps/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
+    "hydra.sweep.subdir": "${hydra.job.num}",
+    "hydra.output_subdir": "null",
+    "hydra/job_logging": "none",
+}
+
+
+def main() -> None:
+    """Entry point of the command."""
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        from kanrun.cli.help import help_text
+
+        print(help_text(config_folder()))
+        return
+    if "--version" in arguments:
+        from kanrun import __version__
+
+        print(f"kanrun {__version__}")
+        return
+    sys.argv[1:] = prepared(arguments)
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing its own pages
+    job = Job()
+    try:
+        import hydra
+
+        from kanrun.cli.preflight import check_jobs, shown_without_leftovers
+
+        options = parsed(sys.argv[1:])
+        check_jobs(options)
+        sys.argv[1:] += shown_without_leftovers(options)
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+    except KeyboardInterrupt:
+        print("kanrun: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if wants_traceback:
+            raise
+        complain(explain(error, arguments))
+        sys.exit(1)
+    if job.failures:
+        sys.exit(1)
+
+
+class Job:
+    """One run in the folder that Hydra chose, called once a job of a sweep.
+
+    Failures in the command's own process are shown and counted, so that a sweep goes on; in a worker process of a
+    launcher they are raised, which is the only way back.
+    """
+
+    __name__ = "job"
+
+    def __init__(self) -> None:
+        self.process, self.failures = os.getpid(), 0
+
+    def __call__(self, composed: Any) -> float | None:
+        """Gives the test loss, for sweepers."""
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+        from omegaconf import OmegaConf
+
+        from kanrun.cli.experiments import leftovers, note_of, without_leftovers
+        from kanrun.pipeline.run import run
+        from kanrun.report.folder import check_folder
+
+        logging.captureWarnings(True)
+        hydra = HydraConfig.get()
+        folder, choices = hydra.runtime.output_dir, hydra.runtime.choices
+        left = leftovers(choices, hydra.overrides.task)
+        if left:
+            print(f"note: {note_of(choices, left)}")
+        try:
+            content: Any = OmegaConf.to_container(composed, resolve=True)
+            key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
+            check_folder(Path(folder), key, content.get("overwrite") is True)
+            final = run(without_leftovers(content, left), folder)["final"]
+        except Exception as error:
+            if os.getpid() != self.process:
+                raise
+            self.failures += 1
+            log = Path(folder) / "kanrun.log"
+            complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
+            return None
+        return final.get("mse", final.get("cross_entropy"))
+
+
+def complain(lines: list[str]) -> None:
+    """Shows what is wrong, a line each."""
+    for line in lines:
+        print(f"kanrun: {line}", file=sys.stderr, flush=True)
+
+
+def prepared(arguments: list[str]) -> list[str]:
+    """The arguments with what Hydra needs besides: its settings for a foreign config, and quotes around formulas."""
+    sweep = bool({"-m", "--multirun"} & set(arguments))
+    ready = [quoted(a, sweep) for a in arguments]
+    flags = [a.split("=")[0] for a in arguments]
+    if {"--config-path", "-cp"} & set(flags):
+        # Hydra takes a relative path as one beside its own main module; people mean their own folder.
+        at = next(i for i, flag in enumerate(flags) if flag in ("--config-path", "-cp"))
+        flag, _, path = ready[at].partition("=")
+        if path:
+            ready[at] = f"{flag}={Path(path).resolve()}"
+        elif at + 1 < len(ready):
+            ready[at + 1] = str(Path(ready[at + 1]).resolve())
+        given = {a.split("=")[0].lstrip("+") for a in arguments}
+        ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
+    # Hydra takes overrides in one row only, which a flag among them would end.
+    return sorted(ready, key=lambda a: a not in ("-m", "--multirun"))
+
+
+def parsed(arguments: list[str]) -> Namespace:
+    """The flags and overrides. Raises KanrunError for a flag that Hydra does not know, instead of a page of all."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+
+    def fail(message: str) -> None:
+        raise KanrunError(f"{message}; kanrun --help shows what there is")
+
+    parser.error = fail  # type: ignore[method-assign,assignment]
+    return parser.parse_args(arguments)
+
+
+def quoted(argument: str, sweep: bool) -> str:
+    """A formula, or functions of the library, with the quotes that Hydra's grammar wants and a shell takes away.
+
+    A new function is no key that a config has: it gets the plus signs that Hydra wants.
+    """
+    own = re.fullmatch(r"\+{0,2}symbolic\.functions(\.[^=]+)?=(.*)", argument, flags=re.DOTALL)
+    if own:
+        name, given = own.group(1) or "", own.group(2)
+        return f"++symbolic.functions{name}=" + (quoted_texts(given, sweep) if name else quoted_mapping(given))
+    if re.match(r"\+{0,2}model\.fix=", argument):
+        plain = r"(\bfunction\s*:\s*)([^\s,}'\"][^,}'\"]*)"  # such as x^2
+        return re.sub(plain, lambda m: m.group(1) + in_quotes(m.group(2).strip()), argument)
+    match = re.fullmatch(r"(\+{0,2}dataset\.formula=)(.+)", argument, flags=re.DOTALL)
+    if match:
+        return match.group(1) + quoted_texts(match.group(2), sweep)
+    names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
+    if names:
+        return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
+    return argument
+
+
+MARKED = ("'", '"', "[", "$")  # what begins with one of these means something to Hydra already
+
+
+def quoted_texts(given: str, sweep: bool) -> str:
+    """A formula in quotes, or each of those that a sweep has."""
+    if not given or given == "null" or given.startswith(MARKED):
+        return given
+    return ",".join(map(in_quotes, split_outside_brackets(given) if sweep else [given]))
+
+
+def quoted_mapping(given: str) -> str:
+    """`{name: formula, ...}` with quotes around each formula that has none."""
+    entries = re.fullmatch(r"\s*\{([^{}]*)\}\s*", given, flags=re.DOTALL)
+    parts = [part.partition(":") for part in split_outside_brackets(entries.group(1))] if entries else []
+    pairs = [(name.strip(), text.strip()) for name, _, text in parts]
+    if not all(name and text for name, text in pairs) or not pairs:
+        return given
+    return "{" + ",".join(f"{n}:{t if t.startswith(MARKED) else in_quotes(t)}" for n, t in pairs) + "}"
+
+
+def in_quotes(text: str) -> str:
+    """The text as Hydra takes it for a text, whatever is in it."""
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def split_outside_brackets(text: str) -> list[str]:
+    """The parts between the commas that no bracket encloses."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts

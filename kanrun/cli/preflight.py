@@ -1,0 +1,130 @@
+"""Before anything is run or written: every job of the command is composed and checked, those of a sweep together."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kanrun.cli.experiments import GONE, leftovers, without_leftovers
+from kanrun.cli.explain import config_folder
+from kanrun.config.schema import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
+from kanrun.errors import ConfigError, KanrunError
+
+MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
+
+# With these Hydra does something other than to run jobs, or takes them from where this module does not look.
+ELSEWHERE = ("help", "hydra_help", "version", "shell_completion", "info", "package", "config_dir", "experimental_rerun")
+
+
+def check_jobs(options: Namespace) -> None:
+    """Raises ConfigError with a line for every mistake in any job that the parsed command line asks for.
+
+    Errors of Hydra's, for what cannot be composed at all, are passed on as they are.
+    """
+    if options.cfg or any(getattr(options, name, None) for name in ELSEWHERE):
+        return
+    if any(o.lstrip("+").startswith("hydra/sweeper") for o in options.overrides):
+        return  # its values are known when it has chosen them
+    jobs = overrides_of_jobs(options)
+    wrong_in: dict[str, list[int]] = {}
+    for number, overrides in enumerate(jobs):
+        for problem in problems_of(options, number, overrides):
+            wrong_in.setdefault(problem, []).append(number)
+    if wrong_in:
+        raise ConfigError([line(problem, numbers, len(jobs)) for problem, numbers in wrong_in.items()])
+
+
+def line(problem: str, numbers: list[int], jobs: int) -> str:
+    """The problem with the jobs that have it, where not all do."""
+    if len(numbers) == jobs:
+        return problem
+    return f"job{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}: {problem}"
+
+
+def overrides_of_jobs(options: Namespace) -> list[list[str]]:
+    """What each job of a sweep has of the overrides; one job without a sweep."""
+    if not options.multirun:
+        return [list(options.overrides)]
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(options.overrides)
+    return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+@contextmanager
+def config_source(options: Namespace) -> Iterator[str]:
+    """Hydra made ready for the configs that the command line names; gives the name of the main one."""
+    from hydra import initialize_config_dir
+
+    folder = Path(options.config_path).resolve() if options.config_path else config_folder()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        yield options.config_name or "config"
+
+
+def composed(options: Namespace, overrides: list[str]) -> Any:
+    """The config of one job, with Hydra's own part."""
+    from hydra import compose
+
+    with config_source(options) as name:
+        return compose(name, overrides=overrides, return_hydra_config=True)
+
+
+def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[str]:
+    """What is wrong with one job, a line each."""
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
+    hydra = config.hydra
+    key, folder = "hydra.run.dir", Path(str(hydra.run.dir))
+    if options.multirun:
+        key, folder = "hydra.sweep.dir", Path(str(hydra.sweep.dir)) / str(hydra.sweep.subdir)
+    with open_dict(config):
+        del config.hydra
+    try:
+        content: Any = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        if "HydraConfig was not set" not in str(error):
+            raise
+        return []  # something like ${hydra:job.num}, which only the job itself knows
+    settled = without_leftovers(content, leftovers(hydra.runtime.choices, hydra.overrides.task))
+    from kanrun.config.validation import read_config
+    from kanrun.report.folder import check_folder
+
+    try:
+        read = read_config(settled)
+        check_folder(folder, key, read.overwrite, hydra.sweep.dir if options.multirun else None)
+        try_out(read)
+    except KanrunError as error:
+        return str(error).splitlines()
+    return []
+
+
+def try_out(config: Config) -> None:
+    """Makes the rows and the network. Raises ConfigError where that cannot be."""
+    from kanrun.pipeline.problem import make_problem
+
+    data = config.dataset
+    if isinstance(data, (SymbolicConfig, MoonsConfig, ContrastiveConfig)):
+        data = replace(data, n_train=min(data.n_train, MOST_ROWS), n_test=min(data.n_test, MOST_ROWS))
+    try:
+        make_problem(replace(config, dataset=data))
+    except KanrunError:
+        raise
+    except Exception:
+        return  # no mistake in the config: the run itself says what happened, with a traceback in its log
+
+
+def shown_without_leftovers(options: Namespace) -> list[str]:
+    """The overrides besides with which `--cfg` shows what would be run."""
+    if not options.cfg or options.multirun or any(getattr(options, name, None) for name in ELSEWHERE):
+        return []
+    hydra = composed(options, list(options.overrides)).hydra
+    left = leftovers(hydra.runtime.choices, hydra.overrides.task)
+    return [f"~{key}" if value is GONE else f"{key}={json.dumps(value)}" for key, value in left.items()]

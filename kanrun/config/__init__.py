@@ -1,0 +1,1 @@
+"""Every setting, typed, and what is allowed."""

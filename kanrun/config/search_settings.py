@@ -1,0 +1,71 @@
+"""What a search for the network cannot honour, which is refused, and what it does not look at, which is told."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from kanrun.config.schema import (
+    AutoConfig,
+    Config,
+    ContrastiveConfig,
+    MlpConfig,
+    ModelConfig,
+    MoonsConfig,
+    PruneConfig,
+    SymbolicConfig,
+)
+from kanrun.errors import as_typed, wrong
+
+WITHOUT = "leave out experiment=discover, or add search=none"
+
+
+def check_search(config: Config) -> list[str]:
+    """Complaints about settings that a search cannot honour, and that would be missed in the result."""
+    if not config.search.seconds:
+        return []
+    problems = []
+    data, model = config.dataset, config.model
+    if isinstance(data, (MoonsConfig, ContrastiveConfig)):
+        reason = f"a search looks for a formula of values, not of classes; {WITHOUT}"
+        problems.append(wrong("dataset", data.name, reason))
+    if isinstance(data, SymbolicConfig) and isinstance(data.formula, (list, tuple)) and len(data.formula) > 1:
+        reason = f"a search looks for the formula of one output; give one formula a run, or {WITHOUT}"
+        problems.append(wrong("dataset.formula", data.formula, reason))
+    if data.validation:
+        reason = f"a search holds back a fifth of the training rows itself; use 0, or {WITHOUT}"
+        problems.append(wrong("dataset.validation", data.validation, reason))
+    if isinstance(model, MlpConfig):
+        problems.append(wrong("model", model.name, f"a search is for networks of model=kan; use that, or {WITHOUT}"))
+    elif model.fix:
+        reason = f"a search chooses the functions of all edges itself; use model.fix=[], or {WITHOUT}"
+        problems.append(wrong("model.fix[0].function", model.fix[0].function, reason))
+    stages = {"prune": (config.prune.enabled, config.prune.name)}
+    stages["symbolic"] = (config.symbolic.enabled, config.symbolic.name)
+    for group, (enabled, name) in stages.items():
+        if not enabled:
+            key, value = (group, "none") if name == "none" else (f"{group}.enabled", "false")
+            reason = f"a search is for a formula, so it always has this stage; use {group}=default, or {WITHOUT}"
+            problems.append(wrong(key, value, reason))
+    return problems
+
+
+def unused_by_search(config: Config) -> list[str]:
+    """The settings, as they are typed, that differ from what is there without them and that a search does not look at.
+
+    It builds, trains and prunes its networks in its own way.
+    """
+    defaults: dict[str, Any] = {"model": ModelConfig(), "optimizer": AutoConfig(), "prune": PruneConfig()}
+    unused = []
+    for group, plain in defaults.items():
+        given = getattr(config, group)
+        if type(given) is not type(plain):
+            unused.append(f"{group}={given.name}")
+            continue
+        for f in fields(plain):
+            value = getattr(given, f.name)
+            if value != getattr(plain, f.name) and f.name not in ("name", "width"):
+                unused.append(f"{group}.{f.name}={as_typed(value)}")
+    if config.regularization.lamb:
+        unused.append(f"regularization.lamb={as_typed(config.regularization.lamb)}")
+    return unused

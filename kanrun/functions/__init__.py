@@ -1,0 +1,1 @@
+"""Text and functions: the library, the parser that never evaluates, and numbers from expressions."""

@@ -1,0 +1,1 @@
+"""One way through: config, problem, stages, result."""

@@ -1,0 +1,1 @@
+"""Relations hidden in contrastive data: curves, equations, solutions."""

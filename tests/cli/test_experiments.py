@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from kanrun.cli.main import config_folder
+from kanrun.config.schema import GROUPS
+from kanrun.pipeline.run import run
+from kanrun.report.load import load_run
+from tests.contract import read_json, violations
+
+OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
+# Few rows, steps and functions; the files on disk say all the rest.
+SMALL = [
+    "dataset.n_train=60", "dataset.n_test=40", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
+    "symbolic.library=[x,'x^2',sin]",
+]  # fmt: skip
+EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
+EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
+    "contrastive": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
+    "contrastive_all": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
+    "contrastive_wide": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
+    "discover": ("regression", "rmse", ["x_1", "x_2"]),
+    "hello": ("regression", "rmse", ["x_1", "x_2"]),
+    "moons_classes": ("classification", "cross_entropy", ["x_1", "x_2"]),
+    "moons_regression": ("classification", "mse", ["x_1", "x_2"]),
+    "smoke": ("regression", "rmse", ["x_1", "x_2"]),
+}
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)  # type: ignore[return-value]
+
+
+def saved_config(folder: Path) -> dict[str, Any]:
+    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+
+
+def expected_stages(config: dict[str, Any]) -> tuple[str, ...]:
+    if config["model"]["name"] == "mlp":
+        return ("train",)
+    if config["search"]["seconds"]:
+        return ("train", "prune", "symbolic")
+    pruned = ("prune", "refit") if config["prune"]["enabled"] else ()
+    return ("train", *pruned, *(("symbolic",) if config["symbolic"]["enabled"] else ()))
+
+
+def test_every_experiment_file_is_run_here() -> None:
+    assert {p.stem for p in (config_folder() / "experiment").glob("*.yaml")} == EXPERIMENTS.keys()
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group: str, option: str) -> None:
+    other = {
+        "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
+        "mlp": [EASY[0], "model.width=[2,4,1]"],
+    }  # fmt: skip
+    small = [o for o in SMALL if option != "mlp" or not o.startswith("model.")]  # which has no grid
+    shape = other.get(option, EASY)
+    drawn = [] if group == "plots" else ["plots=none"]
+    config = composed(f"{group}={option}", *small, *shape, *drawn)
+    own = yaml.safe_load((config_folder() / group / f"{option}.yaml").read_text(encoding="utf-8"))
+    changed = {o.partition("=")[0] for o in [*small, *shape]}
+    assert all(config[group][k] == v for k, v in own.items() if f"{group}.{k}" not in changed)
+    run(config, tmp_path, quiet=True)
+    assert saved_config(tmp_path)[group] == config[group]
+    stages = expected_stages(config)
+    drawn_all = config["plots"]["enabled"]
+    assert violations(tmp_path, stages=stages, pictures=drawn_all) == []
+    assert (tmp_path / "plots").exists() == drawn_all
+    assert (tmp_path / "formula.json").exists() == ("symbolic" in stages)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_runs_when_made_small(tmp_path: Path, name: str) -> None:
+    task, score, inputs = EXPERIMENTS[name]
+    own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
+    config = composed(f"experiment={name}", *SMALL, *own, "plots=none")
+    metrics = run(config, tmp_path, quiet=True)
+    more = ("relations",) if name == "contrastive_all" else ()
+    assert violations(tmp_path, stages=(*expected_stages(config), *more), pictures=False) == []
+    assert metrics["task"] == task
+    assert score in metrics["final"]
+    assert metrics["seed"] == config["seed"]
+    assert metrics["stages"][0]["active_inputs"] == inputs
+    formulas = read_json(tmp_path / "formula.json")
+    assert len(formulas) == (config["model"]["width"] or [1])[-1]
+    assert [f["exact"] is None for f in formulas] == [task == "classification"] * len(formulas)
+    assert ("related_inputs" in metrics) == name.startswith("contrastive")
+
+
+def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(tmp_path: Path) -> None:
+    run(composed("experiment=contrastive", *SMALL, "plots=none"), tmp_path, quiet=True)
+    last = load_run(tmp_path).model.layers[-1]
+    assert last.functions == {(0, 0): "gaussian"}
+    assert last.affine[0, 0].tolist() == [1.0, 0.0, 1.0]
+    assert not bool(last.is_trainable[0, 0])
+
+
+def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
+    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_test=50", "seed=3", "plots=none"]
+    metrics = run(composed("experiment=contrastive_all", *few), tmp_path, quiet=True)
+    assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", "relations"), pictures=False) == []
+    assert sorted(metrics["related_inputs"]) == [["x_1", "x_2", "x_3"], ["x_4", "x_5"]]
+    found = {r["equation"]: r["exact"] for r in read_json(tmp_path / "formula.json")[0]["relation"]}
+    assert found == {"x_2**2 - log(x_3) + sin(pi*x_1) = 0": True, "x_4 - x_5**3 = 0": True}
+    last = metrics["relation_rounds"][-1]
+    assert len(last["set_aside"]) == 2
+    assert last["found"] == []
+    assert last["accuracy"] <= last["beyond"]
+    text = (tmp_path / "formula.txt").read_text(encoding="utf-8").splitlines()
+    assert {"relation: x_4 - x_5**3 = 0 (exact)", "  x_4 = x_5**3", "  x_3 = exp(x_2**2 + sin(pi*x_1))"} <= set(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["dataset.formula='x_1*sin(x_2)'", "dataset.domain=[-1,2]"],
+        ["dataset.formula='exp(sin(pi*x_1)+x_2**2)'"],  # more than one network is looked at more closely
+        ["dataset.formula='sin(x_1*x_2)+exp(x_1)'", "dataset.domain=[-1,3]", "search.seconds=0.01"],  # none is
+        ["dataset.formula='sqrt(x_1)'", "dataset.domain=[0,1]", "dataset.n_train=20"],  # no value at some test rows
+    ],
+    ids=["few trials", "trials", "no time", "border"],
+)
+def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
+    small = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
+    metrics = run(composed("experiment=discover", *small, *settings, "plots=none"), tmp_path, quiet=True)
+    assert violations(tmp_path, stages=("train", "prune", "symbolic"), pictures=False) == []
+    assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]
+    assert load_run(tmp_path).model.is_symbolic()
+
+
+def test_hello_finds_its_formula_exactly(tmp_path: Path) -> None:
+    metrics = run(composed("experiment=hello", "plots=none"), tmp_path, quiet=True)
+    [formula] = read_json(tmp_path / "formula.json")
+    assert formula["exact"] is True
+    assert formula["expression"] == "exp(x_2**2 + sin(pi*x_1))"
+    assert metrics["final"]["rmse"] < 1e-9
+    assert metrics["stages"][-1]["width"] == [2, 1, 1]

@@ -1,0 +1,669 @@
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from kanrun.cli import main as cli
+from tests.contract import read_json, violations
+
+COMMAND = str(Path(sys.executable).with_name("kanrun"))
+# The quickest run there is: one step of training, nothing else.
+QUICK = [
+    "experiment=smoke", "plots=none", "prune=none", "symbolic=none", "dataset.n_train=30", "dataset.n_test=10",
+    "optimizer.steps=1", "model.width=null",
+]  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    lines: list[str]  # of standard error
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def kanrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
+    """The command's entry point, called in this process in an empty folder."""
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["kanrun", *arguments])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command changes it for its own process
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Outcome(status, out, err.splitlines())
+
+    yield call
+    logging.captureWarnings(False)
+
+
+def run_folders(folder: Path) -> list[Path]:
+    return sorted(p.parent for p in folder.rglob("kanrun.log"))
+
+
+# ---- mistakes ------------------------------------------------------------------------------------------------------
+
+CONTRASTIVE = ["dataset=contrastive", "dataset.n_inputs=3", "model.width=[3,1,1]"]
+
+# What is typed; what the one line names: key and value as given; what it says is allowed.
+COMPOSITION = {
+    "unknown key": (["model.widht=3"], "model.widht=3", "model.width"),
+    "unknown top key": (["sede=3"], "sede=3", "seed"),
+    "key below a value": (["seed.a=3"], "seed.a=3", "seed"),
+    "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, symbolic"),
+    "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
+    "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
+    "unknown experiment": (["experiment=helo"], "experiment=helo", "did you mean hello?"),
+    "option that is a number": (["model=3"], "model=3", "kan"),
+    "option that is null": (["dataset=null"], "dataset=null", "symbolic"),
+    "key of another option": (["dataset=moons", "dataset.formula=x_1"], "dataset.formula=x_1", "dataset=moons"),
+    "not an assignment": (["dataset"], "dataset", "key=value"),
+    "open bracket": (["model.width=[2"], "model.width=[2", "key=value"),
+    "two values without a sweep": (["seed=0,1"], "seed=0,1", "--multirun"),
+    "own functions that are a list": (["symbolic.functions=[x]"], "symbolic.functions=[x]", "lorentz"),
+    "own function without a formula": (["symbolic.functions={f: }"], "symbolic.functions={f: }", "lorentz"),
+    "own function by a number": (["symbolic.functions.1f=x"], "symbolic.functions.1f=x", "lorentz"),
+    "config folder that is not there": (["--config-path", "/nowhere", "--config-name", "config"], "/nowhere", "exist"),
+}  # fmt: skip
+IN_THE_RUN = {
+    "unknown key with plus": (["+model.widht=3"], "model.widht=3", "did you mean width?"),
+    "unknown top key with plus": (["+sede=3"], "sede=3", "did you mean seed?"),
+    "wrong type": (["model.grid=abc"], "model.grid=abc", "a whole number is needed"),
+    "missing value": (["seed=???"], "seed=???", "a whole number is needed"),
+    "grid out of range": (["model.grid=0"], "model.grid=0", "1 to 1000"),
+    "order out of range": (["model.k=6"], "model.k=6", "0 to 5"),
+    "negative rows": (["dataset.n_train=-5"], "dataset.n_train=-5", "2 to 10000000"),
+    "classes for a search": (["dataset=moons", "experiment=discover"], "dataset=moons", "leave out experiment"),
+    "relations for a search": (["dataset=contrastive", "search=discover"], "dataset=contrastive", "not of classes"),
+    "MLP for a search": (["model=mlp", "search=discover"], "model=mlp", "model=kan"),
+    "search without formulas": (["search=discover", "symbolic=none"], "symbolic=none", "search=none"),
+    "search without pruning": (["search=discover", "prune=none"], "prune=none", "search=none"),
+    "search with pruning switched off": (["search=discover", "prune.enabled=false"], "prune.enabled=false", "search"),
+    "fixed edge for a search": (
+        ["search=discover", "model.width=[2,1]", "model.fix=[{function:sin}]"], "model.fix[0].function=sin", "fix=[]"
+    ),
+    "rows held back for a search": (
+        ["search=discover", "dataset.validation=0.2"], "dataset.validation=0.2", "a fifth of the training rows"
+    ),
+    "several outputs for a search": (
+        ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "dataset.formula=[x_1,x_2]", "one output"
+    ),
+    "negative time": (["search.seconds=-1"], "search.seconds=-1.0", "0 to 1000000"),
+    "unknown way to compile": (["compile=maybe"], "compile=maybe", "auto, true, false"),
+    "unknown dtype": (["dtype=float16"], "dtype=float16", "float64, float32"),
+    "width too wide at the inputs": (["model.width=[3,1]"], "model.width=[3,1]", "2 inputs"),
+    "width too wide at the outputs": (["model.width=[2,5,2]"], "model.width=[2,5,2]", "1 output"),
+    "width without classes": (["dataset=moons", "model.width=[2,3]"], "model.width=[2,3]", "2 classes"),
+    "malformed width": (["model.width=[2,[0,0],1]"], "model.width=[2,[0,0],1]", "[sums, products]"),
+    "width that is no list": (["model.width=5"], "model.width=5", "a list is needed"),
+    "unknown function": (["symbolic.library=[sine]"], "symbolic.library=sine", "gaussian"),
+    "library of nothing": (["symbolic.library=['0']"], "symbolic.library=[0]", "function"),
+    "own function with the name of another": (["symbolic.functions.sin=x"], "symbolic.functions.sin=x", "another name"),
+    "own function that cannot be read": (["symbolic.functions={f: sin(}"], "symbolic.functions.f=sin(", "character 4"),
+    "own function of an input": (["+symbolic.functions.f=x_1"], "symbolic.functions.f=x_1", "x, pi"),
+    "own function without slopes": (
+        ["symbolic.functions={f: 'besselj(1,x)'}"], "symbolic.functions.f=besselj(1,x)", "besselj"
+    ),
+    "own function that is empty": (["symbolic.functions.f="], "symbolic.functions.f=", "1/(1+x**2)"),
+    "own functions that are a number": (["symbolic.functions=5"], "symbolic.functions=5", "a mapping"),
+    "unknown fixed function": (
+        ["model.width=[2,1]", "model.fix=[{function:sine}]"], "model.fix[0].function=sine", "gaussian"
+    ),
+    "fixed layer": (["model.width=[2,1]", "model.fix=[{layer:3}]"], "model.fix[0].layer=3", "0 to 0"),
+    "fixed input": (["model.width=[2,1]", "model.fix=[{input:2}]"], "model.fix[0].input=2", "0 to 1"),
+    "fixed output": (["model.width=[2,1]", "model.fix=[{output:1}]"], "model.fix[0].output=1", "0 to 0"),
+    "formula that cannot be read": (["dataset.formula=sin(x_1"], "dataset.formula=sin(x_1", "character 4"),
+    "formula that is not finite": (["dataset.formula=log(x_1)"], "dataset.formula=log(x_1)", "dataset.domain"),
+    "formula that divides by zero": (["dataset.formula=1/0"], "dataset.formula=1/0", "finite"),
+    "formula with an unknown function": (["dataset.formula=foo(x_1)"], "dataset.formula=foo(x_1)", "floor"),
+    "formula with an unknown name": (["dataset.formula=x_1+y"], "dataset.formula=x_1+y", "x_1, x_2"),
+    "formula that is null": (["dataset.formula=null"], "dataset.formula=null", "a formula"),
+    "formula that is empty": (["dataset.formula="], "dataset.formula=", "a formula"),
+    "no formulas": (["dataset.formula=[]"], "dataset.formula=[]", "at least one"),
+    "empty domain": (["dataset.domain=[1,0]"], "dataset.domain=[1,0]", "[low, high]"),
+    "domain for too few inputs": (["dataset.domain=[[0,1]]"], "dataset.domain=[[0,1]]", "2 inputs"),
+    "relation without a left side": (
+        [*CONTRASTIVE, "dataset.relations=['x_1*x_2']"], "dataset.relations=x_1*x_2", "x_i = formula"
+    ),
+    "relation with an unknown input": (
+        [*CONTRASTIVE, "dataset.relations=['x_9 = x_1']"], "dataset.relations=x_9 = x_1", "x_1 to x_3"
+    ),
+    "relations in a circle": (
+        [*CONTRASTIVE, "dataset.relations=['x_1 = x_2','x_2 = x_1']"], "dataset.relations=x_1 = x_2", "circle"
+    ),
+    "grids that are no list": (["optimizer.grids=3"], "optimizer.grids=3", "a list is needed"),
+    "grid of nothing": (["optimizer.grids=[3,0]"], "optimizer.grids[1]=0", "1 to 1000"),
+    "grid that is no number": (["optimizer.grids=[fine]"], "optimizer.grids[0]=fine", "a whole number is needed"),
+    "no beginning": (["optimizer.restarts=0"], "optimizer.restarts=0", "1 to 1000"),
+    "more rows held back than there are": (["dataset.validation=1.5"], "dataset.validation=1.5", "0 to 0.9"),
+    "fewer rows held back than none": (["dataset.validation=-0.1"], "dataset.validation=-0.1", "0 to 0.9"),
+    "network too large for lm": (
+        ["optimizer=lm", "model.width=[2,100,1]", "model.grid=20"], "optimizer=lm", "optimizer=lbfgs"
+    ),
+    "grid too fine for lm": (
+        ["optimizer=lm", "model.width=[2,20,1]", "optimizer.grids=[3,200]"], "optimizer=lm", "optimizer=lbfgs"
+    ),
+    "device that is not there": (["device=cuda:77"], "device=cuda:77", "here are cpu"),
+    "device that does not exist": (["device=abacus"], "device=abacus", "here are cpu"),
+    "device without numbers": (["device=meta"], "device=meta", "here are cpu"),
+}  # fmt: skip
+
+
+def as_cases(table: dict[str, tuple[list[str], str, str]]) -> list[object]:
+    return [pytest.param(*row, id=name.replace(" ", "_")) for name, row in table.items()]
+
+
+@pytest.mark.parametrize(("arguments", "given", "allowed"), as_cases(COMPOSITION))
+def test_a_mistake_in_what_is_chosen_is_one_line_and_leaves_nothing(
+    kanrun: Call, tmp_path: Path, arguments: list[str], given: str, allowed: str
+) -> None:
+    status, out, lines = kanrun(*arguments)
+    assert (status, out, len(lines)) == (1, "", 1), lines
+    assert lines[0].startswith("kanrun: ")
+    assert given in lines[0]
+    assert allowed in lines[0].replace(given, "", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "given", "allowed"), as_cases(IN_THE_RUN))
+def test_a_mistake_in_a_setting_is_one_line_and_leaves_nothing(
+    kanrun: Call, tmp_path: Path, arguments: list[str], given: str, allowed: str
+) -> None:
+    status, out, lines = kanrun("plots=none", *arguments)
+    assert (status, out, len(lines)) == (1, "", 1), lines
+    assert lines[0].startswith(f"kanrun: {given}")
+    assert allowed in lines[0].replace(given, "", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["experiment=moons_classes", "dataset.formula=x_1"], ["optimizer.batch_size=5"]])
+def test_a_key_of_another_option_is_explained_though_the_option_was_not_typed(
+    kanrun: Call, arguments: list[str]
+) -> None:
+    status, _, [line] = kanrun(*arguments)
+    assert status == 1
+    assert line.startswith(f"kanrun: {arguments[-1]}: ")
+    assert "not a setting of" in line
+    assert "did you mean" not in line  # it would be the same key again
+
+
+def test_mistakes_of_all_kinds_are_reported_at_once_a_line_each(kanrun: Call, tmp_path: Path) -> None:
+    wrong = ["model.k=9", "+model.widht=3", "seed=-1", "dtype=half", "prune.enabled=perhaps", "compile=maybe"]
+    status, _, lines = kanrun(*wrong)
+    assert status == 1
+    assert sorted(line.partition(": ")[2].partition("=")[0] for line in lines) == [
+        "compile", "dtype", "model.k", "model.widht", "prune.enabled", "seed"
+    ]  # fmt: skip
+    assert all(line.startswith("kanrun: ") for line in lines)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_unknown_keys_are_two_lines(kanrun: Call) -> None:
+    status, _, lines = kanrun("model.widht=3", "sede=1")
+    assert status == 1
+    assert [line.partition("=")[0] for line in lines] == ["kanrun: model.widht", "kanrun: sede"]
+
+
+def test_an_unknown_flag_is_one_line(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun("--sede=1")
+    assert (status, out, len(lines)) == (1, "", 1), lines
+    assert lines[0].startswith("kanrun: ")
+    assert "--sede" in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reference_to_nothing_names_the_key_and_no_file_that_is_not_there(kanrun: Call, tmp_path: Path) -> None:
+    status, _, [line] = kanrun("seed=${nothing}")
+    assert status == 1
+    assert "seed" in line
+    assert "nothing" in line
+    assert ("kanrun.log" in line) == bool(run_folders(tmp_path))
+
+
+def test_an_error_of_the_program_itself_is_one_line_and_its_traceback_is_in_the_log(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("planted\nin two lines")
+
+    monkeypatch.setattr(importlib.import_module("kanrun.pipeline.problem"), "build_dataset", broken)
+    status, _, [line] = kanrun(*QUICK)
+    assert status == 1
+    assert line.startswith("kanrun: ZeroDivisionError: planted in two lines")
+    [folder] = run_folders(tmp_path)
+    assert str(folder / "kanrun.log") in line
+    log = (folder / "kanrun.log").read_text(encoding="utf-8")
+    assert "Traceback (most recent call last)" in log
+    assert "ZeroDivisionError: planted" in log
+    assert read_json(folder / "status.json")["error"].startswith("ZeroDivisionError: planted")
+
+
+# ---- formulas ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "formula"),
+    [
+        ("dataset.formula=sin(x_1)*x_2", "sin(x_1)*x_2"),
+        ("dataset.formula='sin(x_1)*x_2'", "sin(x_1)*x_2"),
+        ('dataset.formula="sin(x_1)*x_2"', "sin(x_1)*x_2"),
+        ("++dataset.formula=-x_1 / (x_2 + 3)", "-x_1 / (x_2 + 3)"),
+        ("dataset.formula=(x_1+x_2)**2", "(x_1+x_2)**2"),
+        ("dataset.formula=Max(x_1, x_2)", "Max(x_1, x_2)"),
+        ("dataset.formula=['sin(x_1)*x_2',x_1]", ["sin(x_1)*x_2", "x_1"]),
+    ],
+)
+def test_a_formula_needs_no_quotes_inside(kanrun: Call, tmp_path: Path, typed: str, formula: object) -> None:
+    status, _, lines = kanrun(*QUICK, typed)
+    assert (status, lines) == (0, [])
+    [folder] = run_folders(tmp_path)
+    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["dataset"]["formula"] == formula
+
+
+@pytest.mark.parametrize(
+    ("typed", "formulas"),
+    [
+        ("sin(x_1)*x_2,x_1+x_2", ["sin(x_1)*x_2", "x_1+x_2"]),
+        ("Max(x_1,x_2),x_1", ["Max(x_1,x_2)", "x_1"]),
+        ("Max(x_1,sin(x_2)),x_1", ["Max(x_1,sin(x_2))", "x_1"]),
+        ("Max(sin(x_1),x_2),sin(Max(x_1,x_2))", ["Max(sin(x_1),x_2)", "sin(Max(x_1,x_2))"]),
+        ("x_1*x_2", ["x_1*x_2"]),
+    ],
+)
+def test_a_sweep_over_formulas_is_cut_at_the_commas_outside_brackets(typed: str, formulas: list[str]) -> None:
+    [argument] = cli.prepared(["-m", f"dataset.formula={typed}"])[1:]
+    assert argument == "dataset.formula=" + ",".join(f'"{f}"' for f in formulas)
+
+
+@pytest.mark.parametrize(
+    ("typed", "ready"),
+    [
+        (".lorentz=1/(1+x**2)", '.lorentz="1/(1+x**2)"'),
+        (".f=log(x,2)", '.f="log(x,2)"'),
+        (".f='x**2'", ".f='x**2'"),
+        ("={lorentz: 1/(1+x**2)}", '={lorentz:"1/(1+x**2)"}'),
+        ("={f: Max(x,1), g:exp(-x**2)}", '={f:"Max(x,1)",g:"exp(-x**2)"}'),
+        ("={f: 'x**2', g: \"x**3\"}", "={f:'x**2',g:\"x**3\"}"),
+        ("={}", "={}"),
+    ],
+)
+def test_own_functions_need_no_quotes_and_no_plus(typed: str, ready: str) -> None:
+    for plus in ("", "+", "++"):
+        assert cli.prepared([f"{plus}symbolic.functions{typed}"]) == [f"++symbolic.functions{ready}"]
+
+
+def test_a_sweep_goes_over_formulas_of_a_function() -> None:
+    [argument] = cli.prepared(["-m", "symbolic.functions.f=Max(x,1),x**2"])[1:]
+    assert argument == '++symbolic.functions.f="Max(x,1)","x**2"'
+
+
+def test_own_functions_reach_the_run(kanrun: Call, tmp_path: Path) -> None:
+    own = ["symbolic.functions={lorentz: 1/(1+x**2)}", "symbolic.functions.cube=x**3"]
+    assert kanrun(*QUICK, *own, "hydra.run.dir=first").status == 0
+    again = ["--config-path", "first", "--config-name", "config", "symbolic.functions.relu=Max(0,x)"]
+    assert kanrun(*again, "hydra.run.dir=second").status == 0
+    functions = {"lorentz": "1/(1+x**2)", "cube": "x**3"}
+    for folder, expected in (("first", functions), ("second", functions | {"relu": "Max(0,x)"})):
+        config = yaml.safe_load((tmp_path / folder / "config.yaml").read_text(encoding="utf-8"))
+        assert config["symbolic"]["functions"] == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "ready"),
+    [
+        ("[{layer:1,function:x^2}]", '[{layer:1,function:"x^2"}]'),
+        ("[{function: 1/x^2, input: 1},{function:sin}]", '[{function: "1/x^2", input: 1},{function:"sin"}]'),
+        ("[{function:'x^2'}]", "[{function:'x^2'}]"),
+        ("[]", "[]"),
+    ],
+)
+def test_the_function_of_a_fixed_edge_needs_no_quotes(typed: str, ready: str) -> None:
+    assert cli.prepared([f"model.fix={typed}"]) == [f"model.fix={ready}"]
+
+
+def test_a_sweep_may_be_asked_for_among_the_overrides() -> None:
+    assert cli.prepared(["plots=none", "-m", "seed=0,1"]) == ["-m", "plots=none", "seed=0,1"]
+
+
+def test_other_arguments_are_passed_on_as_they_are() -> None:
+    given = ["-m", "model.width=[2,1],[2,2,1]", "dataset.formula='x_1,x_2'", "seed=0,1", "dataset.formula=null"]
+    assert cli.prepared(given) == given
+
+
+# ---- folders -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_has_a_folder_by_date_and_time_and_writes_nowhere_else(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun(*QUICK)
+    assert (status, lines) == (0, [])
+    [folder] = run_folders(tmp_path)
+    outputs, date, moment = folder.relative_to(tmp_path).parts
+    assert outputs == "outputs"
+    time.strptime(f"{date} {moment[:8]}", "%Y-%m-%d %H-%M-%S")
+    assert len(moment.split("-")[3]) == 6  # microseconds, so that two launches have two folders
+    assert str(folder) in out.replace("\n", "")
+    assert {p.parent for p in tmp_path.rglob("*") if p.is_file()} == {folder}
+    assert violations(folder, stages=("train",), pictures=False) == []
+
+
+def test_a_folder_of_ones_own_leaves_the_working_folder_empty(
+    kanrun: Call, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere") / "a run" / "deep"
+    status, _, lines = kanrun(*QUICK, f"hydra.run.dir='{folder}'")
+    assert (status, lines) == (0, [])
+    assert violations(folder, stages=("train",), pictures=False) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_grids_restarts_and_validation_are_told_on_the_command_line(kanrun: Call, tmp_path: Path) -> None:
+    schedule = [
+        "optimizer.grids=[3,6]", "optimizer.restarts=2", "dataset.validation=0.2", "optimizer.steps=3",
+        "dataset.n_train=300",
+    ]  # fmt: skip
+    status, _, lines = kanrun(*QUICK, *schedule)
+    assert (status, lines) == (0, [])
+    [folder] = run_folders(tmp_path)
+    assert violations(folder, stages=("train",), pictures=False) == []
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {r["attempt"] for r in rows} == {"0", "1"}
+    assert {r["grid"] for r in rows} == {"3", "6"}
+    assert all(float(r["validation_loss"]) > 0 for r in rows)
+
+
+def test_a_sweep_has_a_numbered_folder_a_job(kanrun: Call, tmp_path: Path) -> None:
+    status, _, lines = kanrun("-m", *QUICK, "seed=0,1")
+    assert (status, lines) == (0, [])
+    folders = run_folders(tmp_path)
+    assert [f.relative_to(tmp_path).parts[:2] for f in folders] == [("outputs", "sweeps")] * 2
+    assert [f.relative_to(tmp_path).parts[4:] for f in folders] == [("0",), ("1",)]
+    assert len({f.parent for f in folders}) == 1
+    assert [read_json(f / "metrics.json")["seed"] for f in folders] == [0, 1]
+    assert all(violations(f, stages=("train",), pictures=False) == [] for f in folders)
+
+
+def test_a_sweep_with_bad_jobs_names_them_all_before_the_first_is_run(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun("--multirun", *QUICK, "model.width=[2,1],[2],[3,1],[2,2,1]")
+    assert (status, out) == (1, "")
+    starts = ["kanrun: job 1: model.width=[2]: ", "kanrun: job 2: model.width=[3,1]: "]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True, True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_wrong_with_several_jobs_of_a_sweep_is_said_once(kanrun: Call, tmp_path: Path) -> None:
+    status, _, lines = kanrun("-m", *QUICK, "seed=0,1", "model.k=3,9")
+    assert (status, lines) == (1, ["kanrun: jobs 1, 3: model.k=9: allowed is 0 to 5"])
+    assert kanrun("-m", *QUICK, "seed=0,1", "model.k=9").lines == ["kanrun: model.k=9: allowed is 0 to 5"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_goes_on_past_a_job_that_fails_and_says_so_at_the_end(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = importlib.import_module("kanrun.pipeline.run")
+    begin = pipeline.train_by_schedule
+
+    def fails_with_seed_one(schedule: Any, rows: Any) -> Any:
+        if schedule.seed == 1:
+            raise ZeroDivisionError("planted")
+        return begin(schedule, rows)
+
+    monkeypatch.setattr(pipeline, "train_by_schedule", fails_with_seed_one)
+    status, _, [line] = kanrun("-m", *QUICK, "seed=0,1,2")
+    assert status == 1
+    assert line.startswith("kanrun: ZeroDivisionError: planted")
+    states = [read_json(f / "status.json")["state"] for f in run_folders(tmp_path)]
+    assert states == ["completed", "failed", "completed"]
+
+
+def test_a_job_may_ask_for_its_number(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *QUICK, "seed=${hydra:job.num}", "model.k=2,3").status == 0
+    assert [read_json(f / "metrics.json")["seed"] for f in run_folders(tmp_path)] == [0, 1]
+
+
+def test_a_finished_run_is_replaced_only_when_that_is_said(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun(*QUICK, "seed=1", "hydra.run.dir=mine").status == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "mine").iterdir()}
+    status, out, [line] = kanrun(*QUICK, "seed=2", "hydra.run.dir=mine")
+    assert (status, out) == (1, "")
+    assert line.startswith("kanrun: hydra.run.dir=mine: it holds a completed run;")
+    assert "overwrite=true" in line
+    assert {p: p.read_bytes() for p in (tmp_path / "mine").iterdir()} == before
+    assert kanrun(*QUICK, "seed=2", "hydra.run.dir=mine", "overwrite=true").status == 0
+    assert read_json(tmp_path / "mine" / "metrics.json")["seed"] == 2
+    again = ["--config-path", "mine", "--config-name", "config", "hydra.run.dir=mine"]
+    assert kanrun(*again).status == 1  # the saved config does not say it for ever
+
+
+def test_a_finished_sweep_is_not_replaced_either(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *QUICK, "seed=1,2", "hydra.sweep.dir=mine").status == 0
+    status, _, [line] = kanrun("-m", *QUICK, "seed=3,4", "hydra.sweep.dir=mine")
+    assert status == 1
+    assert line.startswith("kanrun: hydra.sweep.dir=mine: it holds a completed run;")
+    assert [read_json(tmp_path / "mine" / n / "metrics.json")["seed"] for n in "01"] == [1, 2]
+
+
+@pytest.mark.parametrize("where", ["there", "there/below", "there/far/below"])
+def test_a_file_in_the_place_of_the_folder_is_one_line(kanrun: Call, tmp_path: Path, where: str) -> None:
+    (tmp_path / "there").write_text("text")
+    for arguments, key in (([], "hydra.run.dir"), (["-m"], "hydra.sweep.dir")):
+        status, _, [line] = kanrun(*arguments, *QUICK, f"{key}={where}")
+        assert status == 1
+        assert line == f"kanrun: {key}={where}: {tmp_path / 'there'} is a file; name a folder"
+    assert (tmp_path / "there").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("hello", "experiment=hello?"),
+        ("helo", "experiment=hello?"),
+        ("moons", "dataset=moons?"),
+        ("sparse", "regularization=sparse?"),
+        ("model", "model=kan or model=mlp?"),
+        ("nonsense", "--help"),
+        ("!!", "--help"),
+    ],
+)
+def test_a_word_alone_is_answered_by_what_was_probably_meant(kanrun: Call, typed: str, meant: str) -> None:
+    status, _, [line] = kanrun(typed)
+    assert status == 1
+    assert line.startswith(f"kanrun: {typed}: not of the form key=value; ")
+    assert meant in line
+
+
+# ---- another option than the experiment's ------------------------------------------------------------------------
+
+FEW = ["dataset.n_train=40", "dataset.n_test=20", "optimizer.steps=1", "prune=none", "symbolic=none", "plots=none"]
+
+
+def test_an_option_that_is_typed_is_free_of_what_the_experiment_set_for_its_own(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun("experiment=smoke", "dataset=moons", *FEW, "hydra.run.dir=run")
+    assert (status, lines) == (0, [])
+    assert "with dataset=moons, what experiment=smoke sets for dataset=symbolic is left out: dataset.formula" in out
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
+    assert config["dataset"] == {
+        "name": "moons", "seed": None, "validation": 0.0, "form": "auto", "n_train": 40, "n_test": 20, "noise": 0.1
+    }  # fmt: skip
+    assert config["regularization"]["lamb"] == 0.001  # the rest of the experiment stays
+
+
+def test_each_job_of_a_sweep_over_options_has_its_own_settings(kanrun: Call, tmp_path: Path) -> None:
+    sweep = ["-m", "experiment=hello", "model=kan,mlp", "regularization=none", *FEW, "hydra.sweep.dir=sweep"]
+    status, _, lines = kanrun(*sweep)
+    assert (status, lines) == (0, [])
+    kan, mlp = (yaml.safe_load((tmp_path / "sweep" / n / "config.yaml").read_text(encoding="utf-8")) for n in "01")
+    assert (kan["model"]["width"], mlp["model"]["width"]) == ([2, 5, 1], None)
+    assert "grid" not in mlp["model"]
+    # Without regularization means without, whatever strength the experiment has for its own.
+    assert [c["regularization"] for c in (kan, mlp)] == [
+        {**kan["regularization"], "lamb": 0.0, "lamb_entropy": 2.0}
+    ] * 2
+
+
+def test_what_is_typed_for_another_option_is_never_left_out(kanrun: Call) -> None:
+    status, _, [line] = kanrun("experiment=smoke", "dataset=moons", "dataset.formula=x_1")
+    assert status == 1
+    assert line.startswith("kanrun: dataset.formula=x_1: unknown key")
+
+
+def test_the_config_that_is_shown_is_the_one_that_would_be_run(kanrun: Call) -> None:
+    status, out, lines = kanrun("--cfg", "job", "experiment=hello", "model=mlp", "regularization=none")
+    assert (status, lines) == (0, [])
+    shown = yaml.safe_load(out)
+    assert (shown["model"]["width"], shown["regularization"]["lamb"]) == (None, 0.0)
+    assert "grid" not in shown["model"]
+
+
+def test_a_search_can_be_switched_off_in_its_experiment(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("experiment=discover", "search=none", *FEW).status == 0
+    [folder] = run_folders(tmp_path)
+    assert [s["name"] for s in read_json(folder / "metrics.json")["stages"]] == ["train"]
+
+
+# ---- sweeps and saved configs ------------------------------------------------------------------------------------
+
+
+def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_their_losses(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float | None] = []
+    plain = cli.Job.__call__
+
+    def noted(self: cli.Job, composed: object) -> float | None:
+        given.append(plain(self, composed))
+        return given[-1]
+
+    monkeypatch.setattr(cli.Job, "__call__", noted)
+    status, _, _ = kanrun("-m", *QUICK, "optimizer=lbfgs,adam")
+    assert status == 0
+    assert given == [read_json(f / "metrics.json")["final"]["mse"] for f in run_folders(tmp_path)]
+
+
+def test_a_saved_config_run_again_gives_the_same_numbers(kanrun: Call, tmp_path: Path) -> None:
+    smoke = ["experiment=smoke", "plots=none", "dataset.n_train=50", "dataset.n_test=20", "seed=3"]
+    assert kanrun(*smoke, "hydra.run.dir=first").status == 0
+    status, _, lines = kanrun("--config-path", str(tmp_path / "first"), "--config-name", "config")
+    assert (status, lines) == (0, [])
+    first, again = tmp_path / "first", next(f for f in run_folders(tmp_path) if f.name != "first")
+    outputs, _, moment = again.relative_to(tmp_path).parts
+    assert (outputs, len(moment.split("-"))) == ("outputs", 4)  # with microseconds, as every run
+    assert {p.name for p in again.iterdir()} == {p.name for p in first.iterdir()}
+    assert (again / "config.yaml").read_text() == (first / "config.yaml").read_text()
+    one, two = (read_json(f / "metrics.json") for f in (first, again))
+    assert one["final"] == two["final"]
+    assert [(s["name"], s["train"], s["test"]) for s in one["stages"]] == [
+        (s["name"], s["train"], s["test"]) for s in two["stages"]
+    ]
+    assert read_json(first / "formula.json") == read_json(again / "formula.json")
+
+
+def test_a_saved_config_can_be_run_again_with_changes_into_a_chosen_folder(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun(*QUICK, "hydra.run.dir=first").status == 0
+    saved = [f"--config-path={tmp_path / 'first'}", "--config-name=config"]
+    assert kanrun(*saved, "seed=9", "hydra.run.dir=second").status == 0
+    assert read_json(tmp_path / "second" / "metrics.json")["seed"] == 9
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "second"]
+    assert kanrun("-m", *saved, "seed=5,6", "hydra.sweep.dir=third").status == 0
+    assert [read_json(tmp_path / "third" / str(n) / "metrics.json")["seed"] for n in (0, 1)] == [5, 6]
+
+
+def test_the_whole_config_can_be_shown_without_a_run(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun("--cfg", "job", "experiment=hello")
+    assert (status, lines) == (0, [])
+    assert yaml.safe_load(out)["regularization"]["lamb"] == 0.01
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the installed command -----------------------------------------------------------------------------------------
+
+
+def test_the_installed_command_finds_a_formula_without_being_told_a_network(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            COMMAND, "experiment=discover", "dataset.formula=x_1/sqrt(x_2)", "dataset.domain=[1,3]",
+            "dataset.n_train=200", "dataset.n_test=100", "search.seconds=10", "hydra.run.dir=found",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = tmp_path / "found"
+    assert violations(folder, stages=("train", "prune", "symbolic")) == []
+    [formula] = read_json(folder / "formula.json")
+    assert (formula["expression"], formula["exact"]) == ("x_1/sqrt(x_2)", True)
+    assert "x_1/sqrt(x_2)" in done.stdout
+    saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    assert saved["search"] == {"name": "discover", "seconds": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["model.widht=3"], "kanrun: model.widht=3: unknown key, did you mean model.width?"),
+        (["model.k=9", "plots=none"], "kanrun: model.k=9: allowed is 0 to 5"),
+    ],
+)
+def test_the_installed_command_ends_a_mistake_with_one_line_and_status_one(
+    tmp_path: Path, arguments: list[str], start: str
+) -> None:
+    done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(start)
+
+
+def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [COMMAND, "dataset=mons"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"HYDRA_FULL_ERROR": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [COMMAND, "plots=none", "optimizer=lbfgs", "optimizer.steps=1000000", f"hydra.run.dir={folder}"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "config.yaml").exists() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert json.loads((folder / "status.json").read_text(encoding="utf-8"))["state"] == "running"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err == "kanrun: interrupted\n"
+    told = read_json(folder / "status.json")
+    assert told["state"] == "interrupted"
+    assert told["error"]
+    assert told["ended"] > told["started"]
+    assert not (folder / "metrics.json").exists()
+    assert "interrupted" in (folder / "kanrun.log").read_text(encoding="utf-8")

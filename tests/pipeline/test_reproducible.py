@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kanrun.config.schema import (
+    AdamConfig,
+    Config,
+    ContrastiveConfig,
+    DatasetConfig,
+    LbfgsConfig,
+    ModelConfig,
+    MoonsConfig,
+    PlotsConfig,
+    RegularizationConfig,
+    SymbolicConfig,
+    SymbolicFitConfig,
+)
+from kanrun.pipeline.run import run
+from tests.contract import read_json
+
+CHANGES = {"seconds", "cpu_seconds", "total_seconds", "peak_memory_mib"}  # from one run to the next
+DATASETS = {
+    "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=40, n_test=40, noise=0.02), [2, 2, 1]),
+    "moons": (MoonsConfig(n_train=60, n_test=40), [2, 2]),
+    "contrastive": (
+        ContrastiveConfig(relations=["x_3 = x_1**2"], n_inputs=3, n_train=40, n_test=40), [3, [0, 1], 1]
+    ),
+}  # fmt: skip
+
+
+def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
+    settings = {
+        "dataset": dataset,
+        "model": ModelConfig(width=width, grid=3),
+        "optimizer": LbfgsConfig(steps=3, refit_steps=2, iterations=8),
+        "regularization": RegularizationConfig("sparse", lamb=1e-3),
+        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"]),
+        "plots": PlotsConfig("none", enabled=False),
+        "seed": 4,
+    }
+    return Config(**{**settings, **changes})
+
+
+def lasting(content: Any) -> Any:
+    """The same without times and memory."""
+    if isinstance(content, dict):
+        return {k: lasting(v) for k, v in content.items() if k not in CHANGES}
+    return [lasting(v) for v in content] if isinstance(content, list) else content
+
+
+def saved_tensors(folder: Path) -> list[torch.Tensor]:
+    saved = torch.load(folder / "model.pt", weights_only=True)
+    return [value for layer in saved["layers"] for value in layer.values() if isinstance(value, torch.Tensor)]
+
+
+def same_models(one: Path, two: Path) -> bool:
+    pairs = list(zip(saved_tensors(one), saved_tensors(two), strict=True))
+    assert pairs
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def history_without_seconds(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    return [{column: value for column, value in row.items() if column != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_same_config_gives_the_same_numbers_whatever_the_global_random_state(tmp_path: Path, name: str) -> None:
+    config = small(*DATASETS[name])
+    for number, folder in enumerate(("one", "two")):
+        random.seed(number)
+        np.random.seed(number)
+        torch.manual_seed(number)
+        run(config, tmp_path / folder, quiet=True)
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert lasting(read_json(one / "metrics.json")) == lasting(read_json(two / "metrics.json"))
+    assert read_json(one / "formula.json") == read_json(two / "formula.json")
+    assert history_without_seconds(one) == history_without_seconds(two)
+    assert same_models(one, two)
+
+
+def test_the_order_of_mini_batches_comes_from_the_seed_too(tmp_path: Path) -> None:
+    adam = AdamConfig(steps=3, batch_size=16)
+    config = small(*DATASETS["symbolic"], optimizer=adam, symbolic=SymbolicFitConfig("none", enabled=False))
+    for folder in ("one", "two"):
+        run(config, tmp_path / folder, quiet=True)
+    assert same_models(tmp_path / "one", tmp_path / "two")
+
+
+def test_another_seed_gives_other_numbers_and_the_seed_of_the_dataset_can_stay(tmp_path: Path) -> None:
+    off = SymbolicFitConfig("none", enabled=False)
+    dataset, width = DATASETS["symbolic"]
+    kept = replace(dataset, seed=4)
+    for folder, config in {
+        "one": small(dataset, width, symbolic=off),
+        "other": small(dataset, width, symbolic=off, seed=5),
+        "kept": small(kept, width, symbolic=off),
+    }.items():
+        run(config, tmp_path / folder, quiet=True)
+    assert not same_models_or_shapes(tmp_path / "one", tmp_path / "other")
+    assert same_models(tmp_path / "one", tmp_path / "kept")
+
+
+def same_models_or_shapes(one: Path, two: Path) -> bool:
+    first, second = saved_tensors(one), saved_tensors(two)
+    return len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_run_leaves_the_global_random_state_alone(tmp_path: Path, name: str) -> None:
+    random.seed(11)
+    np.random.seed(12)
+    torch.manual_seed(13)
+    plain, legacy, tensors = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()
+    run(small(*DATASETS[name], plots=PlotsConfig()), tmp_path, quiet=True)
+    after = np.random.get_state(legacy=False)
+    assert random.getstate() == plain
+    assert np.array_equal(after["state"]["key"], legacy["state"]["key"])  # type: ignore[call-overload]
+    assert after["state"]["pos"] == legacy["state"]["pos"]  # type: ignore[call-overload]
+    assert torch.equal(torch.get_rng_state(), tensors)
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_test_rows_never_influence_the_model(tmp_path: Path, name: str) -> None:
+    dataset, width = DATASETS[name]
+    for folder, rows in (("few", 10), ("many", 55)):
+        run(small(replace(dataset, n_test=rows), width), tmp_path / folder, quiet=True)
+    few, many = tmp_path / "few", tmp_path / "many"
+    assert same_models(few, many)
+    told = [
+        [(f["output"], f["expression"], f["rounded"], f["complexity"], f["exact"]) for f in formulas]
+        for formulas in (read_json(few / "formula.json"), read_json(many / "formula.json"))
+    ]
+    assert told[0] == told[1]
+    scores = [[s["train"] for s in read_json(f / "metrics.json")["stages"]] for f in (few, many)]
+    assert scores[0] == scores[1]
+    first = [read_json(f / "metrics.json")["stages"][0]["test"] for f in (few, many)]
+    assert first[0] != first[1]  # the test rows are others: what came after may be exact on both

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from kanrun.functions.library import FUNCTIONS, library
+from kanrun.functions.parser import symbol
+from kanrun.relations.curves import CUBE_ROOT, LOG_SIZE, residual_of, tied_curves
+from kanrun.relations.fit import Terms, fit_terms, polish, slopes
+from tests.helpers import formula_values, uniform_rows
+
+
+def test_the_slopes_are_those_of_the_scaled_sum() -> None:
+    x = uniform_rows(60, 3, 0, 0.3, 1.2)
+    functions = [FUNCTIONS["sin"], FUNCTIONS["log"], FUNCTIONS["x^3"]]
+    constants = torch.tensor([[1.3, 0.2, 0.8], [0.7, 0.4, -1.1], [1.1, -0.3, 0.5]], dtype=torch.float64)
+
+    def scaled(flat: torch.Tensor) -> torch.Tensor:
+        values = Terms(functions, flat.reshape(3, 3), 0.0).values(x)
+        return values.sum(1) / (values**2).sum().sqrt()
+
+    jacobian, rest = slopes(x, functions, constants, Terms(functions, constants, 0.0).values(x))
+    torch.testing.assert_close(rest, scaled(constants.flatten()))
+    torch.testing.assert_close(jacobian, torch.autograd.functional.jacobian(scaled, constants.flatten()))
+
+
+def test_polishing_takes_the_constants_to_rounding() -> None:
+    x = uniform_rows(200, 3, 1)
+    x[:, 2] = torch.exp(torch.sin(3 * x[:, 0]) + x[:, 1] ** 2)
+    functions = [FUNCTIONS["sin"], FUNCTIONS["x^2"], FUNCTIONS["log"]]
+    start = torch.tensor([[2.9, 0.05, 1.0], [1.0, 0.02, 1.1], [1.0, 0.03, -0.9]], dtype=x.dtype)
+    assert residual_of(Terms(functions, start, 0.0).values(x)) > 1e-4
+    found = polish(x, functions, start)
+    assert found.residual < 1e-28
+    assert abs(float(found.constants[0, 0])) == pytest.approx(3, abs=1e-10)
+
+
+def test_a_start_outside_the_domain_is_left_alone() -> None:
+    x = uniform_rows(50, 2, 0)
+    start = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], dtype=x.dtype)
+    assert polish(x, [FUNCTIONS["log"], FUNCTIONS["x"]], start).residual == math.inf
+
+
+def test_the_terms_are_written_as_they_are_computed() -> None:
+    x = uniform_rows(80, 4, 3)
+    functions = [LOG_SIZE, CUBE_ROOT, FUNCTIONS["sin"], FUNCTIONS["x"]]
+    constants = torch.tensor([[2.0, 0.5, 1.5], [-3.0, 0.6, 0.7], [2.0, 0.1, -1.0], [1.0, 0.0, 2.0]], dtype=x.dtype)
+    terms = Terms(functions, constants, 0.0)
+    written = formula_values(str(terms.expression([symbol(f"x_{i + 1}") for i in range(4)])), x.numpy())
+    torch.testing.assert_close(torch.tensor(written - written.mean()), terms.values(x).sum(1))
+
+
+def test_unrelated_inputs_have_no_terms() -> None:
+    x = uniform_rows(200, 3, 5)
+    assert fit_terms(x, tied_curves(x).values, library(["x", "x^2", "sin"])) is None
+    assert fit_terms(x[:, :2], tied_curves(x[:, :2]).values, library(["x", "x^2", "exp"])) is None
