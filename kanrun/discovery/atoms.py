@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.outer import one_sign
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.symbolic.fit import start_ranges
 
 POWERS = {

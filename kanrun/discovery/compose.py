@@ -13,7 +13,8 @@ from kanrun.discovery.atoms import Argument, Factor, Term
 from kanrun.discovery.outer import Outer
 from kanrun.discovery.peel import with_last
 from kanrun.discovery.terms import Sum, Table
-from kanrun.functions.library import FUNCTIONS, Function
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import description_bits, library_complexity
 from kanrun.symbolic.snap import EXACT

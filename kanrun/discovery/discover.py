@@ -24,7 +24,7 @@ from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
 from kanrun.discovery.trial import Discovered, Trial, rows_only, with_outer
 from kanrun.errors import ConfigError, wrong
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.pipeline.stages import MOST_ROWS, prune
 from kanrun.symbolic.search import Search, Symbolic, symbolify

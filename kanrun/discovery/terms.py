@@ -27,7 +27,7 @@ from kanrun.discovery.atoms import (
     term_values,
 )
 from kanrun.discovery.outer import Outer
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 
 ROWS = 400  # with which products are compared
 ALIKE = 1e-3  # part of a product that the sum does not have yet, below which it adds nothing but rounding

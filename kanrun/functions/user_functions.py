@@ -17,8 +17,8 @@ from torch import Tensor
 
 from kanrun.errors import ConfigError, shorten, wrong
 from kanrun.functions import parser
+from kanrun.functions.builtin import BUILT_IN, Function
 from kanrun.functions.evaluate import evaluate
-from kanrun.functions.library import FUNCTIONS, Function
 from kanrun.functions.parser import parse_formula, symbol
 
 MAX_LENGTH = 1000
@@ -214,7 +214,7 @@ def user_function(name: str, text: str) -> Function:
     key = f"symbolic.functions.{shorten(name, 60)}"
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", name):
         raise ConfigError(wrong(key, text, "a name has letters, digits and _, at most 40, and begins with no digit"))
-    if name in FUNCTIONS:
+    if any(name == f.name for f in BUILT_IN):
         raise ConfigError(wrong(key, text, f"{name} is a function of kanrun's own library; choose another name"))
     if not isinstance(text, str) or not text.strip():
         raise ConfigError(wrong(key, text, f"a formula over x is needed, {EXAMPLE}"))

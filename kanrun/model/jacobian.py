@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.layer import BASES, FACTORS, KANLayer
 from kanrun.model.spline import Spread, pulled_back, spread_out
 from kanrun.model.structure import shape_of

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kanrun.functions.library import Function, Library, extended
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import Library, extended
 from kanrun.model import grids
 from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared

@@ -15,7 +15,7 @@ from kanrun.data.dataset import Dataset
 from kanrun.discovery.discover import Discovery
 from kanrun.discovery.trial import Discovered, Trial
 from kanrun.errors import counted
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.protocol import without_gradient
 from kanrun.training.history import Record
 

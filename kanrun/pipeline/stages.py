@@ -21,7 +21,7 @@ from kanrun.config.schema import (
 )
 from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows, at_most
 from kanrun.errors import ConfigError, wrong
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network

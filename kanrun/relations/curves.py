@@ -10,7 +10,7 @@ from itertools import islice, product
 import torch
 from torch import Tensor
 
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.grids import fitted_grid
 from kanrun.model.spline import basis, knots_of, span_polynomials
 

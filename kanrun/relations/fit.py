@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.relations.curves import (
     CUBE_ROOT,
     HOLDS,

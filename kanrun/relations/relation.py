@@ -14,8 +14,8 @@ from torch import Tensor
 from kanrun.data.contrastive import read_relations
 from kanrun.data.dataset import Dataset
 from kanrun.data.formula import draw_inputs
+from kanrun.functions.builtin import Function
 from kanrun.functions.evaluate import evaluate
-from kanrun.functions.library import Function
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN
 from kanrun.relations.curves import residual_of, set_aside, smallest_tied

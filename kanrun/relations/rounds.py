@@ -11,7 +11,7 @@ import torch
 
 from kanrun.data.dataset import Dataset, Rows, hold_back
 from kanrun.data.scores import scores
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Tie, inputs_aside, real_rows, related_inputs, ties_within
 from kanrun.training.schedule import HELD_BACK

@@ -6,7 +6,7 @@ import math
 
 import sympy as sp
 
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN

@@ -9,7 +9,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanrun.clock import Over, never
 from kanrun.data.dataset import CROSS_ENTROPY, MSE
-from kanrun.functions.library import Function
+from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.symbolic.fit import Candidate, fit_edges
 from kanrun.training.least_squares import levenberg_marquardt

@@ -9,7 +9,8 @@ import torch
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
-from kanrun.functions.library import FUNCTIONS, Function, library
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import FUNCTIONS, library
 from tests.helpers import evaluate_text, uniform_rows
 
 RANGES = {"real": (-3.0, 3.0), "positive": (0.05, 4.0), "nonnegative": (0.05, 4.0)}

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.functions.builtin import Function
 from kanrun.functions.evaluate import evaluate
-from kanrun.functions.library import FUNCTIONS, Function
+from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.expression import complexity, network_expressions, number, rounded
