@@ -1,0 +1,240 @@
+"""What a piece of work is given beside its data: how much it may use, whom it tells, and what it has done before."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Over = Callable[[], bool]
+
+
+def never() -> bool:
+    """No limit."""
+    return False
+
+
+def not_cancelled() -> str | None:
+    """Nobody wants the work to end."""
+    return None
+
+
+class Meter:
+    """What has been used so far: work, in units that are the same on any machine, and seconds.
+
+    `used` seconds and `work` come from before, where work goes on that was interrupted. `cancelled` gives the reason
+    why everything has to end now, None as long as there is none.
+    """
+
+    def __init__(
+        self, used: float = 0.0, work: float = 0.0, cancelled: Callable[[], str | None] = not_cancelled
+    ) -> None:
+        self.begin = time.perf_counter() - used
+        self.work = work
+        self.cancelled = cancelled
+
+    def seconds(self) -> float:
+        """Seconds since the work began, without those in which it was interrupted."""
+        return time.perf_counter() - self.begin
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of `meter` may be used: until `end`, of `whole`, both in seconds or in units of work.
+
+    A budget of work never looks at a clock, so that what it allows is the same on any machine.
+    """
+
+    meter: Meter
+    end: float = math.inf
+    whole: float = math.inf
+    of_work: bool = False
+
+    @classmethod
+    def of(cls, meter: Meter, seconds: float = math.inf, work: float | None = None) -> Budget:
+        """All of so much work, or of so many seconds where no work is named, from now on."""
+        budget = cls(meter, of_work=work is not None)
+        whole = seconds if work is None else work
+        return replace(budget, end=budget.now() + whole, whole=whole)
+
+    def now(self) -> float:
+        """What has been used of it, in its own units."""
+        return self.meter.work if self.of_work else self.meter.seconds()
+
+    def left(self) -> float:
+        """What may still be used."""
+        return self.end - self.now()
+
+    def over(self) -> bool:
+        """Whether it is used up, or everything has to end."""
+        return self.meter.cancelled() is not None or self.now() > self.end
+
+    def within(self, part: float) -> Budget:
+        """The same up to this part of the whole from now, and not beyond its end."""
+        return replace(self, end=min(self.end, self.now() + part * self.whole))
+
+    def share(self, part: float) -> Budget:
+        """This part of what is left as a whole of its own."""
+        whole = part * self.left()
+        return replace(self, end=self.now() + whole, whole=whole)
+
+
+class Events(Protocol):
+    """What is told while the work goes on; what it has reached is kept in its state."""
+
+    def stage_began(self, name: str) -> None: ...
+    def step(self, record: Any, steps: int) -> None: ...
+    def trial(self, trial: Any) -> None: ...
+    def note(self, text: str) -> None: ...
+    def warning(self, text: str) -> None: ...
+    def stage_ended(self, entry: Any) -> None: ...
+
+
+class Silent:
+    """Hears all events and does nothing with them: what a listener is that cares for a few of them."""
+
+    def stage_began(self, name: str) -> None:
+        """A stage begins."""
+
+    def step(self, record: Any, steps: int) -> None:
+        """A training step, of about `steps`, was taken; `record` is its row of the history."""
+
+    def trial(self, trial: Any) -> None:
+        """A search has fitted one more network, or read one as a formula."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing about the stage."""
+
+    def warning(self, text: str) -> None:
+        """Something went wrong and was mended, or needs the user's attention."""
+
+    def stage_ended(self, entry: Any) -> None:
+        """A stage is over; `entry` is what metrics.json says of it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished piece of work, how deep within others it was done, and the units of work that it took."""
+
+    value: Any
+    depth: int
+    work: float
+
+
+class Unrecorded:
+    """The journal of work that nobody will take up again: it keeps nothing."""
+
+    def once(self, compute: Callable[[], T], meter: Meter) -> T:  # noqa: ARG002
+        """What `compute` gives."""
+        return compute()
+
+    def unfinished(self) -> Any:
+        """Nothing was begun before."""
+        return None
+
+    def progress(self, partial: Any, last: bool = False) -> None:
+        """The state of the piece in progress."""
+
+    def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
+        """A point from which the work could go on."""
+
+
+@dataclass
+class Journal(Unrecorded):
+    """The finished pieces of the work in progress, in order.
+
+    Work that goes on after an interruption is done again from `base`, the state at its last landmark, and takes from
+    the journal what was finished since then: so it makes the same decisions, and soon gets to where it was.
+    `partial` is the state of the piece that is not finished. `save` is called when there is something new to keep and
+    it is `due`; `freeze` turns a state that changes into one that does not.
+    """
+
+    save: Callable[[], None]
+    due: Over
+    freeze: Callable[[Any], Any]
+    base: Any = None
+    entries: list[Entry] = field(default_factory=list)
+    partial: Any = None
+    work: float = 0.0  # spent up to the landmark
+
+    def __post_init__(self) -> None:
+        self.position = self.depth = 0
+        self.begun = self.partial
+
+    def once(self, compute: Callable[[], T], meter: Meter) -> T:
+        """What `compute` gives, or gave before the interruption. It must be a value that can be saved.
+
+        Pieces within a piece are kept until that is finished.
+        """
+        if self.position < len(self.entries) and self.entries[self.position].depth == self.depth:
+            entry = self.entries[self.position]
+            self.position += 1
+            meter.work += entry.work
+            known: T = entry.value
+            return known
+        start, work = self.position, meter.work
+        self.depth += 1
+        try:
+            value = compute()
+        finally:
+            self.depth -= 1
+        if meter.cancelled() is None:
+            self.entries[start:] = [Entry(value, self.depth, meter.work - work)]
+            self.position, self.partial = start + 1, None
+            self.keep()
+        return value
+
+    def unfinished(self) -> Any:
+        """The state of the piece that was interrupted, None where the next piece has not been begun."""
+        if self.position < len(self.entries):
+            return None
+        begun, self.begun = self.begun, None
+        return begun
+
+    def progress(self, partial: Any, last: bool = False) -> None:
+        """The state of the piece in progress, whole and unharmed as it is now; `last` where it goes no further."""
+        self.partial = partial
+        if last:
+            self.save()
+        else:
+            self.keep()
+
+    def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
+        """A point from which the work can go on with nothing but what `base` gives."""
+        if self.position == len(self.entries) and self.due() and meter.cancelled() is None:
+            self.base, self.work = self.freeze(base()), meter.work
+            self.entries, self.position, self.partial = [], 0, None
+            self.save()
+
+    def keep(self) -> None:
+        """Saves what is new, if it is time to."""
+        if self.due():
+            self.save()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a piece of work is given beside its data. Without anything said it may use all, and tells nobody."""
+
+    budget: Budget = field(default_factory=lambda: Budget(Meter()))
+    events: Events = field(default_factory=Silent)
+    journal: Unrecorded = field(default_factory=Unrecorded)
+
+    def over(self) -> bool:
+        """Whether the work has to end with what it has."""
+        return self.budget.over()
+
+    def spend(self, work: float) -> None:
+        """Counts units of work, each about a millisecond on one core of a machine of 2026."""
+        self.budget.meter.work += work
+
+    def once(self, compute: Callable[[], T]) -> T:
+        """What `compute` gives; when interrupted work goes on, what it gave before."""
+        return self.journal.once(compute, self.budget.meter)
+
+    def within(self, part: float) -> Context:
+        """The same with no more than this part of the budget from now."""
+        return replace(self, budget=self.budget.within(part))
