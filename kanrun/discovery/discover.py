@@ -19,10 +19,10 @@ from kanrun.discovery.findings import STRUCTURED, Findings
 from kanrun.discovery.fits import PROMISING, Fits
 from kanrun.discovery.fractions import find_fraction
 from kanrun.discovery.interaction import interacting, without
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.links import LINKS
 from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.structures import KINDS, Structure, grouped, structures
-from kanrun.discovery.trial import Discovered, Trial, rows_only, with_outer
+from kanrun.discovery.trial import Discovered, Trial, rows_only, with_link
 from kanrun.errors import ConfigError, wrong
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
@@ -49,7 +49,7 @@ SUMS_BEFORE = {
 AS_GOOD = 2  # networks that are read where something else explains as much
 SIMPLER = [(False, 2, 0.1), (True, 1, 0.1)]
 FRACTIONS_BEFORE, FRACTIONS = 1, 0.1
-AT_ONCE = 3  # last functions of one structure that are looked at more closely
+AT_ONCE = 3  # link functions of one structure that are looked at more closely
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
 
 
@@ -154,21 +154,21 @@ class Discovery:
             self.read_reserve()
 
     def look_at(self, structure: Structure) -> list[Trial]:
-        """Fits one structure under every last function; sharpens the most promising and reads those that are sharp."""
+        """Fits one structure under every link function; sharpens the most promising and reads those that are sharp."""
         trials = []
-        for outer in OUTERS:
-            if structure.plain and outer.name != "x":
+        for link in LINKS:
+            if structure.plain and link.name != "x":
                 continue
-            if outer.allows(self.y) and not (self.over() and (self.findings.all or self.reserve)):
-                trials += self.fits.coarse(structure, outer, self.seed)[: AT_ONCE if structure.plain else 1]
+            if link.allows(self.y) and not (self.over() and (self.findings.all or self.reserve)):
+                trials += self.fits.coarse(structure, link, self.seed)[: AT_ONCE if structure.plain else 1]
         trials.sort(key=lambda t: t.unexplained)
         sharpened = []
         for trial in trials[:AT_ONCE]:
             if trial.unexplained > (ROUGH if structure.plain else PROMISING) or self.over():
                 break
             sharpened.append(self.fits.sharpened(trial))
-        # Among those that explain all, the last function that comes first is the simplest.
-        sharpened.sort(key=lambda t: (max(t.unexplained, SHARP), OUTERS.index(t.outer)))
+        # Among those that explain all, the link function that comes first is the simplest.
+        sharpened.sort(key=lambda t: (max(t.unexplained, SHARP), LINKS.index(t.link)))
         for sharp in sharpened:
             self.consider(sharp)
         self.reserve += [t for t in trials if t.unexplained > PROMISING][:1]
@@ -208,18 +208,18 @@ class Discovery:
         table = self.sums[False].table
         found = find_fraction(table, self.y[:, 0], over)
         if found:
-            network = network_of(found, table.arguments, self.x.shape[1], table.functions, OUTERS[0], self.y)
+            network = network_of(found, table.arguments, self.x.shape[1], table.functions, LINKS[0], self.y)
             loss = levenberg_marquardt(network, self.x, self.y, MSE, 20).loss
             constants = sum(len(each.terms) for each in found)
             self.keep_functions("fraction", network, loss, bits_of(network, loss, constants, self.y))
 
     def take(self, search: TermSearch) -> None:
         """The shortest sum of a search as a formula."""
-        self.keep_functions("sum of terms", *finished_network(search.shortest.sum, search.table, search.outer, self.y))
+        self.keep_functions("sum of terms", *finished_network(search.shortest.sum, search.table, search.link, self.y))
 
     def keep_functions(self, name: str, network: KAN, loss: float, bits: float) -> None:
         """Adds a network that was made of functions at once, and tells of it as of those of splines."""
-        self.fits.judged(Trial(Structure(name, lambda _: network), OUTERS[0], network, 0.0, 1.0, math.inf))
+        self.fits.judged(Trial(Structure(name, lambda _: network), LINKS[0], network, 0.0, 1.0, math.inf))
         self.findings.keep(Discovered(network, network, Symbolic(network, loss, bits)))
 
     def consider(self, sharp: Trial) -> None:
@@ -236,7 +236,7 @@ class Discovery:
         """Turns a trial into a formula, in this part of the time for pruning and as much for the functions."""
         if self.on_trial:
             self.on_trial(trial)
-        spline = with_outer(trial, self.y)
+        spline = with_link(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
         part = max(part, LEAST / self.seconds)
         pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), self.within(part))
@@ -251,7 +251,7 @@ class Discovery:
         self.reserve.sort(key=lambda t: t.unexplained)
         floor = self.reserve[0].unexplained if self.reserve else 0.0
         near = [t for t in self.reserve if t.unexplained < 1.2 * floor]
-        near.sort(key=lambda t: (t.structure.name != "sum", t.model.active_edges(), OUTERS.index(t.outer)))
+        near.sort(key=lambda t: (t.structure.name != "sum", t.model.active_edges(), LINKS.index(t.link)))
         for trial in near[:MOST_READ] or self.reserve[:1]:
             if self.findings.exact or (self.findings.all and self.over()):
                 break
@@ -276,23 +276,23 @@ class Discovery:
         model = with_powers(inner.symbolic.model, inputs, powers, self.x.shape[1])
         symbolic = Search(self.x, self.y, MSE, self.functions, EXACT * self.variance).polish(model, 60)
         spline = self.fits.sharpened(self.reserve[0]) if self.reserve else None
-        shown = with_outer(spline, self.y) if spline else model
+        shown = with_link(spline, self.y) if spline else model
         self.findings.keep(Discovered(shown, shown, symbolic))
 
     def split(self, trial: Trial) -> None:
-        """Tries sums over groups of inputs that do not interact, under every last function, as `trial` shows them."""
+        """Tries sums over groups of inputs that do not interact, under every link function, as `trial` shows them."""
         if self.x.shape[1] < 3:
             return
         threshold = max(INTERACTS, 30 * trial.unexplained)
         surrogate = self.fits.predicted(trial)
-        for outer in OUTERS:
-            if self.findings.settled or self.over() or not outer.allows(self.y):
+        for link in LINKS:
+            if self.findings.settled or self.over() or not link.allows(self.y):
                 continue
-            groups = interacting(without(outer, surrogate), self.x, threshold)
-            if len(groups) == 1 or (outer.name, str(groups)) in self.groups_tried:
+            groups = interacting(without(link, surrogate), self.x, threshold)
+            if len(groups) == 1 or (link.name, str(groups)) in self.groups_tried:
                 continue
-            self.groups_tried.add((outer.name, str(groups)))
+            self.groups_tried.add((link.name, str(groups)))
             for kind in KINDS if any(len(g) > 1 for g in groups) else KINDS[:1]:
-                found = self.fits.coarse(grouped(self.x.shape[1], groups, self.x.dtype, kind), outer, self.seed)[:1]
+                found = self.fits.coarse(grouped(self.x.shape[1], groups, self.x.dtype, kind), link, self.seed)[:1]
                 if found and found[0].unexplained < PROMISING and not self.findings.settled and not self.over():
                     self.consider(self.fits.sharpened(found[0]))

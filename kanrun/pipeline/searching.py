@@ -87,7 +87,7 @@ class Watched:
 
     def note(self, trial: Trial, read: bool) -> None:
         """Remembers a network."""
-        name = f"{trial.structure.name} under {trial.outer.name}"
+        name = f"{trial.structure.name} under {trial.link.name}"
         self.tried.append(Tried(name, trial.unexplained, time.perf_counter() - self.begin, read))
         self.names.add(trial.structure.name)
         self.least = min(self.least, trial.unexplained)
