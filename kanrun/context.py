@@ -28,20 +28,25 @@ def not_cancelled() -> str | None:
 class Meter:
     """What has been used so far: work, in units that are the same on any machine, and seconds.
 
-    `used` seconds and `work` come from before, where work goes on that was interrupted. `cancelled` gives the reason
-    why everything has to end now, None as long as there is none.
+    `used` seconds, `cpu_used` and `work` come from before, where work goes on that was interrupted. `cancelled` gives
+    the reason why everything has to end now, None as long as there is none.
     """
 
     def __init__(
-        self, used: float = 0.0, work: float = 0.0, cancelled: Callable[[], str | None] = not_cancelled
-    ) -> None:
-        self.begin = time.perf_counter() - used
+        self, used: float = 0.0, cpu_used: float = 0.0, work: float = 0.0,
+        cancelled: Callable[[], str | None] = not_cancelled,
+    ) -> None:  # fmt: skip
+        self.begin, self.cpu_begin = time.perf_counter() - used, time.process_time() - cpu_used
         self.work = work
         self.cancelled = cancelled
 
     def seconds(self) -> float:
         """Seconds since the work began, without those in which it was interrupted."""
         return time.perf_counter() - self.begin
+
+    def cpu_seconds(self) -> float:
+        """The same of this process on the processor."""
+        return time.process_time() - self.cpu_begin
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,12 @@ class Unrecorded:
         """Nothing was begun before."""
         return None
 
-    def progress(self, partial: Any, last: bool = False) -> None:
-        """The state of the piece in progress."""
+    def progress(self, partial: Callable[[], Any], last: bool = False) -> None:
+        """The piece in progress is at a point from which it could go on."""
+
+    def begun(self) -> Any:
+        """The state at the last landmark: none was passed."""
+        return None
 
     def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
         """A point from which the work could go on."""
@@ -161,21 +170,26 @@ class Journal(Unrecorded):
 
     Work that goes on after an interruption is done again from `base`, the state at its last landmark, and takes from
     the journal what was finished since then: so it makes the same decisions, and soon gets to where it was.
-    `partial` is the state of the piece that is not finished. `save` is called when there is something new to keep and
-    it is `due`; `freeze` turns a state that changes into one that does not.
+    `partial` gives the state of the piece that is not finished. `save` is called when there is something new to keep
+    and it is `due`. `freeze` turns a value into one that never changes, which is what is kept, and `thaw` turns it back.
     """
 
     save: Callable[[], None]
     due: Over
     freeze: Callable[[Any], Any]
+    thaw: Callable[[Any], Any]
     base: Any = None
     entries: list[Entry] = field(default_factory=list)
-    partial: Any = None
+    unfinished_piece: Any = None  # its state as it was saved
     work: float = 0.0  # spent up to the landmark
 
     def __post_init__(self) -> None:
         self.position = self.depth = 0
-        self.begun = self.partial
+        self.partial: Callable[[], Any] | None = None
+
+    def begun(self) -> Any:
+        """The state at the last landmark, None where none was passed."""
+        return None if self.base is None else self.thaw(self.base)
 
     def once(self, compute: Callable[[], T], meter: Meter) -> T:
         """What `compute` gives, or gave before the interruption. It must be a value that can be saved.
@@ -186,7 +200,7 @@ class Journal(Unrecorded):
             entry = self.entries[self.position]
             self.position += 1
             meter.work += entry.work
-            known: T = entry.value
+            known: T = self.thaw(entry.value)
             return known
         start, work = self.position, meter.work
         self.depth += 1
@@ -195,8 +209,8 @@ class Journal(Unrecorded):
         finally:
             self.depth -= 1
         if meter.cancelled() is None:
-            self.entries[start:] = [Entry(value, self.depth, meter.work - work)]
-            self.position, self.partial = start + 1, None
+            self.entries[start:] = [Entry(self.freeze(value), self.depth, meter.work - work)]
+            self.position, self.partial, self.unfinished_piece = start + 1, None, None
             self.keep()
         return value
 
@@ -204,16 +218,17 @@ class Journal(Unrecorded):
         """The state of the piece that was interrupted, None where the next piece has not been begun."""
         if self.position < len(self.entries):
             return None
-        begun, self.begun = self.begun, None
-        return begun
+        piece, self.unfinished_piece = self.unfinished_piece, None
+        return piece
 
-    def progress(self, partial: Any, last: bool = False) -> None:
-        """The state of the piece in progress, whole and unharmed as it is now; `last` where it goes no further."""
+    def progress(self, partial: Callable[[], Any], last: bool = False) -> None:
+        """The piece in progress is whole and unharmed, and `partial` gives its state; `last` where it goes no further.
+
+        What `partial` gives may change afterwards: it is asked for only now.
+        """
         self.partial = partial
-        if last:
+        if last or self.due():
             self.save()
-        else:
-            self.keep()
 
     def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
         """A point from which the work can go on with nothing but what `base` gives."""

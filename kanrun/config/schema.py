@@ -265,11 +265,6 @@ class Config:
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))
     threads: int = setting(1, "threads for torch; small networks are fastest with 1", low=1, high=1024)
-    compile: str = setting(
-        "auto",
-        "torch.compile (lbfgs, adam): auto, in runs so long that it can pay, if it does",
-        choices=("auto", "true", "false"),
-    )
 
 
 GROUPS: dict[str, dict[str, type]] = {

@@ -12,6 +12,7 @@ from kanrun.config.schema import GROUPS, Config, FixConfig, MlpConfig, ModelConf
 from kanrun.config.search_settings import check_search
 from kanrun.errors import ConfigError, unknown, wrong
 
+RETIRED = ("compile",)  # settings that older configs have and that mean nothing any more
 NEEDED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -22,6 +23,8 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
     is not allowed.
     """
     problems: list[str] = []
+    if isinstance(mapping, Mapping):
+        mapping = {key: value for key, value in mapping.items() if key not in RETIRED}
     config = _read(Config, mapping, "", problems)
     if problems:
         raise ConfigError(problems)
@@ -69,8 +72,6 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
         if key in GROUPS:
             values[key] = _read_option(key, value, problems)
         else:
-            if isinstance(value, bool) and str(value).lower() in known[key].metadata.get("choices", ()):
-                value = str(value).lower()  # YAML reads these words as booleans
             values[key] = _value(hints[key], value, full, problems, known[key].metadata.get("doc", ""))
             problems += _limits(known[key].metadata, values[key], full)
     return kind(**values)

@@ -61,7 +61,6 @@ class KANLayer(nn.Module):
     alive: Tensor
     is_fixed: Tensor
     is_trainable: Tensor
-    input_gradient = staticmethod(spline.input_gradient)  # a training may put a compiled one in its place
 
     def __init__(
         self,
@@ -208,10 +207,8 @@ class KANLayer(nn.Module):
         return weights if whole else weights * self.is_spline[..., None]
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy counts its edges anew, as version numbers start again with it, and has nothing compiled."""
-        state = {**self.__dict__, "_known": None, "_knots": None}
-        state.pop("input_gradient", None)
-        return state
+        """A copy counts its edges anew, as version numbers start again with it."""
+        return {**self.__dict__, "_known": None, "_knots": None}
 
     def structure(self) -> Structure:
         """What the edges are; counted again only after they have changed."""
@@ -258,7 +255,7 @@ class KANLayer(nn.Module):
             if structure.splines < self.n_sub * self.n_in:
                 splines = self.is_spline
                 coef, scale = coef * splines[..., None], scale * splines
-            total = SplineSums.apply(x, coef, scale, bias, self.knots(), BASES[self.base], self.input_gradient)
+            total = SplineSums.apply(x, coef, scale, bias, self.knots(), BASES[self.base])
         else:
             total = torch.addmm(bias, features.flatten(1), self.weights().flatten(1).T)
         for name, sub, _, z, _, c in self.fixed_edges(x):

@@ -247,9 +247,6 @@ def input_gradient(place: Place, knots: Knots, gradient: Tensor, shape: torch.Si
     return by_u.view(shape).mul_(place.scale if place.column is None else place.scale.view(shape))
 
 
-InputGradient = Callable[[Place, Knots, Tensor, torch.Size], Tensor]
-
-
 def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     """Values of all basis functions at `x` [rows, inputs]: [rows, inputs, intervals + k]. Has first derivatives.
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanrun.model.spline import Beside, InputGradient, Knots, Place, blocks, local_values, locate, spread
+from kanrun.model.spline import Beside, Knots, Place, blocks, input_gradient, local_values, locate, spread
 
 MOST_KEPT = 2**24  # basis values that a layer keeps for its backward pass
 
@@ -22,9 +22,8 @@ class SplineSums(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, coef: Tensor, scale: Tensor, bias: Tensor, knots: Knots, beside: Beside | None,
-        input_gradient: InputGradient,
-    ) -> Tensor:  # fmt: skip
+        ctx: Any, x: Tensor, coef: Tensor, scale: Tensor, bias: Tensor, knots: Knots, beside: Beside | None
+    ) -> Tensor:
         aside = beside and beside.value(x)
         sums = bias.repeat(len(x), 1) if aside is None else torch.addmm(bias, aside, scale.T)
         ctx.parts = list(blocks(x.shape[0], x.shape[1], knots.functions))
@@ -36,7 +35,7 @@ class SplineSums(torch.autograd.Function):
             if keeps:
                 ctx.kept.append((dense, place if ctx.needs_input_grad[0] else None))
         ctx.save_for_backward(x, coef, scale)
-        ctx.knots, ctx.beside, ctx.aside, ctx.input_gradient = knots, beside, aside, input_gradient
+        ctx.knots, ctx.beside, ctx.aside = knots, beside, aside
         return sums
 
     @staticmethod
@@ -56,8 +55,8 @@ class SplineSums(torch.autograd.Function):
             if by_x is not None:
                 by_basis = gradient[rows] @ coef[:, columns].flatten(1)
                 part = by_x[rows, columns]
-                part.add_(ctx.input_gradient(place, ctx.knots, by_basis, part.shape))
-        return by_x, by_coef, by_scale, gradient.sum(0) if needs_bias else None, None, None, None
+                part.add_(input_gradient(place, ctx.knots, by_basis, part.shape))
+        return by_x, by_coef, by_scale, gradient.sum(0) if needs_bias else None, None, None
 
 
 def block_values(x: Tensor, knots: Knots, columns: slice) -> tuple[Tensor, Place]:

@@ -1,168 +1,231 @@
-"""The steps of a run between data and report, each from a network to a network."""
+"""The stages of a run, each from a state to the next, and the two lists that say what comes after what."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from kanrun.clock import Over, never
-from kanrun.config.schema import (
-    AutoConfig,
-    Config,
-    FixConfig,
-    LbfgsConfig,
-    LmConfig,
-    MlpConfig,
-    OptimizerConfig,
-    PruneConfig,
-)
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows, at_most
-from kanrun.errors import ConfigError, wrong
+from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
+from kanrun.context import Context, Events, Silent
+from kanrun.data.dataset import Dataset, at_most
 from kanrun.functions.builtin import Function
-from kanrun.model.mlp import MLP
+from kanrun.functions.library import extended, library
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network
-from kanrun.model.pruning import prune_by_score, simplify
-from kanrun.symbolic.search import Symbolic, symbolify
-from kanrun.symbolic.snap import EXACT
-from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
-from kanrun.training.objective import Penalty, loss_value
+from kanrun.model.protocol import Network, without_gradient
+from kanrun.pipeline.problem import build_network, grids_of, penalty_of
+from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
+from kanrun.relations.rounds import all_relations
+from kanrun.state import Entry, Problem, Relations, Stage, State
+from kanrun.symbolic.formula import formula_function, write_formulas
+from kanrun.symbolic.reading import find_formula
+from kanrun.training.history import Record
+from kanrun.training.loop import Training
+from kanrun.training.objective import Objective
+from kanrun.training.pruning import MOST_ROWS, prune_and_refit
+from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
+from kanrun.training.target_scaling import TargetScaling
 
-MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
-MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
-MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
-NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
-REFIT_STEPS = 15
-LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
-MODERATE = 1e-3  # pull on the coefficients of classes before their curves are read
-SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
-
-
-def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:
-    """The network that `config.model` describes, with its fixed edges, in the precision and on the device of `rows`.
-
-    Its grid is the first of `optimizer.grids` where these are given. Every further `attempt` begins from other random
-    numbers; those beyond `optimizer.restarts`, made because nothing was learned, from ever larger splines.
-    """
-    m, seed = config.model, config.seed + 1_000_003 * attempt
-    if isinstance(m, MlpConfig):
-        mlp = MLP(width, m.activation, seed, rows.dtype).to(rows.device)
-        mlp.standardize(rows)
-        return mlp
-    noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
-    model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps, config.symbolic.functions)
-    for f in m.fix:
-        model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
-    return model.to(rows.device)
+# ---- what several stages need --------------------------------------------------------------------------------------
 
 
-def grids_of(config: Config) -> list[int]:
-    """The grids to train on, one after the other; none for an MLP."""
-    m = config.model
-    return config.optimizer.grids or ([] if isinstance(m, MlpConfig) else [m.grid])
+def functions_of(config: Config) -> list[Function]:
+    """The library of the run."""
+    return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-def choose_optimizer(config: OptimizerConfig, model: Network) -> OptimizerConfig:
-    """`auto` as the optimizer that suits the network. Raises ConfigError where lm is asked for too large a one."""
-    finest = model.parameter_count_on(max(config.grids, default=model.grid))
-    is_mlp = isinstance(model, MLP)
-    if is_mlp:
-        config = replace(config, grid_update_until=-1)  # without knots there is nothing for which to start afresh
-    if isinstance(config, LmConfig) and finest > MOST_FOR_LM:
-        reason = f"the network has {finest} parameters, lm takes up to {MOST_FOR_LM}; use optimizer=lbfgs"
-        raise ConfigError(wrong("optimizer", "lm", reason))
-    if not isinstance(config, AutoConfig):
-        return config
-    suits_lm = model.parameter_count() <= MOST_FOR_LM and model.get_vector().dtype == torch.float64
-    given = {key: value for key, value in asdict(config).items() if key != "name" and value is not None}
-    chosen = LmConfig(**given) if suits_lm else LbfgsConfig(**given)
-    return replace(chosen, steps=MLP_STEPS * chosen.steps) if is_mlp and config.steps is None else chosen
+def reached(problem: Problem, state: State, name: str, current: Network, context: Context) -> State:
+    """The state with the network that a stage has led to, and what metrics.json says of it."""
+    delivered = problem.scaling.restored(current)
+    # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
+    outputs = formula_function(state.formulas, problem.data) or without_gradient(delivered)
+    entry = stage_entry(name, delivered, outputs, problem.data, context)
+    context.events.stage_ended(entry)
+    networks = {**state.networks, name: delivered}
+    return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
 
 
-def penalty_of(config: Config) -> Penalty:
-    """The regularization as numbers."""
-    r = config.regularization
-    return Penalty(r.lamb, r.lamb_l1, r.lamb_entropy, r.lamb_coef, r.lamb_coefdiff)
+def stage_entry(
+    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, context: Context
+) -> Entry:
+    """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
+    meter, parts = context.budget.meter, {"train": data.train, "test": data.test}
+    if data.validation is not None:
+        parts["validation"] = data.validation
+    scored = {part: data.loss.scores(data.task, outputs(r.x).cpu(), r.y.cpu()) for part, r in parts.items()}
+    return {
+        "name": name, "seconds": meter.seconds(), "cpu_seconds": meter.cpu_seconds(),
+        "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
+        "active_edges": model.active_edges(), "active_inputs": [data.inputs[i] for i in model.active_inputs()],
+        **scored,
+    }  # fmt: skip
 
 
-def prune(model: KAN, data: Dataset, config: PruneConfig, over: Over = never) -> KAN:
-    """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
+@dataclass(frozen=True)
+class ForTargets(Silent):
+    """Tells of training steps with the losses of the targets themselves."""
 
-    Thresholds that cost too much are halved. The loss is that of the validation rows where the data has some: a refit
-    by which they lose is undone. It goes no further when time is `over`.
-    """
-    data = at_most(data, MOST_ROWS)
-    x, y = data.train.x, data.train.y
-    judges = data.validation or data.train
+    events: Events
+    scaling: TargetScaling
 
-    def refit(network: KAN) -> float:
-        network.fit_grids(x)
-        if network.parameter_count() > MOST_PARAMETERS:
-            return loss_on(network, judges, data.loss)
-        kept, before = network.get_vector(), loss_on(network, judges, data.loss)
-        after = levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(y)).loss
-        if data.validation is None:
-            return after
-        after = loss_on(network, judges, data.loss)
-        if not after < before:
-            network.set_vector(kept)
-        return min(after, before)
-
-    before = refit(model.clone())
-    unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
-    limit = max(config.tolerance * before, before + NEGLIGIBLE * unexplained)
-    pruned = model
-    for halvings in range(6):
-        pruned = prune_by_score(model, x, config.node_threshold / 2**halvings, config.edge_threshold / 2**halvings)
-        if refit(pruned) <= limit:
-            break
-    else:
-        pruned = model
-    if pruned.parameter_count() <= MOST_PARAMETERS:
-        pruned = simplify(pruned, x, refit, limit, over=over)
-    return pruned
+    def step(self, record: Record, steps: int) -> None:
+        self.events.step(self.scaling.restored_record(record), steps)
 
 
-def lost_inputs(model: KAN, data: Dataset, fix: list[FixConfig]) -> str | None:
+def trained_on(problem: Problem, rows: Dataset, seed: int, context: Context) -> Training:
+    """A whole training of the problem's network on these rows, from its beginning."""
+    config = replace(problem.config, seed=seed)
+    schedule = Schedule(
+        lambda attempt: build_network(config, problem.model.width, rows.train.x, attempt),
+        Objective(rows.loss, penalty_of(config)), config.optimizer, grids_of(config), len(config.optimizer.grids) > 0,
+        config.optimizer.restarts, config.regularization.warmup, seed, problem.model.parameter_count(),
+    )  # fmt: skip
+    return train_by_schedule(schedule, rows, replace(context, events=ForTargets(context.events, problem.scaling)))
+
+
+def recorded(problem: Problem, state: State, stage: str, result: Training, context: Context) -> State:
+    """The state with the history of a training, and with what was decided and mended in it."""
+    own = (replace(problem.scaling.restored_record(record), stage=stage) for record in result.history)
+    state = replace(state, history=(*state.history, *own))
+    for message in result.messages:
+        state = state.warned(message, context)
+    return state.noted(stage, result.choice, context) if result.choice else state
+
+
+def current_kan(state: State) -> KAN:
+    """The network to go on with, where it has curves that can be pruned and read."""
+    assert isinstance(state.current, KAN)
+    return state.current
+
+
+# ---- a network that is given ---------------------------------------------------------------------------------------
+
+
+def train(problem: Problem, state: State, context: Context) -> State:
+    """The network at its best."""
+    result = trained_on(problem, problem.rows, problem.config.seed, context)
+    state = replace(recorded(problem, state, "train", result, context), follows_noise=result.overfits)
+    return reached(problem, state, "train", result.model, context)
+
+
+def prune(problem: Problem, state: State, context: Context) -> State:
+    """A smaller network, as far as the loss of rows that it was not trained on allows."""
+    kan, config = current_kan(state), problem.config
+    rows = with_validation(problem.rows, kan.parameter_count(), config.seed)
+    return reached(problem, state, "prune", prune_and_refit(kan, rows, config.prune, context), context)
+
+
+def refit(problem: Problem, state: State, context: Context) -> State:
+    """The pruned network trained on; it listens to validation rows where the training has followed noise."""
+    kan, config, rows = current_kan(state), problem.config, problem.rows
+    assert isinstance(config.model, ModelConfig)
+    if state.follows_noise:
+        rows = with_validation(rows, kan.parameter_count(), config.seed)
+    told = replace(context, events=ForTargets(context.events, problem.scaling))
+    result = train_pruned(
+        kan, rows, config.optimizer, seed=config.seed, noise_scale=config.model.noise_scale, context=told
+    )
+    return reached(problem, recorded(problem, state, "refit", result, context), "refit", result.model, context)
+
+
+def look_at_inputs(problem: Problem, state: State, context: Context) -> State:
+    """Whether any input is left in the network, and which belong together where that was the question."""
+    kan = current_kan(state)
+    if lost := lost_inputs(kan, problem):
+        state = state.warned(lost, context)
+    if not problem.data.relations:
+        return state
+    return replace(state, relations=Relations(related_inputs(kan, real_rows(problem.data))))
+
+
+def lost_inputs(model: KAN, problem: Problem) -> str | None:
     """A sentence where no input is left in the network, so that it is a constant though the targets are none."""
-    if model.active_inputs() or not bool((data.train.y != data.train.y[0]).any()):
+    y, config = problem.data.train.y, problem.config.model
+    if model.active_inputs() or not bool((y != y[0]).any()):
         return None
     why = "it was no worse without them; prune=none keeps all edges"
-    if fix:
-        named = ", ".join(f"model.fix[{n}] ({edge.function})" for n, edge in enumerate(fix))
+    if isinstance(config, ModelConfig) and config.fix:
+        named = ", ".join(f"model.fix[{n}] ({edge.function})" for n, edge in enumerate(config.fix))
         why = f"the edges of {named} may not suit the data"
     return f"no input is left in the network, so that it is only a constant: {why}"
 
 
-def loss_on(model: KAN, rows: Rows, loss: str) -> float:
-    """The loss on these rows, without regularization."""
-    with torch.no_grad():
-        return float(loss_value(loss, model(rows.x), rows.y))
+def symbolic(problem: Problem, state: State, context: Context) -> State:
+    """Every edge a function, and the formulas that this gives."""
+    found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
+    whole = problem.scaling.restored_formula(found)
+    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context)
+    return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.model, context)
 
 
-def temper(model: KAN, data: Dataset) -> None:
-    """Scales the logits down, in place, where they are so large that hardly a row has a say any more."""
-    with torch.no_grad():
-        factor = min(1.0, LOGITS / float(model(data.train.x).abs().mean()))
-        if math.isfinite(factor):
-            ones = data.train.x.new_ones(model.n_out)
-            model.rescale_outputs(factor * ones, 0 * ones)
+def equations(problem: Problem, state: State, context: Context) -> State:  # noqa: ARG001
+    """The equations that tie the inputs which belong together."""
+    groups = state.relations.related or []
+    ties = find_relations(problem.data, groups or [current_kan(state).active_inputs()], functions_of(problem.config))
+    related = merged([*groups, *(tie.inputs for tie in ties)])
+    return replace(state, relations=Relations(related, ties))
 
 
-def find_formula(model: KAN, data: Dataset, functions: list[Function]) -> Symbolic:
-    """The network with every edge one of the `functions`.
+def relations(problem: Problem, state: State, context: Context) -> State:
+    """More relations, each from a new network once those that are known are set aside."""
+    trainings: list[Training] = []
 
-    For values the search goes on down to rounding; classes are told apart long before.
-    """
-    data = at_most(data, MOST_ROWS)
-    if data.loss != MSE and model.parameter_count() <= MOST_PARAMETERS:
-        # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
-        model = model.clone()
-        temper(model, data)
-        levenberg_marquardt(model, data.train.x, data.train.y, data.loss, 2 * REFIT_STEPS, MODERATE)
-    variance = float(data.train.y.double().var(0, correction=0).mean())
-    enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
-    return symbolify(model, data.train.x, data.train.y, data.loss, functions, enough=enough)
+    def train_again(rest: Dataset, number: int) -> KAN:
+        trainings.append(trained_on(problem, rest, problem.config.seed + 7919 * number, context))
+        network = trainings[-1].model
+        assert isinstance(network, KAN)
+        return network
+
+    ties, rounds = all_relations(
+        problem.data, state.relations.ties, functions_of(problem.config), train_again, problem.config.seed, context
+    )
+    for training in trainings:
+        state = recorded(problem, state, "relations", training, context)
+    state = replace(state, relations=Relations([tie.inputs for tie in ties], ties, rounds))
+    return reached(problem, state, "relations", current_kan(state), context)
+
+
+# ---- what comes after what -----------------------------------------------------------------------------------------
+
+
+def always(problem: Problem, state: State) -> bool:  # noqa: ARG001
+    """In every run."""
+    return True
+
+
+def can_be_read(problem: Problem, state: State) -> bool:  # noqa: ARG001
+    """Only the curves of a KAN can be pruned and read."""
+    return isinstance(state.current, KAN)
+
+
+def wants_pruning(problem: Problem, state: State) -> bool:
+    return can_be_read(problem, state) and problem.config.prune.enabled
+
+
+def wants_refit(problem: Problem, state: State) -> bool:
+    return wants_pruning(problem, state) and problem.config.optimizer.refit_steps > 0
+
+
+def wants_formulas(problem: Problem, state: State) -> bool:
+    return can_be_read(problem, state) and problem.config.symbolic.enabled
+
+
+def wants_equations(problem: Problem, state: State) -> bool:
+    return wants_formulas(problem, state) and bool(problem.data.relations)
+
+
+def wants_all_relations(problem: Problem, state: State) -> bool:
+    dataset = problem.config.dataset
+    return can_be_read(problem, state) and isinstance(dataset, ContrastiveConfig) and dataset.all_relations
+
+
+GIVEN = (
+    Stage("train", always, train),
+    Stage("prune", wants_pruning, prune),
+    Stage("refit", wants_refit, refit),
+    Stage("inputs", can_be_read, look_at_inputs),
+    Stage("symbolic", wants_formulas, symbolic),
+    Stage("equations", wants_equations, equations),
+    Stage("relations", wants_all_relations, relations),
+)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from kanrun.context import Over, never
 from kanrun.data.dataset import MSE
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Pass, Trainable
@@ -18,6 +20,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
+TRIALS = 10  # with growing damping before a step is given up
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
 
@@ -100,8 +103,12 @@ class LevenbergMarquardt:
     three steps in a row each gained less than `tolerance` of the objective.
     """
 
-    def __init__(self, model: Trainable, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9) -> None:
+    def __init__(
+        self, model: Trainable, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9,
+        cancelled: Over = never,
+    ) -> None:  # fmt: skip
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
+        self.cancelled = cancelled
         self.first = prepared(model, x)
         self.vector = model.get_vector()
         self.scale = torch.zeros_like(self.vector)
@@ -139,6 +146,16 @@ class LevenbergMarquardt:
             matrix.diagonal().add_(pull)
         return gradient, matrix
 
+    def state(self) -> dict[str, Any]:
+        """What it remembers beside the network."""
+        names = ("scale", "damping", "growth", "idle", "accepted", "finished")
+        return {name: getattr(self, name) for name in names}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` gave, for the same network and rows."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.
 
@@ -154,7 +171,9 @@ class LevenbergMarquardt:
         largest = float(self.scale.max())
         floor = largest * 1e-12 + torch.finfo(self.x.dtype).tiny
         scale = self.scale.clamp(min=floor)
-        for _ in range(10):
+        for _ in range(TRIALS):
+            if self.cancelled():
+                break
             damped = matrix.clone()
             damped.diagonal().add_(scale, alpha=self.damping)
             for offset, band in enumerate(self.rough):  # the upper triangle is never read

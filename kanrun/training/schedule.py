@@ -1,4 +1,4 @@
-"""A whole training: the best of several beginnings, on finer and finer grids, judged on rows that are held back."""
+"""A whole training: the best of several restarts, on finer and finer grids, judged on validation rows."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from kanrun.config.schema import OptimizerConfig
+from kanrun.context import Context
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
-from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
+from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.loop import Plan, Training, train
 from kanrun.training.objective import Objective
-from kanrun.training.train import Training, constant_loss, train
+from kanrun.training.optimizers import Kind, kind_of
+from kanrun.training.stopping import IDLE, RULES
 
-ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
+ATTEMPTS = 4  # restarts that are tried before a network that learns nothing is accepted
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
 MOST_FOR_PROBE = 3000  # parameters of that network
-COARSE = 5  # lm begins on at most this many intervals: on fine ones it follows single rows before it sees the whole
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
-ANEW, MUCH = 5, 0.05  # other beginnings of a pruned network, while so much of the constant's loss is left
-HELD_BACK = 0.2  # part of the training rows that chooses between beginnings and grids
+ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
+HELD_BACK = 0.2  # part of the training rows that chooses between restarts and grids
 FEW = 3  # targets a parameter, with fewer of which some are held back to say when to stop
 
 
@@ -29,87 +31,99 @@ FEW = 3  # targets a parameter, with fewer of which some are held back to say wh
 class Schedule:
     """What a whole training is made of.
 
-    `build(attempt)` gives a new beginning on the first of `grids`; `parameters` is how many it trains.
+    `build(attempt)` gives another random network on the first of `grids`, which has the grids to train on, coarse to
+    fine; `placed` knots go where they are needed. `parameters` is how many the network trains.
     """
 
     build: Callable[[int], Network]
     objective: Objective
     optimizer: OptimizerConfig
-    grids: list[int]
+    grids: list[int] = field(default_factory=list)
+    placed: bool = False
     restarts: int = 1
     warmup: float = 0.0
     seed: int = 0
     parameters: int = 0
-    on_record: Callable[[Record], None] | None = None
 
     @property
     def chooses(self) -> bool:
         """Whether there are networks to choose from, by rows that they were not trained on."""
-        return self.restarts > 1 or self.places_knots
+        return self.restarts > 1 or self.placed
 
     @property
-    def places_knots(self) -> bool:
-        """Whether knots go where they are needed: who names grids wants the most of each."""
-        return len(self.optimizer.grids) > 0
+    def kind(self) -> Kind:
+        """What the optimizer can do."""
+        return kind_of(self.optimizer)
 
-    def train(
-        self, model: Network, data: Dataset, attempt: int, rival: list[float] | None = None, steps: int | None = None
-    ) -> Training:
-        """One training of one network on one grid: of a new beginning against a `rival`, else until it is idle."""
-        new = rival is not None
-        return train(
-            model, data, self.objective, self.optimizer, stage="train", steps=steps or self.optimizer.steps,
-            seed=self.seed, warmup=self.warmup if new else 0.0, until_idle=not new, rival=rival or [], attempt=attempt,
-            on_record=self.on_record,
+    def plan(self, data: Dataset, attempt: int) -> Plan:
+        """A training on one grid of a network that has learned something already."""
+        return Plan(
+            data, self.objective, self.optimizer, "train", self.optimizer.steps, self.seed, rules=(*RULES, IDLE),
+            attempt=attempt,
         )  # fmt: skip
 
 
 @dataclass
 class Log:
-    """The records and messages of all trainings so far."""
+    """The records and messages of all trainings so far, each a piece of work of its own in the context."""
 
+    context: Context
     history: list[Record] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
-    def add(self, result: Training) -> Training:
+    def train(self, model: Network, plan: Plan) -> Training:
+        """One training."""
+        result = self.context.once(lambda: train(model, plan, self.context))
         self.history += result.history
         self.messages += result.messages
         return result
 
 
-def train_by_schedule(schedule: Schedule, data: Dataset) -> Training:
-    """Trains the best of the beginnings on the coarsest grid, then refines it as long as the validation rows gain.
+def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None = None) -> Training:
+    """Trains the best of the restarts on the coarsest grid, then refines it as long as the validation rows gain.
 
-    Of many beginnings the better half goes on, and half of these from there: a coarse grid says little about a fine
-    one. With one beginning, one grid and many rows there is nothing to choose, and all rows train. Where something is
-    to be chosen and the data has no validation rows, some are held back for as long; they train the chosen network at
-    the end, unless they have shown that it would go too far.
+    Of many restarts the better half goes on, and half of these from there: a coarse grid says little about a fine one.
+    With one restart, one grid and many rows there is nothing to choose, and all rows train. Where something is to be
+    chosen and the data has no validation rows, some are held back for as long; they train the chosen network at the
+    end, unless they have shown that it would go too far.
     """
     rows = with_validation(data, schedule.parameters, schedule.seed, schedule.chooses)
-    borrows = rows is not data
-    log = Log()
-    leaders = better_half(beginnings(schedule, rows, log), alone=len(schedule.grids) < 2)
+    log = Log(context or Context())
+    leaders = better_half(restarts(schedule, rows, log), alone=len(schedule.grids) < 2)
     if schedule.grids and leaders[0].model.grid < schedule.grids[0]:
-        leaders = [log.add(schedule.train(t.model.refine(schedule.grids[0]), rows, t.attempt)) for t in leaders]
-    if schedule.places_knots:
+        leaders = refined(schedule, leaders, schedule.grids[0], rows, log)
+    if schedule.placed:
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
+    best = finest_that_gains(schedule, leaders, rows, log)
+    if rows is not data and not best.overfits and not log.context.over():
+        # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
+        whole = replace(schedule.plan(data, best.attempt), steps=best.best_step + 1)
+        best = log.train(best.model.clone(), whole)
+    chosen = choice(schedule, best, data, len(data.train.y) - len(rows.train.y)) if schedule.chooses else ""
+    return replace(best, history=log.history, messages=log.messages, choice=chosen)
+
+
+def finest_that_gains(schedule: Schedule, leaders: list[Training], rows: Dataset, log: Log) -> Training:
+    """The best network on the finest grid by which the validation rows gain."""
     for grid in schedule.grids[1:]:
         best = min(leaders, key=lambda t: t.score)
+        if log.context.over():
+            break
         if reason := too_fine(schedule, best.model, grid, rows):
             log.messages.append(f"train: grid {grid} {reason}")
             break
-        refined = [t.model.refine(grid) for t in leaders]
-        finer = [log.add(schedule.train(m, rows, t.attempt)) for m, t in zip(refined, leaders, strict=True)]
+        finer = refined(schedule, leaders, grid, rows, log)
         if not min(t.loss for t in finer) < GAIN * best.loss:
             log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
             break
         leaders = [better_knots(schedule, t, rows, log) for t in better_half(finer)]
-    best = min(leaders, key=lambda t: t.score)
-    if borrows and not best.overfits:
-        # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
-        best = log.add(schedule.train(best.model.clone(), data, best.attempt, steps=best.best_step + 1))
-    chosen = choice(schedule, best, data, len(data.train.y) - len(rows.train.y)) if schedule.chooses else ""
-    return replace(best, history=log.history, messages=log.messages, choice=chosen)
+    return min(leaders, key=lambda t: t.score)
+
+
+def refined(schedule: Schedule, trainings: list[Training], grid: int, rows: Dataset, log: Log) -> list[Training]:
+    """The networks on another grid, trained on."""
+    finer = [(t.model.refine(grid), t.attempt) for t in trainings]
+    return [log.train(model, schedule.plan(rows, attempt)) for model, attempt in finer]
 
 
 def choice(schedule: Schedule, best: Training, data: Dataset, held: int) -> str:
@@ -118,7 +132,7 @@ def choice(schedule: Schedule, best: Training, data: Dataset, held: int) -> str:
     if len(schedule.grids) > 1:
         chosen.append(f"grid {best.model.grid} of {', '.join(map(str, schedule.grids))}")
     if schedule.restarts > 1:
-        chosen.append(f"beginning {best.attempt + 1} of {schedule.restarts}")
+        chosen.append(f"restart {best.attempt + 1} of {schedule.restarts}")
     if not chosen:
         chosen.append("knots")
     by = f"{held} of {len(data.train.y)} rows, held back for that" if held else "the validation rows"
@@ -139,8 +153,8 @@ def too_fine(schedule: Schedule, model: Network, grid: int, data: Dataset) -> st
     count, targets = model.parameter_count_on(grid), data.train.y.numel()
     if count > targets:
         return f"would have {count} parameters, more than the {targets} numbers it is trained on"
-    if schedule.optimizer.name == "lm" and count > MOST_FOR_LM:
-        return f"would have {count} parameters, lm takes up to {MOST_FOR_LM}"
+    if not schedule.kind.takes(count):
+        return f"would have {count} parameters, {schedule.optimizer.name} takes up to {schedule.kind.max_parameters}"
     return ""
 
 
@@ -150,66 +164,54 @@ def better_half(trainings: list[Training], alone: bool = False) -> list[Training
     return [t for t in ranked[: 1 if alone else max(1, len(ranked) // 2)] if t.learned == ranked[0].learned]
 
 
-def beginnings(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
-    """All `restarts` beginnings; one more is tried, up to ATTEMPTS, while none learns."""
+def restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
+    """All `restarts`, each against the best so far; one more is tried, up to ATTEMPTS, while none learns."""
     tried: list[Training] = []
     best: Training | None = None
     for attempt in range(max(schedule.restarts, ATTEMPTS)):
-        if attempt >= schedule.restarts and best is not None and best.learned:
+        if best is not None and (log.context.over() or (attempt >= schedule.restarts and best.learned)):
             break
         rival = best.scores if best is not None and best.learned else []
-        model = schedule.build(attempt)
-        if schedule.optimizer.name == "lm" and model.grid > COARSE:
-            model = model.refine(COARSE)
-        result = log.add(schedule.train(model, data, attempt, rival))
-        tried.append(result)
+        model, coarse = schedule.build(attempt), schedule.kind.coarse_grid
+        if coarse is not None and model.grid > coarse:
+            model = model.refine(coarse)
+        plan = replace(schedule.plan(data, attempt), warmup=schedule.warmup, rules=RULES, rival=rival)
+        tried.append(log.train(model, plan))
         best = better_half(tried)[0]
     return tried
 
 
 def train_pruned(
-    model: KAN,
-    data: Dataset,
-    optimizer: OptimizerConfig,
-    *,
-    seed: int,
-    noise_scale: float,
-    careful: bool = False,
-    on_record: Callable[[Record], None] | None = None,
-) -> Training:
-    """Trains a pruned network on without regularization; a `careful` one holds rows back where there are few.
+    model: KAN, data: Dataset, optimizer: OptimizerConfig, *, seed: int, noise_scale: float,
+    context: Context | None = None,
+) -> Training:  # fmt: skip
+    """Trains a pruned network on, without regularization.
 
-    Exact steps end where the nearest valley does. Where lm leaves much unexplained, the same edges are trained from a
-    few other beginnings too, and the best is kept.
+    Exact steps end where the nearest valley does. Where they leave much unexplained, the same edges are trained from a
+    few other restarts too, and the best is kept.
     """
-    rows = with_validation(data, model.parameter_count(), seed) if careful else data
-
-    def once(network: KAN, attempt: int) -> Training:
-        return train(
-            network, rows, Objective(data.loss), optimizer, stage="refit", steps=optimizer.refit_steps, seed=seed,
-            until_idle=True, attempt=attempt, on_record=on_record,
-        )  # fmt: skip
-
-    best = once(model.clone(), 0)
-    history = best.history
+    log = Log(context or Context())
+    plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
+    best = log.train(model.clone(), plan)
+    null = data.loss.null_value(data.train.y)
     for attempt in range(1, 1 + ANEW):
-        if optimizer.name != "lm" or not best.score > MUCH * constant_loss(data):
+        if not kind_of(optimizer).finds_valleys or not best.score > MUCH * null or log.context.over():
             break
-        other = once(model.begun_anew(seed + attempt, noise_scale), attempt)
-        history = history + other.history
+        other = log.train(model.begun_anew(seed + attempt, noise_scale), replace(plan, attempt=attempt))
         best = other if other.score < best.score else best
-    return replace(best, history=history)
+    return replace(best, history=log.history)
 
 
 def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) -> Training:
     """The network with its knots where a finer one bends, trained on, if the validation rows gain by it."""
     x, y = data.train.x, data.train.y
     model, grid = best.model, PROBE * best.model.grid
-    if not has_splines(model) or model.parameter_count_on(grid) > min(MOST_FOR_PROBE, y.numel()):
+    too_large = model.parameter_count_on(grid) > min(MOST_FOR_PROBE, y.numel())
+    if not has_splines(model) or too_large or log.context.over():
         return best
     fine = model.refine(grid)
     fine.fit_grids(x)
-    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS, ridge_for(y))
+    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
     place_knots(fine, x, best.model.grid)
-    moved = log.add(schedule.train(fine, data, best.attempt))
+    moved = log.train(fine, schedule.plan(data, best.attempt))
     return moved if moved.score < best.score else best

@@ -108,7 +108,6 @@ IN_THE_RUN = {
         ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "dataset.formula=[x_1,x_2]", "one output"
     ),
     "negative time": (["search.seconds=-1"], "search.seconds=-1.0", "0 to 1000000"),
-    "unknown way to compile": (["compile=maybe"], "compile=maybe", "auto, true, false"),
     "unknown dtype": (["dtype=float16"], "dtype=float16", "float64, float32"),
     "width too wide at the inputs": (["model.width=[3,1]"], "model.width=[3,1]", "2 inputs"),
     "width too wide at the outputs": (["model.width=[2,5,2]"], "model.width=[2,5,2]", "1 output"),
@@ -207,11 +206,11 @@ def test_a_key_of_another_option_is_explained_though_the_option_was_not_typed(
 
 
 def test_mistakes_of_all_kinds_are_reported_at_once_a_line_each(kanrun: Call, tmp_path: Path) -> None:
-    wrong = ["model.k=9", "+model.widht=3", "seed=-1", "dtype=half", "prune.enabled=perhaps", "compile=maybe"]
+    wrong = ["model.k=9", "+model.widht=3", "seed=-1", "dtype=half", "prune.enabled=perhaps"]
     status, _, lines = kanrun(*wrong)
     assert status == 1
     assert sorted(line.partition(": ")[2].partition("=")[0] for line in lines) == [
-        "compile", "dtype", "model.k", "model.widht", "prune.enabled", "seed"
+        "dtype", "model.k", "model.widht", "prune.enabled", "seed"
     ]  # fmt: skip
     assert all(line.startswith("kanrun: ") for line in lines)
     assert list(tmp_path.iterdir()) == []

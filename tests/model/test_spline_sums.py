@@ -25,7 +25,7 @@ def test_sums_in_blocks_are_the_matrix_product_with_the_same_gradients(
     coef = uniform_rows(4 * 3, 9, seed=2).reshape(4, 3, 9).requires_grad_()
     scale, bias = (uniform_rows(4, n, seed=3 + n).requires_grad_() for n in (3, 1))
     weights = uniform_rows(30, 4, seed=9)
-    sums = spline_sums.SplineSums.apply(x, coef, scale, bias[:, 0], knots, beside, spline.input_gradient)
+    sums = spline_sums.SplineSums.apply(x, coef, scale, bias[:, 0], knots, beside)
     expected = torch.einsum("rim,jim->rj", spline.basis(x, knots), coef) + bias[:, 0]
     if beside:
         expected = expected + beside.value(x) @ scale.T

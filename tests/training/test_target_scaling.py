@@ -19,7 +19,7 @@ from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.pipeline.run import run
-from kanrun.pipeline.units import units_of
+from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.training.history import Record
 from tests.helpers import uniform_rows
@@ -34,46 +34,46 @@ def data_of(y: torch.Tensor) -> Dataset:
 
 @pytest.mark.parametrize("y", [X[:, 0], 5 * X[:, 0] - 3 * X[:, 1], 1 + X[:, 0]])
 def test_targets_of_a_moderate_size_are_left_as_they_are(y: torch.Tensor) -> None:
-    assert units_of(data_of(y), KAN([2, 1])) is None
+    assert scaling_of(data_of(y), KAN([2, 1])) == Unscaled()
 
 
 @pytest.mark.parametrize("y", [1e-9 * X[:, 0], 1e5 * X[:, 0] * X[:, 1], 100 + X[:, 0], -1e6 + 1e-3 * X[:, 1]])
 @pytest.mark.parametrize("model", [KAN([2, 1]), MLP([2, 3, 1])], ids=["kan", "mlp"])
 def test_others_train_with_spread_one_around_zero_and_come_back(y: torch.Tensor, model: Any) -> None:
     data = data_of(y)
-    units = units_of(data, model)
-    assert units is not None
-    small = units.standardized(data)
+    scaling = scaling_of(data, model)
+    assert isinstance(scaling, Scaled)
+    small = scaling.scaled(data)
     assert small.validation is not None
     for rows in (small.train, small.test, small.validation):
         torch.testing.assert_close(rows.y.std(correction=0), torch.tensor(1.0).double(), rtol=1e-6, atol=0)
         assert abs(float(rows.y.mean())) < 1e-5
     with torch.no_grad():
-        before, restored = model(X), units.restored(model)(X)
-    torch.testing.assert_close((restored - units.shift) / units.scale, before, rtol=0, atol=1e-4)
+        before, restored = model(X), scaling.restored(model)(X)
+    torch.testing.assert_close((restored - scaling.shift) / scaling.scale, before, rtol=0, atol=1e-4)
 
 
-def test_losses_come_back_in_the_units_of_the_targets() -> None:
-    units = units_of(data_of(1000 * X[:, 0]), KAN([2, 1]))
-    assert units is not None
+def test_losses_come_back_in_the_scale_of_the_targets() -> None:
+    scaling = scaling_of(data_of(1000 * X[:, 0]), KAN([2, 1]))
+    assert isinstance(scaling, Scaled)
     record = Record("train", 0, 2.0, 3.0, 4.0, 0.5)
-    back = units.restored_record(replace(record, validation_loss=5.0))
-    assert (back.train_loss, back.test_loss, back.regularization) == tuple(units.of_loss * v for v in (2.0, 3.0, 4.0))
-    assert back.validation_loss == units.of_loss * 5.0
-    assert units.restored_record(record).validation_loss is None
+    back = scaling.restored_record(replace(record, validation_loss=5.0))
+    assert (back.train_loss, back.test_loss, back.regularization) == tuple(scaling.of_loss * v for v in (2.0, 3.0, 4.0))
+    assert back.validation_loss == scaling.of_loss * 5.0
+    assert scaling.restored_record(record).validation_loss is None
     model = KAN([2, 1])
-    found = units.restored_formula(Symbolic(model, 2.0, 7.0, [model]))
-    assert found.loss == units.of_loss * 2.0
+    found = scaling.restored_formula(Symbolic(model, 2.0, 7.0, [model]))
+    assert found.loss == scaling.of_loss * 2.0
     with torch.no_grad():
         for own in (found.model, *found.front):
-            torch.testing.assert_close(own(X), units.scale * model(X) + units.shift)
+            torch.testing.assert_close(own(X), scaling.scale * model(X) + scaling.shift)
 
 
-def test_every_output_has_units_of_its_own(tmp_path: Path) -> None:
+def test_every_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     data = data_of(torch.stack([1000 * X[:, 0], X[:, 1], 5 + 0 * X[:, 0]], dim=1))
-    units = units_of(data, KAN([2, 3]))
-    assert units is not None
-    assert units.scale.tolist() == pytest.approx([1000 * float(X[:, 0].std()), float(X[:, 1].std()), 1.0], rel=0.01)
+    scaling = scaling_of(data, KAN([2, 3]))
+    assert isinstance(scaling, Scaled)
+    assert scaling.scale.tolist() == pytest.approx([1000 * float(X[:, 0].std()), float(X[:, 1].std()), 1.0], rel=0.01)
     dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=300, n_test=100)
     run(Config(dataset=dataset, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
     assert [f["rounded"] for f in json.loads((tmp_path / "formula.json").read_text())] == ["1000*x_1", "x_2"]
@@ -81,25 +81,25 @@ def test_every_output_has_units_of_its_own(tmp_path: Path) -> None:
 
 def test_targets_that_are_all_the_same_become_zeros() -> None:
     data = data_of(torch.full((200,), 3e4, dtype=torch.float64))
-    units = units_of(data, KAN([2, 1]))
-    assert units is not None
-    assert float(units.standardized(data).train.y.abs().max()) == 0
+    scaling = scaling_of(data, KAN([2, 1]))
+    assert isinstance(scaling, Scaled)
+    assert float(scaling.scaled(data).train.y.abs().max()) == 0
 
 
 def test_an_output_that_is_a_product_is_scaled_and_not_shifted() -> None:
     model = KAN([2, [1, 1]], seed=1)
     y = torch.stack([100 + X[:, 0], 1000 * X[:, 0] * X[:, 1]], dim=1)
-    units = units_of(data_of(y), model)
-    assert units is not None
-    assert units.shift.tolist() == [pytest.approx(float(y[:, 0].mean())), 0.0]
+    scaling = scaling_of(data_of(y), model)
+    assert isinstance(scaling, Scaled)
+    assert scaling.shift.tolist() == [pytest.approx(float(y[:, 0].mean())), 0.0]
     with torch.no_grad():
-        torch.testing.assert_close(units.restored(model)(X), units.scale * model(X) + units.shift)
+        torch.testing.assert_close(scaling.restored(model)(X), scaling.scale * model(X) + scaling.shift)
 
 
-def test_a_locked_edge_to_an_output_keeps_the_units() -> None:
+def test_a_locked_edge_to_an_output_keeps_the_scale() -> None:
     model = KAN([2, 1])
     model.fix(0, 0, 0, "x", c=1000.0, trainable=False)
-    assert units_of(data_of(1000 * X[:, 0] + X[:, 1]), model) is None
+    assert scaling_of(data_of(1000 * X[:, 0] + X[:, 1]), model) == Unscaled()
 
 
 @pytest.mark.parametrize("formula", ["1e-6*x_1*x_2", "1000+x_1*x_2", "1e5*x_1*x_2"])

@@ -1,0 +1,27 @@
+"""The dataclasses that a checkpoint may hold; what is not among them cannot be read back."""
+
+from __future__ import annotations
+
+from kanrun.state import Relations, State
+from kanrun.relations.relation import Relation, Tie
+from kanrun.relations.rounds import Round
+from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.uncertainty import Constant
+from kanrun.training.history import Record
+from kanrun.training.least_squares import Fit
+from kanrun.training.loop import Training, TrainState
+
+SAVED_TYPES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Decision, Constant),
+        *(Training, TrainState, Fit),
+    )
+}
+
+
+def register_saved(kind: type) -> type:
+    """Lets checkpoints hold a dataclass of another package. Raises ValueError where its name is taken."""
+    if SAVED_TYPES.setdefault(kind.__name__, kind) is not kind:
+        raise ValueError(f"checkpoints know another {kind.__name__}")
+    return kind
