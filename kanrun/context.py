@@ -143,8 +143,6 @@ class Entry:
 class Unrecorded:
     """The journal of work that nobody will take up again: it keeps nothing."""
 
-    base: Any = None
-
     def once(self, compute: Callable[[], T], meter: Meter) -> T:  # noqa: ARG002
         """What `compute` gives."""
         return compute()

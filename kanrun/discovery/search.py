@@ -106,6 +106,10 @@ class Search:
         alike = {t.structure for t in self.state.reserve if t.unexplained < ALIKE * floor}
         return floor < STRUCTURED and len(alike) >= AGREEING
 
+    def leads(self, structure: str) -> bool:
+        """Whether the best network of this structure, the last one fitted, is promising."""
+        return self.state.leader is not None and self.state.leader.structure == structure
+
     @property
     def fits(self) -> Fits:
         """The fits to the problem's rows."""

@@ -222,6 +222,10 @@ class Table:
                     found.append((value, m, shape))
         return found
 
+    def work(self, columns: int) -> float:
+        """Units of work of `next_terms` for a sum with so many columns."""
+        return 1.0
+
     def product(self, m: int, shape: int) -> Product:
         """A monomial times a shaped factor."""
         if (m, shape) not in self.products:

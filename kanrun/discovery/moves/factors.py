@@ -26,12 +26,12 @@ class Factors:
 
     name: str
     powers: Callable[[Search], dict[int, float]]
-    of_leader: bool = False  # whether it takes a promising network of splines
+    structure: str = ""  # whose best network says what they are, and must be promising
     despite: ClassVar[frozenset[str]] = frozenset({"stalled"})
 
     def wanted(self, search: Search) -> bool:
         """Where there are inputs to be divided by and others, and no width is given."""
-        promising = search.state.leader is not None or not self.of_leader
+        promising = not self.structure or search.leads(self.structure)
         return search.problem.width is None and search.problem.n > 1 and promising
 
     def run(self, search: Search) -> bool:

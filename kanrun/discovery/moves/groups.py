@@ -19,14 +19,15 @@ SMALLEST = 3  # inputs, of which some may be put together
 
 @dataclass(frozen=True)
 class Groups:
-    """Sums over groups of inputs as the best network of the last structure shows them; one link function a turn."""
+    """Sums over groups of inputs as the best network of a structure shows them; one link function a turn."""
 
+    structure: str
     name: ClassVar[str] = "groups of inputs"
     despite: ClassVar[frozenset[str]] = frozenset({"stalled"})
 
     def wanted(self, search: Search) -> bool:
-        """Where a network is promising, and no width is given."""
-        return search.problem.width is None and search.problem.n >= SMALLEST and search.state.leader is not None
+        """Where that network is promising, and no width is given."""
+        return search.problem.width is None and search.problem.n >= SMALLEST and search.leads(self.structure)
 
     def run(self, search: Search) -> bool:
         """The groups under the next link function."""

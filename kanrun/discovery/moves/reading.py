@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kanrun.config.schema import PruneConfig
 from kanrun.data.dataset import MSE
 from kanrun.discovery.findings import STRUCTURED
 from kanrun.discovery.links import LINK_NAMED, LINKS
 from kanrun.discovery.search import ALIKE, Search
 from kanrun.discovery.trial import Discovered, Trial, rows_only, with_link
 from kanrun.model.network import KAN
-from kanrun.pipeline.stages import prune
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.pruning import prune_and_refit
 
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
 READ_AT_ONCE = 1e-4  # unexplained part with which a network is read before others are looked at
@@ -51,8 +50,7 @@ def read(search: Search, trial: Trial, part: float) -> None:
     search.note(trial, read=True)
     spline = with_link(trial, problem.y)
     levenberg_marquardt(spline, problem.x, problem.y, MSE, BEFORE, context=search.context)
-    context = search.context.within(part, LEAST)
-    pruned = prune(spline, rows_only(problem.x, problem.y), PruneConfig(), context)
+    pruned = prune_and_refit(spline, rows_only(problem.x, problem.y), context=search.context.within(part, LEAST))
     symbolic = symbolify(
         pruned, problem.x, problem.y, MSE, problem.functions, enough=problem.exact,
         context=search.context.within(part, LEAST),
