@@ -82,6 +82,7 @@ class Job:
         from omegaconf import OmegaConf
 
         from kanrun.cli.experiments import leftovers, note_of, without_leftovers
+        from kanrun.data.losses import loss_of
         from kanrun.pipeline.run import run
         from kanrun.report.folder import check_folder
 
@@ -103,7 +104,7 @@ class Job:
             log = Path(folder) / "kanrun.log"
             complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
             return None
-        return final.get("mse", final.get("cross_entropy"))
+        return final[loss_of(final).name]
 
 
 def complain(lines: list[str]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from kanrun.config.schema import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
 from kanrun.config.validation import given_width
-from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows, hold_back
+from kanrun.data.dataset import Dataset, Rows, hold_back
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
@@ -63,7 +63,7 @@ def check_match(width: list[int | list[int]], data: Dataset, key: str = "model.w
         )
     if sum(sizes[-1]) != len(data.outputs):
         number = len(data.outputs)
-        what = f"{number} classes" if data.loss == CROSS_ENTROPY else counted(number, "output")
+        what = data.loss.outputs_in_words(number)
         problems.append(wrong(key, width, f"the dataset has {what}, so it ends with that number"))
     if problems:
         raise ConfigError(problems)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from kanrun.clock import Over, at
 from kanrun.config.schema import Config, ModelConfig, PruneConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, at_most
+from kanrun.data.dataset import REGRESSION, Dataset, at_most
+from kanrun.data.losses import MSE
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
 from kanrun.discovery.compose import bits_of, finished_network, network_of
 from kanrun.discovery.findings import STRUCTURED, Findings
@@ -80,8 +81,9 @@ class Discovery:
         """
         if not config.search.seconds:
             return None
-        if data.loss != MSE or len(data.outputs) > 1 or data.task != REGRESSION:
-            reason = f"a search takes regression with one output; {data.name} is {data.task} with {len(data.outputs)}"
+        if not data.loss.least_squares or len(data.outputs) > 1 or data.task != REGRESSION:
+            about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
+            reason = f"a search takes regression with one output by mean squared error; {about}"
             raise ConfigError(wrong("search.seconds", config.search.seconds, f"{reason}; use search=none"))
         data = at_most(data, MOST_ROWS)
         width = config.model.width if isinstance(config.model, ModelConfig) else None

@@ -19,7 +19,8 @@ from kanrun.config.schema import (
     OptimizerConfig,
     PruneConfig,
 )
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows, at_most
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows, at_most
+from kanrun.data.losses import Loss
 from kanrun.errors import ConfigError, wrong
 from kanrun.functions.builtin import Function
 from kanrun.model.mlp import MLP
@@ -28,13 +29,13 @@ from kanrun.model.protocol import Network
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
-from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
-from kanrun.training.objective import Penalty, loss_value
+from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt
+from kanrun.training.objective import Penalty
 
 MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
-NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
+NEGLIGIBLE = 1e-4  # part of the loss' unit (the targets' variance, or a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
 LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
 MODERATE = 1e-3  # pull on the coefficients of classes before their curves are read
@@ -103,7 +104,7 @@ def prune(model: KAN, data: Dataset, config: PruneConfig, over: Over = never) ->
         if network.parameter_count() > MOST_PARAMETERS:
             return loss_on(network, judges, data.loss)
         kept, before = network.get_vector(), loss_on(network, judges, data.loss)
-        after = levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS, ridge_for(y)).loss
+        after = levenberg_marquardt(network, x, y, data.loss, REFIT_STEPS).loss
         if data.validation is None:
             return after
         after = loss_on(network, judges, data.loss)
@@ -112,8 +113,7 @@ def prune(model: KAN, data: Dataset, config: PruneConfig, over: Over = never) ->
         return min(after, before)
 
     before = refit(model.clone())
-    unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
-    limit = max(config.tolerance * before, before + NEGLIGIBLE * unexplained)
+    limit = max(config.tolerance * before, before + NEGLIGIBLE * data.loss.unit(y))
     pruned = model
     for halvings in range(6):
         pruned = prune_by_score(model, x, config.node_threshold / 2**halvings, config.edge_threshold / 2**halvings)
@@ -137,10 +137,10 @@ def lost_inputs(model: KAN, data: Dataset, fix: list[FixConfig]) -> str | None:
     return f"no input is left in the network, so that it is only a constant: {why}"
 
 
-def loss_on(model: KAN, rows: Rows, loss: str) -> float:
+def loss_on(model: KAN, rows: Rows, loss: Loss) -> float:
     """The loss on these rows, without regularization."""
     with torch.no_grad():
-        return float(loss_value(loss, model(rows.x), rows.y))
+        return float(loss.value(model(rows.x), rows.y))
 
 
 def temper(model: KAN, data: Dataset) -> None:
@@ -158,7 +158,7 @@ def find_formula(model: KAN, data: Dataset, functions: list[Function]) -> Symbol
     For values the search goes on down to rounding; classes are told apart long before.
     """
     data = at_most(data, MOST_ROWS)
-    if data.loss != MSE and model.parameter_count() <= MOST_PARAMETERS:
+    if data.loss.logits and model.parameter_count() <= MOST_PARAMETERS:
         # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
         model = model.clone()
         temper(model, data)

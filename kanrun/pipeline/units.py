@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import MSE, Dataset, Rows
+from kanrun.data.dataset import Dataset, Rows
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.symbolic.search import Symbolic
@@ -65,10 +65,10 @@ class Units:
 def units_of(data: Dataset, model: Network) -> Units | None:
     """The units in which to train a network like `model`, None where the targets are of a moderate size as they are.
 
-    None as well where an edge that is not trained holds the scale of an output. An output that is a product of sums
-    has no constant that could be shifted.
+    None as well where other units would make it another loss, or where an edge that is not trained holds the scale of
+    an output. An output that is a product of sums has no constant that could be shifted.
     """
-    if data.loss != MSE:
+    if not data.loss.rescalable:
         return None
     y = data.train.y
     shift, locked = y.mean(0), False

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.dataset import Dataset
+from kanrun.data.losses import LOSSES, MSE
 from kanrun.errors import counted
 from kanrun.model.protocol import Network
 from kanrun.relations.relation import Relation
@@ -19,7 +20,7 @@ from kanrun.report.words import about_lines, decision_lines, front_lines
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 
-NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "entropy", "accuracy": "accuracy"}
+NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
 
 SECONDS_BETWEEN = 10.0  # two lines about the progress of a search
 
@@ -89,8 +90,8 @@ class Console:
         for message, count in (self.notes or {}).items():
             self.note(message if count == 1 else f"{message} ({count} times)")
         self.notes = None
-        key = next(k for k in ("accuracy", "rmse", "mse", "cross_entropy") if k in entry["test"])
-        score = f"test {NAMES[key]} {shown(entry['test'][key])}"
+        key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in entry["test"])
+        score = f"test {name_of(key)} {shown(entry['test'][key])}"
         size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
         self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
         for remark in self.remarks:
@@ -123,13 +124,12 @@ class Console:
 
 def score_table(metrics: dict[str, Any]) -> Table:
     """Train and test scores of every stage."""
-    keys = [k for k in ("cross_entropy", "mse", "rmse", "r2", "accuracy") if k in metrics["stages"][0]["test"]]
-    if "rmse" in keys:
-        keys.remove("mse")
+    found = metrics["stages"][0]["test"]
+    keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in (
         "stage",
-        *(f"{part} {NAMES[key]}" for key in keys for part in ("train", "test")),
+        *(f"{part} {name_of(key)}" for key in keys for part in ("train", "test")),
         "parameters",
         "seconds",
     ):
@@ -138,6 +138,11 @@ def score_table(metrics: dict[str, Any]) -> Table:
         cells = [shown(entry[part].get(key)) for key in keys for part in ("train", "test")]
         table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
     return table
+
+
+def name_of(key: str) -> str:
+    """How a score is called in tables."""
+    return LOSSES[key].short if key in LOSSES else NAMES[key]
 
 
 def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:

@@ -69,7 +69,7 @@ def plot_predictions(data: Dataset, network: Function, formula: Function | None,
     """How well the network and, if there is one, the formula predict the test rows.
 
     Both functions take [rows, inputs] and give [rows, outputs]. Regression: predicted against true. Classification:
-    decision regions of 2 inputs; else histograms of the output (loss mse) or confusion matrices (cross entropy).
+    decision regions of 2 inputs; else histograms of the output or, for logits, confusion matrices.
     Rows at which a function is not finite are left out and counted.
     """
     with house_style():
@@ -81,7 +81,7 @@ def predictions_figure(data: Dataset, network: Function, formula: Function | Non
     functions = {"network": network} if formula is None else {"network": network, "formula": formula}
     if data.task != CLASSIFICATION:
         return _truth_figure(data, functions)
-    confusion = data.loss != "mse" and data.test.x.shape[1] != 2
+    confusion = data.loss.logits and data.test.x.shape[1] != 2
     side = min(9.0, max(3.7, 1.2 + 0.33 * len(data.outputs))) if confusion else 3.7
     figure = Figure(figsize=(side * len(functions) + 0.3, side + 0.4), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(functions), squeeze=False)[0]
@@ -150,25 +150,20 @@ def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
 
 def _true_classes(data: Dataset) -> Tensor:
     """Class numbers of the test rows: [rows]."""
-    y = data.test.y.cpu()
-    return (y.reshape(-1) > 0.5).long() if data.loss == "mse" else y.long()
+    return data.loss.labels(data.test.y.cpu())
 
 
 def _margins(data: Dataset, function: Function, x: Tensor) -> Tensor:
     """How far each class is ahead of the best of the others, [rows, classes]; the predicted class has the largest."""
-    values = _values(function, x)
-    if data.loss == "mse":
-        return torch.cat([0.5 - values[:, :1], values[:, :1] - 0.5], dim=1)
-    best = values.topk(2, dim=1).values
-    return values - torch.where(values == best[:, :1], best[:, 1:], best[:, :1])
+    return data.loss.margins(_values(function, x))
 
 
 def _class_names(data: Dataset) -> list[str]:
-    if data.loss == "mse":
-        names = [f"{shortened(data.outputs[0], 16)} = {c}" for c in (0, 1)]
-    else:
+    if data.loss.logits:
         plain = [name.removeprefix("logit_") for name in data.outputs]
         names = [f"class {name}" if name.isdigit() else shortened(name, 16) for name in plain]
+    else:
+        names = [f"{shortened(data.outputs[0], 16)} = {c}" for c in (0, 1)]
     return [name.replace("$", r"\$") for name in names]  # two dollar signs would start a formula
 
 

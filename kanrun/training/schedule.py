@@ -11,9 +11,9 @@ from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
-from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt, ridge_for
+from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt
 from kanrun.training.objective import Objective
-from kanrun.training.train import Training, constant_loss, train
+from kanrun.training.train import Training, train
 
 ATTEMPTS = 4  # beginnings that are tried before a network that learns nothing is accepted
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
@@ -193,7 +193,7 @@ def train_pruned(
     best = once(model.clone(), 0)
     history = best.history
     for attempt in range(1, 1 + ANEW):
-        if optimizer.name != "lm" or not best.score > MUCH * constant_loss(data):
+        if optimizer.name != "lm" or not best.score > MUCH * data.loss.null_value(data.train.y):
             break
         other = once(model.begun_anew(seed + attempt, noise_scale), attempt)
         history = history + other.history
@@ -209,7 +209,7 @@ def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) ->
         return best
     fine = model.refine(grid)
     fine.fit_grids(x)
-    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS, ridge_for(y))
+    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
     place_knots(fine, x, best.model.grid)
     moved = log.add(schedule.train(fine, data, best.attempt))
     return moved if moved.score < best.score else best

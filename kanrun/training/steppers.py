@@ -16,7 +16,7 @@ from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerCon
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.model.spline import input_gradient
-from kanrun.training.least_squares import LevenbergMarquardt, ridge_for
+from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, prepared
 
 log = logging.getLogger("kanrun")
@@ -177,7 +177,7 @@ def make_stepper(model: Network, x: Tensor, y: Tensor, config: OptimizerConfig, 
     if isinstance(config, LbfgsConfig):
         return Lbfgs(model, x, y, config)
     if isinstance(config, LmConfig):
-        return LevenbergMarquardt(model, x, y, ridge_for(y))
+        return LevenbergMarquardt(model, x, y)
     if isinstance(config, AdamConfig):
         return Adam(model, x, y, config, generator)
     raise TypeError(f"no optimizer for {type(config).__name__}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import OptimizerConfig
-from kanrun.data.dataset import MSE, Dataset, Rows
+from kanrun.data.dataset import Dataset, Rows
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Network
 from kanrun.training.history import Record
@@ -108,7 +108,7 @@ def train(
         grown = min(1.0, (step + 1) / (warmup * steps)) if warmup > 0 else 1.0
         return replace(objective, penalty=replace(objective.penalty, lamb=objective.penalty.lamb * grown))
 
-    constant = constant_loss(data)
+    constant = data.loss.null_value(data.train.y)
     learned = constant == 0
     # A state is the network as it was when its grids were last changed, and the entries trained since.
     good = (model.clone(), model.get_vector())
@@ -173,12 +173,3 @@ def train(
     held = [r.validation_loss for r in history if r.validation_loss is not None]
     overfits = bool(held) and held[-1] > TURNED * result.loss and result.loss > CLEAN * constant
     return replace(result, overfits=overfits)
-
-
-def constant_loss(data: Dataset) -> float:
-    """The training loss of the best constant outputs."""
-    y = data.train.y
-    if data.loss == MSE:
-        return float(y.var(0, correction=0).mean())
-    share = torch.bincount(y).double() / len(y)
-    return float(-(share * torch.log(share.clamp(min=1e-300))).sum())

@@ -10,6 +10,7 @@ import torch
 
 from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.config.validation import read_config
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -46,7 +47,7 @@ def gradients(model: KAN) -> list[torch.Tensor]:
 def run(model: KAN | MLP, config: OptimizerConfig, left: int = 10, steps: int = 5) -> Compiler:
     compiler = Compiler(model, config)
     for step in range(steps):
-        compiler.step(Idle(), Objective("mse"), left - step)
+        compiler.step(Idle(), Objective(MSE), left - step)
     return compiler
 
 
@@ -112,7 +113,7 @@ def test_auto_tries_long_runs_and_goes_back_where_steps_are_no_faster(monkeypatc
     compiler = Compiler(model, AdamConfig())
     for step in range(7):
         assert ("input_gradient" in model.layers[1].__dict__) == (step > 2)
-        compiler.step(Idle(), Objective("mse"), 10**6)
+        compiler.step(Idle(), Objective(MSE), 10**6)
     assert "input_gradient" not in model.layers[1].__dict__
 
 
