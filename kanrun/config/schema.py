@@ -85,6 +85,16 @@ class ContrastiveConfig(DatasetConfig):
     )
 
 
+@dataclass
+class RowsConfig(DatasetConfig):
+    """Rows of one's own, given to kanrun.fit in Python."""
+
+    name: str = setting("rows", "which dataset this is")
+    test: float = setting(
+        0.2, "part of the rows that only the scores look at, where no test rows are given", low=0.0, high=0.9
+    )
+
+
 # ---- the network ---------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +248,11 @@ class SearchConfig:
     name: str = setting("none", "which way of searching this is")
     seconds: float = setting(0.0, "time for it; 0: train the network as it is given", low=0, high=1e6)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a search."""
+        return self.seconds > 0
+
 
 @dataclass
 class PlotsConfig:
@@ -268,7 +283,7 @@ class Config:
 
 
 GROUPS: dict[str, dict[str, type]] = {
-    "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig},
+    "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig, "rows": RowsConfig},
     "model": {"kan": ModelConfig, "mlp": MlpConfig},
     "optimizer": {"auto": AutoConfig, "lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from kanrun.clock import Over, never
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import POWERS, Term, power
 from kanrun.discovery.outer import OUTERS, Outer
 from kanrun.discovery.terms import Sum, Table, kind_of
 from kanrun.functions.builtin import Function
-from kanrun.symbolic.search import description_bits
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from kanrun.clock import Over, at
 from kanrun.config.schema import Config, ModelConfig, PruneConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, at_most
+from kanrun.context import Budget, Context, Meter
+from kanrun.data.dataset import REGRESSION, Dataset, at_most
+from kanrun.data.losses import MSE
 from kanrun.discovery.beam import SumsOfTerms, TermSearch
 from kanrun.discovery.compose import bits_of, finished_network, network_of
 from kanrun.discovery.findings import STRUCTURED, Findings
@@ -26,10 +28,10 @@ from kanrun.discovery.trial import Discovered, Trial, rows_only, with_outer
 from kanrun.errors import ConfigError, wrong
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
-from kanrun.pipeline.stages import MOST_ROWS, prune
 from kanrun.symbolic.search import Search, Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.pruning import MOST_ROWS, prune_and_refit
 
 ROUGH = 5e-2  # what is promising where splines follow splines, which take finer grids to show what they can
 SHARP = 1e-9  # unexplained part on fine grids that only the right structure reaches
@@ -80,8 +82,9 @@ class Discovery:
         """
         if not config.search.seconds:
             return None
-        if data.loss != MSE or len(data.outputs) > 1 or data.task != REGRESSION:
-            reason = f"a search takes regression with one output; {data.name} is {data.task} with {len(data.outputs)}"
+        if not data.loss.least_squares or len(data.outputs) > 1 or data.task != REGRESSION:
+            about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
+            reason = f"a search takes regression with one output by mean squared error; {about}"
             raise ConfigError(wrong("search.seconds", config.search.seconds, f"{reason}; use search=none"))
         data = at_most(data, MOST_ROWS)
         width = config.model.width if isinstance(config.model, ModelConfig) else None
@@ -239,7 +242,9 @@ class Discovery:
         spline = with_outer(trial, self.y)
         levenberg_marquardt(spline, self.x, self.y, MSE, 10)
         part = max(part, LEAST / self.seconds)
-        pruned = prune(spline, rows_only(self.x, self.y), PruneConfig(), self.within(part))
+        limit = self.within(part)
+        within = Context(Budget(Meter(cancelled=lambda: "over" if limit() else None)))
+        pruned = prune_and_refit(spline, rows_only(self.x, self.y), PruneConfig(), within)
         symbolic = symbolify(
             pruned, self.x, self.y, MSE, self.functions, enough=EXACT * self.variance,
             over=self.within(part),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kanrun.clock import Over
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.discovery.outer import Outer
 from kanrun.discovery.structures import Structure
 from kanrun.discovery.trial import Trial

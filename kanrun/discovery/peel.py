@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from kanrun.data.losses import MSE
 from kanrun.discovery.outer import one_sign
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
@@ -25,7 +26,7 @@ def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
     x, z = x[rows], size[rows].log()[:, None]
     model = KAN([x.shape[1], 1], grid=10, seed=seed, dtype=x.dtype)
     model.fit_grids(x)
-    levenberg_marquardt(model, x, z, "mse", 4)
+    levenberg_marquardt(model, x, z, MSE, 4)
     edges = model.trace(x)[0].edges[:, 0]
     found = {}
     for i in positive:
