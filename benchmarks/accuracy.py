@@ -23,7 +23,8 @@ from scipy import special
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from kanrun.config.schema import Config, LmConfig, ModelConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.pipeline.stages import build_network, grids_of
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule
@@ -88,7 +89,7 @@ def fit(name: str, target: Target, seed: int) -> tuple[list[float], float]:
     config = Config(seed=seed, model=ModelConfig(width=target.width), optimizer=optimizer)
     schedule = Schedule(
         lambda attempt: build_network(config, target.width, data.train.x, attempt),
-        Objective(MSE), optimizer, grids_of(config), target.restarts, seed=seed,
+        Objective(data.loss), optimizer, grids_of(config), target.restarts, seed=seed,
     )  # fmt: skip
     begin = time.perf_counter()
     result = train_by_schedule(schedule, data)

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kanrun.model.network import KAN
-    from kanrun.pipeline.run import run
+    from kanrun.pipeline.fit import fit
+    from kanrun.pipeline.run import resume, run
     from kanrun.report.load import LoadedRun, load_run
+    from kanrun.state import Result
 
 __version__ = "0.1.0"
-__all__ = ["KAN", "LoadedRun", "load_run", "run"]
+__all__ = ["KAN", "LoadedRun", "Result", "fit", "load_run", "resume", "run"]
 
 _HOMES = {
     "KAN": "kanrun.model.network",
     "LoadedRun": "kanrun.report.load",
     "load_run": "kanrun.report.load",
+    "Result": "kanrun.state",
+    "fit": "kanrun.pipeline.fit",
+    "resume": "kanrun.pipeline.run",
     "run": "kanrun.pipeline.run",
 }
 
@@ -27,3 +32,8 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What there is for users."""
+    return sorted([*__all__, "__version__"])

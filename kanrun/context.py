@@ -63,10 +63,9 @@ class Budget:
 
     @classmethod
     def of(cls, meter: Meter, seconds: float = math.inf, work: float | None = None) -> Budget:
-        """All of so much work, or of so many seconds where no work is named, from now on."""
-        budget = cls(meter, of_work=work is not None)
+        """So much work, or so many seconds where no work is named, since the meter began."""
         whole = seconds if work is None else work
-        return replace(budget, end=budget.now() + whole, whole=whole)
+        return cls(meter, whole, whole, of_work=work is not None)
 
     def now(self) -> float:
         """What has been used of it, in its own units."""
@@ -169,7 +168,7 @@ class Journal(Unrecorded):
     Work that goes on after an interruption is done again from `base`, the state at its last landmark, and takes from
     the journal what was finished since then: so it makes the same decisions, and soon gets to where it was.
     `partial` gives the state of the piece that is not finished. `save` is called when there is something new to keep
-    and it is `due`. `freeze` turns a value into one that never changes, which is what is kept, and `thaw` turns it back.
+    and it is `due`. `freeze` turns a value into one that never changes, which is what is kept; `thaw` turns it back.
     """
 
     save: Callable[[], None]

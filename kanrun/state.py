@@ -10,11 +10,11 @@ from kanrun.config.schema import Config
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset
 from kanrun.model.protocol import Network
-from kanrun.training.target_scaling import TargetScaling
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
+from kanrun.training.target_scaling import TargetScaling
 
 if TYPE_CHECKING:
     from pathlib import Path

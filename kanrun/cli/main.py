@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -38,6 +39,9 @@ def main() -> None:
 
         print(f"kanrun {__version__}")
         return
+    if arguments[:1] == ["resume"]:
+        resume_command(arguments[1:])
+        return
     sys.argv[1:] = prepared(arguments)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing its own pages
@@ -51,9 +55,8 @@ def main() -> None:
         check_jobs(options)
         sys.argv[1:] += shown_without_leftovers(options)
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
-    except KeyboardInterrupt:
-        print("kanrun: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        sys.exit(told_of_interruption(error))
     except Exception as error:
         if wants_traceback:
             raise
@@ -61,6 +64,38 @@ def main() -> None:
         sys.exit(1)
     if job.failures:
         sys.exit(1)
+
+
+def resume_command(arguments: list[str]) -> None:
+    """`kanrun resume RUN`: goes on with a run that was interrupted or killed."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        complain(["kanrun resume RUN goes on with the run in the folder RUN; it takes nothing else"])
+        sys.exit(1)
+    logging.captureWarnings(True)
+    try:
+        from kanrun.pipeline.run import resume
+
+        resume(arguments[0], last_resort=end_at_once)
+    except KeyboardInterrupt as error:
+        sys.exit(told_of_interruption(error))
+    except Exception as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        complain(explain(error, [], f"the traceback is in {Path(arguments[0]) / 'kanrun.log'}"))
+        sys.exit(1)
+
+
+def told_of_interruption(error: KeyboardInterrupt) -> int:
+    """Says that a signal has ended the command, and gives the exit status that shells have for it."""
+    print(f"kanrun: {error or 'interrupted'}", file=sys.stderr, flush=True)
+    return 128 + int(signal.Signals[getattr(error, "signal", "SIGINT")])
+
+
+def end_at_once(status: Any, name: str) -> None:
+    """Ends the process where a signal has not ended its run soon enough: what finished stages have left is there."""
+    status.interrupted(name)
+    print(f"kanrun: interrupted by {name}", file=sys.stderr, flush=True)
+    os._exit(128 + int(signal.Signals[name]))
 
 
 class Job:
@@ -82,7 +117,8 @@ class Job:
         from omegaconf import OmegaConf
 
         from kanrun.cli.experiments import leftovers, note_of, without_leftovers
-        from kanrun.pipeline.run import run
+        from kanrun.data.losses import loss_of
+        from kanrun.pipeline.run import begin_run
         from kanrun.report.folder import check_folder
 
         logging.captureWarnings(True)
@@ -95,7 +131,9 @@ class Job:
             content: Any = OmegaConf.to_container(composed, resolve=True)
             key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
             check_folder(Path(folder), key, content.get("overwrite") is True)
-            final = run(without_leftovers(content, left), folder)["final"]
+            final = begin_run(without_leftovers(content, left), Path(folder), quiet=False, last_resort=end_at_once)[
+                "final"
+            ]
         except Exception as error:
             if os.getpid() != self.process:
                 raise
@@ -103,7 +141,7 @@ class Job:
             log = Path(folder) / "kanrun.log"
             complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
             return None
-        return final.get("mse", final.get("cross_entropy"))
+        return final[loss_of(final).name]
 
 
 def complain(lines: list[str]) -> None:

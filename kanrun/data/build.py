@@ -2,16 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 
-from kanrun.config.schema import Config, ContrastiveConfig, MlpConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.schema import (
+    GROUPS,
+    Config,
+    ContrastiveConfig,
+    DatasetConfig,
+    MlpConfig,
+    MoonsConfig,
+    RowsConfig,
+    SymbolicConfig,
+)
 from kanrun.config.validation import given_width
-from kanrun.data.dataset import CROSS_ENTROPY, Dataset, Rows, hold_back
+from kanrun.data.dataset import Dataset, Rows, hold_back
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
+
+Maker = Callable[[Any, int, torch.dtype, int | None], Dataset]
+
+
+def symbolic(section: SymbolicConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:  # noqa: ARG001
+    """Rows of a formula."""
+    from kanrun.data.formula import make_symbolic
+
+    return make_symbolic(section, seed, dtype)
+
+
+def moons(section: MoonsConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:
+    """Two moons, whose form the number of outputs may decide."""
+    from kanrun.data.moons import make_moons
+
+    return make_moons(section, seed, dtype, n_outputs)
+
+
+def contrastive(
+    section: ContrastiveConfig, seed: int, dtype: torch.dtype, n_outputs: int | None  # noqa: ARG001
+) -> Dataset:  # fmt: skip
+    """Real rows against shuffled ones."""
+    from kanrun.data.contrastive import make_contrastive
+
+    return make_contrastive(section, seed, dtype)
+
+
+def rows(section: RowsConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:  # noqa: ARG001
+    """None: they are given in Python. Raises ConfigError."""
+    raise ConfigError(wrong("dataset", section.name, "its rows are given in Python, to kanrun.fit"))
+
+
+# What makes the rows of a dataset from its settings, the seed, the precision and the number of outputs, if it is given;
+# each imports what it needs when it is called.
+MAKERS: dict[type, Maker] = {
+    SymbolicConfig: symbolic, MoonsConfig: moons, ContrastiveConfig: contrastive, RowsConfig: rows,
+}  # fmt: skip
+
+
+def register_dataset(section: type[DatasetConfig], maker: Maker) -> None:
+    """Makes a dataset known by the default of `name` in its settings. Raises ValueError where another one has it."""
+    name = next(f.default for f in fields(section) if f.name == "name")
+    if GROUPS["dataset"].setdefault(str(name), section) is not section:
+        raise ValueError(f"there is another dataset by the name of {name}")
+    MAKERS[section] = maker
 
 
 def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> Dataset:
@@ -19,20 +75,7 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
     section, (key, width) = config.dataset, given_width(config.model)
     seed = config.seed if section.seed is None else section.seed
     n_outputs = sum(split_width(width)[-1]) if width else None
-    if isinstance(section, SymbolicConfig):
-        from kanrun.data.formula import make_symbolic
-
-        data = make_symbolic(section, seed, dtype)
-    elif isinstance(section, MoonsConfig):
-        from kanrun.data.moons import make_moons
-
-        data = make_moons(section, seed, dtype, n_outputs)
-    elif isinstance(section, ContrastiveConfig):
-        from kanrun.data.contrastive import make_contrastive
-
-        data = make_contrastive(section, seed, dtype)
-    else:
-        raise TypeError(f"no dataset for {type(section).__name__}")
+    data = MAKERS[type(section)](section, seed, dtype, n_outputs)
     if width:
         check_match(list(width), data, key)
     if section.validation:
@@ -63,7 +106,7 @@ def check_match(width: list[int | list[int]], data: Dataset, key: str = "model.w
         )
     if sum(sizes[-1]) != len(data.outputs):
         number = len(data.outputs)
-        what = f"{number} classes" if data.loss == CROSS_ENTROPY else counted(number, "output")
+        what = data.loss.outputs_in_words(number)
         problems.append(wrong(key, width, f"the dataset has {what}, so it ends with that number"))
     if problems:
         raise ConfigError(problems)

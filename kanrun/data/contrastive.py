@@ -9,8 +9,9 @@ import sympy as sp
 import torch
 
 from kanrun.config.schema import ContrastiveConfig
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 from kanrun.data.formula import draw_inputs, finite_values, read_domain
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError, wrong
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import parse_formula

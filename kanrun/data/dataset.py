@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from kanrun.data.losses import Loss
+
 REGRESSION, CLASSIFICATION = "regression", "classification"
-MSE, CROSS_ENTROPY = "mse", "cross_entropy"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs [rows, inputs] and targets: [rows, outputs], or class numbers [rows] for cross entropy."""
+    """Inputs [rows, inputs] and targets: [rows, outputs], or class numbers [rows] for a loss of logits."""
 
     x: Tensor
     y: Tensor
@@ -21,7 +22,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A problem. `loss` is mse or cross_entropy; `truth` has a formula an output, as text, where one is known.
+    """A problem. `truth` has a formula an output, as text, where one is known.
 
     `validation` are rows that no stage trains on; they say when to stop.
     """
@@ -32,7 +33,7 @@ class Dataset:
     inputs: list[str]
     outputs: list[str]
     task: str
-    loss: str
+    loss: Loss
     truth: list[str] = field(default_factory=list)
     domain: list[tuple[float, float]] = field(default_factory=list)
     relations: list[str] = field(default_factory=list)  # contrastive: the true relations, as equations

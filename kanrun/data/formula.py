@@ -7,7 +7,8 @@ import sympy as sp
 import torch
 
 from kanrun.config.schema import SymbolicConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError, wrong
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.parser import input_index, parse_formula

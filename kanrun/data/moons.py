@@ -7,7 +7,8 @@ import torch
 from sklearn.datasets import make_moons as draw_moons
 
 from kanrun.config.schema import MoonsConfig
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 
 
 def make_moons(config: MoonsConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from kanrun.context import Context
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import POWERS, Term, power
 from kanrun.discovery.links import LINK_NAMED, Link
 from kanrun.discovery.terms import Product, Sum, Table, kind_of
 from kanrun.symbolic.linear import least_squares
-from kanrun.symbolic.search import description_bits
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import Argument, Factor, Term
 from kanrun.discovery.links import Link
 from kanrun.discovery.peel import with_last
@@ -17,7 +17,7 @@ from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
-from kanrun.symbolic.search import description_bits, library_complexity
+from kanrun.symbolic.search import library_complexity
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from kanrun.context import Context
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.discovery.links import Link
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.structures import Structure

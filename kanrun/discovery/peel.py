@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kanrun.context import UNLIMITED, Context
+from kanrun.data.losses import MSE
 from kanrun.discovery.links import one_sign
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
@@ -26,7 +27,7 @@ def exponents(x: Tensor, y: Tensor, seed: int, context: Context = UNLIMITED) -> 
     x, z = x[rows], size[rows].log()[:, None]
     model = KAN([x.shape[1], 1], grid=10, seed=seed, dtype=x.dtype)
     model.fit_grids(x)
-    levenberg_marquardt(model, x, z, "mse", 4, context=context)
+    levenberg_marquardt(model, x, z, MSE, 4, context=context)
     edges = model.trace(x)[0].edges[:, 0]
     found = {}
     for i in positive:

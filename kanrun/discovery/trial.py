@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.discovery.links import LINK_NAMED, Link
 from kanrun.discovery.peel import with_last
 from kanrun.model.network import KAN

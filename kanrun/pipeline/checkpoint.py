@@ -31,7 +31,7 @@ SHARE = 0.01  # of the time that saving may take, as long as LATEST allows it
 Packed = tuple[str, bytes]
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """A checkpoint that cannot be read; the message says why."""
 
 
@@ -112,41 +112,43 @@ class Checkpoint:
                 continue
             try:
                 return self.read(path)
-            except Damaged as error:
+            except DamagedError as error:
                 tell(f"{path.parent.name}/{name} cannot be read ({error})")
         tell("there is no checkpoint that can be read: the run begins anew")
         return State(), None
 
     def read(self, path: Path) -> tuple[State, Begun | None]:
-        """The state and the stage in progress of one file. Raises Damaged."""
+        """The state and the stage in progress of one file. Raises DamagedError."""
         try:
             about, parts = opened(path)
             state = self.unpacked(parts["state"])
             if about["stage"] is None:
                 self.state = parts["state"]
                 return state, None
+            entries = finished_pieces(about, parts["entries"][1])
             journal = Journal(
-                self.save, self.due, packed, self.unpacked, base=parts["base"], entries=self.entries(about, parts["entries"][1]),
-                unfinished_piece=self.unpacked(parts["partial"]), work=about["work"],
+                self.save, self.due, packed, self.unpacked, parts["base"], entries, self.unpacked(parts["partial"]),
+                about["work"],
             )  # fmt: skip
             self.state = parts["state"]
             return state, Begun(about["stage"], journal, about["seconds"], about["cpu_seconds"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-            raise Damaged(f"{type(error).__name__}: {error}") from None
+            raise DamagedError(f"{type(error).__name__}: {error}") from None
         except (zipfile.BadZipFile, RecursionError, EOFError) as error:
-            raise Damaged(str(error) or type(error).__name__) from None
-
-    def entries(self, about: dict[str, Any], content: bytes) -> list[Entry]:
-        """The finished pieces of the journal."""
-        found, begin = [], 0
-        for text, size, depth, work in about["entries"]:
-            found.append(Entry((text, content[begin : begin + size]), depth, work))
-            begin += size
-        return found
+            raise DamagedError(str(error) or type(error).__name__) from None
 
     def unpacked(self, value: Packed) -> Any:
         """A value from its JSON and its bytes."""
         return Unpacker(value[1], SAVED_TYPES.values(), self.library, self.device).unpack(json.loads(value[0]))
+
+
+def finished_pieces(about: dict[str, Any], content: bytes) -> list[Entry]:
+    """The finished pieces of a journal."""
+    found, begin = [], 0
+    for text, size, depth, work in about["entries"]:
+        found.append(Entry((text, content[begin : begin + size]), depth, work))
+        begin += size
+    return found
 
 
 def write(path: Path, about: dict[str, Any], parts: dict[str, Packed]) -> None:

@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from kanrun.config.schema import Config, ModelConfig
+from kanrun.config.schema import Config, MlpConfig, ModelConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, wrong
+from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
-from kanrun.pipeline.stages import build_network, choose_optimizer
-from kanrun.training.steppers import Compiler
-
-
-@dataclass(frozen=True)
-class Problem:
-    """The rows, the network at its beginning, and the config with the optimizer that `auto` stands for."""
-
-    config: Config
-    data: Dataset
-    model: Network
+from kanrun.state import Problem
+from kanrun.training.objective import Penalty
+from kanrun.training.optimizers import chosen_optimizer
+from kanrun.training.target_scaling import Unscaled, scaling_of
 
 
 def make_problem(config: Config) -> Problem:
     """What `config` describes. Raises ConfigError for all that cannot be trained."""
     dtype, device = set_up_torch(config)
-    data = build_dataset(config, dtype, device)
+    return problem_of(config, build_dataset(config, dtype, device))
+
+
+def problem_of(config: Config, data: Dataset) -> Problem:
+    """The problem of these rows. Raises ConfigError where they do not fit the config."""
     model = build_network(config, network_width(config, data), data.train.x)
     check_start(model, data, config)
-    return Problem(replace(config, optimizer=choose_optimizer(config.optimizer, model)), data, model)
+    config = replace(config, optimizer=chosen_optimizer(config.optimizer, model))
+    # A search has link functions for every size.
+    scaling = Unscaled() if config.search.seconds else scaling_of(data, model)
+    return Problem(config, data, model, scaling, scaling.scaled(data))
+
+
+def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:
+    """The network that `config.model` describes, with its fixed edges, in the precision and on the device of `rows`.
+
+    Its grid is the first of `optimizer.grids` where these are given. Every further `attempt` begins from other random
+    numbers; those beyond `optimizer.restarts`, made because nothing was learned, from ever larger splines.
+    """
+    m, seed = config.model, config.seed + 1_000_003 * attempt
+    if isinstance(m, MlpConfig):
+        mlp = MLP(width, m.activation, seed, rows.dtype).to(rows.device)
+        mlp.standardize(rows)
+        return mlp
+    noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
+    model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps, config.symbolic.functions)
+    for f in m.fix:
+        model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
+    return model.to(rows.device)
+
+
+def grids_of(config: Config) -> list[int]:
+    """The grids to train on, one after the other; none for an MLP."""
+    m = config.model
+    return config.optimizer.grids or ([] if isinstance(m, MlpConfig) else [m.grid])
+
+
+def penalty_of(config: Config) -> Penalty:
+    """The regularization as numbers."""
+    r = config.regularization
+    return Penalty(r.lamb, r.lamb_l1, r.lamb_entropy, r.lamb_coef, r.lamb_coefdiff)
 
 
 def check_start(model: Network, data: Dataset, config: Config) -> None:
@@ -52,7 +84,6 @@ def check_start(model: Network, data: Dataset, config: Config) -> None:
 def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
     """Threads, precision and device. Raises ConfigError for a device that is not there."""
     torch.set_num_threads(config.threads)
-    Compiler.mode = config.compile
     try:
         device = torch.device(config.device)
         if device.type not in ("cpu", "cuda", "mps"):

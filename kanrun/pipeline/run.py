@@ -1,52 +1,37 @@
-"""One run, front to back: dataset, network, train, prune, refit, symbolic, report."""
+"""A run with its folder: begun, killed, resumed, and what it leaves there."""
 
 from __future__ import annotations
 
 import logging
-import resource
-import sys
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from torch import Tensor
+import torch
+import yaml
 
-from kanrun.clock import never
-from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
+from kanrun import __version__
+from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
-from kanrun.data.dataset import Dataset, at_most
-from kanrun.data.scores import scores
-from kanrun.functions.library import extended, library
-from kanrun.model.network import KAN
-from kanrun.model.protocol import Network, without_gradient
+from kanrun.context import Budget, Context, Meter
+from kanrun.errors import KanrunError
+from kanrun.functions.library import extended
+from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
+from kanrun.pipeline.fit import Desk, Everybody, result_of, work_through
+from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem
-from kanrun.pipeline.progress import Progress, logged_to, status_of
-from kanrun.pipeline.searching import Watched
-from kanrun.pipeline.stages import MOST_ROWS, build_network, find_formula, grids_of, lost_inputs, penalty_of, prune
-from kanrun.pipeline.units import units_of
-from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
-from kanrun.relations.rounds import all_relations
 from kanrun.report.console import Console
-from kanrun.report.files import SCHEMA_VERSION, write_json
-from kanrun.report.folder import (
-    clear_folder,
-    formula_function,
-    write_config,
-    write_formula_files,
-    write_plots,
-    write_training,
-)
-from kanrun.symbolic.formula import write_formulas
-from kanrun.training.history import Record
-from kanrun.training.objective import Objective
-from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
-from kanrun.training.train import Training
+from kanrun.report.files import write_json
+from kanrun.report.folder import check_folder, clear_folder, write_config
+from kanrun.report.lock import held, in_use
+from kanrun.report.outputs import write_outputs
+from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
+from kanrun.state import Problem, Result, State
 
 log = logging.getLogger("kanrun")
-N = TypeVar("N", bound=Network)
+LastResort = Callable[[Status, str], None]
 
 
 def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = False) -> dict[str, Any]:
@@ -54,197 +39,142 @@ def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = Fa
 
     Raises KanrunError for a mistake in the config. Whatever goes wrong, `status.json` says so.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_folder(folder)
-    console = Console(quiet)
-    progress = Progress()
-    with logged_to(folder / "kanrun.log"), status_of(folder, progress):
-        config = read_config(asdict(config) if isinstance(config, Config) else config)
-        write_config(folder, config)
-        unused = unused_by_search(config) if config.search.seconds else []
-        problem = make_problem(config)
-        config, data, model = problem.config, problem.data, problem.model
-        console.begin(data, model, config.optimizer.name, config.search.seconds)
-        if unused:
-            warn(console, f"a search trains and prunes in its own way, without {', '.join(unused)}")
-        begin = time.perf_counter()
-        work_through(config, data, model, progress, console)
-        metrics = summary(config, data, progress, time.perf_counter() - begin)
-        progress.enter("report")
-        report(folder, config, data, progress, metrics, begin)
-        console.end(data, progress.formulas, progress.relations, metrics, folder)
-    return metrics
+    return begin_run(config, Path(folder), quiet)
 
 
-def work_through(config: Config, data: Dataset, model: Network, progress: Progress, console: Console) -> None:
-    """The stages in order; each adds its scores to `progress`."""
-
-    def stage(name: str, work: Callable[[], N]) -> N:
-        progress.enter(name)
-        console.stage(name)
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = work()
-        seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-        delivered = units.restored(result) if units else result
-        # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
-        outputs = formula_function(progress.formulas, data) or without_gradient(delivered)
-        progress.stages.append(stage_entry(name, delivered, outputs, data, seconds, cpu_seconds))
-        progress.networks[name] = delivered
-        log.info("%s: %s", name, progress.stages[-1])
-        console.stage_done(progress.stages[-1])
-        return result
-
-    optimizer = config.optimizer
-    units = None if config.search.seconds else units_of(data, model)  # a search has last functions for every size
-    rows = units.standardized(data) if units else data
-    functions = library(config.symbolic.library, extended(config.symbolic.functions))
-
-    def restored(record: Record) -> Record:
-        return units.restored_record(record) if units else record
-
-    careful = False  # whether the training has followed noise
-
-    def noted(result: Training) -> Network:
-        progress.history += [restored(replace(record, stage=progress.stage)) for record in result.history]
-        for message in result.messages:
-            warn(console, message)
-        if result.choice:
-            log.info("%s: %s", progress.stage, result.choice)
-            console.remarks.append(result.choice)
-        return result.model
-
-    def training(on: Dataset, own: Config) -> Network:
-        schedule = Schedule(
-            lambda attempt: build_network(own, model.width, on.train.x, attempt),
-            Objective(data.loss, penalty_of(config)), optimizer, grids_of(config), optimizer.restarts,
-            config.regularization.warmup, own.seed, model.parameter_count(),
-            lambda record: console.step(restored(record), optimizer.steps),
-        )  # fmt: skip
-        nonlocal careful
-        result = train_by_schedule(schedule, on)
-        careful = result.overfits
-        return noted(result)
-
-    def refit() -> KAN:
-        assert isinstance(config.model, ModelConfig)
-        again = train_pruned(
-            kan, rows, optimizer, seed=config.seed, noise_scale=config.model.noise_scale, careful=careful,
-            on_record=lambda record: console.step(restored(record), optimizer.refit_steps),
-        )  # fmt: skip
-        noted(again)
-        assert isinstance(again.model, KAN)
-        return again.model
-
-    def symbolic() -> KAN:
-        found = search.run().symbolic if search else find_formula(kan, rows, functions)
-        whole = units.restored_formula(found) if units else found
-        progress.formulas = write_formulas(whole, at_most(data, MOST_ROWS), search.over if search else never)
-        return found.model
-
-    def searched() -> KAN:
-        assert search
-        found = search.run()
-        progress.history, progress.tried, progress.search = search.history, search.tried, search.summary()
-        log.info("search: %s", search.sentence())
-        console.search_done(search.sentence())
-        return found.spline
-
-    def more_relations() -> KAN:
-        def train_again(rest: Dataset, number: int) -> KAN:
-            network = training(rest, replace(config, seed=config.seed + 7919 * number))
-            assert isinstance(network, KAN)
-            return network
-
-        progress.ties, progress.rounds = all_relations(data, progress.ties, functions, train_again, config.seed)
-        progress.related = [tie.inputs for tie in progress.ties]
-        return kan
-
-    search = Watched.of(config, data, functions, console.searching)
-    if search:
-        stage("train", searched)
-        stage("prune", lambda: search.run().pruned)
-        stage("symbolic", symbolic)
-        return
-    trained = stage("train", lambda: training(rows, config))
-    if not isinstance(trained, KAN):
-        return  # only the curves of a KAN can be pruned and read
-    kan = trained
-    if config.prune.enabled:
-        kan = stage(
-            "prune", lambda: prune(kan, with_validation(rows, kan.parameter_count(), config.seed), config.prune)
-        )
-        if optimizer.refit_steps:
-            kan = stage("refit", refit)
-    lost = lost_inputs(kan, data, config.model.fix if isinstance(config.model, ModelConfig) else [])
-    if lost:
-        warn(console, lost)
-    if data.relations:
-        progress.related = related_inputs(kan, real_rows(data))
-    if config.symbolic.enabled:
-        kan = stage("symbolic", symbolic)
-        if progress.related is not None:
-            progress.ties = find_relations(data, progress.related or [kan.active_inputs()], functions)
-            progress.related = merged([*progress.related, *(tie.inputs for tie in progress.ties)])
-    if isinstance(config.dataset, ContrastiveConfig) and config.dataset.all_relations:
-        stage("relations", more_relations)
-
-
-def warn(console: Console, message: str) -> None:
-    """Says something that stands out, in the log too."""
-    log.warning(message)
-    console.warn(message)
-
-
-def stage_entry(
-    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, seconds: float, cpu_seconds: float
+def begin_run(
+    config: Config | Mapping[str, Any], folder: Path, quiet: bool, last_resort: LastResort | None = None
 ) -> dict[str, Any]:
-    """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
-    parts = {
-        part: scores(data, outputs(rows.x).cpu(), rows.y.cpu())
-        for part, rows in (("train", data.train), ("test", data.test))
-    }
-    return {
-        "name": name, "seconds": seconds, "cpu_seconds": cpu_seconds, "parameters": model.parameter_count(),
-        "width": model.width, "grid": model.grid, "active_edges": model.active_edges(),
-        "active_inputs": [data.inputs[i] for i in model.active_inputs()], **parts,
-    }  # fmt: skip
+    """A run from its beginning; `last_resort` is called where a signal does not end it soon enough."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        clear_folder(folder)
+        status = Status(folder)
+        with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
+            checked = read_config(asdict(config) if isinstance(config, Config) else config)
+            write_config(folder, checked)
+            return carry_out(Run(checked, folder, status, Console(quiet), interruption), State(), None)
 
 
-def summary(config: Config, data: Dataset, progress: Progress, seconds: float) -> dict[str, Any]:
-    """The content of metrics.json."""
-    first, last = progress.stages[0], progress.stages[-1]
-    metrics = {
-        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "width": first["width"],
-        "parameters": first["parameters"], "optimizer": config.optimizer.name, "seed": config.seed,
-        "stages": progress.stages, "final": last["test"],
-        "total_seconds": seconds, "peak_memory_mib": peak_memory(),
-    }  # fmt: skip
-    if progress.related is not None:
-        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in progress.related]
-    if progress.search:
-        metrics["search"] = progress.search
-    if progress.rounds:
-        metrics["relation_rounds"] = [asdict(r) for r in progress.rounds]
-    return metrics
+def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | None = None) -> dict[str, Any] | None:
+    """Goes on with a run that was interrupted or killed, from where it was. Gives back the metrics.
+
+    A run that is completed stays as it is, and gives None. Raises KanrunError for a folder that is no run or is in
+    use, and for a run of another version.
+    """
+    folder = Path(folder)
+    if not (folder / "status.json").is_file():
+        raise KanrunError(f"{folder}: not a run folder, there is no status.json in it")
+    if in_use(folder):
+        raise KanrunError(f"{folder}: the run is still going on")
+    if state_of(folder) == "completed":
+        Console(quiet).out.print(f"{folder}: the run is completed, there is nothing left to do", highlight=False)
+        return None
+    config = config_of(folder)
+    if (made := version_of(folder)) and made != (FORMAT, __version__):
+        reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
+        raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
+    with held(folder):
+        status, console = Status(folder), Console(quiet)
+        with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
+            one = Run(config, folder, status, console, interruption)
+            state, begun = one.checkpoint.load(one.tell)
+            return carry_out(one, state, begun)
 
 
-def report(
-    folder: Path, config: Config, data: Dataset, progress: Progress, metrics: dict[str, Any], begin: float
-) -> None:
-    """Everything that the run folder keeps."""
-    last = progress.networks[progress.stages[-1]["name"]]
-    write_training(folder, progress.history, last)
-    if progress.formulas:
-        write_formula_files(folder, progress.formulas, data.inputs, progress.relations)
-    if config.plots.enabled:
-        shown = progress.networks, progress.history, progress.formulas
-        write_plots(folder, data, *shown, config.plots.beta, progress.tried, progress.search.get("ended", ""))
-    metrics["total_seconds"], metrics["peak_memory_mib"] = time.perf_counter() - begin, peak_memory()
-    write_json(folder / "metrics.json", metrics)
+def config_of(folder: Path) -> Config:
+    """The config of a run folder. Raises KanrunError where it cannot be read."""
+    try:
+        return read_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise KanrunError(f"{folder}: config.yaml is missing, the run cannot be resumed") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise KanrunError(f"{folder / 'config.yaml'}: cannot be read ({error})") from None
 
 
-def peak_memory() -> float:
-    """The most memory that this process has held, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+def watched(status: Status, last_resort: LastResort | None) -> Any:
+    """Signals are noted, and asked about at every step."""
+    return interruptible(None if last_resort is None else lambda signal: last_resort(status, signal))
+
+
+class Run(Desk):
+    """A desk whose stages put what they have reached into a checkpoint, and what they are doing on the console."""
+
+    def __init__(
+        self, config: Config, folder: Path, status: Status, console: Console, interruption: Interruption
+    ) -> None:
+        super().__init__((console, status, Logged()), interruption.cancelled)
+        self.config, self.folder, self.console = config, folder, console
+        library, device = extended(config.symbolic.functions), torch.device(config.device)
+        self.checkpoint = Checkpoint(folder, library, device)
+        self.unfinished: Begun | None = None  # the stage in which the run was interrupted
+
+    def context(self, stage: str) -> Context:
+        """For one stage, which goes on where it was interrupted."""
+        before, self.unfinished = self.unfinished, None
+        if before is not None and before.stage == stage:
+            meter = Meter(before.seconds, before.cpu_seconds, before.journal.work, self.cancelled)
+        else:
+            before, meter = None, Meter(cancelled=self.cancelled)
+        journal = self.checkpoint.begin(stage, meter, before)
+        return Context(Budget(meter), Everybody(self.listeners), journal)
+
+    def finished(self, state: State) -> None:
+        """Keeps the state."""
+        self.checkpoint.keep(state)
+
+    def tell(self, text: str) -> None:
+        """Something that the user should know before the run goes on."""
+        log.warning(text)
+        self.console.stand_out(text)
+
+
+def carry_out(one: Run, state: State, begun: Begun | None) -> dict[str, Any]:
+    """The stages that are left, and the report. Gives back the metrics; raises InterruptedRun where a signal came."""
+    log.info("run in %s", one.folder)
+    problem = make_problem(one.config)
+    one.console.begin(problem)
+    if problem.config.search.wanted and (unused := unused_by_search(one.config)):
+        one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")
+    one.unfinished = begun
+    one.seconds_before = sum(entry["seconds"] for entry in state.entries) + (begun.seconds if begun else 0.0)
+    if one.seconds_before:
+        one.tell(f"resumed after {', '.join(entry['name'] for entry in state.entries) or 'the beginning'}")
+    one.begun = Meter()
+    for state in work_through(problem, state, one):  # noqa: B020
+        write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
+    if (signal := one.cancelled()) is not None:
+        one.console.end(result_of(problem, state, one), one.folder)
+        raise InterruptedRun(signal)
+    return report(one, problem, state)
+
+
+def always_hurried() -> bool:
+    """Between stages there is no time for pictures."""
+    return True
+
+
+def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
+    """All outputs, and the console's last lines."""
+    one.listeners[1].stage_began("report")
+    result = result_of(problem, state, one)
+    write_outputs(one.folder, result, hurry=lambda: one.cancelled() is not None)
+    result = result_of(problem, state, one)
+    write_json(one.folder / "metrics.json", result.metrics)  # once more, with the time that pictures took
+    one.console.end(result, one.folder)
+    if (signal := one.cancelled()) is not None:
+        raise InterruptedRun(signal)
+    one.checkpoint.remove()
+    return result.metrics
+
+
+def save_result(result: Result, folder: str | Path) -> None:
+    """Writes the run folder of a result. Raises ConfigError where `folder` holds something already."""
+    folder = Path(folder)
+    check_folder(folder, "folder", overwrite=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    status = Status(folder)
+    with held(folder), logged_to(folder / "kanrun.log"), status.kept():
+        write_config(folder, result.problem.config)
+        write_outputs(folder, result)
+        log.info("result saved in %s", folder)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
 from kanrun.context import Context, Events, Silent
 from kanrun.data.dataset import Dataset, at_most
+from kanrun.data.scores import scores
+from kanrun.discovery.discover import discover
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import extended, library
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, without_gradient
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
+from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
-from kanrun.state import Entry, Problem, Relations, Stage, State
+from kanrun.state import Problem, Relations, Stage, State
 from kanrun.symbolic.formula import formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
 from kanrun.training.history import Record
@@ -26,6 +30,7 @@ from kanrun.training.objective import Objective
 from kanrun.training.pruning import MOST_ROWS, prune_and_refit
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
+
 
 # ---- what several stages need --------------------------------------------------------------------------------------
 
@@ -48,12 +53,12 @@ def reached(problem: Problem, state: State, name: str, current: Network, context
 
 def stage_entry(
     name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, context: Context
-) -> Entry:
+) -> dict[str, Any]:
     """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
     meter, parts = context.budget.meter, {"train": data.train, "test": data.test}
     if data.validation is not None:
         parts["validation"] = data.validation
-    scored = {part: data.loss.scores(data.task, outputs(r.x).cpu(), r.y.cpu()) for part, r in parts.items()}
+    scored = {part: scores(data, outputs(r.x).cpu(), r.y.cpu()) for part, r in parts.items()}
     return {
         "name": name, "seconds": meter.seconds(), "cpu_seconds": meter.cpu_seconds(),
         "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
@@ -155,7 +160,7 @@ def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     whole = problem.scaling.restored_formula(found)
-    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context)
+    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context.over)
     return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.model, context)
 
 
@@ -178,12 +183,32 @@ def relations(problem: Problem, state: State, context: Context) -> State:
         return network
 
     ties, rounds = all_relations(
-        problem.data, state.relations.ties, functions_of(problem.config), train_again, problem.config.seed, context
+        problem.data, state.relations.ties, functions_of(problem.config), train_again, problem.config.seed, context.over
     )
     for training in trainings:
         state = recorded(problem, state, "relations", training, context)
     state = replace(state, relations=Relations([tie.inputs for tie in ties], ties, rounds))
     return reached(problem, state, "relations", current_kan(state), context)
+
+
+# ---- a search for the network --------------------------------------------------------------------------------------
+
+
+def search(problem: Problem, state: State, context: Context) -> State:
+    """The network of the best formula on its way, as three stages: its splines, pruned, and as functions."""
+    config, data = problem.config, problem.data
+    wanted = search_problem(config, data, functions_of(config))
+    context = replace(context, budget=budget_of(config.search, context.budget.meter))
+    found = discover(wanted, config.seed, context)
+    assert found.result
+    state = state.noted("train", f"search ended: {sentence_of(found)}", context)
+    tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
+    state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
+    state = reached(problem, state, "train", found.result.spline, context)
+    state = reached(problem, state, "prune", found.result.pruned, context)
+    formulas = write_formulas(found.result.symbolic, at_most(data, MOST_ROWS), context)
+    state = replace(state, formulas=tuple(formulas))
+    return reached(problem, state, "symbolic", found.result.symbolic.model, context)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------
@@ -229,3 +254,5 @@ GIVEN = (
     Stage("equations", wants_equations, equations),
     Stage("relations", wants_all_relations, relations),
 )
+
+SEARCH = (Stage("search", always, search),)

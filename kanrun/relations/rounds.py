@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from kanrun.context import Over, never
 from kanrun.data.dataset import Dataset, Rows, hold_back
 from kanrun.data.scores import scores
 from kanrun.functions.builtin import Function
@@ -33,17 +34,22 @@ class Round:
 
 
 def all_relations(
-    data: Dataset, ties: list[Tie], functions: list[Function], train_again: Callable[[Dataset, int], KAN], seed: int
+    data: Dataset,
+    ties: list[Tie],
+    functions: list[Function],
+    train_again: Callable[[Dataset, int], KAN],
+    seed: int,
+    over: Over = never,
 ) -> tuple[list[Tie], list[Round]]:
     """All that ties the inputs, beginning with the `ties` already found, and the rounds that it took.
 
     Each round shuffles, in the real rows too, one input of everything found, so that this tells real rows from shuffled
     ones no longer, and `train_again` trains a new network. It ends when BEGINNINGS networks in a row do no better on
-    rows held back than chance, or find nothing new.
+    rows held back than chance, or find nothing new, or when it is `over`.
     """
     found, rounds, failed = list(ties), list[Round](), 0
     names = data.inputs
-    while failed < BEGINNINGS and len(rounds) < BEGINNINGS * len(names):
+    while failed < BEGINNINGS and len(rounds) < BEGINNINGS * len(names) and not over():
         aside = inputs_aside(data, found)
         if len(names) - len(aside) < 2:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,21 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.table import Table
 
+from kanrun.context import Silent
 from kanrun.data.dataset import Dataset
+from kanrun.data.losses import LOSSES, MSE
 from kanrun.errors import counted
-from kanrun.model.protocol import Network
-from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, front_lines
+from kanrun.state import Problem, Result
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 
-NAMES = {"mse": "MSE", "rmse": "RMSE", "r2": "R2", "cross_entropy": "entropy", "accuracy": "accuracy"}
+NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
 
 SECONDS_BETWEEN = 10.0  # two lines about the progress of a search
 
 
-class Console:
+class Console(Silent):
     """Writes to standard output; progress only where somebody is looking."""
 
     def __init__(self, quiet: bool = False) -> None:
@@ -32,76 +34,91 @@ class Console:
         if not self.out.is_terminal:
             self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
-        self.notes: Counter[str] | None = None  # of a stage, said at its end
-        self.remarks: list[str] = []  # on a stage, said behind it
+        self.warnings: Counter[str] | None = None  # of a stage, said at its end
+        self.notes: list[str] = []  # on a stage, said behind it
         self.next_line = SECONDS_BETWEEN
 
-    def begin(self, data: Dataset, model: Network, optimizer: str, search_seconds: float = 0.0) -> None:
+    def begin(self, problem: Problem) -> None:
         """One line about the problem and one about the network and its optimizer, or about the search for it."""
+        data, model, search = problem.data, problem.model, problem.config.search
         rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
-        if search_seconds:
-            self.out.print(f"[bold]search[/] for a network and its formula, at most {search_seconds:g} s")
+        if search.seconds:
+            self.out.print(f"[bold]search[/] for a network and its formula, at most {search.seconds:g} s")
             return
         about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
+        optimizer = problem.config.optimizer.name
         self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}, trained by {optimizer}")
 
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-        self.notes = Counter()
+    def stage_began(self, name: str) -> None:
+        """Shows its name where somebody is looking."""
+        self.say_what_is_left()
+        self.warnings = Counter()
         if self.status:
             self.status.update(f"{name} ...")
             self.status.start()
 
     def step(self, record: Record, steps: int) -> None:
-        """A training step was taken."""
+        """Shows the loss."""
         if self.status:
             self.status.update(f"{record.stage}: step {record.step + 1} of {steps}, loss {record.train_loss:.3g}")
 
-    def searching(self, structures: int, least: float, seconds: float) -> None:
-        """A search has fitted one more network. A line from time to time where nobody is looking."""
-        so_far = f"{counted(structures, 'structure')} tried, the best leaves {least:.1e} of the variance"
+    def trial(self, trial: Any) -> None:
+        """Shows how far a search is. A line from time to time where nobody is looking."""
+        so_far = f"{counted(trial.structures, 'structure')} tried, the best leaves {trial.least:.1e} of the variance"
         if self.status:
-            self.status.update(f"search: {so_far}, {seconds:.0f} s")
-        elif seconds >= self.next_line:
-            self.next_line = seconds + SECONDS_BETWEEN
-            self.out.print(f"  {'search':<9} {seconds:6.1f} s   {so_far}")
+            self.status.update(f"search: {so_far}, {trial.seconds:.0f} s")
+        elif trial.seconds >= self.next_line:
+            self.next_line = trial.seconds + SECONDS_BETWEEN
+            self.out.print(f"  {'search':<9} {trial.seconds:6.1f} s   {so_far}")
 
-    def search_done(self, sentence: str) -> None:
-        """A search is over."""
-        self.out.print(f"  search ended: {escape(sentence)}")
-
-    def warn(self, message: str) -> None:
-        """Something went wrong and was mended; within a stage it is said at its end, once with how often."""
-        if self.notes is None:
-            self.note(message)
+    def warning(self, text: str) -> None:
+        """Within a stage it is said at its end, once with how often."""
+        if self.warnings is None:
+            self.stand_out(text)
         else:
-            self.notes[message] += 1
+            self.warnings[text] += 1
 
-    def note(self, message: str) -> None:
-        """A line that stands out."""
-        self.out.print(f"[yellow]note[/]: {escape(message)}", soft_wrap=True)
+    def note(self, text: str) -> None:
+        """It is said behind its stage."""
+        self.notes.append(text)
 
-    def stage_done(self, entry: dict[str, Any]) -> None:
-        """A stage is over: its time and its most telling score."""
+    def stage_ended(self, entry: Mapping[str, Any]) -> None:
+        """Its time and its most telling score."""
         if self.status:
             self.status.stop()
-        for message, count in (self.notes or {}).items():
-            self.note(message if count == 1 else f"{message} ({count} times)")
-        self.notes = None
-        key = next(k for k in ("accuracy", "rmse", "mse", "cross_entropy") if k in entry["test"])
-        score = f"test {NAMES[key]} {shown(entry['test'][key])}"
+        self.say_warnings()
+        key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in entry["test"])
+        score = f"test {name_of(key)} {shown(entry['test'][key])}"
         size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
         self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
-        for remark in self.remarks:
-            self.out.print(f"{'':<23}{escape(remark)}", soft_wrap=True)
-        self.remarks.clear()
+        self.say_what_is_left()
 
-    def end(
-        self, data: Dataset, formulas: list[Formula], relations: list[Relation], metrics: dict[str, Any], folder: Path
-    ) -> None:
+    def stand_out(self, text: str) -> None:
+        """A line that stands out."""
+        self.out.print(f"[yellow]note[/]: {escape(text)}", soft_wrap=True)
+
+    def say_warnings(self) -> None:
+        """The warnings of the stage, each once."""
+        for text, count in (self.warnings or {}).items():
+            self.stand_out(text if count == 1 else f"{text} ({count} times)")
+        self.warnings = None
+
+    def say_what_is_left(self) -> None:
+        """Warnings and notes of a stage that is over."""
+        if self.status:
+            self.status.stop()
+        self.say_warnings()
+        for text in self.notes:
+            self.out.print(f"{'':<23}{escape(text)}", soft_wrap=True)
+        self.notes.clear()
+
+    def end(self, result: Result, folder: Path) -> None:
         """The scores stage by stage, the formulas, and where everything lies."""
-        self.out.print(score_table(metrics))
+        self.say_what_is_left()
+        data, formulas, metrics = result.problem.data, result.formulas, result.metrics
+        if metrics["stages"]:
+            self.out.print(score_table(metrics))
         for formula in formulas:
             exact = " [green](exact)[/]" if formula.exact else ""
             self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
@@ -110,26 +127,29 @@ class Console:
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)
         for sentence in worse_than_network(data, formulas, metrics):
-            self.note(sentence)
-        for group in metrics.get("related_inputs", []):
+            self.stand_out(sentence)
+        self.say_relations(result)
+        self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
+
+    def say_relations(self, result: Result) -> None:
+        """Which inputs belong together, and by which equations."""
+        for group in result.metrics.get("related_inputs", []):
             self.out.print(f"[bold]related inputs[/]: {escape(', '.join(group))}")
-        if metrics.get("related_inputs") == []:
+        if result.metrics.get("related_inputs") == []:
             self.out.print("[bold]related inputs[/]: none found")
-        for relation in relations:
+        for relation in result.state.relations.equations:
             for number, line in enumerate(relation.lines()):
                 self.out.print(escape(line) if number else f"[bold]relation[/]: {escape(line)}", soft_wrap=True)
-        self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
 
 
 def score_table(metrics: dict[str, Any]) -> Table:
     """Train and test scores of every stage."""
-    keys = [k for k in ("cross_entropy", "mse", "rmse", "r2", "accuracy") if k in metrics["stages"][0]["test"]]
-    if "rmse" in keys:
-        keys.remove("mse")
+    found = metrics["stages"][0]["test"]
+    keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in (
         "stage",
-        *(f"{part} {NAMES[key]}" for key in keys for part in ("train", "test")),
+        *(f"{part} {name_of(key)}" for key in keys for part in ("train", "test")),
         "parameters",
         "seconds",
     ):
@@ -138,6 +158,11 @@ def score_table(metrics: dict[str, Any]) -> Table:
         cells = [shown(entry[part].get(key)) for key in keys for part in ("train", "test")]
         table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
     return table
+
+
+def name_of(key: str) -> str:
+    """How a score is called in tables."""
+    return LOSSES[key].short if key in LOSSES else NAMES[key]
 
 
 def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:

@@ -34,6 +34,11 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def finite(content: Any) -> Any:
     """The same structure with None for numbers that JSON does not know."""
     if isinstance(content, dict):

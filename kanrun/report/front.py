@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from kanrun.data.losses import Loss
 from kanrun.report.plots import BLUE, LOSS_FLOOR, MAX_PANELS, VERMILLION, house_style, save, shortened
 from kanrun.symbolic.formula import Alternative, Formula
 
 WIDTH, LETTERS, MOST_LINES = 5.0, 58, 4  # of a panel in inches, and of its title
 
 
-def plot_front(formulas: list[Formula], path_stem: Path, *, loss: str) -> None:
+def plot_front(formulas: list[Formula], path_stem: Path, *, loss: Loss) -> None:
     """Complexity against test error (log scale), one panel an output, with the chosen formula marked and named.
 
     An output with one formula only has no panel: there is nothing to weigh. Without any panel no file is written.
@@ -31,7 +32,7 @@ def points_of(formula: Formula) -> list[tuple[int, float, Alternative]]:
     return [(p.complexity, max(p.error, LOSS_FLOOR), p) for p in formula.front if p.error is not None]
 
 
-def front_figure(formulas: list[Formula], *, loss: str) -> Figure:
+def front_figure(formulas: list[Formula], *, loss: Loss) -> Figure:
     """What `plot_front` writes; each formula has two points or more."""
     shown = formulas[:MAX_PANELS]
     columns = min(len(shown), 3)
@@ -45,7 +46,7 @@ def front_figure(formulas: list[Formula], *, loss: str) -> Figure:
     for formula, axes in zip(shown, panels, strict=False):
         draw_front(axes, formula)
         axes.set_xlabel("complexity (nodes of the formula's tree)")
-        axes.set_ylabel("test cross entropy" if loss == "cross_entropy" else "test mean squared error")
+        axes.set_ylabel(f"test {loss.title}")
     return figure
 
 

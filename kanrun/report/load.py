@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from kanrun.config.validation import read_config
 from kanrun.errors import KanrunError, shorten
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
-from kanrun.report.files import load_model
+from kanrun.report.files import load_model, read_json
 from kanrun.symbolic.formula import evaluate_texts
 
 
@@ -51,11 +50,6 @@ def load_run(folder: str | Path) -> LoadedRun:
     formulas = read(folder, "formula.json", read_json) if (folder / "formula.json").exists() else []
     model = read(folder, "model.pt", load_model)
     return LoadedRun(config, metrics, formulas, model, [f"x_{i + 1}" for i in range(model.n_in)])
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:

@@ -10,22 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from kanrun.data.losses import Loss
 from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save, text_width
 from kanrun.training.history import Record
 
 MAX_LEVELS = 8  # of stage names above each other
 
 
-def plot_history(history: list[Record], path_stem: Path, *, loss: str) -> None:
-    """Train and test loss over the steps of all stages, and the regularization below them where there is any.
-
-    `loss` is mse or cross_entropy.
-    """
+def plot_history(history: list[Record], path_stem: Path, *, loss: Loss) -> None:
+    """Train and test loss over the steps of all stages, and the regularization below them where there is any."""
     with house_style():
         save(history_figure(history, loss=loss), path_stem)
 
 
-def history_figure(history: list[Record], *, loss: str) -> Figure:
+def history_figure(history: list[Record], *, loss: Loss) -> Figure:
     """What `plot_history` writes."""
     steps = np.arange(1, len(history) + 1)
     penalty = np.array([r.regularization for r in history])
@@ -65,7 +63,7 @@ def history_figure(history: list[Record], *, loss: str) -> Figure:
         broken = np.insert(steps.astype(float), ends, np.nan), np.insert(values, ends, np.nan)
         axes.plot(*broken, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
     axes.set_yscale("log")
-    axes.set_ylabel("cross entropy" if loss == "cross_entropy" else "mean squared error")
+    axes.set_ylabel(loss.title)
     for (name, _), begin, level in zip(stages, begins, levels, strict=True):
         if level < MAX_LEVELS:
             y, at = 1 + (0.04 + 0.17 * level) / tall, axes.transAxes

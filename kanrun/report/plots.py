@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -50,9 +52,15 @@ def house_style() -> Iterator[None]:
 def save(figure: Figure, path_stem: Path) -> None:
     """Writes `path_stem`.png and .svg, the same bytes for the same figure."""
     path_stem.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(f"{path_stem}.png", dpi=150)
+    save_as(figure, f"{path_stem}.png", format="png", dpi=150)
     figure.set_layout_engine("none")  # the PNG has settled the layout
-    figure.savefig(f"{path_stem}.svg", metadata={"Date": None})
+    save_as(figure, f"{path_stem}.svg", format="svg", metadata={"Date": None})
+
+
+def save_as(figure: Figure, path: str, **how: Any) -> None:
+    """Writes one file in one go: a reader sees the old one or the new one, never half."""
+    figure.savefig(f"{path}.part", **how)
+    os.replace(f"{path}.part", path)
 
 
 def text_width(text: str, size: float) -> float:
@@ -69,7 +77,7 @@ def plot_predictions(data: Dataset, network: Function, formula: Function | None,
     """How well the network and, if there is one, the formula predict the test rows.
 
     Both functions take [rows, inputs] and give [rows, outputs]. Regression: predicted against true. Classification:
-    decision regions of 2 inputs; else histograms of the output (loss mse) or confusion matrices (cross entropy).
+    decision regions of 2 inputs; else histograms of the output or, for logits, confusion matrices.
     Rows at which a function is not finite are left out and counted.
     """
     with house_style():
@@ -81,7 +89,7 @@ def predictions_figure(data: Dataset, network: Function, formula: Function | Non
     functions = {"network": network} if formula is None else {"network": network, "formula": formula}
     if data.task != CLASSIFICATION:
         return _truth_figure(data, functions)
-    confusion = data.loss != "mse" and data.test.x.shape[1] != 2
+    confusion = data.loss.logits and data.test.x.shape[1] != 2
     side = min(9.0, max(3.7, 1.2 + 0.33 * len(data.outputs))) if confusion else 3.7
     figure = Figure(figsize=(side * len(functions) + 0.3, side + 0.4), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(functions), squeeze=False)[0]
@@ -150,25 +158,20 @@ def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
 
 def _true_classes(data: Dataset) -> Tensor:
     """Class numbers of the test rows: [rows]."""
-    y = data.test.y.cpu()
-    return (y.reshape(-1) > 0.5).long() if data.loss == "mse" else y.long()
+    return data.loss.labels(data.test.y.cpu())
 
 
 def _margins(data: Dataset, function: Function, x: Tensor) -> Tensor:
     """How far each class is ahead of the best of the others, [rows, classes]; the predicted class has the largest."""
-    values = _values(function, x)
-    if data.loss == "mse":
-        return torch.cat([0.5 - values[:, :1], values[:, :1] - 0.5], dim=1)
-    best = values.topk(2, dim=1).values
-    return values - torch.where(values == best[:, :1], best[:, 1:], best[:, :1])
+    return data.loss.margins(_values(function, x))
 
 
 def _class_names(data: Dataset) -> list[str]:
-    if data.loss == "mse":
-        names = [f"{shortened(data.outputs[0], 16)} = {c}" for c in (0, 1)]
-    else:
+    if data.loss.logits:
         plain = [name.removeprefix("logit_") for name in data.outputs]
         names = [f"class {name}" if name.isdigit() else shortened(name, 16) for name in plain]
+    else:
+        names = [f"{shortened(data.outputs[0], 16)} = {c}" for c in (0, 1)]
     return [name.replace("$", r"\$") for name in names]  # two dollar signs would start a formula
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from kanrun.data.losses import Loss, loss_of
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.uncertainty import Constant
 
@@ -77,14 +78,14 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
 
 def about_lines(formula: Formula) -> list[str]:
     """The constants of a formula with their errors."""
-    return constants_lines(formula.output, formula.constants, "cross_entropy" in formula.test)
+    return constants_lines(formula.output, formula.constants, loss_of(formula.test).logits)
 
 
-def front_lines(formula: Formula, loss: str) -> list[str]:
+def front_lines(formula: Formula, loss: Loss) -> list[str]:
     """The front as a small table with a mark at the chosen formula; nothing where there is only one."""
     if len(formula.front) < 2:
         return []
-    title = "test MSE" if loss == "mse" else "test entropy"
+    title = f"test {loss.short}"
     lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
         error = "-" if point.error is None else f"{point.error:.3g}"

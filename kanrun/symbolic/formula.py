@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import CROSS_ENTROPY, MSE, Dataset, Rows
+from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.parser import parse_formula
@@ -23,7 +24,6 @@ from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive
 from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
-from kanrun.training.objective import loss_value
 
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
 
@@ -92,10 +92,10 @@ def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
     return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
 
 
-def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: str) -> float:
+def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:
     """The loss of these formulas on the training rows; NaN where one is not finite."""
-    targets = train.y.cpu() if loss != MSE else train.y.double().cpu()
-    return float(loss_value(loss, evaluate_all(expressions, train.x, inputs), targets))
+    targets = train.y.double().cpu() if train.y.is_floating_point() else train.y.cpu()
+    return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))
 
 
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
@@ -105,7 +105,7 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     def loss_of(trial: list[sp.Expr]) -> float:
         return training_loss(trial, data.train, data.inputs, data.loss)
 
-    floor = EXACT * float(data.train.y.double().var()) if data.loss == MSE else 0.0
+    floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
     rows = len(data.train.x)
     expressions = snap(expressions, loss_of, rows, floor, context)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
@@ -128,10 +128,11 @@ def polish(
 ) -> list[sp.Expr]:
     """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
 
-    Only for values: the logits of classes would grow without end. Constants that were fixed for good stay.
+    Only for a loss that least squares makes least: logits of classes would grow without end. Constants that were fixed
+    for good stay.
     """
     locked = any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
-    if data.loss != MSE or locked or not loss_of(expressions) > floor:
+    if not data.loss.least_squares or locked or not loss_of(expressions) > floor:
         return expressions
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
@@ -157,7 +158,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             rounded=str(rounded(chosen[j])),
             latex=str(sp.latex(rounded(chosen[j]))),
             complexity=complexity(chosen[j]),
-            test=test if data.loss != MSE else output_scores(data, chosen[j], j),
+            test=test if data.loss.logits else output_scores(data, chosen[j], j),
             exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
             front=fronts[j],
             constants=constants[j],
@@ -171,25 +172,25 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
 def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
     """The decimals of every formula with their standard errors."""
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    if data.loss == CROSS_ENTROPY:
+    if data.loss.logits:
         return of_classes(expressions, columns)
     return [of_values(e, columns, y[:, j]) for j, e in enumerate(expressions)]
 
 
 def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
     """Whether nothing but rounding separates output `j` from its formula on the training rows."""
-    if data.loss == CROSS_ENTROPY:
+    if data.loss.logits:
         return False
     y = data.train.y[:, j].double().cpu().numpy()
     return is_rounding(squares(expression, columns_of(data.train.x, data.inputs), y), y)
 
 
 def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
-    """The formula of the decision where there are two classes by cross entropy.
+    """The formula of the decision where there are two classes with a logit each.
 
     Its constants are not snapped beyond those of the logits: it decides every row as they do.
     """
-    if data.loss != CROSS_ENTROPY or len(logits) != 2:
+    if not data.loss.logits or len(logits) != 2:
         return None
 
     def decided(expression: sp.Expr, rows: Rows) -> Tensor:
@@ -233,11 +234,12 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
 
 def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
     """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
-    if data.loss == MSE:
-        error = output_scores(data, expression, j)["mse"]
-    else:
+    if data.loss.logits:
         texts = [str(e) for e in [*chosen[:j], expression, *chosen[j + 1 :]]]
-        error = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())["cross_entropy"]
+        test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
+    else:
+        test = output_scores(data, expression, j)
+    error = test[data.loss.name]
     size, text, short = complexity(expression), str(expression), str(rounded(expression))
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
 
@@ -257,3 +259,10 @@ def pareto(points: list[Alternative]) -> list[Alternative]:
 def order_of_front(point: Alternative) -> tuple[int, float, bool]:
     """Simple ones first, then exact ones, then the chosen one."""
     return point.complexity, math.inf if point.error is None else point.error, not point.chosen
+
+
+def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:
+    """The formulas' texts as a plain function of rows, None where there are none."""
+    if not formulas:
+        return None
+    return lambda x: evaluate_texts([f.expression for f in formulas], x, data.inputs)

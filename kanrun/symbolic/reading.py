@@ -1,4 +1,4 @@
-"""Reading a trained network as one of functions of the library."""
+"""Reading a trained network: the same network with every edge a function of the library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, at_most
+from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Symbolic, symbolify
@@ -36,7 +36,7 @@ def find_formula(model: KAN, data: Dataset, functions: list[Function], context: 
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
-    if data.loss != MSE and model.parameter_count() <= MOST_PARAMETERS:
+    if data.loss.logits and model.parameter_count() <= MOST_PARAMETERS:
         # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
         model = model.clone()
         temper(model, data)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import CROSS_ENTROPY, MSE
+from kanrun.data.losses import Loss
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.symbolic.fit import Candidate, fit_edges
@@ -21,7 +21,6 @@ Edge = tuple[int, int, int]  # layer, subnode, input
 FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
 BEGINNINGS = 5  # candidates of an edge that a search may begin with
 HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
-RIDGE = {MSE: 0.0, CROSS_ENTROPY: 1e-6}  # classes that can be told apart would drive the constants to infinity
 
 
 @dataclass(frozen=True)
@@ -63,23 +62,6 @@ def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> Non
     model.fix(l, i, s, candidate.function, candidate.a, candidate.b, candidate.c, candidate.d - level)
 
 
-def description_bits(unexplained: float, complexity: int, constants: int, rows: int) -> float:
-    """Bits for the residuals plus bits for the formula (minimum description length, Rissanen 1978).
-
-    Residuals: rows / 2 * log2(mse / variance), down to machine precision. Formula: 4 bits a unit of complexity and
-    log2(rows) / 2 a constant.
-    """
-    if not math.isfinite(unexplained):
-        return math.inf
-    return 0.5 * rows * math.log2(unexplained + 1e-28) + 4 * complexity + 0.5 * math.log2(rows) * constants
-
-
-def class_bits(loss: float, complexity: int, constants: int, rows: int) -> float:
-    """The same for classes, whose residuals take rows * cross entropy / ln 2 bits."""
-    bits = description_bits(1.0, complexity, constants, rows) + rows * loss / math.log(2)
-    return bits if math.isfinite(bits) else math.inf
-
-
 def library_complexity(model: KAN) -> int:
     """The sum of the complexities of the functions on all edges."""
     return sum(
@@ -108,7 +90,7 @@ class Search:
 
     x: Tensor
     y: Tensor
-    loss: str
+    loss: Loss
     functions: list[Function]
     enough: float
     context: Context = UNLIMITED
@@ -116,13 +98,10 @@ class Search:
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
         """Trains all constants of `model` in place."""
-        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, RIDGE[self.loss], context=self.context).loss
+        ridge = self.loss.constants_ridge
+        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, ridge, context=self.context).loss
         size, constants, least = library_complexity(model), model.parameter_count(), max(reached, self.enough)
-        if self.loss == MSE:
-            variance = float(self.y.var(0, correction=0).mean())
-            bits = description_bits(least / max(variance, 1e-300), size, constants, len(self.x))
-        else:
-            bits = class_bits(least, size, constants, len(self.x))
+        bits = self.loss.description_bits(least, self.loss.null_value(self.y), size, constants, len(self.x))
         self.tried.append(Symbolic(model, reached, bits))
         return self.tried[-1]
 
@@ -176,7 +155,7 @@ class Search:
 
 
 def symbolify(
-    model: KAN, x: Tensor, y: Tensor, loss: str, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
+    model: KAN, x: Tensor, y: Tensor, loss: Loss, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
     choices: int = 5, rounds: int = 4, context: Context = UNLIMITED,
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.

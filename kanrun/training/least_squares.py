@@ -1,4 +1,4 @@
-"""Levenberg-Marquardt with the network's analytic Jacobian, for squared loss and cross entropy."""
+"""Levenberg-Marquardt with the network's analytic Jacobian, for every loss that has a Gauss-Newton matrix."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context, Over, never
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Pass, Trainable
-from kanrun.training.objective import Objective, loss_value, prepared
+from kanrun.training.objective import Objective, prepared
 from kanrun.training.roughness import roughness
 from kanrun.training.sparsity import penalty_derivatives
 
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
-CLASS_RIDGE = 1e-5  # on the mean square of all trained entries
 TRIALS = 10  # with growing damping before a step is given up
 BEGINNING = 0.5  # units of work before the first step
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
@@ -29,7 +28,7 @@ def normal_equations(
     model: Trainable,
     x: Tensor,
     y: Tensor,
-    loss: str,
+    loss: Loss,
     first: Prepared | None = None,
     chunk: int = CHUNK,
     known: Pass | None = None,
@@ -37,39 +36,20 @@ def normal_equations(
 ) -> tuple[Tensor, Tensor]:
     """Gradient [P] and Gauss-Newton matrix [P, P] of the mean loss, summed over chunks of rows.
 
-    For cross entropy the matrix is J^T (diag(p) - p p^T) J (Schraudolph 2002, Neural Computation 14(7), sec. 3). A pass
-    of all rows that is `known` need not be repeated; a `buffer` holds the Jacobian of a chunk, as fresh memory costs as
-    much as a third of all this.
+    A pass of all rows that is `known` need not be repeated; a `buffer` holds the Jacobian of a chunk, as fresh memory
+    costs as much as a third of all this. Raises ValueError without rows.
     """
     gradient, matrix = None, None
     for start in range(0, len(x), chunk):
         rows = slice(start, start + chunk)
         kept = known or model.passed(x[rows], None if first is None else first.features[rows])
         jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
-        slope, product = row_products(kept.outputs, y[rows], jacobian, loss, y.numel())
+        slope, product = loss.gauss_newton(kept.outputs, y[rows], jacobian, y.numel())
         gradient = slope if gradient is None else gradient.add_(slope)
         matrix = product if matrix is None else matrix.add_(product)
     if gradient is None or matrix is None:
         raise ValueError("no rows")
     return gradient, matrix
-
-
-def row_products(outputs: Tensor, y: Tensor, jacobian: Tensor, loss: str, count: int) -> tuple[Tensor, Tensor]:
-    """What some rows add to gradient and matrix, where all rows together have `count` targets. Uses up `jacobian`."""
-    if loss == MSE:
-        flat, residual, scale = jacobian.flatten(0, 1), (outputs - y).flatten(), 2.0 / count
-        return (flat.T @ residual).mul_(scale), (flat.T @ flat).mul_(scale)
-    p = torch.softmax(outputs, dim=1)
-    residual = p - torch.nn.functional.one_hot(y, outputs.shape[1])
-    gradient = jacobian.flatten(0, 1).T @ residual.flatten() / count
-    mean = p[:, None] @ jacobian
-    flat = jacobian.sub_(mean).mul_(p.sqrt()[..., None]).flatten(0, 1)
-    return gradient, (flat.T @ flat).div_(count)
-
-
-def ridge_for(y: Tensor) -> float:
-    """A slight pull to zero for class numbers, whose separation would drive the coefficients to infinity."""
-    return 0.0 if y.is_floating_point() else CLASS_RIDGE
 
 
 @dataclass(frozen=True)
@@ -98,14 +78,14 @@ class Reached:
 class LevenbergMarquardt:
     """Damped Gauss-Newton steps on all trained entries of a network, in place; no step leaves it worse.
 
-    `ridge` adds `ridge * mean(v^2)` over the entries v. Damping follows Nielsen's rule (Madsen, Nielsen, Tingleff 2004,
-    Methods for Non-Linear Least Squares Problems, sec. 3.2). A step is damped by its roughness too: coefficients that
-    hardly a row tells where to go follow their neighbours. It is `finished` when ten trials in a row were no better, or
-    three steps in a row each gained less than `tolerance` of the objective.
+    `ridge` adds `ridge * mean(v^2)` over the entries v, by default as much as the loss needs. Damping follows Nielsen's
+    rule (Madsen, Nielsen, Tingleff 2004, Methods for Non-Linear Least Squares Problems, sec. 3.2). A step is damped by
+    its roughness too: coefficients that hardly a row tells where to go follow their neighbours. It is `finished` when
+    ten trials in a row were no better, or three steps in a row each gained less than `tolerance` of the objective.
     """
 
     def __init__(
-        self, model: Trainable, x: Tensor, y: Tensor, ridge: float = 0.0, tolerance: float = 1e-9,
+        self, model: Trainable, x: Tensor, y: Tensor, ridge: float | None = None, tolerance: float = 1e-9,
         cancelled: Over = never,
     ) -> None:  # fmt: skip
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
@@ -120,17 +100,22 @@ class LevenbergMarquardt:
         self.rough = roughness(model)
         self.buffer = x.new_empty(min(len(x), CHUNK), model.n_out, len(self.vector))
 
+    def pull(self, objective: Objective) -> float:
+        """The ridge that was given, or that of the loss."""
+        return objective.loss.ridge if self.ridge is None else self.ridge
+
     def value(self, objective: Objective) -> Reached:
         """What the network as it stands is worth."""
         kept = None
         with torch.no_grad():
             if len(self.x) <= CHUNK and not objective.penalizes(self.model):
                 kept = self.model.passed(self.x, self.first.features if self.first else None)
-                loss, penalty = loss_value(objective.loss, kept.outputs, self.y), 0.0
+                loss, penalty = objective.loss.value(kept.outputs, self.y), 0.0
             else:
                 loss, regularization = objective.parts(self.model, self.x, self.y, first=self.first)
                 penalty = float(regularization)
-            ridge = self.ridge * float((self.model.get_vector() ** 2).mean()) if self.ridge else 0.0
+            pull = self.pull(objective)
+            ridge = pull * float((self.model.get_vector() ** 2).mean()) if pull else 0.0
         return Reached(objective, float(loss), penalty, ridge, kept)
 
     def derivatives(self, objective: Objective, known: Pass | None = None) -> tuple[Tensor, Tensor]:
@@ -141,8 +126,8 @@ class LevenbergMarquardt:
         if objective.penalizes(self.model):
             more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty, self.first)
             gradient, matrix = gradient + more_gradient, matrix + more_matrix
-        if self.ridge:
-            pull = 2 * self.ridge / len(self.vector)
+        if self.pull(objective):
+            pull = 2 * self.pull(objective) / len(self.vector)
             gradient = gradient + pull * self.vector
             matrix.diagonal().add_(pull)
         return gradient, matrix
@@ -208,8 +193,8 @@ class LevenbergMarquardt:
 
 
 def levenberg_marquardt(
-    model: Trainable, x: Tensor, y: Tensor, loss: str, steps: int = 100, ridge: float = 0.0, tolerance: float = 1e-9,
-    context: Context = UNLIMITED,
+    model: Trainable, x: Tensor, y: Tensor, loss: Loss, steps: int = 100, ridge: float | None = None,
+    tolerance: float = 1e-9, context: Context = UNLIMITED,
 ) -> Fit:  # fmt: skip
     """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, in place, until it is finished or cancelled."""
 

@@ -182,9 +182,7 @@ class Trainer:
     def loss_on(self, rows: Rows, first: Prepared | None) -> float:
         """The loss on other rows, without regularization."""
         with torch.no_grad():
-            return float(
-                self.plan.objective.parts(self.state.model, rows.x, rows.y, penalized=False, first=first)[0]
-            )
+            return float(self.plan.objective.parts(self.state.model, rows.x, rows.y, penalized=False, first=first)[0])
 
     def step(self) -> None:
         """One step: new knots if it is time, the optimizer's step, its undoing if it failed, and its record."""
@@ -235,9 +233,7 @@ class Trainer:
         test = self.loss_on(data.test, self.features[0])
         judged = None if data.validation is None else self.loss_on(data.validation, self.features[1])
         seconds, grid = time.perf_counter() - self.begin, state.model.grid
-        state.history.append(
-            Record(plan.stage, state.step, loss, test, penalty, seconds, judged, grid, plan.attempt)
-        )
+        state.history.append(Record(plan.stage, state.step, loss, test, penalty, seconds, judged, grid, plan.attempt))
         score = (loss if judged is None else judged) + penalty
         state.idle = 0 if score < (1 - GAIN) * state.best_score else state.idle + 1
         if score <= state.best_score:

@@ -7,23 +7,13 @@ from typing import TypeGuard
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Trainable, has_splines
 
 MOST_PREPARED = 2**24  # numbers that are kept for rows seen many times
-
-
-def loss_value(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Mean loss over rows. `outputs` [rows, n_out]; targets [rows, n_out] for mse, class numbers [rows] otherwise."""
-    if loss == MSE:
-        if outputs.shape != targets.shape:
-            raise ValueError(f"outputs {list(outputs.shape)} and targets {list(targets.shape)} differ in shape")
-        return ((outputs - targets) ** 2).mean()
-    return F.cross_entropy(outputs, targets)
 
 
 def prepared(model: Trainable, x: Tensor) -> Prepared | None:
@@ -76,7 +66,7 @@ def regularization(model: KAN, strengths: list[Tensor], penalty: Penalty) -> Ten
 class Objective:
     """A loss and a penalty; `parts` gives both for one batch."""
 
-    loss: str
+    loss: Loss
     penalty: Penalty = Penalty()
 
     def penalizes(self, model: Trainable) -> TypeGuard[KAN]:
@@ -89,6 +79,6 @@ class Objective:
         """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
         if not penalized or not self.penalizes(model):
             outputs = model(x, first)
-            return loss_value(self.loss, outputs, y), outputs.new_zeros(())
+            return self.loss.value(outputs, y), outputs.new_zeros(())
         outputs, strengths = model.forward_with_strengths(x, first)
-        return loss_value(self.loss, outputs, y), self.penalty.lamb * regularization(model, strengths, self.penalty)
+        return self.loss.value(outputs, y), self.penalty.lamb * regularization(model, strengths, self.penalty)

@@ -64,7 +64,7 @@ class Rows:
     cancelled: Over
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """A step is cut short."""
 
 
@@ -86,7 +86,7 @@ class Lbfgs:
 
         def closure() -> Tensor:
             if self.rows.cancelled():
-                raise Cancelled
+                raise CancelledError
             self.optimizer.zero_grad()
             loss, penalty = objective.parts(self.rows.model, self.rows.x, self.rows.y, first=self.first)
             total = loss + penalty
@@ -95,7 +95,7 @@ class Lbfgs:
 
         try:
             self.optimizer.step(closure)
-        except Cancelled:
+        except CancelledError:
             return
 
     def state(self) -> dict[str, Any]:

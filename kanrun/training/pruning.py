@@ -6,15 +6,15 @@ import torch
 
 from kanrun.config.schema import PruneConfig
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import MSE, Dataset, Rows, at_most
+from kanrun.data.dataset import Dataset, Rows, at_most
+from kanrun.data.losses import Loss
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
-from kanrun.training.least_squares import levenberg_marquardt, ridge_for
-from kanrun.training.objective import loss_value
+from kanrun.training.least_squares import levenberg_marquardt
 
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
-NEGLIGIBLE = 1e-4  # part of the targets' variance (or of a coin's entropy) that pruning may always cost
+NEGLIGIBLE = 1e-4  # part of the loss' unit (the targets' variance, or a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
 HALVINGS = 6  # of thresholds that cost too much
 USUAL = PruneConfig()
@@ -33,8 +33,7 @@ def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, cont
         return refitted(network, data, context)
 
     before = refit(model.clone())
-    unexplained = float(y.var(0, correction=0).mean()) if data.loss == MSE else 1.0
-    limit = max(config.tolerance * before, before + NEGLIGIBLE * unexplained)
+    limit = max(config.tolerance * before, before + NEGLIGIBLE * data.loss.unit(y))
     pruned = model
     for halvings in range(HALVINGS):
         pruned = prune_by_score(model, x, config.node_threshold / 2**halvings, config.edge_threshold / 2**halvings)
@@ -66,7 +65,7 @@ def refit(model: KAN, data: Dataset, context: Context) -> float:
     if model.parameter_count() > MOST_PARAMETERS:
         return loss_on(model, judges, data.loss)
     kept, before = model.get_vector(), loss_on(model, judges, data.loss)
-    after = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, ridge_for(y), context=context).loss
+    after = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context).loss
     if data.validation is None:
         return after
     after = loss_on(model, judges, data.loss)
@@ -75,7 +74,7 @@ def refit(model: KAN, data: Dataset, context: Context) -> float:
     return min(after, before)
 
 
-def loss_on(model: KAN, rows: Rows, loss: str) -> float:
+def loss_on(model: KAN, rows: Rows, loss: Loss) -> float:
     """The loss on these rows, without regularization."""
     with torch.no_grad():
-        return float(loss_value(loss, model(rows.x), rows.y))
+        return float(loss.value(model(rows.x), rows.y))

@@ -89,7 +89,7 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
     """
     rows = with_validation(data, schedule.parameters, schedule.seed, schedule.chooses)
     log = Log(context or Context())
-    leaders = better_half(restarts(schedule, rows, log), alone=len(schedule.grids) < 2)
+    leaders = better_half(all_restarts(schedule, rows, log), alone=len(schedule.grids) < 2)
     if schedule.grids and leaders[0].model.grid < schedule.grids[0]:
         leaders = refined(schedule, leaders, schedule.grids[0], rows, log)
     if schedule.placed:
@@ -164,7 +164,7 @@ def better_half(trainings: list[Training], alone: bool = False) -> list[Training
     return [t for t in ranked[: 1 if alone else max(1, len(ranked) // 2)] if t.learned == ranked[0].learned]
 
 
-def restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
+def all_restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
     """All `restarts`, each against the best so far; one more is tried, up to ATTEMPTS, while none learns."""
     tried: list[Training] = []
     best: Training | None = None

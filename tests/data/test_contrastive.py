@@ -9,7 +9,8 @@ from scipy import stats
 
 from kanrun.config.schema import ContrastiveConfig
 from kanrun.data.contrastive import make_contrastive
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError
 from tests.helpers import Array, formula_values
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows, hold_back
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, hold_back
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from tests.helpers import uniform_rows
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from kanrun.config.schema import SymbolicConfig
-from kanrun.data.dataset import MSE, REGRESSION, Dataset
+from kanrun.data.dataset import REGRESSION, Dataset
 from kanrun.data.formula import make_symbolic, read_domain
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError
 from tests.helpers import Array, formula_values
 

@@ -8,7 +8,8 @@ import torch
 
 from kanrun.config.schema import Config, ModelConfig, MoonsConfig
 from kanrun.data.build import build_dataset
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, Dataset
+from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.data.moons import make_moons
 from kanrun.errors import ConfigError
 
@@ -55,7 +56,7 @@ def test_both_classes_are_there_in_equal_parts_and_in_random_order() -> None:
         ("classes", [2, 3, 2], CROSS_ENTROPY),
     ],
 )
-def test_the_form_follows_the_width_unless_it_is_given(form: str, width: list[Any] | None, loss: str) -> None:
+def test_the_form_follows_the_width_unless_it_is_given(form: str, width: list[Any] | None, loss: Loss) -> None:
     config = Config(dataset=MoonsConfig(form=form, n_train=20, n_test=10), model=ModelConfig(width=width))
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     assert (data.task, data.loss) == (CLASSIFICATION, loss)

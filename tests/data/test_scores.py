@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch import Tensor
 
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.data.scores import scores
 
 NOTHING = Rows(torch.zeros(0, 1), torch.zeros(0, 1))
 sizes = given(seed=st.integers(0, 10**6), rows=st.integers(2, 60), outputs=st.integers(1, 4))
 
 
-def dataset(task: str = REGRESSION, loss: str = MSE) -> Dataset:
+def dataset(task: str = REGRESSION, loss: Loss = MSE) -> Dataset:
     """A dataset of which only the task and the loss count."""
     return Dataset("d", NOTHING, NOTHING, ["x_1"], ["y"], task, loss)
 
@@ -112,7 +113,7 @@ def test_classes_of_rows_that_are_not_finite_count_as_wrong() -> None:
 
 @pytest.mark.parametrize(("task", "loss"), [(REGRESSION, MSE), (CLASSIFICATION, MSE), (CLASSIFICATION, CROSS_ENTROPY)])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_without_any_finite_row_there_are_no_errors_but_no_nan_either(task: str, loss: str, value: float) -> None:
+def test_without_any_finite_row_there_are_no_errors_but_no_nan_either(task: str, loss: Loss, value: float) -> None:
     targets = torch.zeros(6, dtype=torch.long) if loss == CROSS_ENTROPY else torch.zeros(6, 2, dtype=torch.float64)
     found = scores(dataset(task, loss), torch.full((6, 2), value, dtype=torch.float64), targets)
     assert found["nonfinite_rows"] == 6

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from kanrun.data.losses import MSE
 from kanrun.model.mlp import ACTIVATIONS, MLP, matched_width
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
@@ -195,4 +196,4 @@ def test_levenberg_marquardt_finds_the_numbers_of_another_network(activation: st
     x = uniform_rows(200, 2, seed=6)
     y = MLP([2, 2, 1], activation, seed=1)(x).detach()
     model = MLP([2, 6, 1], activation, seed=2)
-    assert levenberg_marquardt(model, x, y, "mse", steps=200).loss < 1e-8
+    assert levenberg_marquardt(model, x, y, MSE, steps=200).loss < 1e-8

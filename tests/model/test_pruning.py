@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from kanrun.data.losses import MSE
 from kanrun.model.network import KAN, Width
 from kanrun.model.pruning import (
     drop_loose,
@@ -223,7 +224,7 @@ def test_a_threshold_above_every_score_leaves_the_mean() -> None:
 
 
 def refit_on(x: Tensor, y: Tensor, steps: int = 15) -> Callable[[KAN], float]:
-    return lambda model: levenberg_marquardt(model, x, y, "mse", steps).loss
+    return lambda model: levenberg_marquardt(model, x, y, MSE, steps).loss
 
 
 def needed_product() -> tuple[Tensor, Tensor]:

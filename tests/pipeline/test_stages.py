@@ -19,14 +19,14 @@ from kanrun.config.schema import (
     PruneConfig,
     RegularizationConfig,
 )
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.errors import ConfigError
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.pipeline import stages
 from kanrun.pipeline.stages import build_network, choose_optimizer, find_formula, grids_of, penalty_of, prune
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.objective import loss_value
 from tests.helpers import uniform_rows
 
 X = uniform_rows(80, 3, seed=3)
@@ -57,7 +57,7 @@ def trained(data: Dataset, width: list[Any], seed: int = 0, steps: int = 25) -> 
 
 def loss_of(model: KAN, data: Dataset) -> float:
     with torch.no_grad():
-        return float(loss_value(data.loss, model(data.train.x), data.train.y))
+        return float(data.loss.value(model(data.train.x), data.train.y))
 
 
 def refitted_loss(model: KAN, data: Dataset) -> float:

@@ -11,7 +11,8 @@ import torch
 
 from kanrun.config.schema import ContrastiveConfig
 from kanrun.data.contrastive import make_contrastive
-from kanrun.data.dataset import CLASSIFICATION, MSE, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN

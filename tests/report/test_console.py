@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Relation
 from kanrun.report.console import Console, score_table, shown, worse_than_network

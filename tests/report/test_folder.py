@@ -10,7 +10,8 @@ import yaml
 
 from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
 from kanrun.config.validation import read_config
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
 from kanrun.pipeline.searching import Tried

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.report import plots
 from kanrun.report.front import front_figure, plot_front
 from kanrun.symbolic.formula import Alternative, Formula
@@ -37,13 +38,13 @@ FRONTS = {
 }
 
 
-def drawn(formulas: list[Formula], loss: str = "mse") -> Figure:
+def drawn(formulas: list[Formula], loss: Loss = MSE) -> Figure:
     return draw(front_figure, formulas, loss=loss)
 
 
 @pytest.mark.parametrize("name", FRONTS)
 def test_the_files_are_pictures_and_name_the_formula(name: str, tmp_path: Path) -> None:
-    plot_front(FRONTS[name], tmp_path / "front", loss="mse")
+    plot_front(FRONTS[name], tmp_path / "front", loss=MSE)
     assert_is_png(tmp_path / "front.png")
     words = " ".join(e.text or "" for e in ElementTree.parse(tmp_path / "front.svg").iter())
     assert all(plots.shortened(f.output) in words for f in FRONTS[name][:9])
@@ -89,10 +90,10 @@ def test_the_chosen_point_is_marked_where_it_lies(name: str) -> None:
     ids=["one point", "no error", "no value", "a value beside none"],
 )
 def test_nothing_is_drawn_where_there_is_nothing_to_weigh(single: Formula, tmp_path: Path) -> None:
-    plot_front([single], tmp_path / "front", loss="mse")
+    plot_front([single], tmp_path / "front", loss=MSE)
     assert list(tmp_path.iterdir()) == []
     other = formula(FALLING, 1, "other")
-    plot_front([single, other], tmp_path / "front", loss="mse")
+    plot_front([single, other], tmp_path / "front", loss=MSE)
     words = (tmp_path / "front.svg").read_text(encoding="utf-8")
     assert "other = " in words and "y = " not in words
 
@@ -108,15 +109,15 @@ def test_a_long_formula_is_told_over_lines_and_whole_as_far_as_there_is_room() -
 
 def test_every_output_has_a_panel_up_to_nine() -> None:
     assert len(drawn(FRONTS["outputs"]).axes) == 4
-    figure = drawn(FRONTS["many outputs"], "cross_entropy")
+    figure = drawn(FRONTS["many outputs"], CROSS_ENTROPY)
     assert len(figure.axes) == 9
     assert "the first 9 of 12 outputs" in [t.get_text() for t in figure.findobj(Text)]
     assert figure.axes[0].get_ylabel() == "test cross entropy"
 
 
 def test_same_bytes_whatever_the_settings_of_the_user(tmp_path: Path) -> None:
-    plot_front(FRONTS["outputs"], tmp_path / "a", loss="mse")
+    plot_front(FRONTS["outputs"], tmp_path / "a", loss=MSE)
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.hashsalt": "other"}):
-        plot_front(FRONTS["outputs"], tmp_path / "b", loss="mse")
+        plot_front(FRONTS["outputs"], tmp_path / "b", loss=MSE)
     for ending in ("png", "svg"):
         assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()

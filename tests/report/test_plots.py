@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.attribution import attribution
 from kanrun.model.network import KAN
 from kanrun.report import plots
@@ -156,7 +157,7 @@ def test_same_bytes_whatever_the_settings_of_the_user(tmp_path: Path) -> None:
         with matplotlib.rc_context(changes):
             before = dict(matplotlib.rcParams)
             draw_network(pruned_and_fixed(), rows(2), tmp_path / f"net{run}", inputs=["a", "b"], outputs=["y"])
-            plot_history(history("train", "refit"), tmp_path / f"history{run}", loss="mse")
+            plot_history(history("train", "refit"), tmp_path / f"history{run}", loss=MSE)
             plot_predictions(regression(), truth, truth, tmp_path / f"predictions{run}")
             assert dict(matplotlib.rcParams) == before
     for name, ending in itertools.product(("net", "history", "predictions"), ("png", "svg")):
@@ -169,13 +170,13 @@ def truth(x: Tensor) -> Tensor:
 
 def regression(outputs: int = 1) -> Dataset:
     part = Rows(rows(2), truth(rows(2)) * torch.arange(1, outputs + 1))
-    return Dataset("d", part, part, ["a", "b"], [f"y_{o}" for o in range(outputs)], "regression", "mse")
+    return Dataset("d", part, part, ["a", "b"], [f"y_{o}" for o in range(outputs)], "regression", MSE)
 
 
-def classification(n_in: int, classes: int, loss: str) -> Dataset:
+def classification(n_in: int, classes: int, loss: Loss) -> Dataset:
     label = ((rows(n_in)[:, 0] + 1) / 2 * classes).long()
-    part = Rows(rows(n_in), label if loss == "cross_entropy" else label[:, None].double())
-    outputs = [f"logit_{c}" for c in range(classes)] if loss == "cross_entropy" else ["real"]
+    part = Rows(rows(n_in), label if loss == CROSS_ENTROPY else label[:, None].double())
+    outputs = [f"logit_{c}" for c in range(classes)] if loss == CROSS_ENTROPY else ["real"]
     return Dataset("d", part, part, [f"x_{i}" for i in range(n_in)], outputs, "classification", loss)
 
 
@@ -204,12 +205,12 @@ def test_each_output_has_a_panel_and_a_pole_does_not_squeeze_it() -> None:
     assert figure.axes[0].get_ylim()[1] < 20
 
 
-@pytest.mark.parametrize(("n_in", "loss"), [(2, "mse"), (2, "cross_entropy"), (3, "mse"), (3, "cross_entropy")])
-def test_classification_files(n_in: int, loss: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("n_in", "loss"), [(2, MSE), (2, CROSS_ENTROPY), (3, MSE), (3, CROSS_ENTROPY)])
+def test_classification_files(n_in: int, loss: Loss, tmp_path: Path) -> None:
     def network(x: Tensor) -> Tensor:
-        return logits(x) if loss == "cross_entropy" else x[:, :1] + 0.5
+        return logits(x) if loss == CROSS_ENTROPY else x[:, :1] + 0.5
 
-    data = classification(n_in, 3 if loss == "cross_entropy" else 2, loss)
+    data = classification(n_in, 3 if loss == CROSS_ENTROPY else 2, loss)
     missing = int((data.test.x[:, 1] > 0.9).sum())
     plot_predictions(data, network, lambda x: torch.where(x[:, 1:2] > 0.9, torch.nan, network(x)), tmp_path / "p")
     found = words_in_files(tmp_path / "p")
@@ -220,20 +221,20 @@ def test_classification_files(n_in: int, loss: str, tmp_path: Path) -> None:
 
 
 def test_regions_lie_where_the_class_is_predicted() -> None:
-    figure = draw(plots.predictions_figure, classification(2, 3, "cross_entropy"), logits, None)
+    figure = draw(plots.predictions_figure, classification(2, 3, CROSS_ENTROPY), logits, None)
     regions = [c.get_paths()[0].get_extents() for c in figure.axes[0].collections if c.get_alpha() == 0.25]
     assert [round(r.x1, 1) for r in regions[:2]] == [-0.3, 0.3]
     assert [round(r.x0, 1) for r in regions[1:]] == [-0.3, 0.3]
 
 
 def test_histograms_mark_the_threshold() -> None:
-    (axes,) = draw(plots.predictions_figure, classification(3, 2, "mse"), lambda x: x[:, :1] + 0.5, None).axes
+    (axes,) = draw(plots.predictions_figure, classification(3, 2, MSE), lambda x: x[:, :1] + 0.5, None).axes
     assert np.asarray(axes.lines[0].get_xdata()).tolist() == [0.5, 0.5]
     assert sum(patch.get_height() for patch in axes.patches) == 100  # type: ignore[attr-defined]
 
 
 def test_confusion_counts_every_row() -> None:
-    data = classification(3, 3, "cross_entropy")
+    data = classification(3, 3, CROSS_ENTROPY)
     (axes,) = draw(plots.predictions_figure, data, lambda x: logits(-x), None).axes
     counts = np.array([int(t.get_text()) for t in axes.texts]).reshape(3, 3)
     assert counts.sum(1).tolist() == torch.bincount(data.test.y).tolist()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.report.export import as_text
 from kanrun.report.words import MOST_LETTERS, about_lines, constants_lines, decision_lines, front_lines, with_error
 from kanrun.symbolic.formula import Alternative, Decision, Formula
@@ -81,7 +82,7 @@ def test_the_decision_is_told_with_the_name_of_the_second_class() -> None:
 def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
     long = "x_1 + " * 60 + "x_2"
     front = [Alternative(1, 0.5, "1.0", "1"), Alternative(3, 0.0123, "x", "2*x_1", True), Alternative(99, None, long)]
-    title, header, *lines = front_lines(formula(front=front, reason="exact to rounding"), "mse")
+    title, header, *lines = front_lines(formula(front=front, reason="exact to rounding"), MSE)
     assert title == "front of y; chosen (*): exact to rounding"
     assert header.split() == ["complexity", "test", "MSE", "formula"]
     assert [line[0] for line in lines] == [" ", "*", " "]
@@ -90,5 +91,5 @@ def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
     assert lines[2].endswith(" ...") and len(lines[2]) < MOST_LETTERS + 40
     column = header.index("formula")
     assert all(line[column] != " " and line[column - 1] == " " for line in lines)
-    assert "test entropy" in front_lines(formula(front=front), "cross_entropy")[1]
-    assert front_lines(formula(front=front[:1]), "mse") == []
+    assert "test entropy" in front_lines(formula(front=front), CROSS_ENTROPY)[1]
+    assert front_lines(formula(front=front[:1]), MSE) == []

@@ -13,7 +13,8 @@ import torch
 from sklearn import metrics
 from torch import Tensor
 
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.formula import evaluate_texts, expressions_of, write_formulas

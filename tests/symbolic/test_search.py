@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import CROSS_ENTROPY, MSE
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.model import grids, spline
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.search import Symbolic, class_bits, description_bits, pareto, spline_edges, symbolify
+from kanrun.symbolic.search import Symbolic, pareto, spline_edges, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.objective import loss_value
 from tests.helpers import fixed_network, plain_forward, uniform_rows
 
 Edges = list[tuple[int, int, int, str, float, float, float]]
@@ -116,7 +115,7 @@ def test_the_loss_is_that_of_the_model_that_is_returned(hello: Problem) -> None:
     _, _, x, y = hello
     for names in (None, ["x", "x^2", "sin"]):
         found = searched(hello, names)
-        measured = float(loss_value(MSE, found.model(x).detach(), y))
+        measured = float(MSE.value(found.model(x).detach(), y))
         assert found.loss == pytest.approx(measured, rel=1e-6, abs=1e-28)
 
 
@@ -219,7 +218,7 @@ def complexity(model: KAN) -> int:
 def test_the_front_grows_in_complexity_and_falls_in_loss(names: list[str] | None, hello: Problem) -> None:
     _, _, x, y = hello
     found = searched(hello, names)
-    points = [(complexity(model), float(loss_value(MSE, model(x).detach(), y))) for model in found.front]
+    points = [(complexity(model), float(MSE.value(model(x).detach(), y))) for model in found.front]
     assert points
     for (simple, rough), (rich, fine) in pairwise(points):
         assert simple < rich
@@ -236,12 +235,3 @@ def test_pareto_keeps_what_no_other_beats() -> None:
     losses = {"x": 1.0, "x^2": 2.0, "sin": 0.3, "exp": 0.2, "x^3": 0.01, "x^4": math.nan}
     front = pareto([Symbolic(networks[name], loss, 0.0) for name, loss in losses.items()])
     assert [next(iter(functions(model))) for model in front] == ["x", "exp", "x^3"]
-
-
-def test_bits_fall_with_the_loss_and_rise_with_complexity_and_constants() -> None:
-    for bits in (description_bits, class_bits):
-        assert bits(0.1, 1, 3, 100) < bits(0.2, 1, 3, 100) < bits(0.2, 3, 3, 100) < bits(0.2, 3, 4, 100)
-        assert bits(0.1, 3, 3, 100) < bits(0.9, 1, 3, 100)
-        assert bits(math.nan, 1, 3, 100) == math.inf
-    assert description_bits(0.0, 1, 3, 100) == pytest.approx(description_bits(1e-30, 1, 3, 100), abs=1)
-    assert class_bits(0.5, 0, 0, 100) == pytest.approx(50 / math.log(2))

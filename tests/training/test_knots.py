@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.model import grids, spline
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN

@@ -10,23 +10,24 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares, minimize, minimize_scalar
 from torch import Tensor
 
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, levenberg_marquardt, normal_equations
-from kanrun.training.objective import Objective, Penalty, loss_value
+from kanrun.training.objective import Objective, Penalty
 from tests.helpers import Array, additive_network, autograd_jacobian, tangled_network, trained_gradient, uniform_rows
 
 
-def targets(loss: str, rows: int, outputs: int) -> Tensor:
-    return uniform_rows(rows, outputs, seed=7) if loss == "mse" else torch.arange(rows) % outputs
+def targets(loss: Loss, rows: int, outputs: int) -> Tensor:
+    return uniform_rows(rows, outputs, seed=7) if loss == MSE else torch.arange(rows) % outputs
 
 
-def loss_at(model: KAN, vector: Tensor, x: Tensor, y: Tensor, loss: str) -> float:
+def loss_at(model: KAN, vector: Tensor, x: Tensor, y: Tensor, loss: Loss) -> float:
     """The loss with these trained entries; the network keeps its own."""
     probe = model.clone()
     probe.set_vector(vector)
     with torch.no_grad():
-        return float(loss_value(loss, probe(x), y))
+        return float(loss.value(probe(x), y))
 
 
 # ---- the normal equations --------------------------------------------------------------------------------------
@@ -35,26 +36,26 @@ def loss_at(model: KAN, vector: Tensor, x: Tensor, y: Tensor, loss: str) -> floa
 @pytest.mark.parametrize("seed", range(3))
 def test_squared_loss_gives_the_dense_product_of_jacobians(seed: int) -> None:
     model = tangled_network(seed=seed)
-    x, y = uniform_rows(9, 3, seed=1), targets("mse", 9, 2)
-    gradient, matrix = normal_equations(model, x, y, "mse")
+    x, y = uniform_rows(9, 3, seed=1), targets(MSE, 9, 2)
+    gradient, matrix = normal_equations(model, x, y, MSE)
     jacobian = autograd_jacobian(model, x).flatten(0, 1)
     residual = (model(x) - y).detach().flatten()
     torch.testing.assert_close(matrix, 2 / y.numel() * jacobian.T @ jacobian, rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(gradient, 2 / y.numel() * jacobian.T @ residual, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_the_gradient_is_that_of_the_mean_loss(loss: str) -> None:
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_the_gradient_is_that_of_the_mean_loss(loss: Loss) -> None:
     model = tangled_network(seed=4)
     x, y = uniform_rows(12, 3, seed=1), targets(loss, 12, 2)
     gradient, _ = normal_equations(model, x, y, loss)
-    expected = trained_gradient(model, loss_value(loss, model(x), y))
+    expected = trained_gradient(model, loss.value(model(x), y))
     assert float(expected.abs().max()) > 1e-3
     torch.testing.assert_close(gradient, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_the_matrix_is_the_hessian_where_outputs_are_linear_in_the_entries(loss: str) -> None:
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_the_matrix_is_the_hessian_where_outputs_are_linear_in_the_entries(loss: Loss) -> None:
     model = KAN([2, 3], grid=2, seed=1)  # one layer of splines
     x, y = uniform_rows(15, 2, seed=1), targets(loss, 15, 3)
     _, matrix = normal_equations(model, x, y, loss)
@@ -64,15 +65,15 @@ def test_the_matrix_is_the_hessian_where_outputs_are_linear_in_the_entries(loss:
     assert float(rest.abs().max()) < 1e-12  # linear indeed
 
     def mean_loss(v: Tensor) -> Tensor:
-        return loss_value(loss, jacobian @ v, y)
+        return loss.value(jacobian @ v, y)
 
     hessian = torch.autograd.functional.hessian(mean_loss, vector)
     torch.testing.assert_close(matrix, hessian, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
 @pytest.mark.parametrize("chunk", [1, 7, 20, 1000])
-def test_chunks_of_rows_add_up_to_the_whole(loss: str, chunk: int) -> None:
+def test_chunks_of_rows_add_up_to_the_whole(loss: Loss, chunk: int) -> None:
     model = tangled_network(seed=2)
     x, y = uniform_rows(20, 3, seed=1), targets(loss, 20, 2)
     for part, whole in zip(
@@ -112,9 +113,9 @@ def test_one_layer_of_splines_reaches_the_linear_optimum() -> None:
     projected = design @ np.linalg.pinv(design, rcond=1e-10) @ y.numpy()
     optimum = ((projected - y.numpy()) ** 2).mean()
     assert rank < design.shape[1]  # the constants of the two edges are interchangeable
-    fit = levenberg_marquardt(model, x, y, "mse", steps=100)
+    fit = levenberg_marquardt(model, x, y, MSE, steps=100)
     assert fit.loss == pytest.approx(optimum, rel=1e-7)
-    assert fit.loss == pytest.approx(loss_at(model, model.get_vector(), x, y, "mse"), rel=1e-13)
+    assert fit.loss == pytest.approx(loss_at(model, model.get_vector(), x, y, MSE), rel=1e-13)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -123,7 +124,7 @@ def test_functions_with_noise_reach_what_scipy_reaches(seed: int) -> None:
     y = 2 * torch.sin(1.5 * x[:, :1] + 0.3) + torch.exp(0.8 * x[:, 1:]) + 0.1 * uniform_rows(80, 1, seed=seed + 9)
     model = additive_network([("sin", 1.2, 0.1, 1.5), ("exp", 0.5, 0.0, 1.0)])
     expected = scipy_loss(model, x, y)
-    fit = levenberg_marquardt(model, x, y, "mse", steps=300, tolerance=1e-14)
+    fit = levenberg_marquardt(model, x, y, MSE, steps=300, tolerance=1e-14)
     assert expected > 1e-4
     assert fit.loss == pytest.approx(expected, rel=1e-6)
 
@@ -135,7 +136,7 @@ def test_a_spline_network_reaches_what_scipy_reaches() -> None:
     model.fit_grids(x)
     expected = scipy_loss(model, x, y)
     assert 1e-6 < expected < 1e-3
-    assert levenberg_marquardt(model, x, y, "mse", steps=400).loss == pytest.approx(expected, rel=1e-6)
+    assert levenberg_marquardt(model, x, y, MSE, steps=400).loss == pytest.approx(expected, rel=1e-6)
 
 
 def test_an_exact_structure_reaches_machine_precision() -> None:
@@ -147,7 +148,7 @@ def test_an_exact_structure_reaches_machine_precision() -> None:
     model.fix(0, 1, 1, "x^2", b=0.2)
     model.layers[0].remove(1, 0)
     model.fix(1, 0, 0, "x")
-    assert levenberg_marquardt(model, x, y, "mse", steps=200).loss < 1e-28
+    assert levenberg_marquardt(model, x, y, MSE, steps=200).loss < 1e-28
 
 
 def test_cross_entropy_reaches_what_scipy_reaches() -> None:
@@ -159,13 +160,13 @@ def test_cross_entropy_reaches_what_scipy_reaches() -> None:
     start = model.get_vector().numpy()
 
     def objective(v: Array) -> float:
-        return loss_at(model, torch.from_numpy(v), x, y, "cross_entropy") + ridge * float((v**2).mean())
+        return loss_at(model, torch.from_numpy(v), x, y, CROSS_ENTROPY) + ridge * float((v**2).mean())
 
     expected = minimize(objective, start, method="BFGS", options={"gtol": 1e-7}).fun
-    fit = levenberg_marquardt(model, x, y, "cross_entropy", steps=200, ridge=ridge, tolerance=1e-13)
+    fit = levenberg_marquardt(model, x, y, CROSS_ENTROPY, steps=200, ridge=ridge, tolerance=1e-13)
     reached = model.get_vector()
     assert objective(reached.numpy()) == pytest.approx(expected, rel=1e-6)
-    assert fit.loss == pytest.approx(loss_at(model, reached, x, y, "cross_entropy"), rel=1e-12)  # without the ridge
+    assert fit.loss == pytest.approx(loss_at(model, reached, x, y, CROSS_ENTROPY), rel=1e-12)  # without the ridge
 
 
 def test_ridge_bounds_the_constants_of_separable_classes() -> None:
@@ -176,7 +177,7 @@ def test_ridge_bounds_the_constants_of_separable_classes() -> None:
         model = KAN([1, 2])
         model.fix(0, 0, 0, "x", c=-0.1)
         model.fix(0, 0, 1, "x", c=0.1)
-        assert math.isfinite(levenberg_marquardt(model, x, y, "cross_entropy", 200, ridge, tolerance=0.0).loss)
+        assert math.isfinite(levenberg_marquardt(model, x, y, CROSS_ENTROPY, 200, ridge, tolerance=0.0).loss)
         return float(model.get_vector().abs().max())
 
     assert largest(0.0) > 100
@@ -203,17 +204,17 @@ def test_steps_out_of_a_domain_never_make_it_worse(shift: float, slope: float, p
     x = torch.linspace(0, 1, 25, dtype=torch.float64)[:, None]
     y = pulled * torch.cos(4 * x) - 10 * (x < 0.1)
     model = additive_network([(name, slope, shift, 1.0)])
-    before = loss_at(model, model.get_vector(), x, y, "mse")
-    fit = levenberg_marquardt(model, x, y, "mse", steps=20)
-    after = loss_at(model, model.get_vector(), x, y, "mse")
+    before = loss_at(model, model.get_vector(), x, y, MSE)
+    fit = levenberg_marquardt(model, x, y, MSE, steps=20)
+    after = loss_at(model, model.get_vector(), x, y, MSE)
     assert bool(torch.isfinite(model.get_vector()).all())
     assert after <= before
     assert fit.loss == pytest.approx(after, rel=1e-12)
 
 
-@given(seed=st.integers(0, 10**6), loss=st.sampled_from(["mse", "cross_entropy"]), steps=st.integers(0, 4))
+@given(seed=st.integers(0, 10**6), loss=st.sampled_from([MSE, CROSS_ENTROPY]), steps=st.integers(0, 4))
 @settings(deadline=None, max_examples=20, derandomize=True)
-def test_no_network_ends_worse_than_it_started(seed: int, loss: str, steps: int) -> None:
+def test_no_network_ends_worse_than_it_started(seed: int, loss: Loss, steps: int) -> None:
     model = tangled_network(seed=seed)
     x, y = uniform_rows(15, 3, seed=seed), targets(loss, 15, 2)
     before = loss_at(model, model.get_vector(), x, y, loss)
@@ -237,7 +238,7 @@ def test_a_step_into_nan_is_undone() -> None:
         return outputs
 
     model.layers[0].forward = watched
-    fit = levenberg_marquardt(model, x, y, "mse", steps=100)
+    fit = levenberg_marquardt(model, x, y, MSE, steps=100)
     assert not all(tried)  # some steps did leave the domain
     assert fit.loss < 1e-20
 
@@ -253,7 +254,7 @@ def test_where_every_step_fails_the_network_stays_as_it_was() -> None:
         return outputs if len(calls) == 1 else outputs * math.nan
 
     model.layers[0].forward = only_once
-    fit = levenberg_marquardt(model, uniform_rows(20, 1), uniform_rows(20, 1, seed=1), "mse")
+    fit = levenberg_marquardt(model, uniform_rows(20, 1), uniform_rows(20, 1, seed=1), MSE)
     assert len(calls) > 3
     assert fit.steps == 0
     assert torch.equal(model.get_vector(), before)
@@ -263,7 +264,7 @@ def test_a_start_that_is_not_finite_is_left_as_it_is() -> None:
     model = additive_network([("log", 1.0, -0.5, 1.0)])
     before = model.get_vector()
     x = torch.linspace(0, 1, 20, dtype=torch.float64)[:, None]
-    fit = levenberg_marquardt(model, x, x, "mse")
+    fit = levenberg_marquardt(model, x, x, MSE)
     assert not math.isfinite(fit.loss)
     assert fit.steps == 0
     assert torch.equal(model.get_vector(), before)
@@ -273,15 +274,15 @@ def test_a_row_where_a_slope_is_infinite_does_not_stop_the_training() -> None:
     x = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]
     model = additive_network([("sqrt", 1.0, 0.0, 1.0)])
     y = 2 * model(x).detach() + 1
-    assert levenberg_marquardt(model, x, y, "mse", steps=50).loss < 1e-2
+    assert levenberg_marquardt(model, x, y, MSE, steps=50).loss < 1e-2
 
 
 def test_nothing_to_train_changes_nothing() -> None:
     model = additive_network([("sin", 2.0, 0.3, 1.5)], trainable=False)
     x, y = uniform_rows(10, 1), uniform_rows(10, 1, seed=1)
-    fit = levenberg_marquardt(model, x, y, "mse")
+    fit = levenberg_marquardt(model, x, y, MSE)
     assert fit.steps == 0
-    assert fit.loss == pytest.approx(loss_at(model, model.get_vector(), x, y, "mse"))
+    assert fit.loss == pytest.approx(loss_at(model, model.get_vector(), x, y, MSE))
 
 
 def test_locked_and_removed_edges_stay_while_the_rest_is_trained() -> None:
@@ -292,7 +293,7 @@ def test_locked_and_removed_edges_stay_while_the_rest_is_trained() -> None:
     model.layers[0].remove(0, 2)
     layer = model.layers[0]
     locked, removed = layer.affine.detach()[0, 0].clone(), layer.coef.detach()[0, 2].clone()
-    fit = levenberg_marquardt(model, x, y, "mse", steps=50)
+    fit = levenberg_marquardt(model, x, y, MSE, steps=50)
     assert fit.loss < 1e-20
     assert torch.equal(layer.affine.detach()[0, 0], locked)
     assert torch.equal(layer.coef.detach()[0, 2], removed)
@@ -301,7 +302,7 @@ def test_locked_and_removed_edges_stay_while_the_rest_is_trained() -> None:
 def test_a_perfect_fit_stays_perfect() -> None:
     model = additive_network([("sin", 2.0, 0.3, 1.5)])
     x = uniform_rows(20, 1)
-    fit = levenberg_marquardt(model, x, model(x).detach(), "mse")
+    fit = levenberg_marquardt(model, x, model(x).detach(), MSE)
     assert fit.loss == 0
     assert fit.steps == 0
 
@@ -309,8 +310,8 @@ def test_a_perfect_fit_stays_perfect() -> None:
 # ---- what is kept from step to step ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_a_known_pass_and_a_used_buffer_change_nothing(loss: str) -> None:
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_a_known_pass_and_a_used_buffer_change_nothing(loss: Loss) -> None:
     model = tangled_network(seed=3)
     x, y = uniform_rows(11, 3, seed=1), targets(loss, 11, 2)
     buffer = torch.full((11, 2, model.parameter_count()), math.nan, dtype=torch.float64)
@@ -327,7 +328,7 @@ def test_a_step_tells_what_the_network_is_worth_after_it(rows: int, lamb: float)
     model = KAN([2, 2, 1], grid=3, seed=1)
     x = uniform_rows(rows, 2, seed=1)
     y = torch.sin(3 * x[:, :1]) + x[:, 1:]
-    objective = Objective("mse", Penalty(lamb))
+    objective = Objective(MSE, Penalty(lamb))
     optimizer = LevenbergMarquardt(model, x, y)
     losses = []
     for _ in range(4):

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.steppers import Stepper
-from kanrun.training.train import Training, constant_loss, train
+from kanrun.training.train import Training, train
 from tests.helpers import uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)
@@ -120,8 +121,8 @@ def test_training_learns(optimizer: OptimizerConfig, make: Callable[[], Dataset]
     result = go(KAN([2, 3, len(data.outputs)], grid=3), data, Objective(data.loss), optimizer, steps=steps)
     assert result.learned
     assert result.messages == []
-    assert result.history[-1].train_loss < 0.2 * constant_loss(data)
-    assert result.history[-1].test_loss < 0.5 * constant_loss(data)
+    assert result.history[-1].train_loss < 0.2 * data.loss.null_value(data.train.y)
+    assert result.history[-1].test_loss < 0.5 * data.loss.null_value(data.train.y)
 
 
 def test_the_history_has_a_record_a_step_with_the_losses_of_the_network_as_it_stood(
@@ -377,7 +378,7 @@ def test_a_regularization_that_kills_every_edge_at_once_is_told() -> None:
 def test_a_constant_target_needs_no_learning() -> None:
     data = planted()
     data = replace(data, train=Rows(data.train.x, torch.full_like(data.train.y, 2.5)))
-    assert constant_loss(data) == 0
+    assert data.loss.null_value(data.train.y) == 0
     result = go(data=data, steps=20)
     assert result.learned
     assert result.messages == []
@@ -393,21 +394,6 @@ def test_a_stage_ends_when_nothing_is_gained_any_more_if_asked_to(
     result = go(model, data, optimizer=STILL, steps=40, until_idle=until_idle)
     assert result.learned
     assert len(result.history) == (training.PATIENCE + 1 if until_idle else 40)
-
-
-@pytest.mark.parametrize("make", [planted, classes])
-def test_the_constant_loss_is_that_of_the_best_constant(make: Callable[[], Dataset]) -> None:
-    data = make()
-    y = data.train.y
-    if data.loss == MSE:
-        trials = [float(((y - c) ** 2).mean()) for c in torch.linspace(-1, 1, 201, dtype=torch.float64)]
-    else:
-        share = float(y.double().mean())
-        trials = [
-            -(share * math.log(p) + (1 - share) * math.log(1 - p)) for p in [i / 1000 for i in range(1, 1000)]
-        ]  # fmt: skip
-    assert constant_loss(data) == pytest.approx(min(trials), rel=1e-3)
-    assert constant_loss(data) <= min(trials) + 1e-12
 
 
 def test_no_steps_leave_the_network_as_it_is() -> None:

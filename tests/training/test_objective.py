@@ -8,28 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.network import KAN
-from kanrun.training.objective import Objective, Penalty, entropy, loss_value, regularization
+from kanrun.training.objective import Objective, Penalty, entropy, regularization
 from tests.helpers import Array, additive_network, tangled_network, trained_gradient, uniform_rows
 
 EVERYTHING = Penalty(lamb=0.7, l1=1.3, entropy=2.1, coef=0.4, coefdiff=0.9)
-
-
-def test_mse_is_the_mean_over_rows_and_outputs() -> None:
-    outputs = torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]])
-    targets = torch.tensor([[0.0, 2.0], [1.0, 1.0], [0.0, -2.0]])
-    assert float(loss_value("mse", outputs, targets)) == pytest.approx((1 + 0 + 4 + 9 + 0 + 4) / 6)
-
-
-def test_cross_entropy_is_minus_the_mean_log_probability_of_the_class() -> None:
-    outputs = 3 * uniform_rows(20, 4, seed=1)
-    classes = torch.arange(20) % 4
-    logits = outputs.numpy()
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    expected = -np.log(probabilities[np.arange(20), classes.numpy()]).mean()
-    assert float(loss_value("cross_entropy", outputs, classes)) == pytest.approx(expected, rel=1e-13)
-    undecided = torch.zeros(20, 4, dtype=torch.float64)
-    assert float(loss_value("cross_entropy", undecided, classes)) == pytest.approx(math.log(4))
 
 
 def plain_entropy(strengths: Array, axis: int) -> float:
@@ -65,7 +49,7 @@ def test_the_penalty_equals_a_plain_calculation(penalty: Penalty) -> None:
     for seed in range(3):
         model = tangled_network(seed=seed)
         expected = penalty.lamb * plain_regularization(model, x, penalty)
-        _, reached = Objective("mse", penalty).parts(model, x, y)
+        _, reached = Objective(MSE, penalty).parts(model, x, y)
         assert expected > 1e-4
         assert float(reached.detach()) == pytest.approx(expected, rel=1e-5)
 
@@ -74,22 +58,22 @@ def test_the_loss_beside_a_penalty_is_the_plain_loss() -> None:
     x, y = uniform_rows(40, 3, seed=2), uniform_rows(40, 2, seed=3)
     model = tangled_network(seed=1)
     plain = ((model(x) - y) ** 2).mean()
-    for objective in (Objective("mse"), Objective("mse", EVERYTHING), Objective("mse", replace(EVERYTHING, lamb=0.0))):
+    for objective in (Objective(MSE), Objective(MSE, EVERYTHING), Objective(MSE, replace(EVERYTHING, lamb=0.0))):
         loss, penalty = objective.parts(model, x, y)
         torch.testing.assert_close(loss, plain, rtol=1e-13, atol=0)
         assert (float(penalty.detach()) > 0) == (objective.penalty.lamb > 0)
-    _, left_out = Objective("mse", EVERYTHING).parts(model, x, y, penalized=False)
+    _, left_out = Objective(MSE, EVERYTHING).parts(model, x, y, penalized=False)
     assert float(left_out) == 0
 
 
 def test_functions_and_removed_edges_cost_nothing() -> None:
     x, y = uniform_rows(40, 2, seed=2), uniform_rows(40, 1, seed=3)
     symbolic = additive_network([("sin", 1.0, 0.0, 1.0), ("exp", 1.0, 0.0, 1.0)])
-    assert float(Objective("mse", EVERYTHING).parts(symbolic, x, y)[1]) == 0
+    assert float(Objective(MSE, EVERYTHING).parts(symbolic, x, y)[1]) == 0
     model = KAN([2, 1], seed=1)
     for i in range(2):
         model.layers[0].remove(0, i)
-    assert float(Objective("mse", EVERYTHING).parts(model, x, y)[1]) == 0
+    assert float(Objective(MSE, EVERYTHING).parts(model, x, y)[1]) == 0
 
 
 def test_entropy_is_lowest_where_one_edge_has_it_all() -> None:
@@ -104,16 +88,16 @@ def test_entropy_is_lowest_where_one_edge_has_it_all() -> None:
 @pytest.mark.parametrize("k", range(4))
 def test_the_penalty_is_finite_for_the_smallest_splines(grid: int, k: int) -> None:
     model = KAN([2, 1], grid=grid, k=k, seed=1)
-    loss, penalty = Objective("mse", EVERYTHING).parts(model, uniform_rows(20, 2), uniform_rows(20, 1, seed=1))
+    loss, penalty = Objective(MSE, EVERYTHING).parts(model, uniform_rows(20, 2), uniform_rows(20, 1, seed=1))
     (loss + penalty).backward()
     assert math.isfinite(float(penalty.detach()))
     assert bool(torch.isfinite(model.layers[0].coef.grad).all())
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_gradients_of_loss_and_penalty_equal_finite_differences(loss: str) -> None:
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_gradients_of_loss_and_penalty_equal_finite_differences(loss: Loss) -> None:
     x = uniform_rows(50, 3, seed=2)
-    y = uniform_rows(50, 2, seed=3) if loss == "mse" else torch.arange(50) % 2
+    y = uniform_rows(50, 2, seed=3) if loss == MSE else torch.arange(50) % 2
     objective = Objective(loss, EVERYTHING)
     for seed in range(3):
         model = tangled_network(seed=seed)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Objective, Penalty
@@ -46,10 +47,10 @@ def total(objective: Objective, model: KAN, y: Tensor = Y) -> float:
 
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=lambda c: c.name)
 @pytest.mark.parametrize("penalty", [Penalty(), Penalty(lamb=0.01)], ids=["plain", "penalized"])
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_every_step_lowers_what_is_trained(config: OptimizerConfig, penalty: Penalty, loss: str) -> None:
-    y = Y if loss == "mse" else CLASSES
-    model = KAN([2, 2, 1 if loss == "mse" else 2], grid=3)
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_every_step_lowers_what_is_trained(config: OptimizerConfig, penalty: Penalty, loss: Loss) -> None:
+    y = Y if loss == MSE else CLASSES
+    model = KAN([2, 2, 1 if loss == MSE else 2], grid=3)
     objective = Objective(loss, penalty)
     stepper = make_stepper(model, X, y, config, generator())
     values = [total(objective, model, y)]
@@ -68,15 +69,15 @@ def test_the_penalty_is_trained_too(config: OptimizerConfig) -> None:
         model = KAN([2, 2, 1], grid=3)
         stepper = make_stepper(model, X, Y, config, generator())
         for _ in range(5):
-            stepper.step(Objective("mse", Penalty(lamb=lamb)))
+            stepper.step(Objective(MSE, Penalty(lamb=lamb)))
         with torch.no_grad():
-            penalties.append(float(Objective("mse", Penalty(lamb=1.0)).parts(model, X, Y)[1]))
+            penalties.append(float(Objective(MSE, Penalty(lamb=1.0)).parts(model, X, Y)[1]))
     assert penalties[1] < 0.5 * penalties[0]
 
 
 @pytest.mark.parametrize("batch_size", [50, 16, 7, 1, 1000])
 def test_adam_sees_every_row_once_an_epoch_in_batches_of_the_size_asked_for(batch_size: int) -> None:
-    watched = Watched(Objective("mse"))
+    watched = Watched(Objective(MSE))
     stepper = Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=batch_size), generator())
     stepper.step(watched)  # type: ignore[arg-type]
     sizes = [len(b) for b in watched.batches]
@@ -88,7 +89,7 @@ def test_adam_sees_every_row_once_an_epoch_in_batches_of_the_size_asked_for(batc
 def test_adam_takes_the_rows_in_a_new_order_every_epoch_and_the_order_comes_from_its_generator() -> None:
     orders = []
     for seed in (3, 3, 4):
-        watched = Watched(Objective("mse"))
+        watched = Watched(Objective(MSE))
         stepper = Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=16), generator(seed))
         stepper.step(watched)  # type: ignore[arg-type]
         stepper.step(watched)  # type: ignore[arg-type]
@@ -108,7 +109,7 @@ def test_adam_keeps_targets_beside_their_rows() -> None:
             pairs.extend(zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True))
             return self.inner.parts(model, x, y, penalized, first)
 
-    Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=7), generator()).step(Pairs(Objective("mse")))  # type: ignore[arg-type]
+    Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=7), generator()).step(Pairs(Objective(MSE)))  # type: ignore[arg-type]
     assert sorted(pairs) == sorted(zip(X[:, 0].tolist(), Y[:, 0].tolist(), strict=True))
 
 
@@ -117,14 +118,14 @@ def test_adam_moves_as_far_as_its_learning_rate_says() -> None:
     for rate in (0.001, 0.1):
         model = KAN([2, 1], grid=3)
         before = model.get_vector()
-        Adam(model, X, Y, AdamConfig(learning_rate=rate, batch_size=50), generator()).step(Objective("mse"))
+        Adam(model, X, Y, AdamConfig(learning_rate=rate, batch_size=50), generator()).step(Objective(MSE))
         moved.append(float((model.get_vector() - before).abs().max()))
     assert moved == pytest.approx([0.001, 0.1], rel=1e-3)  # the first step of Adam is the rate itself
 
 
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_lbfgs_uses_all_rows_and_at_most_the_iterations_asked_for(iterations: int) -> None:
-    watched = Watched(Objective("mse"))
+    watched = Watched(Objective(MSE))
     stepper = Lbfgs(KAN([2, 2, 1], grid=3), X, Y, LbfgsConfig(iterations=iterations, history=3))
     stepper.step(watched)  # type: ignore[arg-type]
     assert all(torch.equal(b, X[:, 0]) for b in watched.batches)
@@ -141,7 +142,7 @@ def test_locked_fixed_and_removed_entries_never_move_and_all_others_may(config: 
     before = [(p.detach().clone(), mask.clone()) for p, mask in model.trained()]
     stepper = make_stepper(model, X, Y, config, generator())
     for _ in range(3):
-        stepper.step(Objective("mse", Penalty(lamb=0.01)))
+        stepper.step(Objective(MSE, Penalty(lamb=0.01)))
     moved = 0
     for (old, mask), (new, _) in zip(before, model.trained(), strict=True):
         assert torch.equal(old[~mask], new.detach()[~mask])

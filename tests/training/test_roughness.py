@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.roughness import roughness

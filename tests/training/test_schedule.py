@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import LbfgsConfig, LmConfig, OptimizerConfig
-from kanrun.data.dataset import CLASSIFICATION, CROSS_ENTROPY, MSE, REGRESSION, Dataset, Rows, hold_back
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, hold_back
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.training import schedule as schedules
 from kanrun.training import train as training
@@ -20,7 +21,7 @@ from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.schedule import ATTEMPTS, COARSE, FEW, GAIN, Schedule, train_by_schedule, train_pruned
 from kanrun.training.steppers import Stepper
-from kanrun.training.train import HOPELESS, PATIENCE, Training, constant_loss, train
+from kanrun.training.train import HOPELESS, PATIENCE, Training, train
 from tests.helpers import uniform_rows
 
 LM = LmConfig(steps=20)
@@ -577,7 +578,7 @@ def test_a_pruned_network_in_a_poor_valley_begins_anew() -> None:
     result = pruned(model, data, LM)
     assert torch.equal(model(data.train.x), before)
     assert {r.attempt for r in result.history} > {0}
-    assert loss_on(result, data.test) < 0.02 * constant_loss(data)
+    assert loss_on(result, data.test) < 0.02 * data.loss.null_value(data.train.y)
     assert bool(result.model.layers[1].is_fixed.all())
 
 
@@ -585,7 +586,7 @@ def test_a_pruned_network_that_fits_is_trained_once() -> None:
     data = planted()
     result = pruned(beginning(), data, LM)
     assert {r.attempt for r in result.history} == {0}
-    assert result.score < 0.02 * constant_loss(data)
+    assert result.score < 0.02 * data.loss.null_value(data.train.y)
 
 
 def test_only_lm_begins_a_pruned_network_anew() -> None:

@@ -15,7 +15,8 @@ from kanrun.config.schema import (
     PlotsConfig,
     SymbolicConfig,
 )
-from kanrun.data.dataset import MSE, REGRESSION, Dataset, Rows
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.pipeline.run import run

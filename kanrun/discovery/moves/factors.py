@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search

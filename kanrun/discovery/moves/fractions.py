@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.discovery.compose import bits_of, network_of
 from kanrun.discovery.fractions import find_fraction
 from kanrun.discovery.links import LINKS

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kanrun.data.dataset import MSE
+from kanrun.data.losses import MSE
 from kanrun.discovery.findings import STRUCTURED
 from kanrun.discovery.links import LINK_NAMED, LINKS
 from kanrun.discovery.search import ALIKE, Search

@@ -1,0 +1,114 @@
+"""Rows of one's own, given in Python, as a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanrun.config.schema import Config, RowsConfig
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.errors import ConfigError, wrong
+
+MOST_CLASSES = 1000
+
+
+def dataset_of(
+    config: Config, inputs: Any, targets: Any, test: tuple[Any, Any] | None, names: Sequence[str] | None,
+    outputs: Sequence[str] | None, dtype: torch.dtype, device: torch.device,
+) -> Dataset:  # fmt: skip
+    """The rows as a dataset. Raises ConfigError, in one line, for rows that cannot be used."""
+    x, y = as_inputs(inputs, "inputs", dtype), as_targets(targets, "targets", dtype)
+    check_lengths(x, y, "inputs", "targets")
+    classes = not y.is_floating_point()
+    if test is None:
+        train, held = set_aside(Rows(x, y), config)
+    else:
+        held = Rows(as_inputs(test[0], "test inputs", dtype), as_targets(test[1], "test targets", dtype))
+        check_lengths(held.x, held.y, "test inputs", "test targets")
+        train = Rows(x, y)
+        if held.x.shape[1:] != x.shape[1:] or held.y.shape[1:] != y.shape[1:] or classes == held.y.is_floating_point():
+            raise ConfigError("test: it must have as many columns of the same kinds as inputs and targets")
+    count = int(max(y.max(), held.y.max())) + 1 if classes else y.shape[1]
+    known = column_names(names, x.shape[1], "names", "x")
+    plain = [f"logit_{k}" for k in range(count)] if classes else ["y"] if count == 1 else None
+    named = plain if outputs is None and plain else column_names(outputs, count, "outputs", "y")
+    task, loss = (CLASSIFICATION, CROSS_ENTROPY) if classes else (REGRESSION, MSE)
+    train, held = (Rows(rows.x.to(device), rows.y.to(device)) for rows in (train, held))
+    return Dataset("rows", train, held, known, named, task, loss)
+
+
+def as_inputs(given: Any, what: str, dtype: torch.dtype) -> Tensor:
+    """Numbers [rows, inputs]; one column may come as [rows]."""
+    values = as_numbers(given, what)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or not values.size:
+        raise ConfigError(f"{what}: rows of numbers [rows, inputs] are needed, not an array of shape {values.shape}")
+    return finite_numbers(values.astype(np.float64), what, dtype)
+
+
+def as_targets(given: Any, what: str, dtype: torch.dtype) -> Tensor:
+    """Numbers [rows, outputs], or class numbers [rows] where they are whole numbers of an integer type."""
+    values = as_numbers(given, what)
+    if values.dtype.kind in "iub" and (values.ndim == 1 or values.shape[1:] == (1,)):
+        labels = values.reshape(-1).astype(np.int64)
+        if not len(labels) or labels.min() < 0 or labels.max() >= MOST_CLASSES or len(np.unique(labels)) < 2:
+            reason = f"whole numbers are classes, two or more from 0 to {MOST_CLASSES - 1}"
+            raise ConfigError(f"{what}: {reason}; give numbers to be fitted as floats")
+        return torch.as_tensor(labels)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or not values.size:
+        raise ConfigError(f"{what}: numbers [rows] or [rows, outputs] are needed, not an array of shape {values.shape}")
+    return finite_numbers(values.astype(np.float64), what, dtype)
+
+
+def as_numbers(given: Any, what: str) -> Any:
+    """The rows as an array of numbers."""
+    values = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    if values.dtype.kind not in "fiub":
+        raise ConfigError(f"{what}: numbers are needed, not {values.dtype}")
+    return values
+
+
+def finite_numbers(values: Any, what: str, dtype: torch.dtype) -> Tensor:
+    """The numbers as a tensor."""
+    numbers = torch.tensor(values, dtype=dtype)
+    bad = (~torch.isfinite(numbers)).any(1).nonzero().flatten().tolist()
+    if bad:
+        raise ConfigError(f"{what}: {len(bad)} of {len(values)} rows are not finite, the first is row {bad[0]}")
+    return numbers
+
+
+def check_lengths(x: Tensor, y: Tensor, first: str, second: str) -> None:
+    """Raises ConfigError where there are not as many rows of both, or too few."""
+    if len(x) != len(y):
+        raise ConfigError(f"{second}: {len(y)} rows, but {first} have {len(x)}")
+    if len(x) < 2:
+        raise ConfigError(f"{first}: two rows or more are needed")
+
+
+def set_aside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
+    """Training rows and test rows, drawn by the seed."""
+    section = config.dataset
+    assert isinstance(section, RowsConfig)
+    seed = config.seed if section.seed is None else section.seed
+    order = torch.randperm(len(rows.x), generator=torch.Generator().manual_seed(seed))
+    count = min(max(1, round(section.test * len(order))), len(order) - 1)
+    parts = order[count:].sort().values, order[:count].sort().values
+    train, test = (Rows(rows.x[part], rows.y[part]) for part in parts)
+    return train, test
+
+
+def column_names(given: Sequence[str] | None, count: int, what: str, letter: str) -> list[str]:
+    """The names of the columns, x_1, x_2, ... where none are given."""
+    names = [f"{letter}_{i + 1}" for i in range(count)] if given is None else list(given)
+    if len(names) != count or len(set(names)) != count:
+        raise ConfigError(f"{what}: {count} different names are needed, not {len(set(names))}")
+    for name in names:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ConfigError(wrong(what, name, "a name has letters, digits and _, and begins with no digit"))
+    return names

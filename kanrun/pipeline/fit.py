@@ -1,0 +1,161 @@
+"""A run in memory: the stages of a problem in order, without a folder, a console or Hydra."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from kanrun.config.schema import Config
+from kanrun.config.validation import read_config
+from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
+from kanrun.data.rows import dataset_of
+from kanrun.pipeline.problem import problem_of, set_up_torch
+from kanrun.pipeline.stages import GIVEN, SEARCH
+from kanrun.report.files import SCHEMA_VERSION
+from kanrun.state import Problem, Result, Stage, State
+
+
+def stages_of(problem: Problem) -> tuple[Stage, ...]:
+    """The stages of a search, or of a network that is given."""
+    return SEARCH if problem.config.search.wanted else GIVEN
+
+
+@dataclass
+class Desk:
+    """What the stages are given beside their problem and state, and where what they have reached is put.
+
+    `listeners` hear all events; without a checkpoint (pipeline/run.py) nothing is kept.
+    """
+
+    listeners: Sequence[Events] = ()
+    cancelled: Callable[[], str | None] = lambda: None
+    seconds_before: float = 0.0  # of the run, before it was interrupted
+    begun: Meter = field(default_factory=Meter)
+
+    def context(self, stage: str) -> Context:  # noqa: ARG002
+        """For one stage."""
+        return Context(Budget(Meter(cancelled=self.cancelled)), Everybody(self.listeners), Unrecorded())
+
+    def finished(self, state: State) -> None:
+        """A stage is finished, and has led to `state`."""
+
+    def seconds(self) -> float:
+        """Seconds of the run so far."""
+        return self.seconds_before + self.begun.seconds()
+
+
+@dataclass(frozen=True)
+class Everybody(Silent):
+    """Passes events on to all listeners."""
+
+    listeners: Sequence[Events]
+
+    def stage_began(self, name: str) -> None:
+        for one in self.listeners:
+            one.stage_began(name)
+
+    def step(self, record: Any, steps: int) -> None:
+        for one in self.listeners:
+            one.step(record, steps)
+
+    def trial(self, trial: Any) -> None:
+        for one in self.listeners:
+            one.trial(trial)
+
+    def note(self, text: str) -> None:
+        for one in self.listeners:
+            one.note(text)
+
+    def warning(self, text: str) -> None:
+        for one in self.listeners:
+            one.warning(text)
+
+    def stage_ended(self, entry: Any) -> None:
+        for one in self.listeners:
+            one.stage_ended(entry)
+
+
+def work_through(problem: Problem, state: State, desk: Desk) -> Iterator[State]:
+    """The state after each stage that is wanted and not done yet.
+
+    A stage that was cancelled gives what it had reached, and is not done.
+    """
+    for stage in stages_of(problem):
+        if stage.name in state.done or not stage.wanted(problem, state):
+            continue
+        context = desk.context(stage.name)
+        context.events.stage_began(stage.name)
+        state = stage.run(problem, state, context)
+        if desk.cancelled() is None:
+            state = replace(state, done=state.done | {stage.name})
+            desk.finished(state)
+        yield state
+        if desk.cancelled() is not None:
+            return
+
+
+def result_of(problem: Problem, state: State, desk: Desk) -> Result:
+    """What has been reached, as the result of the run."""
+    return Result(problem, state, metrics_of(problem, state, desk.seconds()), desk.cancelled())
+
+
+def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]:
+    """The content of metrics.json."""
+    data, config, entries = problem.data, problem.config, [dict(entry) for entry in state.entries]
+    first, final = (entries[0], entries[-1]["test"]) if entries else ({}, None)
+    metrics: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "inputs": data.inputs,
+        "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
+        "seed": config.seed, "stages": entries, "final": final,
+        "total_seconds": seconds, "peak_memory_mib": peak_memory(),
+    }  # fmt: skip
+    if state.relations.related is not None:
+        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in state.relations.related]
+    if state.search:
+        metrics["search"] = dict(state.search)
+    if state.relations.rounds:
+        metrics["relation_rounds"] = [asdict(r) for r in state.relations.rounds]
+    return metrics
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def fit(
+    inputs: Any,
+    targets: Any,
+    config: Config | Mapping[str, Any] | None = None,
+    *,
+    test: tuple[Any, Any] | None = None,
+    names: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    events: Events | None = None,
+) -> Result:
+    """Trains, prunes and reads a network of rows of one's own, in memory.
+
+    `inputs` are [rows, inputs], `targets` [rows, outputs] or [rows]: numbers, or class numbers where they are whole
+    numbers of an integer type. `test` are inputs and targets that nothing but the scores looks at; without them a part
+    of the rows (`dataset.test`) is set aside for that. `names` and `outputs` are used in formulas. `config` has the
+    settings of `kanrun`, without a dataset. `events` hears what happens (kanrun.context.Events).
+
+    Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
+    """
+    given = asdict(config) if isinstance(config, Config) else dict(config or {})
+    settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
+    dtype, device = set_up_torch(settled)
+    problem = problem_of(settled, dataset_of(settled, inputs, targets, test, names, outputs, dtype, device))
+    desk = Desk([events] if events else [])
+    *_, state = work_through(problem, State(), desk)
+    return result_of(problem, state, desk)
+
+
+def rows_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config says of its dataset that holds for rows of one's own too."""
+    section = given.get("dataset") or {}
+    return {key: section[key] for key in ("seed", "validation", "test") if key in section}

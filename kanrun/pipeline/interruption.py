@@ -1,0 +1,55 @@
+"""Signals that end a run: the first one asks it to end with what it has, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+GRACE = 1.4  # seconds in which a run may end by itself
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether a signal has come, and which."""
+
+    def __init__(self, last_resort: Callable[[str], None] | None) -> None:
+        self.signal: str | None = None
+        self.last_resort = last_resort
+        self.timer: threading.Timer | None = None
+
+    def cancelled(self) -> str | None:
+        """Its name, None before it has come."""
+        return self.signal
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """What a signal does."""
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number).name
+        if self.last_resort is not None:
+            self.timer = threading.Timer(GRACE, self.last_resort, (self.signal,))
+            self.timer.daemon = True
+            self.timer.start()
+
+
+@contextmanager
+def interruptible(last_resort: Callable[[str], None] | None = None) -> Iterator[Interruption]:
+    """Within the block signals are only noted, as long as it ends by itself within GRACE; else `last_resort` is called.
+
+    Outside of a process' main thread, where signals cannot be caught, everything stays as it is.
+    """
+    interruption = Interruption(last_resort)
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = {number: signal.signal(number, interruption.handle) for number in SIGNALS}
+    try:
+        yield interruption
+    finally:
+        if interruption.timer is not None:
+            interruption.timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)

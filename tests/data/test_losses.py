@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from kanrun.data.losses import (
+    CROSS_ENTROPY,
+    LOSSES,
+    MSE,
+    CrossEntropy,
+    Loss,
+    SquaredLoss,
+    description_bits,
+    loss_of,
+    register_loss,
+)
+from tests.helpers import uniform_rows
+
+# ---- values --------------------------------------------------------------------------------------------------------
+
+
+def test_mse_is_the_mean_over_rows_and_outputs() -> None:
+    outputs = torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]])
+    targets = torch.tensor([[0.0, 2.0], [1.0, 1.0], [0.0, -2.0]])
+    assert float(MSE.value(outputs, targets)) == pytest.approx((1 + 0 + 4 + 9 + 0 + 4) / 6)
+    with pytest.raises(ValueError, match=r"outputs \[3, 2\] and targets \[3, 1\] differ in shape"):
+        MSE.value(outputs, targets[:, :1])
+
+
+def test_cross_entropy_is_minus_the_mean_log_probability_of_the_class() -> None:
+    outputs = 3 * uniform_rows(20, 4, seed=1)
+    classes = torch.arange(20) % 4
+    logits = outputs.numpy()
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(20), classes.numpy()]).mean()
+    assert float(CROSS_ENTROPY.value(outputs, classes)) == pytest.approx(expected, rel=1e-13)
+    undecided = torch.zeros(20, 4, dtype=torch.float64)
+    assert float(CROSS_ENTROPY.value(undecided, classes)) == pytest.approx(math.log(4))
+
+
+def constants(level: float, rows: int) -> Tensor:
+    return torch.full((rows, 1), level, dtype=torch.float64)
+
+
+def logits(share: float, rows: int) -> Tensor:
+    return torch.tensor([[math.log(1 - share), math.log(share)]], dtype=torch.float64).expand(rows, 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "outputs"),
+    [
+        (MSE, uniform_rows(50, 1, seed=3) ** 2, constants),
+        (CROSS_ENTROPY, (uniform_rows(50, 1, seed=3)[:, 0] > 0.4).long(), logits),
+    ],
+    ids=["mse", "cross_entropy"],
+)
+def test_the_null_value_is_that_of_the_best_constant(
+    loss: Loss, targets: Tensor, outputs: Callable[[float, int], Tensor]
+) -> None:
+    trials = [float(loss.value(outputs(level / 1000, 50), targets)) for level in range(1, 1000)]
+    assert loss.null_value(targets) == pytest.approx(min(trials), rel=1e-4)
+    assert loss.null_value(targets) <= min(trials) + 1e-12
+
+
+def test_only_the_square_counts_in_other_units() -> None:
+    outputs, targets = uniform_rows(9, 2, seed=1), uniform_rows(9, 2, seed=2)
+    assert MSE.rescalable
+    assert float(MSE.value(3 * outputs, 3 * targets)) == pytest.approx(9 * float(MSE.value(outputs, targets)))
+    assert not CROSS_ENTROPY.rescalable
+
+
+# ---- classes -------------------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 10**6), classes=st.integers(2, 4))
+def test_the_predicted_class_is_the_one_that_is_ahead(seed: int, classes: int) -> None:
+    values, numbers = uniform_rows(30, classes, seed), torch.arange(30) % classes
+    cases: list[tuple[Loss, Tensor, Tensor]] = [(CROSS_ENTROPY, values, numbers)]
+    if classes == 2:
+        cases.append((MSE, values[:, :1] + 0.5, numbers[:, None].double()))
+    for loss, outputs, targets in cases:
+        margins = loss.margins(outputs)
+        assert torch.equal(loss.labels(targets), numbers)
+        assert torch.equal(margins.argmax(1) == numbers, loss.right(outputs, targets))
+        assert bool(((margins > 0).sum(1) == 1).all())
+
+
+# ---- description lengths -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_bits_fall_with_the_loss_and_rise_with_complexity_and_constants(loss: Loss) -> None:
+    def bits(reached: float, complexity: int, constants: int, rows: int) -> float:
+        return loss.description_bits(reached, 1.0, complexity, constants, rows)
+
+    assert bits(0.1, 1, 3, 100) < bits(0.2, 1, 3, 100) < bits(0.2, 3, 3, 100) < bits(0.2, 3, 4, 100)
+    assert bits(0.1, 3, 3, 100) < bits(0.9, 1, 3, 100)
+    assert bits(math.nan, 1, 3, 100) == math.inf
+
+
+def test_bits_of_values_count_from_the_constant_and_those_of_classes_from_nothing() -> None:
+    assert MSE.description_bits(0.5, 2.0, 0, 0, 100) == pytest.approx(50 * math.log2(0.25))
+    assert CROSS_ENTROPY.description_bits(0.5, 2.0, 0, 0, 100) == pytest.approx(50 / math.log(2))
+    assert description_bits(0.0, 1, 3, 100) == pytest.approx(description_bits(1e-30, 1, 3, 100), abs=1)
+
+
+def test_what_is_negligible_is_a_part_of_the_variance_or_of_about_a_coin() -> None:
+    assert MSE.unit(4 * uniform_rows(50, 1)) == pytest.approx(16 * MSE.unit(uniform_rows(50, 1)))
+    assert CROSS_ENTROPY.unit(torch.zeros(50, dtype=torch.long)) == pytest.approx(1.0)
+
+
+# ---- names ---------------------------------------------------------------------------------------------------------
+
+
+def test_losses_are_known_by_their_names_and_equal_by_their_settings() -> None:
+    assert LOSSES == {"mse": MSE, "cross_entropy": CROSS_ENTROPY}
+    assert (SquaredLoss(), CrossEntropy()) == (MSE, CROSS_ENTROPY)
+    assert loss_of({"rmse": 0.1, "mse": 0.01}) is MSE
+    assert loss_of({"cross_entropy": None, "accuracy": 1.0}) is CROSS_ENTROPY
+    with pytest.raises(KeyError, match="no loss among accuracy"):
+        loss_of({"accuracy": 1.0})
+
+
+def test_a_name_is_given_once() -> None:
+    class Other(SquaredLoss):
+        short = "another MSE"
+
+    assert register_loss(SquaredLoss()) == MSE
+    with pytest.raises(ValueError, match="there is another loss by the name of mse"):
+        register_loss(Other())
