@@ -259,6 +259,11 @@ class SearchConfig:
         """Whether there is to be a search."""
         return self.seconds > 0 or self.work is not None
 
+    @property
+    def limit(self) -> str:
+        """What it may use, in words."""
+        return f"{self.seconds:g} s" if self.work is None else f"{self.work:g} units of work"
+
 
 @dataclass
 class PlotsConfig:

@@ -96,9 +96,18 @@ class Search:
 
     # ---- what moves share ------------------------------------------------------------------------------------
 
+    @property
+    def of_work(self) -> bool:
+        """Whether its budget is one of work."""
+        return self.context.budget.of_work
+
     def over(self) -> bool:
-        """Whether the budget is used up."""
+        """Whether the budget is used up, or everything has to end."""
         return self.context.over()
+
+    def cancelled(self) -> str | None:
+        """Why everything has to end, None where it need not."""
+        return self.context.budget.meter.cancelled()
 
     def stalls(self) -> bool:
         """Whether several structures explain equally much and no more, which noise alone leaves."""

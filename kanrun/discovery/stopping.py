@@ -26,19 +26,12 @@ def _says(text: str) -> Callable[[Search], str]:
 ALIKE = Reason("alike", lambda s: s.problem.alike, _says("all values are the same"))
 EXACT = Reason("exact", lambda s: s.state.findings.closed, _says("a formula is exact to rounding"))
 NOISE = Reason("noise", lambda s: s.state.findings.explained, _says("what the formula leaves looks like noise"))
-CANCELLED = Reason(
-    "cancelled", lambda s: s.context.budget.meter.cancelled() is not None,
-    lambda s: str(s.context.budget.meter.cancelled()),
-)  # fmt: skip
+CANCELLED = Reason("cancelled", lambda s: s.cancelled() is not None, lambda s: f"cancelled: {s.cancelled()}")
 STALLED = Reason(
     "stalled", lambda s: s.stalls(), _says("several structures explain equally much, which is what noise leaves")
 )
-SECONDS = Reason(
-    "seconds", lambda s: not s.context.budget.of_work and s.over(), lambda s: f"the {s.state.whole:g} s are over"
-)
-WORK = Reason(
-    "work", lambda s: s.context.budget.of_work and s.over(), lambda s: f"the {s.state.whole:g} units of work are done"
-)
+SECONDS = Reason("seconds", lambda s: not s.of_work and s.over(), lambda s: f"the {s.state.whole:g} s are over")
+WORK = Reason("work", lambda s: s.of_work and s.over(), lambda s: f"the {s.state.whole:g} units of work are done")
 TRIED = Reason("tried", lambda _: True, _says("all structures were tried"))
 
 REASONS = (ALIKE, EXACT, NOISE, CANCELLED, STALLED, SECONDS, WORK)  # the first one that holds counts

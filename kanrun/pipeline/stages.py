@@ -160,7 +160,7 @@ def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     whole = problem.scaling.restored_formula(found)
-    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context.over)
+    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context)
     return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.model, context)
 
 
