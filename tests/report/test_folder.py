@@ -14,7 +14,7 @@ from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
-from kanrun.pipeline.searching import Tried
+from kanrun.discovery.state import Tried
 from kanrun.relations.relation import Relation
 from kanrun.report.folder import (
     check_folder,
