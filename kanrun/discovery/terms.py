@@ -31,6 +31,7 @@ from kanrun.functions.builtin import Function
 
 ROWS = 400  # with which products are compared
 ALIKE = 1e-3  # part of a product that the sum does not have yet, below which it adds nothing but rounding
+TINY = 1e-12  # of values with mean square 1: their products are numbers that processors take many times as long for
 MOST_VALUES = 4_000_000  # products that are compared at once
 
 Kind = tuple[tuple[str, int, bool], ...]
@@ -183,7 +184,7 @@ class Table:
         of_monomials = torch.tensor([complexity_of(m, self.arguments) for m in self.monomials])
         complexity = (of_shapes[:, None] + of_monomials).flatten().to(self.x.device)
         self.of_complexity = [torch.where(complexity == c)[0] for c in complexity.unique().tolist()]
-        self.p, self.s = p.float(), s.float()
+        self.p, self.s = (torch.where(part.abs() < TINY, 0.0, part).float() for part in (p, s))
         self.s2 = self.s**2
         self.products: dict[tuple[int, int], Product] = {}
 
@@ -229,7 +230,7 @@ class Table:
 
     def work(self, columns: int, found: int) -> float:
         """Units of work of `next_terms` for a sum with so many columns that has found so many products."""
-        return 0.5 + 1e-6 * (20 + 9 * columns) * len(self.shapes) * len(self.monomials) + 0.005 * found
+        return 0.3 + 1e-6 * (19 + 6 * columns) * len(self.shapes) * len(self.monomials) + 0.005 * found
 
     def product(self, m: int, shape: int) -> Product:
         """A monomial times a shaped factor."""
