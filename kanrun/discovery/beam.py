@@ -177,12 +177,13 @@ class TermSearch:
         columns = old.passed(self.t).columns * self.weights[:, None]
         most = LOOKED_AT if old.terms else 4 * LOOKED_AT
 
-        def looked() -> list[tuple[float, int, int]]:
+        def looked() -> Tensor:
             found = self.table.next_terms(columns, self.targets, self.weights, most)
             self.context.spend(self.table.work(columns.shape[1], len(found)))
-            return found
+            return torch.tensor(found, dtype=torch.float64).reshape(-1, 3)
 
-        return [(gain, self.table.product(m, shape)) for gain, m, shape in self.context.once(looked)]
+        found = self.context.once(looked).tolist()
+        return [(gain, self.table.product(int(m), int(shape))) for gain, m, shape in found]
 
     def whole_polynomial(self, beam: Beam) -> None:
         """The polynomial of the lowest degree that explains all, without the terms that it does not need."""
@@ -193,7 +194,7 @@ class TermSearch:
                 break
             chosen = [c for d in range(1, degree + 1) for c in combinations_with_replacement(range(n), d)]
             terms = [tuple(f for i in sorted(set(c)) for f in power(i, c.count(i), functions)) for c in chosen]
-            found = self.trained(self.solved(Sum(terms, self.targets.new_zeros(1 + len(terms)))))
+            found = self.trained(Sum(terms, self.targets.new_zeros(1 + len(terms))))
             if found.unexplained <= EXACT:
                 beam.best.append(self.eliminated(found))
                 break
@@ -210,39 +211,44 @@ class TermSearch:
         return found
 
     def with_term(self, old: Sum, term: Term) -> Sum:
-        """The sum with one more term and the c_k by linear least squares."""
+        """The sum with one more term, yet to be trained."""
         inner = [n for f in term if f.shaped for n in (f.a, f.b)]
         count = len(old.terms)
         v = old.vector
         parts = [v[: 1 + count], v.new_zeros(1), v[1 + count :], v.new_tensor(inner)]
-        return self.solved(Sum([*old.terms, term], torch.cat(parts)))
+        return Sum([*old.terms, term], torch.cat(parts))
 
     def without_term(self, old: Sum, k: int) -> Sum:
-        """The sum without its term k, the others fitted again."""
+        """The sum without its term k, yet to be trained."""
         begin = 1 + len(old.terms) + 2 * sum(f.shaped for term in old.terms[:k] for f in term)
         end = begin + 2 * sum(f.shaped for f in old.terms[k])
         parts = [old.vector[: 1 + k], old.vector[2 + k : begin], old.vector[end:]]
-        return self.solved(Sum([*old.terms[:k], *old.terms[k + 1 :]], torch.cat(parts)))
+        return Sum([*old.terms[:k], *old.terms[k + 1 :]], torch.cat(parts))
 
-    def solved(self, found: Sum) -> Sum:
-        """The sum with c_0 and all c_k by linear least squares, not a number where that has no solution."""
+    def solved(self, found: Sum) -> Tensor:
+        """The entries with c_0 and all c_k by linear least squares, not a number where that has no solution."""
         design = found.passed(self.t).columns * self.weights[:, None]
-        sizes = design.norm(dim=0)
+        sizes, vector = design.norm(dim=0), found.vector.clone()
         factors = least_squares(design / sizes, self.targets)
-        found.vector[: design.shape[1]] = math.nan if factors is None else factors / sizes
-        return found
+        vector[: design.shape[1]] = math.nan if factors is None else factors / sizes
+        return vector
 
     def trained(self, found: Sum) -> Scored:
-        """The sum with all its constants trained, the longer the more promising it is."""
+        """The sum with c_0 and all c_k solved, then all its constants trained, the longer the more promising it is."""
+        vector, left = self.context.once(lambda: self.fitted(found))
+        found = replace(found, vector=vector)
+        size, count = found.complexity(self.table.arguments), found.parameter_count()
+        return Scored(found, left, description_bits(max(left, EXACT), size, count, self.rows))
+
+    def fitted(self, found: Sum) -> tuple[Tensor, float]:
+        """The entries of a sum that is trained, and the part that it leaves unexplained."""
         self.context.spend(TRIED + TRIED_TERM * len(found.terms))
-        left, weighted, targets = math.inf, replace(found, weights=self.weights), self.targets[:, None]
+        weighted = replace(found, vector=self.solved(found), weights=self.weights)
+        left, targets = math.inf, self.targets[:, None]
         for steps in (STEPS, 5 * STEPS):
             if found.shaped:
                 levenberg_marquardt(weighted, self.t, targets, MSE, steps, context=self.context)
             left = float((weighted(self.t) - targets).square().mean()) / self.variance
             if not EXACT < left < PROMISING:
                 break
-        found = replace(found, vector=weighted.vector)
-        left = left if math.isfinite(left) else math.inf
-        size, count = found.complexity(self.table.arguments), found.parameter_count()
-        return Scored(found, left, description_bits(max(left, EXACT), size, count, self.rows))
+        return weighted.vector, left if math.isfinite(left) else math.inf

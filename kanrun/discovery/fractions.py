@@ -20,7 +20,7 @@ MOST_COLUMNS = 450  # terms above and below the line that are looked at
 ROWS_A_COLUMN = 2
 DEPENDS = 1e-11  # part of a column that others leave, below which it depends on them
 MOST_TERMS = 12
-COLUMN, GRAM_SCHMIDT, SOLVING = 0.1, 1e-5, 5e-8  # units of work: a term, an entry of its basis, a product of entries
+COLUMN, GRAM_SCHMIDT, SOLVING = 0.1, 1e-5, 6e-8  # units of work: a term, an entry of its basis, a product of entries
 VANISHES = 1e-9  # size of a divisor, beside its terms, that is nothing
 
 
@@ -82,7 +82,7 @@ def relation(
     context: Context,
 ) -> tuple[Weighted, Weighted] | None:
     """The fraction that the dependence of the `last` column on the others tells, None where it tells none."""
-    needed = fewest(torch.stack(columns, dim=1), last, context)
+    needed = context.once(lambda: fewest(torch.stack(columns, dim=1), last, context))
     if not 0 < len(needed) < MOST_TERMS:
         return None
     parts = [*(kept[k] for k in needed), newest]
@@ -110,12 +110,12 @@ def fewest(design: Tensor, target: Tensor, context: Context) -> list[int]:
     """
     kept, part = list(range(design.shape[1])), 0.5
     while part > 0 and not context.over():
-        context.spend(SOLVING * len(design) * len(kept) ** 2)
         factors = least_squares(design[:, kept], target, independent=True)
         if factors is None:
             break
         order = factors.abs().argsort(descending=True).tolist()
         fewer = [kept[k] for k in order[: min(len(kept) - 1, int(len(kept) * (1 - part)))]]
+        context.spend(SOLVING * len(design) * (len(kept) ** 2 + len(fewer) ** 2))
         if fewer and missed(design[:, fewer], target) < DEPENDS:
             kept = fewer
         else:

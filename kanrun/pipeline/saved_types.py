@@ -23,7 +23,21 @@ SAVED_TYPES: dict[str, type] = {
     for kind in (
         *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Decision, Constant),
         *(Training, TrainState, Snapshot, Fit),
-        *(SearchState, Doing, SumsOfTerms, Beam, Growth, Scored, Sum, Factor, Findings, Discovered, Symbolic, Trial, Tried),
+        *(
+            SearchState,
+            Doing,
+            SumsOfTerms,
+            Beam,
+            Growth,
+            Scored,
+            Sum,
+            Factor,
+            Findings,
+            Discovered,
+            Symbolic,
+            Trial,
+            Tried,
+        ),
     )
 }
 

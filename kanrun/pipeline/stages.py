@@ -31,7 +31,6 @@ from kanrun.training.pruning import MOST_ROWS, prune_and_refit
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
 
-
 # ---- what several stages need --------------------------------------------------------------------------------------
 
 

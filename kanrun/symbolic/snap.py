@@ -111,7 +111,7 @@ def shortest(expression: sp.Expr) -> sp.Expr:
 def work_of_rewriting(expression: sp.Expr) -> float:
     """Units of work of `shortest` or `expanded`, about; without decimals SymPy takes its time to simplify."""
     size = complexity(expression)
-    return 0.3 * size if expression.atoms(sp.Float) else 2.0 * size + 0.02 * size**2
+    return 0.3 * size if expression.atoms(sp.Float) else 0.8 * size + 0.02 * size**2
 
 
 def expanded(expression: sp.Expr) -> sp.Expr:

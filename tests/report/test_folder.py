@@ -12,9 +12,9 @@ from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConf
 from kanrun.config.validation import read_config
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
+from kanrun.discovery.state import Tried
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
-from kanrun.discovery.state import Tried
 from kanrun.relations.relation import Relation
 from kanrun.report.folder import (
     check_folder,
