@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from kanrun.training.steppers import Stepper
-from kanrun.training.train import Training, train
 from torch import Tensor
 
 from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
@@ -19,6 +17,8 @@ from kanrun.model.network import KAN
 from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
+from kanrun.training.steppers import Stepper
+from kanrun.training.train import Training, train
 from tests.helpers import uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)

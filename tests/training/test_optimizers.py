@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-from kanrun.training.steppers import Adam, Lbfgs, make_stepper
 from torch import Tensor
 
 from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
@@ -13,6 +12,7 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Objective, Penalty
+from kanrun.training.steppers import Adam, Lbfgs, make_stepper
 from tests.helpers import tangled_network, uniform_rows
 
 X = uniform_rows(50, 2, seed=1)

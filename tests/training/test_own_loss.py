@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from kanrun.pipeline.units import units_of
-from kanrun.training.train import train
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
@@ -17,10 +15,12 @@ from kanrun.data.scores import scores
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.pipeline.stages import find_formula, prune
+from kanrun.pipeline.units import units_of
 from kanrun.report.console import score_table
 from kanrun.symbolic.formula import write_formulas
 from kanrun.training.least_squares import levenberg_marquardt, normal_equations
 from kanrun.training.objective import Objective
+from kanrun.training.train import train
 from tests.helpers import tangled_network, trained_gradient, uniform_rows
 
 

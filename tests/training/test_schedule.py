@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from kanrun.training.steppers import Stepper
-from kanrun.training.train import HOPELESS, PATIENCE, Training, train
 from torch import Tensor
 
 from kanrun.config.schema import LbfgsConfig, LmConfig, OptimizerConfig
@@ -22,6 +20,8 @@ from kanrun.training import train as training
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.schedule import ATTEMPTS, COARSE, FEW, GAIN, Schedule, train_by_schedule, train_pruned
+from kanrun.training.steppers import Stepper
+from kanrun.training.train import HOPELESS, PATIENCE, Training, train
 from tests.helpers import uniform_rows
 
 LM = LmConfig(steps=20)
