@@ -25,7 +25,8 @@ from kanrun.config.schema import (
 )
 from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset, network_width
-from kanrun.pipeline.stages import build_network, choose_optimizer
+from kanrun.pipeline.problem import build_network
+from kanrun.training.optimizers import chosen_optimizer
 
 CONFIGS = config_folder()
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
@@ -126,7 +127,7 @@ def test_the_network_of_every_experiment_is_small_enough_for_lm(name: str) -> No
     config = read_config(composed(f"experiment={name}"))
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     model = build_network(config, network_width(config, data), data.train.x)
-    assert isinstance(choose_optimizer(config.optimizer, model), LmConfig)
+    assert isinstance(chosen_optimizer(config.optimizer, model), LmConfig)
 
 
 def test_an_override_beats_an_experiment_and_an_experiment_the_defaults() -> None:
