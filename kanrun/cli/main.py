@@ -15,15 +15,6 @@ from kanrun.errors import KanrunError
 
 __all__ = ["config_folder", "main"]
 
-# What configs/config.yaml says, for a config that comes from elsewhere, such as a run folder.
-HYDRA_SETTINGS = {
-    "hydra.run.dir": "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
-    "hydra.sweep.dir": "outputs/sweeps/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
-    "hydra.sweep.subdir": "${hydra.job.num}",
-    "hydra.output_subdir": "null",
-    "hydra/job_logging": "none",
-}
-
 
 def main() -> None:
     """Entry point of the command."""
@@ -31,7 +22,7 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         from kanrun.cli.help import help_text
 
-        print(help_text(config_folder()))
+        print(help_text())
         return
     if "--version" in arguments:
         from kanrun import __version__
@@ -45,11 +36,11 @@ def main() -> None:
     try:
         import hydra
 
-        from kanrun.cli.preflight import check_jobs, shown_without_leftovers
+        from kanrun.cli.compose import register_defaults
+        from kanrun.cli.preflight import check_jobs
 
-        options = parsed(sys.argv[1:])
-        check_jobs(options)
-        sys.argv[1:] += shown_without_leftovers(options)
+        register_defaults()
+        check_jobs(parsed(sys.argv[1:]))
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     except KeyboardInterrupt:
         print("kanrun: interrupted", file=sys.stderr)
@@ -81,21 +72,17 @@ class Job:
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
-        from kanrun.cli.experiments import leftovers, note_of, without_leftovers
         from kanrun.pipeline.run import run
         from kanrun.report.folder import check_folder
 
         logging.captureWarnings(True)
         hydra = HydraConfig.get()
-        folder, choices = hydra.runtime.output_dir, hydra.runtime.choices
-        left = leftovers(choices, hydra.overrides.task)
-        if left:
-            print(f"note: {note_of(choices, left)}")
+        folder = hydra.runtime.output_dir
         try:
             content: Any = OmegaConf.to_container(composed, resolve=True)
             key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
             check_folder(Path(folder), key, content.get("overwrite") is True)
-            final = run(without_leftovers(content, left), folder)["final"]
+            final = run(content, folder)["final"]
         except Exception as error:
             if os.getpid() != self.process:
                 raise
@@ -113,7 +100,7 @@ def complain(lines: list[str]) -> None:
 
 
 def prepared(arguments: list[str]) -> list[str]:
-    """The arguments with what Hydra needs besides: its settings for a foreign config, and quotes around formulas."""
+    """The arguments as Hydra needs them: folders in full, quotes around formulas, overrides in one row."""
     sweep = bool({"-m", "--multirun"} & set(arguments))
     ready = [quoted(a, sweep) for a in arguments]
     flags = [a.split("=")[0] for a in arguments]
@@ -125,8 +112,6 @@ def prepared(arguments: list[str]) -> list[str]:
             ready[at] = f"{flag}={Path(path).resolve()}"
         elif at + 1 < len(ready):
             ready[at + 1] = str(Path(ready[at + 1]).resolve())
-        given = {a.split("=")[0].lstrip("+") for a in arguments}
-        ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
     # Hydra takes overrides in one row only, which a flag among them would end.
     return sorted(ready, key=lambda a: a not in ("-m", "--multirun"))
 
