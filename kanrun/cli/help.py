@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
+from kanrun.cli.explain import options
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 INTRO = """\
@@ -29,14 +29,13 @@ FOOTER = """\
 Shell completion: eval "$(kanrun -sc install=bash)".  Hydra's own options: kanrun --hydra-help."""
 
 
-def help_text(folder: Path) -> str:
+def help_text() -> str:
     """Every group with its options, every setting with its default, what it means and what is allowed."""
     lines = [INTRO, "GROUPS (choose with group=option)"]
     groups = [f.name for f in fields(Config) if f.name in GROUPS] + ["experiment"]
     docs = {f.name: f.metadata.get("doc", "") for f in fields(Config)} | {"experiment": "a whole example"}
     for group in groups:
-        options = sorted(p.stem for p in (folder / group).glob("*.yaml"))
-        lines.append(f"  {group:<15} {docs[group] + ':':<37} {', '.join(options)}")
+        lines.append(f"  {group:<15} {docs[group] + ':':<37} {', '.join(options(group))}")
     lines += ["", "SETTINGS (change with group.key=value)"]
     shown: set[type] = set()
     for group, kinds in GROUPS.items():

@@ -19,7 +19,7 @@ HEAVY = ("torch", "sympy", "sklearn", "scipy", "matplotlib", "hydra", "omegaconf
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return help_text(config_folder())
+    return help_text()
 
 
 def setting_keys() -> list[tuple[str, str, type]]:
