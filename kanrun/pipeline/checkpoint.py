@@ -114,7 +114,7 @@ class Checkpoint:
                 return self.read(path)
             except DamagedError as error:
                 tell(f"{path.parent.name}/{name} cannot be read ({error})")
-        tell("there is no checkpoint that can be read: the run begins anew")
+        tell("nothing of it was kept yet that can be read: the run begins anew")
         return State(), None
 
     def read(self, path: Path) -> tuple[State, Begun | None]:

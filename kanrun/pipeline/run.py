@@ -138,8 +138,9 @@ def carry_out(one: Run, state: State, begun: Begun | None) -> dict[str, Any]:
         one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")
     one.unfinished = begun
     one.seconds_before = sum(entry["seconds"] for entry in state.entries) + (begun.seconds if begun else 0.0)
-    if one.seconds_before:
-        one.tell(f"resumed after {', '.join(entry['name'] for entry in state.entries) or 'the beginning'}")
+    if begun or state.done:
+        done = f" after {', '.join(entry['name'] for entry in state.entries)}" if state.entries else ""
+        one.tell(f"resumed{done}" + (f", within {begun.stage}" if begun else ""))
     one.begun = Meter()
     for state in work_through(problem, state, one):  # noqa: B020
         write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
