@@ -11,6 +11,9 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 Over = Callable[[], bool]
 
+PER_SECOND = 1000.0  # units of work in about a second of one core of a machine of 2026
+GRAIN = 2.0**-10  # work is counted in whole numbers of these, so that sums do not depend on the order of adding
+
 
 def never() -> bool:
     """No limit."""
@@ -76,9 +79,17 @@ class Budget:
         """Whether it is used up, or everything has to end."""
         return self.meter.cancelled() is not None or self.now() > self.end
 
-    def within(self, part: float) -> Budget:
-        """The same up to this part of the whole from now, and not beyond its end."""
-        return replace(self, end=min(self.end, self.now() + part * self.whole))
+    def of_seconds(self, seconds: float) -> float:
+        """What so many seconds are in its own units."""
+        return PER_SECOND * seconds if self.of_work else seconds
+
+    def within(self, part: float, least: float = 0.0) -> Budget:
+        """The same up to this part of the whole from now, or `least` seconds, and not beyond its end."""
+        return replace(self, end=min(self.end, self.now() + max(part * self.whole, self.of_seconds(least))))
+
+    def leaving(self, part: float) -> Budget:
+        """The same but for this part of the whole at its end, which is left for something else."""
+        return replace(self, end=self.end - part * self.whole) if math.isfinite(self.whole) else self
 
     def share(self, part: float) -> Budget:
         """This part of what is left as a whole of its own."""
@@ -243,12 +254,15 @@ class Context:
 
     def spend(self, work: float) -> None:
         """Counts units of work, each about a millisecond on one core of a machine of 2026."""
-        self.budget.meter.work += work
+        self.budget.meter.work += GRAIN * round(work / GRAIN)
 
     def once(self, compute: Callable[[], T]) -> T:
         """What `compute` gives; when interrupted work goes on, what it gave before."""
         return self.journal.once(compute, self.budget.meter)
 
-    def within(self, part: float) -> Context:
-        """The same with no more than this part of the budget from now."""
-        return replace(self, budget=self.budget.within(part))
+    def within(self, part: float, least: float = 0.0) -> Context:
+        """The same with no more than this part of the budget from now, or `least` seconds."""
+        return replace(self, budget=self.budget.within(part, least))
+
+
+UNLIMITED = Context()  # of work that nobody counts

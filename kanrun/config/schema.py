@@ -243,15 +243,26 @@ class SymbolicFitConfig:
 
 @dataclass
 class SearchConfig:
-    """Looking for the network too: small structures first, until a formula is exact or time is up."""
+    """Looking for the network too: small structures first, until a formula is exact or the budget is used up."""
 
     name: str = setting("none", "which way of searching this is")
     seconds: float = setting(0.0, "time for it; 0: train the network as it is given", low=0, high=1e6)
+    work: Optional[float] = setting(
+        None,
+        "units of work instead of seconds, about a thousandth of a second each on a core of 2026: the same config then "
+        "gives the same formula on any machine",
+        above=0,
+    )
 
     @property
     def wanted(self) -> bool:
         """Whether there is to be a search."""
-        return self.seconds > 0
+        return self.seconds > 0 or self.work is not None
+
+    @property
+    def limit(self) -> str:
+        """What it may use, in words."""
+        return f"{self.seconds:g} s" if self.work is None else f"{self.work:g} units of work"
 
 
 @dataclass

@@ -22,7 +22,7 @@ WITHOUT = "leave out experiment=discover, or add search=none"
 
 def check_search(config: Config) -> list[str]:
     """Complaints about settings that a search cannot honour, and that would be missed in the result."""
-    if not config.search.seconds:
+    if not config.search.wanted:
         return []
     problems = []
     data, model = config.dataset, config.model
@@ -32,9 +32,6 @@ def check_search(config: Config) -> list[str]:
     if isinstance(data, SymbolicConfig) and isinstance(data.formula, (list, tuple)) and len(data.formula) > 1:
         reason = f"a search looks for the formula of one output; give one formula a run, or {WITHOUT}"
         problems.append(wrong("dataset.formula", data.formula, reason))
-    if data.validation:
-        reason = f"a search holds back a fifth of the training rows itself; use 0, or {WITHOUT}"
-        problems.append(wrong("dataset.validation", data.validation, reason))
     if isinstance(model, MlpConfig):
         problems.append(wrong("model", model.name, f"a search is for networks of model=kan; use that, or {WITHOUT}"))
     elif model.fix:

@@ -10,7 +10,7 @@ from itertools import combinations, product
 import torch
 from torch import Tensor
 
-from kanrun.discovery.outer import one_sign
+from kanrun.discovery.links import one_sign
 from kanrun.functions.builtin import Function
 from kanrun.symbolic.fit import start_ranges
 
@@ -18,7 +18,7 @@ POWERS = {
     -3.0: "1/x^3", -2.0: "1/x^2", -1.0: "1/x", -0.5: "1/sqrt(x)", 0.5: "sqrt", 1.0: "x", 1.5: "x^1.5", 2.0: "x^2",
     3.0: "x^3", 4.0: "x^4", 5.0: "x^5",
 }  # fmt: skip
-MANY = 4  # inputs from which on fewer powers, functions and beginnings are looked at
+MANY = 4  # inputs from which on fewer powers, functions and starts are looked at
 # Inputs with a power of their own in one term, for so many inputs at most; and inputs that are joined in pairs.
 MOST_FACTORS = {3: 9, 2: 20, 1: 1000}
 MOST_JOINED = 12
@@ -125,10 +125,10 @@ def power(i: int, p: int, functions: dict[str, Function]) -> Term:
     return tuple(Factor(functions[POWERS[q]], i) for q in ((p,) if p in POWERS else (p // 2, p - p // 2)))
 
 
-def beginnings(
+def starting_factors(
     t: Tensor, argument: int, functions: dict[str, Function], few: bool, joined: bool = False
 ) -> Iterator[Factor]:
-    """Beginnings of functions of an argument with values `t` [rows]: as it is, and over ranges that suit its values.
+    """Functions of an argument, with values `t` [rows], to start from: as it is, and over ranges that suit its values.
 
     Itself and its square are only looked at where it is a sum of inputs (`joined`): those of others are monomials.
     """

@@ -1,9 +1,8 @@
-"""The beam search for a sum of terms under one last function, and the searches under all of them side by side."""
+"""The beam search for a sum of terms under one link function."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanrun.clock import Over, never
+from kanrun.context import Context
 from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import POWERS, Term, power
-from kanrun.discovery.outer import OUTERS, Outer
-from kanrun.discovery.terms import Sum, Table, kind_of
-from kanrun.functions.builtin import Function
+from kanrun.discovery.links import LINK_NAMED, Link
+from kanrun.discovery.terms import Product, Sum, Table, kind_of
+from kanrun.symbolic.linear import least_squares
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 
@@ -25,7 +24,6 @@ LOOKED_AT = 6  # products a sum and a complexity that are tried next
 POLISHED = 40  # sums of one length whose constants are trained
 STEPS = 12
 PROMISING = 1e-8  # unexplained part with which a sum is trained for longer
-BEFORE_POLYNOMIALS = 2  # terms that are tried before polynomials: a square of a sum is shorter than its terms
 DEGREE = 6  # of polynomials that are looked at whole
 ROWS_A_TERM = 5  # rows that a whole polynomial must have for each of its terms
 
@@ -37,6 +35,44 @@ class Scored:
     sum: Sum
     unexplained: float
     bits: float
+
+
+@dataclass
+class Growth:
+    """One more term for the sums of a beam, as far as it has come: sums looked at, what may be next, what is trained.
+
+    A candidate is the place of a sum in the beam and its new term; those of the same functions count once.
+    """
+
+    looked_at: int = 0
+    chosen: dict[tuple[Any, ...], tuple[int, float, tuple[int, Term]]] = field(default_factory=dict)
+    candidates: list[tuple[int, Term]] | None = None
+    scored: list[Scored] = field(default_factory=list)
+
+
+@dataclass
+class Beam:
+    """A beam search as a plain value: the sums that are carried on, the best of every length, and the next length."""
+
+    link_name: str
+    sums: list[Scored]
+    best: list[Scored] = field(default_factory=list)
+    growth: Growth = field(default_factory=Growth)
+
+    @property
+    def link(self) -> Link:
+        """The link function."""
+        return LINK_NAMED[self.link_name]
+
+    @property
+    def shortest(self) -> Scored:
+        """The sum with the shortest description so far."""
+        return min(self.best, key=lambda s: s.bits)
+
+    @property
+    def exact(self) -> bool:
+        """Whether a sum leaves only rounding unexplained."""
+        return any(s.unexplained <= EXACT for s in self.best)
 
 
 def fronts(points: list[tuple[int, float, Any]], most: int) -> list[Any]:
@@ -55,71 +91,109 @@ def fronts(points: list[tuple[int, float, Any]], most: int) -> list[Any]:
     return ordered[:most]
 
 
-@dataclass
+@dataclass(frozen=True)
 class TermSearch:
-    """The beam search for the targets `y` [rows, 1] under one last function."""
+    """What a beam search is held against: `targets` [rows] without their link function, on the rows of the table.
+
+    To first order an error of them is `weights` [rows] times one of y, whose errors are alike; targets have the weights
+    in them.
+    """
 
     table: Table
-    y: Tensor
-    outer: Outer
-    over: Over = never
-    beam: list[Scored] = field(default_factory=list)
-    best: list[Scored] = field(default_factory=list)  # the best sum of every length
+    t: Tensor
+    weights: Tensor
+    targets: Tensor
+    level: Tensor  # that leaves least of the targets
+    variance: float  # which that leaves
+    rows: int  # of the problem
+    context: Context
 
-    def __post_init__(self) -> None:
-        z = self.outer.undo(self.y)[:, 0]
-        self.scale = float(z.std())
-        self.usable = math.isfinite(self.scale) and self.scale > 0
-        self.z = (z / self.scale)[self.table.rows] if self.usable else z
-        self.t = self.table.t[self.table.rows]
-        # To first order an error of z is this much one of y, whose errors are alike.
-        steep = self.outer.slope(z, self.y)[self.table.rows].abs()
-        self.usable = self.usable and bool(torch.isfinite(steep).all()) and float(steep.max()) > 0
-        self.weights = steep / steep.square().mean().sqrt()
-        self.targets = self.weights * self.z
-        level = (self.weights * self.targets).sum() / (self.weights**2).sum()
-        self.variance = float((self.targets - level * self.weights).square().mean())
-        self.beam = [Scored(Sum([], level[None]), 1.0, 0.0)]
+    @classmethod
+    def of(cls, table: Table, y: Tensor, link: Link, context: Context) -> TermSearch | None:
+        """The search for `y` [rows, 1]; None where what is left of it without the link function cannot be used."""
+        z = link.undo(y)[:, 0]
+        scale = float(z.std())
+        if not (math.isfinite(scale) and scale > 0):
+            return None
+        steep = link.slope(z, y)[table.rows].abs()
+        weights = steep / steep.square().mean().sqrt()
+        targets = weights * (z / scale)[table.rows]
+        if not bool(torch.isfinite(weights).all()) or not bool(torch.isfinite(targets).all()):
+            return None
+        level = (weights * targets).sum() / (weights**2).sum()
+        variance = float((targets - level * weights).square().mean())
+        if not variance > 0:
+            return None
+        return cls(table, table.t[table.rows], weights, targets, level, variance, len(y), context)
 
-    def grow(self) -> None:
-        """One more term for every sum of the beam."""
-        chosen: dict[tuple[object, ...], tuple[int, float, tuple[Sum, Term]]] = {}
-        for state in self.beam:
-            old = state.sum
-            columns = old.passed(self.t).columns * self.weights[:, None]
-            most = LOOKED_AT if old.terms else 4 * LOOKED_AT
-            options = self.table.next_terms(columns, self.targets, self.weights, most)
-            complexity, kinds = old.complexity(self.table.arguments), [kind_of(term) for term in old.terms]
-            for gain, new in options:
+    def begun(self, link: Link) -> Beam:
+        """The beam of the sum that is a constant."""
+        return Beam(link.name, [Scored(Sum([], self.level[None]), 1.0, 0.0)])
+
+    def grow(self, beam: Beam) -> bool:
+        """One more term for every sum of the beam; whether that is done, or goes on from here when there is time."""
+        growth = beam.growth
+        if not self.look(beam):
+            return False
+        assert growth.candidates is not None
+        while len(growth.scored) < len(growth.candidates):
+            place, term = growth.candidates[len(growth.scored)]
+            scored = self.trained(self.with_term(beam.sums[place].sum, term))
+            if scored.unexplained <= EXACT:
+                scored = self.eliminated(scored)
+            growth.scored.append(scored)
+            if scored.unexplained <= EXACT:
+                break
+            if len(growth.scored) < len(growth.candidates) and self.context.over():
+                return False
+        points = [(s.sum.complexity(self.table.arguments), s.unexplained, s) for s in growth.scored]
+        beam.sums = fronts(points, BEAM if self.table.shaped else 4 * BEAM)
+        beam.best += sorted(growth.scored, key=lambda s: s.bits)[:1]
+        beam.growth = Growth()
+        return True
+
+    def look(self, beam: Beam) -> bool:
+        """Chooses the candidates for the next term; whether that is done."""
+        growth, arguments = beam.growth, self.table.arguments
+        while growth.looked_at < len(beam.sums):
+            state = beam.sums[growth.looked_at]
+            complexity, kinds = state.sum.complexity(arguments), [kind_of(term) for term in state.sum.terms]
+            for gain, new in self.next_terms(state.sum):
                 key = tuple(sorted([*kinds, new.kind]))
                 left = state.unexplained * max(1 - gain, 0.0)
-                if key not in chosen or left < chosen[key][1]:
-                    chosen[key] = complexity + 1 + new.complexity, left, (old, new.term)
-            if self.over():
-                break
-        scored: list[Scored] = []
-        for old, term in fronts(list(chosen.values()), POLISHED if self.table.shaped else 4 * BEAM):
-            scored.append(self.trained(self.with_term(old, term)))
-            if scored[-1].unexplained <= EXACT:
-                scored[-1] = self.eliminated(scored[-1])
-            if scored[-1].unexplained <= EXACT or self.over():
-                break
-        points = [(s.sum.complexity(self.table.arguments), s.unexplained, s) for s in scored]
-        self.beam = fronts(points, BEAM if self.table.shaped else 4 * BEAM)
-        self.best += sorted(scored, key=lambda s: s.bits)[:1]
+                if key not in growth.chosen or left < growth.chosen[key][1]:
+                    growth.chosen[key] = complexity + 1 + new.complexity, left, (growth.looked_at, new.term)
+            growth.looked_at += 1
+            if growth.looked_at < len(beam.sums) and self.context.over():
+                return False
+        if growth.candidates is None:
+            points = list(growth.chosen.values())
+            growth.candidates = fronts(points, POLISHED if self.table.shaped else 4 * BEAM)
+        return True
 
-    def whole_polynomial(self) -> None:
+    def next_terms(self, old: Sum) -> list[tuple[float, Product]]:
+        """Products that explain most of what the sum leaves, with the part of it that each would explain."""
+        columns = old.passed(self.t).columns * self.weights[:, None]
+        most = LOOKED_AT if old.terms else 4 * LOOKED_AT
+
+        def found() -> list[tuple[float, int, int]]:
+            self.context.spend(self.table.work(columns.shape[1]))
+            return self.table.next_terms(columns, self.targets, self.weights, most)
+
+        return [(gain, self.table.product(m, shape)) for gain, m, shape in self.context.once(found)]
+
+    def whole_polynomial(self, beam: Beam) -> None:
         """The polynomial of the lowest degree that explains all, without the terms that it does not need."""
         functions, n = self.table.functions, self.table.x.shape[1]
         for degree in range(2, DEGREE + 1):
             known = all(POWERS[p] in functions for p in range(1, min(degree, 5) + 1))
-            if not known or ROWS_A_TERM * (math.comb(n + degree, degree) - 1) > len(self.z):
+            if not known or ROWS_A_TERM * (math.comb(n + degree, degree) - 1) > len(self.targets):
                 break
             chosen = [c for d in range(1, degree + 1) for c in combinations_with_replacement(range(n), d)]
             terms = [tuple(f for i in sorted(set(c)) for f in power(i, c.count(i), functions)) for c in chosen]
-            found = self.trained(self.solved(Sum(terms, self.z.new_zeros(1 + len(terms)))))
+            found = self.trained(self.solved(Sum(terms, self.targets.new_zeros(1 + len(terms)))))
             if found.unexplained <= EXACT:
-                self.best.append(self.eliminated(found))
+                beam.best.append(self.eliminated(found))
                 break
 
     def eliminated(self, found: Scored) -> Scored:
@@ -149,15 +223,11 @@ class TermSearch:
         return self.solved(Sum([*old.terms[:k], *old.terms[k + 1 :]], torch.cat(parts)))
 
     def solved(self, found: Sum) -> Sum:
-        """The sum with c_0 and all c_k by linear least squares."""
+        """The sum with c_0 and all c_k by linear least squares, not a number where that has no solution."""
         design = found.passed(self.t).columns * self.weights[:, None]
         sizes = design.norm(dim=0)
-        if not bool(torch.isfinite(sizes).all()):
-            found.vector[0] = math.nan
-            return found
-        found.vector[: design.shape[1]] = (
-            torch.linalg.lstsq(design / sizes, self.targets[:, None]).solution[:, 0] / sizes
-        )
+        factors = least_squares(design / sizes, self.targets)
+        found.vector[: design.shape[1]] = math.nan if factors is None else factors / sizes
         return found
 
     def trained(self, found: Sum) -> Scored:
@@ -165,50 +235,11 @@ class TermSearch:
         left, weighted, targets = math.inf, replace(found, weights=self.weights), self.targets[:, None]
         for steps in (STEPS, 5 * STEPS):
             if found.shaped:
-                levenberg_marquardt(weighted, self.t, targets, MSE, steps)
+                levenberg_marquardt(weighted, self.t, targets, MSE, steps, context=self.context)
             left = float((weighted(self.t) - targets).square().mean()) / self.variance
             if not EXACT < left < PROMISING:
                 break
         found = replace(found, vector=weighted.vector)
         left = left if math.isfinite(left) else math.inf
         size, count = found.complexity(self.table.arguments), found.parameter_count()
-        return Scored(found, left, description_bits(left, size, count, len(self.y)))
-
-    @property
-    def shortest(self) -> Scored:
-        """The sum with the shortest description so far."""
-        return min(self.best, key=lambda s: s.bits)
-
-    @property
-    def exact(self) -> bool:
-        """Whether a sum leaves only rounding unexplained."""
-        return any(s.unexplained <= EXACT for s in self.best)
-
-
-class SumsOfTerms:
-    """The searches under all last functions side by side, level by level; `shaped` functions have constants a and b."""
-
-    def __init__(self, x: Tensor, y: Tensor, functions: list[Function], shaped: bool) -> None:
-        self.table = Table(x, {f.name: f for f in functions}, shaped)
-        searches = [TermSearch(self.table, y, outer) for outer in OUTERS if outer.allows(y)]
-        self.searches = [s for s in searches if s.usable]
-        self.level = 0  # terms that all of them have
-        self.waiting = list(self.searches)  # for their next term
-
-    def grow(self, over: Over) -> Iterator[TermSearch]:
-        """One more term under every last function; gives those that have a sum, what explains all as it comes.
-
-        Where time is over before the last of them, the next call goes on from there.
-        """
-        while self.waiting:
-            if over():
-                return
-            search = self.waiting.pop(0)
-            search.over = over
-            search.grow()
-            if self.level + 1 == BEFORE_POLYNOMIALS and not self.table.shaped and not search.exact:
-                search.whole_polynomial()
-            if search.exact:
-                yield search
-        self.level, self.waiting = self.level + 1, list(self.searches)
-        yield from sorted((s for s in self.searches if s.best), key=lambda s: s.shortest.bits)
+        return Scored(found, left, description_bits(left, size, count, self.rows))

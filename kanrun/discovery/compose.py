@@ -1,4 +1,4 @@
-"""A sum of terms as a network whose edges are functions: arguments, products by pairs, the sum, the last function."""
+"""A sum of terms as a network whose edges are functions: arguments, products by pairs, the sum, the link function."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import Argument, Factor, Term
-from kanrun.discovery.outer import Outer
+from kanrun.discovery.links import Link
 from kanrun.discovery.peel import with_last
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.builtin import Function
@@ -59,9 +60,9 @@ def plain(node: int) -> Edge:
 
 
 def network_of(
-    sums: Sequence[Weighted], arguments: list[Argument], n: int, library: dict[str, Function], outer: Outer, y: Tensor
+    sums: Sequence[Weighted], arguments: list[Argument], n: int, library: dict[str, Function], link: Link, y: Tensor
 ) -> KAN:
-    """The network of n inputs for a sum of terms, or for one divided by another, under the last function of `y`."""
+    """The network of n inputs for a sum of terms, or for one divided by another, under the link function of `y`."""
     layers: list[Layer] = []
     used = sorted({f.argument for each in sums for _, term in each.terms for f in term})
     ends = [factors_of(arguments[k]) for k in used]
@@ -84,18 +85,20 @@ def network_of(
     model = built(layers, n, library, y)
     with torch.no_grad():
         model.layers[depth - 1].bias += y.new_tensor([each.constant for each in sums])
-    return model if outer.name == "x" else with_last(model, outer.name, 1.0, 0.0, *outer.constants(y))
+    return model if link.name == "x" else with_last(model, link.name, 1.0, 0.0, *link.constants(y))
 
 
-def finished_network(found: Sum, table: Table, outer: Outer, y: Tensor) -> tuple[KAN, float, float]:
+def finished_network(
+    found: Sum, table: Table, link: Link, y: Tensor, context: Context = UNLIMITED
+) -> tuple[KAN, float, float]:
     """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length."""
     count = len(found.terms)
-    whole = Sum(found.terms, found.vector.clone(), outer, y)
-    whole.vector[: 1 + count] *= float(outer.undo(y).std())
-    loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS).loss
+    whole = Sum(found.terms, found.vector.clone(), link, y)
+    whole.vector[: 1 + count] *= float(link.undo(y).std())
+    loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context).loss
     constant, *factors = whole.vector[: 1 + count].tolist()
     weighted = Weighted(constant, list(zip(factors, whole.trained_terms(), strict=True)))
-    network = network_of([weighted], table.arguments, table.x.shape[1], table.functions, outer, y)
+    network = network_of([weighted], table.arguments, table.x.shape[1], table.functions, link, y)
     return network, loss, bits_of(network, loss, whole.parameter_count(), y)
 
 

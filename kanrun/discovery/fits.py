@@ -1,4 +1,4 @@
-"""Networks of splines under a last function, fitted to rows: on a coarse grid, then on finer ones."""
+"""Networks of splines under a link function, fitted to rows: on a coarse grid, then on finer ones."""
 
 from __future__ import annotations
 
@@ -6,82 +6,88 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from kanrun.clock import Over
+from kanrun.context import Context
 from kanrun.data.losses import MSE
-from kanrun.discovery.outer import Outer
+from kanrun.discovery.links import Link
+from kanrun.discovery.problem import Problem
 from kanrun.discovery.structures import Structure
 from kanrun.discovery.trial import Trial
+from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
 
 PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
-PROMISING_PLAIN = 1e-4  # the same where splines follow splines, of which several beginnings are tried
+PROMISING_PLAIN = 1e-4  # the same where splines follow splines, of which several restarts are tried
 COARSE_ROWS = 800  # with which a network is fitted at first
 FINER = (10, 20)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fits:
-    """The rows `x` [rows, inputs], `y` [rows, 1] that networks are fitted to, every fifth of them held back."""
+    """The fits to the rows of a problem that are not held back; each is told when those have judged it."""
 
-    x: Tensor
-    y: Tensor
-    variance: float  # of y
-    over: Over
-    on_fit: Callable[[Trial], None] | None = None
+    problem: Problem
+    context: Context
+    told: Callable[[Trial], None]
 
-    def __post_init__(self) -> None:
-        self.held = torch.arange(len(self.x), device=self.x.device) % 5 == 0
-
-    def coarse(self, structure: Structure, outer: Outer, seed: int) -> list[Trial]:
-        """A few beginnings on a coarse grid, the best first."""
-        z = outer.undo(self.y)
+    def coarse(self, structure: Structure, link: Link, seed: int) -> list[Trial]:
+        """A few restarts on a coarse grid, the best first."""
+        z, held = link.undo(self.problem.y), self.problem.held
         mean, scale = float(z.mean()), float(z.std())
         if not (math.isfinite(mean) and math.isfinite(scale) and scale > 0):
             return []
-        rows, targets = (part[~self.held][:COARSE_ROWS] for part in (self.x, (z - mean) / scale))
+        rows, targets = (part[~held][:COARSE_ROWS] for part in (self.problem.x, (z - mean) / scale))
         trials: list[Trial] = []
         for attempt in range(structure.restarts):
-            model = structure.build(seed + 1000 * attempt).to(self.x.device)
-            for steps in (4, 4) if structure.name == "sum" else (15, 10):
-                model.fit_grids(rows)
-                levenberg_marquardt(model, rows, targets, MSE, steps)
-            trials.append(self.judged(Trial(structure, outer, model, mean, scale, math.inf)))
-            if trials[-1].unexplained < (PROMISING_PLAIN if structure.plain else PROMISING) or self.over():
+            model = self.started(structure, seed + 1000 * attempt, rows, targets)
+            trials.append(self.judged(Trial(structure.name, structure.plain, link.name, model, mean, scale, math.inf)))
+            enough = PROMISING_PLAIN if structure.plain else PROMISING
+            if trials[-1].unexplained < enough or self.context.over():
                 break
         return sorted(trials, key=lambda t: t.unexplained)
 
+    def started(self, structure: Structure, seed: int, x: Tensor, y: Tensor) -> KAN:
+        """One network of the structure, fitted with its grid moved once on the way."""
+
+        def fitted() -> KAN:
+            model = structure.build(seed).to(x.device)
+            for steps in (4, 4) if structure.name == "sum" else (15, 10):
+                model.fit_grids(x)
+                levenberg_marquardt(model, x, y, MSE, steps, context=self.context)
+            return model
+
+        return self.context.once(fitted)
+
     def judged(self, trial: Trial) -> Trial:
         """The trial with the part of the variance that it leaves unexplained on the rows held back."""
-        missed = self.predicted(trial)(self.x[self.held]) - self.y[self.held]
-        rest = float((missed**2).mean()) / self.variance
+        x, y, held = self.problem.x, self.problem.y, self.problem.held
+        missed = trial.predicted(y)(x[held]) - y[held]
+        rest = float((missed**2).mean()) / self.problem.variance
         trial = replace(trial, unexplained=rest if math.isfinite(rest) else math.inf)
-        if self.on_fit:
-            self.on_fit(trial)
+        self.told(trial)
         return trial
 
     def sharpened(self, trial: Trial) -> Trial:
         """The trial on the finest grid by which the rows held back gain."""
-        x, z = self.x[~self.held], (trial.outer.undo(self.y)[~self.held] - trial.mean) / trial.scale
+        kept = ~self.problem.held
+        x, z = self.problem.x[kept], (trial.link.undo(self.problem.y)[kept] - trial.mean) / trial.scale
         for grid in FINER:
-            model = trial.model.refine(grid)
-            if model.parameter_count() > len(x) // 2 or self.over():
+            if trial.model.parameter_count_on(grid) > len(x) // 2 or self.context.over():
                 break
-            model.fit_grids(x)
-            levenberg_marquardt(model, x, z, MSE, 25)
-            finer = self.judged(replace(trial, model=model))
+            finer = self.judged(replace(trial, model=self.refined(trial.model, grid, x, z)))
             if finer.unexplained > trial.unexplained:
                 break
             trial = finer
         return trial
 
-    def predicted(self, trial: Trial) -> Callable[[Tensor], Tensor]:
-        """What the trial says about the targets, as a function of rows."""
+    def refined(self, model: KAN, grid: int, x: Tensor, y: Tensor) -> KAN:
+        """The network fitted on a finer grid."""
 
-        def outputs(x: Tensor) -> Tensor:
-            with torch.no_grad():
-                return trial.outer.apply(trial.model(x) * trial.scale + trial.mean, self.y)
+        def fitted() -> KAN:
+            finer = model.refine(grid)
+            finer.fit_grids(x)
+            levenberg_marquardt(finer, x, y, MSE, 25, context=self.context)
+            return finer
 
-        return outputs
+        return self.context.once(fitted)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanrun.clock import Over
+from kanrun.context import Context
 from kanrun.discovery.atoms import Term, complexity_of, term_values
 from kanrun.discovery.compose import Weighted
 from kanrun.discovery.terms import Table
+from kanrun.symbolic.linear import least_squares, missed
 
 # The powers and functions of terms: few at first, because many smooth functions all but depend on each other.
 KINDS = [
@@ -22,7 +23,7 @@ MOST_TERMS = 12
 VANISHES = 1e-9  # size of a divisor, beside its terms, that is nothing
 
 
-def find_fraction(table: Table, y: Tensor, over: Over) -> tuple[Weighted, Weighted] | None:
+def find_fraction(table: Table, y: Tensor, context: Context) -> tuple[Weighted, Weighted] | None:
     """What is above and below the line of the shortest fraction that is `y` [rows] to rounding; None where none is.
 
     Terms, and the products of y and terms, become columns of a Gram-Schmidt process in the order of their complexity.
@@ -31,19 +32,19 @@ def find_fraction(table: Table, y: Tensor, over: Over) -> tuple[Weighted, Weight
     """
     for powers, functions in KINDS:
         terms = simple_terms(table, powers, functions)
-        if found := first_relation(terms, table.t[: ROWS_A_COLUMN * MOST_COLUMNS], y, over):
+        if found := first_relation(terms, table.t[: ROWS_A_COLUMN * MOST_COLUMNS], y, context):
             return found
     return None
 
 
-def first_relation(terms: list[Term], rows: Tensor, y: Tensor, over: Over) -> tuple[Weighted, Weighted] | None:
+def first_relation(terms: list[Term], rows: Tensor, y: Tensor, context: Context) -> tuple[Weighted, Weighted] | None:
     """The fraction of the first column that depends on those before it and tells one."""
     y = y[: len(rows)]
     basis = torch.zeros(len(rows), 0, dtype=y.dtype, device=y.device)
     columns: list[Tensor] = []
     kept: list[tuple[Term, bool]] = []  # and whether it is below the line
     for term in terms:
-        if over() or len(kept) >= min(MOST_COLUMNS, len(rows) // ROWS_A_COLUMN):
+        if context.over() or len(kept) >= min(MOST_COLUMNS, len(rows) // ROWS_A_COLUMN):
             break
         value = term_values(term, rows)
         for below in (False, True):
@@ -57,7 +58,7 @@ def first_relation(terms: list[Term], rows: Tensor, y: Tensor, over: Over) -> tu
                 basis = torch.cat([basis, (rest / rest.norm())[:, None]], dim=1)
                 columns.append(column)
                 kept.append((term, below))
-            elif found := relation(columns, kept, column, (term, below), rows, y, over):
+            elif found := relation(columns, kept, column, (term, below), rows, y, context):
                 return found
     return None
 
@@ -76,16 +77,18 @@ def relation(
     newest: tuple[Term, bool],
     t: Tensor,
     y: Tensor,
-    over: Over,
+    context: Context,
 ) -> tuple[Weighted, Weighted] | None:
     """The fraction that the dependence of the `last` column on the others tells, None where it tells none."""
-    needed = fewest(torch.stack(columns, dim=1), last, over)
+    needed = fewest(torch.stack(columns, dim=1), last, context)
     if not 0 < len(needed) < MOST_TERMS:
         return None
     parts = [*(kept[k] for k in needed), newest]
     values = torch.stack([term_values(term, t) * (y if below else 1.0) for term, below in parts], dim=1)
     sizes = values.norm(dim=0)
-    factors = torch.linalg.lstsq(values[:, :-1] / sizes[:-1], -values[:, -1:] / sizes[-1]).solution[:, 0]
+    factors = least_squares(values[:, :-1] / sizes[:-1], -values[:, -1] / sizes[-1])
+    if factors is None:
+        return None
     shares = torch.cat([factors, torch.ones_like(factors[:1])])  # the relation is that the sum of shares is zero
     line = torch.tensor([below for _, below in parts])
     vanishes = float(((values / sizes)[:, line] @ shares[line]).norm()) <= VANISHES
@@ -97,21 +100,20 @@ def relation(
     return weighted(above), weighted(under)
 
 
-def fewest(design: Tensor, target: Tensor, over: Over) -> list[int]:
+def fewest(design: Tensor, target: Tensor, context: Context) -> list[int]:
     """Columns of `design` [rows, columns] that give the target [rows] by themselves, without the ones of least share.
 
     Columns that all but depend on each other share what one of them does alone: a part of them goes at a time, as long
-    as it is not `over`.
+    as it is not over.
     """
     kept, part = list(range(design.shape[1])), 0.5
-    while part > 0 and not over():
-        factors = torch.linalg.lstsq(design[:, kept], target[:, None]).solution[:, 0]
+    while part > 0 and not context.over():
+        factors = least_squares(design[:, kept], target)
+        if factors is None:
+            break
         order = factors.abs().argsort(descending=True).tolist()
         fewer = [kept[k] for k in order[: min(len(kept) - 1, int(len(kept) * (1 - part)))]]
-        rest = target
-        if fewer:
-            rest = target - (design[:, fewer] @ torch.linalg.lstsq(design[:, fewer], target[:, None]).solution)[:, 0]
-        if float(rest.norm()) < DEPENDS:
+        if fewer and missed(design[:, fewer], target) < DEPENDS:
             kept = fewer
         else:
             part = part / 2 if part * len(kept) > 1 else 0.0

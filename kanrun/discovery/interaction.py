@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kanrun.discovery.outer import Outer
+from kanrun.discovery.links import Link
 
 
-def without(outer: Outer, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """`f`, a function of rows, with a last function undone."""
-    return lambda x: outer.undo(f(x))
+def without(link: Link, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`f`, a function of rows, with a link function undone."""
+    return lambda x: link.undo(f(x))
 
 
 def interacting(f: Callable[[Tensor], Tensor], x: Tensor, threshold: float) -> list[list[int]]:

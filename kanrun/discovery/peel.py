@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.data.losses import MSE
-from kanrun.discovery.outer import one_sign
+from kanrun.discovery.links import one_sign
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import levenberg_marquardt
 
@@ -17,7 +18,7 @@ STRAIGHT = 2e-3  # part of an edge's variance that a straight line over log(x) m
 SMALLEST = 0.3  # part of the rows, those next to a change of sign, that says nothing about exponents
 
 
-def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
+def exponents(x: Tensor, y: Tensor, seed: int, context: Context = UNLIMITED) -> dict[int, float]:
     """Inputs that y [rows] seems to have as a factor x_i^p, p a multiple of 1/2: from log|y| as a sum of splines."""
     size, positive = y.abs(), [i for i in range(x.shape[1]) if float(x[:, i].amin()) > 0]
     rows = size > 0
@@ -26,7 +27,7 @@ def exponents(x: Tensor, y: Tensor, seed: int) -> dict[int, float]:
     x, z = x[rows], size[rows].log()[:, None]
     model = KAN([x.shape[1], 1], grid=10, seed=seed, dtype=x.dtype)
     model.fit_grids(x)
-    levenberg_marquardt(model, x, z, MSE, 4)
+    levenberg_marquardt(model, x, z, MSE, 4, context=context)
     edges = model.trace(x)[0].edges[:, 0]
     found = {}
     for i in positive:

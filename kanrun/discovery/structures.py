@@ -12,14 +12,14 @@ import torch
 from kanrun.model.network import KAN
 
 GRID = 5
-MANY = 16  # beginnings where most of them lead nowhere and each is quick
+MANY = 16  # restarts where most of them lead nowhere and each is quick
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A family of networks from n inputs to one output; `build(seed)` gives a beginning.
+    """A family of networks from n inputs to one output; `build(seed)` gives one to start from.
 
-    A `plain` one ends in a function of its own choice, so that no last function needs to be undone for it.
+    A `plain` one ends in a function of its own choice, so that no link function needs to be undone for it.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Sums of products of functions, and the table of all products that may become their next term.
 
-y = C * f(c_0 + sum_k c_k * prod_j g_kj(a_kj * t_kj + b_kj)) + D with a last function f that is undone at first. All
+y = C * f(c_0 + sum_k c_k * prod_j g_kj(a_kj * t_kj + b_kj)) + D with a link function f that is undone at first. All
 products are held against what is left of the targets at once, by matrix products (orthogonal least squares: Chen,
 Billings, Luo 1989, Int. J. Control 50(5), sec. 3).
 """
@@ -21,12 +21,12 @@ from kanrun.discovery.atoms import (
     Term,
     argument_values,
     arguments_of,
-    beginnings,
     complexity_of,
     monomials,
+    starting_factors,
     term_values,
 )
-from kanrun.discovery.outer import Outer
+from kanrun.discovery.links import Link
 from kanrun.functions.builtin import Function
 
 ROWS = 400  # with which products are compared
@@ -45,7 +45,7 @@ class Sum:
 
     terms: list[Term]
     vector: Tensor
-    outer: Outer | None = None  # with the constants that suit `y`
+    link: Link | None = None  # with the constants that suit `y`
     y: Tensor | None = None
     weights: Tensor | None = None  # of the rows: outputs and derivatives are multiplied by them
     n_out: ClassVar[int] = 1
@@ -86,7 +86,7 @@ class Sum:
         one = torch.ones(len(x), dtype=x.dtype, device=x.device)
         columns = torch.stack([one, *(math.prod((v for v, _ in factors), start=one) for factors in parts)], dim=1)
         total = (columns @ self.vector[: columns.shape[1]])[:, None]
-        outputs = total if self.outer is None or self.y is None else self.outer.apply(total, self.y)
+        outputs = total if self.link is None or self.y is None else self.link.apply(total, self.y)
         if self.weights is not None:
             outputs = outputs * self.weights[:, None]
         return SumPass(self, x, parts, columns, total, outputs)
@@ -125,8 +125,8 @@ class SumPass:
                     by_b = math.prod(others, start=c * f.function.slope(z).nan_to_num(0.0, 0.0, 0.0))
                     inner += [by_b * self.x[:, f.argument], by_b]
         result = torch.cat([self.columns, *(column[:, None] for column in inner)], dim=1)
-        if self.sum.outer is not None and self.sum.y is not None:
-            result = result * self.sum.outer.slope(self.total, self.sum.y)
+        if self.sum.link is not None and self.sum.y is not None:
+            result = result * self.sum.link.slope(self.total, self.sum.y)
         if self.sum.weights is not None:
             result = result * self.sum.weights[:, None]
         return result[:, None] if into is None else into.copy_(result[:, None])
@@ -143,7 +143,7 @@ class Product:
 
 @dataclass
 class Table:
-    """All products of a monomial and a shaped factor (or none), for the same rows of every last function."""
+    """All products of a monomial and a shaped factor (or none), for the same rows of every link function."""
 
     x: Tensor
     functions: dict[str, Function]
@@ -161,7 +161,7 @@ class Table:
         plain = monomials(self.x, self.functions)
         shapes = [
             f for k, a in enumerate(self.arguments)
-            for f in beginnings(self.t[:, k], k, self.functions, few, a.is_sum)
+            for f in starting_factors(self.t[:, k], k, self.functions, few, a.is_sum)
             if self.shaped or not f.shaped
         ]  # fmt: skip
         rows = torch.linspace(0, len(self.x) - 1, min(ROWS, len(self.x)), device=self.x.device).round().long()
@@ -187,12 +187,13 @@ class Table:
         self.s2 = self.s**2
         self.products: dict[tuple[int, int], Product] = {}
 
-    def next_terms(self, columns: Tensor, z: Tensor, weights: Tensor, most: int) -> list[tuple[float, Product]]:
+    def next_terms(self, columns: Tensor, z: Tensor, weights: Tensor, most: int) -> list[tuple[float, int, int]]:
         """Products that explain most of what a sum with these `columns` [rows, 1 + terms] leaves of `z` [rows].
 
         Both have the `weights` of the rows in them already, which the products are yet to be given.
 
-        Gives the part of what is left that each would explain; of products of the same functions only the best.
+        Gives the part of what is left that each would explain, and what `product` takes to give it; of products of the
+        same functions only the best.
         """
         q, _ = torch.linalg.qr(columns)
         rest = z - q @ (q.T @ z)
@@ -210,7 +211,7 @@ class Table:
         of_kinds = torch.zeros(len(self.begins) - 1, gain.shape[1], device=gain.device).scatter_reduce_(
             0, self.kind[:, None].expand_as(gain), gain, "amax"
         )
-        found: list[tuple[float, Product]] = []
+        found: list[tuple[float, int, int]] = []
         for places in self.of_complexity:
             values, first = of_kinds.flatten()[places].topk(min(most, len(places)))
             for value, place in zip(values.tolist(), places[first].tolist(), strict=True):
@@ -218,8 +219,12 @@ class Table:
                     kind, m = divmod(place, gain.shape[1])
                     begin, end = self.begins[kind : kind + 2]
                     shape = begin if end == begin + 1 else begin + int(gain[begin:end, m].argmax())
-                    found.append((value, self.product(m, shape)))
+                    found.append((value, m, shape))
         return found
+
+    def work(self, columns: int) -> float:
+        """Units of work of `next_terms` for a sum with so many columns."""
+        return 1.0
 
     def product(self, m: int, shape: int) -> Product:
         """A monomial times a shaped factor."""

@@ -1,30 +1,54 @@
-"""What a search has tried: networks of splines under a last function, and the formulas that were read from them."""
+"""What a search has tried: networks of splines under a link function, and the formulas that were read from them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
-from kanrun.discovery.outer import Outer
+from kanrun.discovery.links import LINK_NAMED, Link
 from kanrun.discovery.peel import with_last
-from kanrun.discovery.structures import Structure
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Symbolic
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A network of splines for the targets without their last function: (undone - mean) / scale."""
+    """A network of splines for the targets without their link function: (undone - mean) / scale.
 
-    structure: Structure
-    outer: Outer
+    `plain` is said of its structure: that it ends in a function of its own choice.
+    """
+
+    structure: str
+    plain: bool
+    link_name: str
     model: KAN
     mean: float
     scale: float
     unexplained: float  # part of the targets' variance, on rows held back
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        return f"{self.structure} under {self.link_name}"
+
+    @property
+    def link(self) -> Link:
+        """The link function."""
+        return LINK_NAMED[self.link_name]
+
+    def predicted(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """What it says about the targets `y` [rows, 1], as a function of rows."""
+
+        def outputs(x: Tensor) -> Tensor:
+            with torch.no_grad():
+                return self.link.apply(self.model(x) * self.scale + self.mean, y)
+
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -48,9 +72,9 @@ def curved_edges(model: KAN) -> int:
     )
 
 
-def with_outer(trial: Trial, y: Tensor) -> KAN:
-    """The trial's network with its last function as an edge more, for the targets themselves."""
-    return with_last(trial.model, trial.outer.name, trial.scale, trial.mean, *trial.outer.constants(y))
+def with_link(trial: Trial, y: Tensor) -> KAN:
+    """The trial's network with its link function as an edge more, for the targets themselves."""
+    return with_last(trial.model, trial.link_name, trial.scale, trial.mean, *trial.link.constants(y))
 
 
 def rows_only(x: Tensor, y: Tensor) -> Dataset:

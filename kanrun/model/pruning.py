@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from kanrun.clock import Over, never
+from kanrun.context import Over, never
 from kanrun.model.attribution import attribution
 from kanrun.model.layer import FACTORS, KANLayer
 from kanrun.model.network import KAN

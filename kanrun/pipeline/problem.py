@@ -32,7 +32,7 @@ def problem_of(config: Config, data: Dataset) -> Problem:
     check_start(model, data, config)
     config = replace(config, optimizer=chosen_optimizer(config.optimizer, model))
     # A search has link functions for every size.
-    scaling = Unscaled() if config.search.seconds else scaling_of(data, model)
+    scaling = Unscaled() if config.search.wanted else scaling_of(data, model)
     return Problem(config, data, model, scaling, scaling.scaled(data))
 
 

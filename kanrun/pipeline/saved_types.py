@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from kanrun.pipeline.searching import Tried
+from kanrun.discovery.atoms import Factor
+from kanrun.discovery.beam import Beam, Growth, Scored
+from kanrun.discovery.findings import Findings
+from kanrun.discovery.state import Doing, SearchState, SumsOfTerms, Tried
+from kanrun.discovery.terms import Sum
+from kanrun.discovery.trial import Discovered, Trial
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
 from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant
 from kanrun.training.history import Record
 from kanrun.training.least_squares import Fit
@@ -16,7 +22,22 @@ SAVED_TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Decision, Constant),
-        *(Training, TrainState, Snapshot, Fit, Tried),
+        *(Training, TrainState, Snapshot, Fit),
+        *(
+            SearchState,
+            Doing,
+            SumsOfTerms,
+            Beam,
+            Growth,
+            Scored,
+            Sum,
+            Factor,
+            Findings,
+            Discovered,
+            Symbolic,
+            Trial,
+            Tried,
+        ),
     )
 }
 

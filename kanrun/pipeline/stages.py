@@ -12,12 +12,13 @@ from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
 from kanrun.context import Context, Events, Silent
 from kanrun.data.dataset import Dataset, at_most
 from kanrun.data.scores import scores
+from kanrun.discovery.discover import discover
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import extended, library
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, without_gradient
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
-from kanrun.pipeline.searching import Watched
+from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
@@ -29,16 +30,6 @@ from kanrun.training.objective import Objective
 from kanrun.training.pruning import MOST_ROWS, prune_and_refit
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
-
-
-@dataclass(frozen=True)
-class Trial:
-    """How far a search is."""
-
-    structures: int
-    least: float  # part of the variance that one of their networks leaves unexplained
-    seconds: float
-
 
 # ---- what several stages need --------------------------------------------------------------------------------------
 
@@ -168,7 +159,7 @@ def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     whole = problem.scaling.restored_formula(found)
-    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context.over)
+    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context)
     return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.model, context)
 
 
@@ -205,19 +196,18 @@ def relations(problem: Problem, state: State, context: Context) -> State:
 def search(problem: Problem, state: State, context: Context) -> State:
     """The network of the best formula on its way, as three stages: its splines, pruned, and as functions."""
     config, data = problem.config, problem.data
-
-    def tell(structures: int, least: float, seconds: float) -> None:
-        context.events.trial(Trial(structures, least, seconds))
-
-    watched = Watched.of(config, data, functions_of(config), tell)
-    assert watched is not None
-    found = watched.run()
-    state = state.noted("train", f"search ended: {watched.sentence()}", context)
-    state = replace(state, history=tuple(watched.history), tried=tuple(watched.tried), search=watched.summary())
-    state = reached(problem, state, "train", found.spline, context)
-    state = reached(problem, state, "prune", found.pruned, context)
-    formulas = write_formulas(found.symbolic, at_most(data, MOST_ROWS), watched.over)
-    return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.symbolic.model, context)
+    wanted = search_problem(config, data, functions_of(config))
+    context = replace(context, budget=budget_of(config.search, context.budget.meter))
+    found = discover(wanted, config.seed, context)
+    assert found.result
+    state = state.noted("train", f"search ended: {sentence_of(found)}", context)
+    tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
+    state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
+    state = reached(problem, state, "train", found.result.spline, context)
+    state = reached(problem, state, "prune", found.result.pruned, context)
+    formulas = write_formulas(found.result.symbolic, at_most(data, MOST_ROWS), context)
+    state = replace(state, formulas=tuple(formulas))
+    return reached(problem, state, "symbolic", found.result.symbolic.model, context)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from kanrun.relations.curves import (
 )
 from kanrun.symbolic.expression import edge_expression
 from kanrun.symbolic.fit import Candidate, fit_edges
+from kanrun.symbolic.linear import least_squares
 from kanrun.symbolic.snap import EXACT
 
 FIT_ROWS = 300  # rows of a curve that functions are fitted to
@@ -154,7 +155,9 @@ def polish(x: Tensor, functions: list[Function], start: Tensor, steps: int = STE
         jacobian, rest = slopes(x, functions, constants, terms(constants))
         scale = (jacobian**2).sum(0).sqrt().clamp(min=1e-12)
         matrix = torch.cat([jacobian / scale, math.sqrt(damping) * torch.eye(len(scale), dtype=x.dtype).to(x)])
-        step = torch.linalg.lstsq(matrix, torch.cat([rest, rest.new_zeros(len(scale))])[:, None]).solution[:, 0]
+        step = least_squares(matrix, torch.cat([rest, rest.new_zeros(len(scale))]))
+        if step is None:
+            break
         moved = constants - (step / scale).reshape(constants.shape)
         reached = residual(moved)
         gained = reached < best

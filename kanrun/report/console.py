@@ -43,8 +43,8 @@ class Console(Silent):
         data, model, search = problem.data, problem.model, problem.config.search
         rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
-        if search.seconds:
-            self.out.print(f"[bold]search[/] for a network and its formula, at most {search.seconds:g} s")
+        if search.wanted:
+            self.out.print(f"[bold]search[/] for a network and its formula, at most {search.limit}")
             return
         about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
         optimizer = problem.config.optimizer.name

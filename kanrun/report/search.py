@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from kanrun.pipeline.searching import Tried
+from kanrun.discovery.state import Tried
 from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save
 
 WORST = 1.0  # a constant leaves all of the variance; what is worse is drawn beside it

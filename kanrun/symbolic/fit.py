@@ -9,6 +9,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.functions.builtin import Function
 
 
@@ -66,7 +67,9 @@ def start_ranges(function: Function) -> list[tuple[float, float]]:
     return ranges
 
 
-def fit_edges(x: Tensor, y: Tensor, functions: list[Function], keep: int = 2) -> list[list[Candidate]]:
+def fit_edges(
+    x: Tensor, y: Tensor, functions: list[Function], keep: int = 2, context: Context = UNLIMITED
+) -> list[list[Candidate]]:
     """Candidates for every edge, best score first. `x` and `y` [rows, edges] are the inputs and outputs of the edges.
 
     For each function a set of starting ranges is tried with c and d by linear least squares, and the best `keep` are
@@ -77,7 +80,7 @@ def fit_edges(x: Tensor, y: Tensor, functions: list[Function], keep: int = 2) ->
     u, v = (x - middle) / half, (y - level) / spread
     found: list[list[Candidate]] = [[] for _ in range(x.shape[1])]
     for function in functions:
-        constants, unexplained = _fit(u, v, function, keep)
+        constants, unexplained = _fit_once(u, v, function, keep, context)
         a = constants[:, 0] / half
         b = constants[:, 1] - a * middle
         c, d = constants[:, 2] * spread, constants[:, 3] * spread + level
@@ -103,6 +106,21 @@ def into_domain(function: Function, a: float, b: float, x: Tensor) -> tuple[floa
         size = float(z.abs().amax()) * (1 + 1e-15)
         return a / size, b / size
     return a, b
+
+
+def _fit_once(u: Tensor, v: Tensor, function: Function, keep: int, context: Context) -> tuple[Tensor, Tensor]:
+    """What `_fit` gives, counted as work and kept in the journal."""
+
+    def fitted() -> tuple[Tensor, Tensor]:
+        context.spend(_work(u, function, keep))
+        return _fit(u, v, function, keep)
+
+    return context.once(fitted)
+
+
+def _work(u: Tensor, function: Function, keep: int) -> float:
+    """Units of work of a fit."""
+    return 1.0
 
 
 def _fit(u: Tensor, v: Tensor, function: Function, keep: int) -> tuple[Tensor, Tensor]:

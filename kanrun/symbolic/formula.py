@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.clock import Over, never
+from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
@@ -98,7 +98,7 @@ def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], lo
     return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))
 
 
-def expressions_of(model: KAN, data: Dataset, over: Over = never) -> list[sp.Expr]:
+def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
     """The network's formulas with snapped constants, in their shortest form."""
     expressions = network_expressions(model, data.inputs)
 
@@ -107,15 +107,15 @@ def expressions_of(model: KAN, data: Dataset, over: Over = never) -> list[sp.Exp
 
     floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
     rows = len(data.train.x)
-    expressions = snap(expressions, loss_of, rows, floor, over)
+    expressions = snap(expressions, loss_of, rows, floor, context)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
     above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
-    for rewrite in (shortest, expanded) if not over() else ():
-        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, over)
+    for rewrite in (shortest, expanded) if not context.over() else ():
+        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short
-    return polish(model, expressions, data, loss_of, floor, over)
+    return polish(model, expressions, data, loss_of, floor, context)
 
 
 def polish(
@@ -124,7 +124,7 @@ def polish(
     data: Dataset,
     loss_of: Callable[[list[sp.Expr]], float],
     floor: float,
-    over: Over,
+    context: Context,
 ) -> list[sp.Expr]:
     """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
 
@@ -135,20 +135,20 @@ def polish(
     if not data.loss.least_squares or locked or not loss_of(expressions) > floor:
         return expressions
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    again = [settled(e, columns, y[:, j], over) for j, e in enumerate(expressions)]
-    return snap(again, loss_of, len(y), floor, over)
+    again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
+    return snap(again, loss_of, len(y), floor, context)
 
 
-def write_formulas(symbolic: Symbolic, data: Dataset, over: Over = never) -> list[Formula]:
+def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMITED) -> list[Formula]:
     """One formula an output of the chosen network, with the alternatives met on the way.
 
-    When time is `over` constants stay as they are, and other alternatives are left out.
+    When the budget is used up constants stay as they are, and other alternatives are left out.
     """
-    chosen = expressions_of(symbolic.model, data, over)
+    chosen = expressions_of(symbolic.model, data, context)
     texts = [str(e) for e in chosen]
     test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
     truths = [parse_formula(t, data.inputs) for t in data.truth]
-    others = [expressions_of(model, data, over) for model in symbolic.front if not over()]
+    others = [expressions_of(model, data, context) for model in symbolic.front if not context.over()]
     fronts = front_of(others, chosen, data)
     constants = constants_with_errors(chosen, data)
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import sympy as sp
 
-from kanrun.clock import Over, never
+from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
@@ -17,22 +17,22 @@ LARGEST = 20
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there
 
 
-def settled(expression: sp.Expr, columns: Columns, y: Array, over: Over = never) -> sp.Expr:
+def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED) -> sp.Expr:
     """The expression with every decimal a simple number that the rows do not speak against.
 
     A constant c with standard error s may become v where |c - v| < s * sqrt(ln(rows)), the squared error then grows by
     less than what a constant costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and
-    the squared error after fitting the others again confirms it. It ends when time is `over`.
+    the squared error after fitting the others again confirms it. It ends when the budget is used up.
     """
-    expression = straightened(polished(expression, columns, y), columns, y, over)
+    expression = straightened(polished(expression, columns, y), columns, y, context)
     refused: set[tuple[float, sp.Expr]] = set()
     rows = len(y)
-    while len(constants_of(expression)) <= MOST and not over():
+    while len(constants_of(expression)) <= MOST and not context.over():
         before = squares(expression, columns, y)
         if is_rounding(before, y):
             return expression
         for constant, target in proposals(expression, columns, y):
-            if (float(constant), target) in refused or over():
+            if (float(constant), target) in refused or context.over():
                 continue
             trial = expression.xreplace({constant: target})
             if not is_sound(trial) or not trial.free_symbols:
@@ -47,13 +47,13 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, over: Over = never)
     return expression
 
 
-def straightened(expression: sp.Expr, columns: Columns, y: Array, over: Over) -> sp.Expr:
+def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Context) -> sp.Expr:
     """The expression without functions that the rows only see as straight lines, such as the sine of a small angle."""
     before, rows = squares(expression, columns, y), len(y)
     if is_rounding(before, y) or len(constants_of(expression)) > MOST:
         return expression
     for node in sorted(expression.atoms(*STRAIGHT_AT_0), key=sp.default_sort_key):
-        if over() or not expression.has(node):
+        if context.over() or not expression.has(node):
             continue
         trial = polished(expression.xreplace({node: node.args[0]}), columns, y)
         if is_sound(trial) and rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from kanrun.context import Context
+from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
@@ -20,23 +20,6 @@ MODERATE = 1e-3  # pull on the coefficients of classes before their curves are r
 SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
 
 
-def find_formula(model: KAN, data: Dataset, functions: list[Function], context: Context | None = None) -> Symbolic:
-    """The network with every edge one of the `functions`.
-
-    For values the search goes on down to rounding; classes are told apart long before.
-    """
-    context = context or Context()
-    data = at_most(data, MOST_ROWS)
-    if data.loss.logits and model.parameter_count() <= MOST_PARAMETERS:
-        # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
-        model = model.clone()
-        temper(model, data)
-        levenberg_marquardt(model, data.train.x, data.train.y, data.loss, 2 * REFIT_STEPS, MODERATE)
-    variance = float(data.train.y.double().var(0, correction=0).mean())
-    enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
-    return symbolify(model, data.train.x, data.train.y, data.loss, functions, enough=enough, over=context.over)
-
-
 def temper(model: KAN, data: Dataset) -> None:
     """Scales the logits down, in place, where they are so large that hardly a row has a say any more."""
     with torch.no_grad():
@@ -44,3 +27,20 @@ def temper(model: KAN, data: Dataset) -> None:
         if math.isfinite(factor):
             ones = data.train.x.new_ones(model.n_out)
             model.rescale_outputs(factor * ones, 0 * ones)
+
+
+def find_formula(model: KAN, data: Dataset, functions: list[Function], context: Context = UNLIMITED) -> Symbolic:
+    """The network with every edge one of the `functions`.
+
+    For values the search goes on down to rounding; classes are told apart long before.
+    """
+    data = at_most(data, MOST_ROWS)
+    x, y = data.train.x, data.train.y
+    if data.loss.logits and model.parameter_count() <= MOST_PARAMETERS:
+        # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
+        model = model.clone()
+        temper(model, data)
+        levenberg_marquardt(model, x, y, data.loss, 2 * REFIT_STEPS, MODERATE, context=context)
+    variance = float(y.double().var(0, correction=0).mean())
+    enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
+    return symbolify(model, x, y, data.loss, functions, enough=enough, context=context)

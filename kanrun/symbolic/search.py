@@ -9,7 +9,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from kanrun.clock import Over, never
+from kanrun.context import UNLIMITED, Context
 from kanrun.data.losses import Loss
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
@@ -93,12 +93,13 @@ class Search:
     loss: Loss
     functions: list[Function]
     enough: float
-    over: Over = never
+    context: Context = UNLIMITED
     tried: list[Symbolic] = field(default_factory=list)
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
         """Trains all constants of `model` in place."""
-        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, self.loss.constants_ridge).loss
+        ridge = self.loss.constants_ridge
+        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, ridge, context=self.context).loss
         size, constants, least = library_complexity(model), model.parameter_count(), max(reached, self.enough)
         bits = self.loss.description_bits(least, self.loss.null_value(self.y), size, constants, len(self.x))
         self.tried.append(Symbolic(model, reached, bits))
@@ -109,7 +110,8 @@ class Search:
         inputs, outputs = edge_curves(model, self.x[:: max(1, len(self.x) // FIT_ROWS)], edges)
         levels = outputs.mean(0).nan_to_num(0.0, 0.0, 0.0).tolist()
         constants = [Candidate(self.functions[0], 1.0, 0.0, 0.0, level, 1.0) for level in levels]
-        return [found or [c] for found, c in zip(fit_edges(inputs, outputs, self.functions), constants, strict=True)]
+        fitted = fit_edges(inputs, outputs, self.functions, context=self.context)
+        return [found or [c] for found, c in zip(fitted, constants, strict=True)]
 
     def begin(self, model: KAN, candidates: dict[Edge, list[Candidate]], steps: int) -> Symbolic:
         """The best of a few choices of candidates for all edges, the likeliest choices first."""
@@ -130,7 +132,7 @@ class Search:
                 put(first, edge, likely[edge][rank])
             trial = self.polish(first, steps if best is None else steps // 3)
             best = trial if best is None or trial.bits < best.bits else best
-            if best.loss <= self.enough or self.over():
+            if best.loss <= self.enough or self.context.over():
                 break
         assert best is not None
         return self.polish(best.model, steps)
@@ -147,23 +149,23 @@ class Search:
                 trial = self.polish(trial.model, steps // 3)
             if trial.bits < best.bits:
                 best = self.polish(trial.model, steps)
-            if best.loss <= self.enough or self.over():
+            if best.loss <= self.enough or self.context.over():
                 break
         return best
 
 
 def symbolify(
     model: KAN, x: Tensor, y: Tensor, loss: Loss, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
-    choices: int = 5, rounds: int = 4, over: Over = never,
+    choices: int = 5, rounds: int = 4, context: Context = UNLIMITED,
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 
     First every edge becomes one of its best candidates and all constants are trained together. Then, edge by edge,
     the next `choices` candidates are tried in the whole network and kept where the description length falls, for at
-    most `rounds` rounds, until none does or the loss is at most `enough` or time is `over`.
+    most `rounds` rounds, until none does or the loss is at most `enough` or the budget is used up.
     """
     edges = spline_edges(model)
-    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, over)
+    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, context)
     if not edges:
         return search.polish(model.clone(), steps)
     candidates = dict(zip(edges, search.candidates(model, edges), strict=True))
@@ -171,7 +173,7 @@ def symbolify(
     for _ in range(rounds):
         before = best
         for edge in edges:
-            if best.loss > enough and not over():
+            if best.loss > enough and not context.over():
                 names = [c.function.name for c in candidates[edge][: choices + 1]]
                 best = search.exchange(best, edge, names, choices, steps)
         if best is before:

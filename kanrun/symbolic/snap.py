@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from kanrun.clock import Over, never
+from kanrun.context import UNLIMITED, Context
 from kanrun.symbolic.expression import complexity
 
 LONG = 150  # operations of an expression that is not rewritten any more: that can take minutes
@@ -52,13 +52,13 @@ def snap(
     loss_of: Callable[[list[sp.Expr]], float],
     rows: int,
     exact_below: float,
-    over: Over = never,
+    context: Context = UNLIMITED,
 ) -> list[sp.Expr]:
     """The expressions with as many nice constants as the loss on the training rows allows.
 
     Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant
     may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion. It ends
-    when time is `over`.
+    when the budget is used up.
     """
     loss = loss_of(expressions)
     if not math.isfinite(loss):
@@ -78,7 +78,7 @@ def snap(
         changed = False
         for index, expression in enumerate(result):
             for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in nice_numbers(float(constant), exact) if not over() else ():
+                for candidate in nice_numbers(float(constant), exact) if not context.over() else ():
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
                     if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanrun.context import Over, never
+from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Pass, Trainable
@@ -20,6 +20,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
+BEGINNING = 0.5  # units of work before the first step
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
 
@@ -93,7 +94,7 @@ class LevenbergMarquardt:
         self.vector = model.get_vector()
         self.scale = torch.zeros_like(self.vector)
         self.damping, self.growth = 1e-3, 2.0
-        self.idle = self.accepted = 0
+        self.idle = self.accepted = self.trials = 0
         self.reached: Reached | None = None  # of the network as it stands
         self.finished = len(self.vector) == 0
         self.rough = roughness(model)
@@ -141,6 +142,10 @@ class LevenbergMarquardt:
         for name, value in state.items():
             setattr(self, name, value)
 
+    def work(self) -> float:
+        """Units of work in the last step: its derivatives, and its trials."""
+        return 1.0
+
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.
 
@@ -151,6 +156,7 @@ class LevenbergMarquardt:
         if self.finished or not math.isfinite(before.total):
             self.finished = True
             return None
+        self.trials = 0
         gradient, matrix = self.derivatives(objective, before.kept)
         self.scale = torch.maximum(self.scale * 0.5, matrix.diagonal())
         largest = float(self.scale.max())
@@ -159,6 +165,7 @@ class LevenbergMarquardt:
         for _ in range(TRIALS):
             if self.cancelled():
                 break
+            self.trials += 1
             damped = matrix.clone()
             damped.diagonal().add_(scale, alpha=self.damping)
             for offset, band in enumerate(self.rough):  # the upper triangle is never read
@@ -186,17 +193,22 @@ class LevenbergMarquardt:
 
 
 def levenberg_marquardt(
-    model: Trainable,
-    x: Tensor,
-    y: Tensor,
-    loss: Loss,
-    steps: int = 100,
-    ridge: float | None = None,
-    tolerance: float = 1e-9,
-) -> Fit:
-    """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, until it is finished."""
-    optimizer, objective = LevenbergMarquardt(model, x, y, ridge, tolerance), Objective(loss)
-    while optimizer.accepted < steps and not optimizer.finished:
-        optimizer.step(objective)
-    reached = optimizer.reached or optimizer.value(objective)
-    return Fit(reached.loss, optimizer.accepted)
+    model: Trainable, x: Tensor, y: Tensor, loss: Loss, steps: int = 100, ridge: float | None = None,
+    tolerance: float = 1e-9, context: Context = UNLIMITED,
+) -> Fit:  # fmt: skip
+    """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, in place, until it is finished or cancelled."""
+
+    def fitted() -> tuple[Tensor, Fit]:
+        meter = context.budget.meter
+        optimizer = LevenbergMarquardt(model, x, y, ridge, tolerance, lambda: meter.cancelled() is not None)
+        objective = Objective(loss)
+        context.spend(BEGINNING)
+        while optimizer.accepted < steps and not optimizer.finished:
+            optimizer.step(objective)
+            context.spend(optimizer.work())
+        reached = optimizer.reached or optimizer.value(objective)
+        return model.get_vector(), Fit(reached.loss, optimizer.accepted)
+
+    vector, fit = context.once(fitted)
+    model.set_vector(vector)
+    return fit

@@ -12,38 +12,38 @@ from tests.helpers import uniform_rows
 
 
 def found_within(x: torch.Tensor, y: torch.Tensor, shaped: bool, levels: int) -> tuple[str, list[set[str]]] | None:
-    """The last function and the functions of the terms of the first exact sum."""
+    """The link function and the functions of the terms of the first exact sum."""
     sums = SumsOfTerms(x, y, library(), shaped)
     for _ in range(levels):
         for search in sums.grow(lambda: False):
             if search.exact:
                 assert search.shortest.unexplained <= EXACT
-                return search.outer.name, [{f.function.name for f in term} for term in search.shortest.sum.terms]
+                return search.link.name, [{f.function.name for f in term} for term in search.shortest.sum.terms]
     return None
 
 
 @pytest.mark.parametrize(
-    ("name", "outer", "terms", "shaped"),
+    ("name", "link", "terms", "shaped"),
     [
         ("sum of two functions", "x", [{"sin"}, {"x"}], True),
         ("product of two functions", "x", [{"exp", "sin"}], True),
         ("whole polynomial", "x", [{"x"}, {"x^2"}, {"x^3"}, {"x^4"}, {"x^5"}], False),
-        ("under a last function", "1/x", [{"x^2"}, {"x"}], False),
+        ("under a link function", "1/x", [{"x^2"}, {"x"}], False),
         ("power and function", "x", [{"x", "gaussian"}], False),
     ],
 )
-def test_formulas_of_one_input_are_found(name: str, outer: str, terms: list[set[str]], shaped: bool) -> None:
+def test_formulas_of_one_input_are_found(name: str, link: str, terms: list[set[str]], shaped: bool) -> None:
     x = uniform_rows(400, 1, seed=3, low=-1.0, high=1.5)
     y = {
         "sum of two functions": 2.5 * torch.sin(3 * x + 0.7) + 0.3 * x,
         "product of two functions": torch.exp(-1.7 * x) * torch.sin(5 * x + 1),
         "whole polynomial": x**5 + x**4 + x**3 + x**2 + x,
-        "under a last function": 1 / (3 + x + x**2),
+        "under a link function": 1 / (3 + x + x**2),
         "power and function": x * torch.exp(-(x**2)),
     }[name]
     found = found_within(x, y, shaped, 2)
     assert found is not None
-    assert found[0] == outer
+    assert found[0] == link
     assert sorted(map(sorted, found[1])) == sorted(map(sorted, terms))
 
 

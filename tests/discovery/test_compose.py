@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kanrun.discovery.atoms import Factor, Term, arguments_of
 from kanrun.discovery.compose import Weighted, finished_network, network_of
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.links import LINKS
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.library import FUNCTIONS
 from kanrun.symbolic.expression import network_expressions
@@ -41,7 +41,7 @@ def values_of(each: Weighted) -> torch.Tensor:
 @given(st.lists(terms, min_size=0, max_size=5))
 def test_the_network_is_the_sum(found: list[Term]) -> None:
     each = Weighted(0.7, [(0.5 + k, term) for k, term in enumerate(found)])
-    model = network_of([each], ARGUMENTS, 3, FUNCTIONS, OUTERS[0], X[:, :1])
+    model = network_of([each], ARGUMENTS, 3, FUNCTIONS, LINKS[0], X[:, :1])
     assert model.is_symbolic()
     with torch.no_grad():
         assert torch.allclose(model(X)[:, 0], values_of(each), rtol=1e-9)
@@ -53,7 +53,7 @@ def test_the_network_is_the_fraction_and_its_text_too(above: list[Term], below: 
     sums = [Weighted(0.5, [(1.5, term) for term in above]), Weighted(20.0, [(0.5, term) for term in below])]
     if float(values_of(sums[1]).abs().min()) < 0.1:
         return
-    model = network_of(sums, ARGUMENTS, 3, FUNCTIONS, OUTERS[0], X[:, :1])
+    model = network_of(sums, ARGUMENTS, 3, FUNCTIONS, LINKS[0], X[:, :1])
     expected = values_of(sums[0]) / values_of(sums[1])
     with torch.no_grad():
         assert torch.allclose(model(X)[:, 0], expected, rtol=1e-8)
@@ -64,24 +64,24 @@ def test_the_network_is_the_fraction_and_its_text_too(above: list[Term], below: 
 def test_lines_pass_nodes_on_where_edges_may_not_be_lines() -> None:
     only = {"sin": FUNCTIONS["sin"]}
     term = (Factor(only["sin"], 0), Factor(only["sin"], 1), Factor(only["sin"], 2))
-    model = network_of([Weighted(0.0, [(1.0, term)])], ARGUMENTS, 3, only, OUTERS[0], X[:, :1])
+    model = network_of([Weighted(0.0, [(1.0, term)])], ARGUMENTS, 3, only, LINKS[0], X[:, :1])
     with torch.no_grad():
         assert torch.allclose(model(X)[:, 0], torch.sin(X).prod(1))
 
 
 @pytest.mark.parametrize("name", ["x", "exp", "1/x", "sqrt", "tanh"])
-def test_a_finished_network_fits_the_targets_under_its_last_function(name: str) -> None:
-    outer = next(o for o in OUTERS if o.name == name)
+def test_a_finished_network_fits_the_targets_under_its_link_function(name: str) -> None:
+    link = next(o for o in LINKS if o.name == name)
     z = 0.1 + 0.2 * X[:, :1] * X[:, 1:2] + 0.05 * torch.sin(3 * X[:, 2:] + 0.2)
-    y = outer.apply(z, torch.ones(1))
+    y = link.apply(z, torch.ones(1))
     table = Table(X, FUNCTIONS)
     found = [
         (Factor(FUNCTIONS["x"], 0), Factor(FUNCTIONS["x"], 1)),
         (Factor(FUNCTIONS["sin"], 2, 2.9, 0.25, True),),
     ]
-    scale = float(outer.undo(y).std())
+    scale = float(link.undo(y).std())
     start = torch.tensor([0.1 / scale, 0.2 / scale, 0.05 / scale, 2.9, 0.25], dtype=torch.float64)
-    model, loss, _ = finished_network(Sum(found, start), table, outer, y)
+    model, loss, _ = finished_network(Sum(found, start), table, link, y)
     assert loss < 1e-24
     with torch.no_grad():
         assert torch.allclose(model(X), y, rtol=1e-10)

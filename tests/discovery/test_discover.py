@@ -59,7 +59,7 @@ def only_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "domain"),
     [
         ("sin(3*x_1)+x_2**2", [-1, 1]),  # a sum
-        ("sqrt(x_1**2+x_2**2)", [1, 3]),  # a last function undone
+        ("sqrt(x_1**2+x_2**2)", [1, 3]),  # a link function undone
         ("1/(x_1+x_2)", [1, 3]),
         ("x_1*sin(x_2)", [-1, 2]),  # a product
         ("x_1*(sin(2*x_2)+x_3**2)", [[1, 3], [-1, 1], [-1, 1]]),  # a power peeled off
@@ -104,10 +104,10 @@ def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
 
 
 @pytest.mark.usefixtures("only_networks")
-def test_a_last_function_is_undone_before_anything_wider_is_tried() -> None:
+def test_a_link_function_is_undone_before_anything_wider_is_tried() -> None:
     _, trials = found(config("sqrt(x_1**2+x_2**2)", [1, 3]))
     assert {t.structure.name for t in trials} == {"sum"}
-    assert trials[-1].outer.name == "sqrt"
+    assert trials[-1].link.name == "sqrt"
 
 
 @pytest.mark.usefixtures("only_networks")
@@ -162,7 +162,7 @@ def test_the_same_seed_finds_the_same() -> None:
     for _ in range(2):
         torch.rand(7)
         formula, trials = found(config("x_1*sin(x_2)", [-1, 2]))
-        texts.append((formula.expression, [(t.structure.name, t.outer.name, t.unexplained) for t in trials]))
+        texts.append((formula.expression, [(t.structure.name, t.link.name, t.unexplained) for t in trials]))
     assert texts[0] == texts[1]
 
 

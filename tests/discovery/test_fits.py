@@ -8,9 +8,9 @@ from torch import Tensor
 
 from kanrun.clock import never
 from kanrun.discovery.fits import PROMISING, Fits
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.links import LINKS
 from kanrun.discovery.structures import structures
-from kanrun.discovery.trial import Trial, with_outer
+from kanrun.discovery.trial import Trial, with_link
 from tests.helpers import uniform_rows
 
 
@@ -19,13 +19,13 @@ def fits_of(x: Tensor, y: Tensor) -> Fits:
 
 
 @pytest.mark.parametrize("name", ["x", "exp", "1/x", "sqrt", "log"])
-def test_a_trial_with_its_last_function_says_what_its_network_says(name: str) -> None:
+def test_a_trial_with_its_link_function_says_what_its_network_says(name: str) -> None:
     x = uniform_rows(60, 2, low=0.0)
     fits = fits_of(x, 2 + x.sum(1))
-    [outer] = [o for o in OUTERS if o.name == name]
-    trial = fits.coarse(next(structures(2, torch.float64)), outer, 0)[0]
+    [link] = [o for o in LINKS if o.name == name]
+    trial = fits.coarse(next(structures(2, torch.float64)), link, 0)[0]
     predicted = fits.predicted(trial)
-    torch.testing.assert_close(with_outer(trial, fits.y)(x).detach(), predicted(x), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(with_link(trial, fits.y)(x).detach(), predicted(x), rtol=1e-10, atol=1e-10)
     missed = predicted(x[fits.held]) - fits.y[fits.held]
     assert trial.unexplained == pytest.approx(float((missed**2).mean()) / fits.variance, rel=1e-6)
 
@@ -33,7 +33,7 @@ def test_a_trial_with_its_last_function_says_what_its_network_says(name: str) ->
 def test_finer_grids_are_kept_only_where_rows_held_back_gain() -> None:
     x = uniform_rows(400, 2)
     fits = fits_of(x, torch.sin(3 * x[:, 0]) + x[:, 1] ** 2)
-    trial = fits.coarse(next(structures(2, torch.float64)), OUTERS[0], 0)[0]
+    trial = fits.coarse(next(structures(2, torch.float64)), LINKS[0], 0)[0]
     assert trial.unexplained < PROMISING
     sharp = fits.sharpened(trial)
     assert sharp.unexplained < trial.unexplained
@@ -48,14 +48,14 @@ def test_networks_are_judged_by_rows_they_were_not_fitted_to_and_told_of() -> No
     told: list[Trial] = []
     fits = fits_of(x, noise)
     fits.on_fit = told.append
-    trials = fits.coarse(next(structures(1, torch.float64)), OUTERS[0], 0)
+    trials = fits.coarse(next(structures(1, torch.float64)), LINKS[0], 0)
     assert told == trials
     assert trials[0].unexplained > 0.9  # of what is noise alone, however well the other rows are followed
 
 
-def test_targets_that_a_last_function_cannot_undo_have_no_fits() -> None:
+def test_targets_that_a_link_function_cannot_undo_have_no_fits() -> None:
     x = uniform_rows(50, 1)
     fits = fits_of(x, x[:, 0])
-    [log] = [o for o in OUTERS if o.name == "exp"]
+    [log] = [o for o in LINKS if o.name == "exp"]
     fits.y[0] = 0.0
     assert fits.coarse(next(structures(1, torch.float64)), log, 0) == []

@@ -8,7 +8,7 @@ import torch
 from kanrun.clock import never
 from kanrun.discovery.compose import network_of
 from kanrun.discovery.fractions import fewest, find_fraction
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.links import LINKS
 from kanrun.discovery.terms import Table
 from kanrun.functions.library import FUNCTIONS
 from tests.helpers import uniform_rows
@@ -28,7 +28,7 @@ def test_a_fraction_is_found_and_holds_on_other_rows_too(y: torch.Tensor) -> Non
     table = Table(X, FUNCTIONS, shaped=False)
     found = find_fraction(table, y, never)
     assert found is not None
-    model = network_of(found, table.arguments, 3, FUNCTIONS, OUTERS[0], y[:, None])
+    model = network_of(found, table.arguments, 3, FUNCTIONS, LINKS[0], y[:, None])
     with torch.no_grad():
         assert torch.allclose(model(X)[:, 0], y, rtol=1e-9)
     assert sum(len(each.terms) for each in found) <= 5

@@ -1,4 +1,4 @@
-"""Inputs that interact, and last functions taken away."""
+"""Inputs that interact, and link functions taken away."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.interaction import interacting, without
-from kanrun.discovery.outer import OUTERS
+from kanrun.discovery.links import LINKS
 from tests.helpers import formula_values, uniform_rows
 
 
-def test_a_last_function_is_taken_away() -> None:
-    exp = next(o for o in OUTERS if o.name == "exp")
+def test_a_link_function_is_taken_away() -> None:
+    exp = next(o for o in LINKS if o.name == "exp")
     x = uniform_rows(20, 2)
     assert torch.allclose(without(exp, lambda z: torch.exp(z[:, :1]))(x), x[:, :1])
 

@@ -99,7 +99,7 @@ def test_a_function_shows_its_powers_where_one_input_moves_alone(text: str, powe
 
 @pytest.mark.parametrize("name", ["x", "exp", "sqrt", "1/x^2", "tanh"])
 @pytest.mark.parametrize("width", [[2, 1], [2, [1, 1], 1], [2, [0, 1]]])
-def test_a_last_function_is_applied_to_what_the_network_gives(name: str, width: Width) -> None:
+def test_a_link_function_is_applied_to_what_the_network_gives(name: str, width: Width) -> None:
     model, x = KAN(width, grid=3, seed=1), uniform_rows(40, 2)
     before = model(x).detach()
     longer = with_last(model, name, 0.7, 9.0, -2.0, 0.3)

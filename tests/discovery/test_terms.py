@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kanrun.discovery.atoms import Factor, arguments_of, complexity_of, monomials
-from kanrun.discovery.outer import OUTERS, Outer
+from kanrun.discovery.links import LINKS, Link
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.library import FUNCTIONS
 from tests.helpers import uniform_rows
@@ -18,20 +18,20 @@ def factor(name: str, argument: int, a: float = 1.0, b: float = 0.0, shaped: boo
     return Factor(FUNCTIONS[name], argument, a, b, shaped)
 
 
-def example(outer: Outer | None = None, y: torch.Tensor | None = None) -> Sum:
+def example(link: Link | None = None, y: torch.Tensor | None = None) -> Sum:
     terms = [
         (factor("sin", 0, 2.0, 0.3, True), factor("x", 1)),
         (factor("exp", 2, -0.5, 0.1, True), factor("tanh", 0, 0.7, 0.2, True), factor("1/x", 1)),
         (factor("x^2", 2),),
     ]
-    return Sum(terms, torch.tensor([3.3, 1.5, -0.7, 0.4, 2.0, 0.3, -0.5, 0.1, 0.7, 0.2], dtype=torch.float64), outer, y)
+    return Sum(terms, torch.tensor([3.3, 1.5, -0.7, 0.4, 2.0, 0.3, -0.5, 0.1, 0.7, 0.2], dtype=torch.float64), link, y)
 
 
 @pytest.mark.parametrize("name", [None, "exp", "sqrt", "1/x", "log"])
 def test_derivatives_are_those_of_autograd(name: str | None) -> None:
-    outer = next((o for o in OUTERS if o.name == name), None)
+    link = next((o for o in LINKS if o.name == name), None)
     y = example()(X)
-    found = example(outer, y)
+    found = example(link, y)
     entries = found.vector.clone().requires_grad_()
 
     def outputs(vector: torch.Tensor) -> torch.Tensor:

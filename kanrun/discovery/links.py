@@ -1,4 +1,4 @@
-"""Last functions that can be undone: what is left of the targets without them is easier to explain."""
+"""Link functions: last functions that can be undone, where what is left of the targets is easier to explain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ WIDEST = 30.0  # range of y beyond which exp(y) says nothing about most rows
 
 
 @dataclass(frozen=True)
-class Outer:
-    """y = c * f(z) + d with f from the library: `undo` gives z where `allows` says that it can."""
+class Link:
+    """y = c * f(z) + d with f from the library: `undo` gives z where `allows` says that it can.
+
+    What generalized linear models call a link is the way back, z = g(y) (Nelder, Wedderburn 1972, J. R. Stat. Soc. A
+    135); it is named here by its f.
+    """
 
     name: str
     allows: Callable[[Tensor], bool]
@@ -54,17 +58,18 @@ def _within(low: float, high: float) -> Callable[[Tensor], bool]:
     return lambda y: bool(((y > low) & (y < high)).all())
 
 
-OUTERS = [
-    Outer("x", lambda _: True, lambda y: y),
-    Outer("exp", one_sign, lambda y: y.abs().log(), signed=True),
-    Outer("1/x", one_sign, torch.reciprocal),
-    Outer("sqrt", _no_change, torch.square, signed=True),
-    Outer("x^2", _no_change, lambda y: y.abs().sqrt(), signed=True),
-    Outer("1/sqrt(x)", one_sign, lambda y: y**-2, signed=True),
-    Outer("1/x^2", one_sign, lambda y: y.abs().rsqrt(), signed=True),
-    Outer("tanh", _within(-1, 1), torch.atanh),
-    Outer("log", lambda y: float(y.max() - y.min()) < WIDEST, lambda y: torch.exp(y - y.max()), shifted=True),
-    Outer("arcsin", _within(-math.pi / 2, math.pi / 2), torch.sin),
-    Outer("arctan", _within(-math.pi / 2, math.pi / 2), torch.tan),
-    Outer("arccos", _within(0, math.pi), torch.cos),
+LINKS = [
+    Link("x", lambda _: True, lambda y: y),
+    Link("exp", one_sign, lambda y: y.abs().log(), signed=True),
+    Link("1/x", one_sign, torch.reciprocal),
+    Link("sqrt", _no_change, torch.square, signed=True),
+    Link("x^2", _no_change, lambda y: y.abs().sqrt(), signed=True),
+    Link("1/sqrt(x)", one_sign, lambda y: y**-2, signed=True),
+    Link("1/x^2", one_sign, lambda y: y.abs().rsqrt(), signed=True),
+    Link("tanh", _within(-1, 1), torch.atanh),
+    Link("log", lambda y: float(y.max() - y.min()) < WIDEST, lambda y: torch.exp(y - y.max()), shifted=True),
+    Link("arcsin", _within(-math.pi / 2, math.pi / 2), torch.sin),
+    Link("arctan", _within(-math.pi / 2, math.pi / 2), torch.tan),
+    Link("arccos", _within(0, math.pi), torch.cos),
 ]
+LINK_NAMED = {link.name: link for link in LINKS}

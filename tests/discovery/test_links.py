@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.discovery.outer import OUTERS, Outer
+from kanrun.discovery.links import LINKS, Link
 from kanrun.functions.library import FUNCTIONS
 
-BY_NAME = {outer.name: outer for outer in OUTERS}
+BY_NAME = {link.name: link for link in LINKS}
 # Where the targets may lie, whether all of them may be negative instead, and how exactly they come back: the inverse of
 # arcsin and arccos is flat at the ends.
 TARGETS = {
@@ -34,44 +34,44 @@ def tensor(*values: float) -> torch.Tensor:
 
 
 def test_there_is_one_of_each_from_the_library_and_the_plain_one_comes_first() -> None:
-    assert len(BY_NAME) == len(OUTERS)
+    assert len(BY_NAME) == len(LINKS)
     assert set(BY_NAME) <= set(FUNCTIONS)
     assert set(BY_NAME) == set(TARGETS)
-    assert OUTERS[0].name == "x"
+    assert LINKS[0].name == "x"
 
 
-@pytest.mark.parametrize("outer", OUTERS, ids=lambda o: o.name)
+@pytest.mark.parametrize("link", LINKS, ids=lambda o: o.name)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_what_is_undone_comes_back_wherever_that_is_allowed(outer: Outer, data: st.DataObject) -> None:
-    low, high, both, error = TARGETS[outer.name]
+def test_what_is_undone_comes_back_wherever_that_is_allowed(link: Link, data: st.DataObject) -> None:
+    low, high, both, error = TARGETS[link.name]
     y = tensor(*data.draw(st.lists(st.floats(low, high), min_size=2, max_size=20)))
     if both and data.draw(st.booleans()):
         y = -y
-    assert outer.allows(y)
-    z = outer.undo(y)
+    assert link.allows(y)
+    z = link.undo(y)
     assert z.shape == y.shape
     assert torch.isfinite(z).all()
-    torch.testing.assert_close(outer.apply(z, y), y, rtol=error, atol=error)
+    torch.testing.assert_close(link.apply(z, y), y, rtol=error, atol=error)
 
 
-@pytest.mark.parametrize("outer", OUTERS, ids=lambda o: o.name)
+@pytest.mark.parametrize("link", LINKS, ids=lambda o: o.name)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_any_targets_that_are_allowed_leave_finite_numbers(outer: Outer, data: st.DataObject) -> None:
+def test_any_targets_that_are_allowed_leave_finite_numbers(link: Link, data: st.DataObject) -> None:
     sizes = st.floats(1e-3, 1e3).flatmap(lambda size: st.sampled_from([size, -size])) | st.just(0.0)
     y = tensor(*data.draw(st.lists(sizes, min_size=2, max_size=6)))
-    if outer.allows(y):
-        assert torch.isfinite(outer.undo(y)).all()
-        torch.testing.assert_close(outer.apply(outer.undo(y), y), y, rtol=1e-9, atol=1e-7)
+    if link.allows(y):
+        assert torch.isfinite(link.undo(y)).all()
+        torch.testing.assert_close(link.apply(link.undo(y), y), y, rtol=1e-9, atol=1e-7)
 
 
-@pytest.mark.parametrize("outer", OUTERS, ids=lambda o: o.name)
-def test_the_last_function_is_that_of_the_library_with_its_constants(outer: Outer) -> None:
+@pytest.mark.parametrize("link", LINKS, ids=lambda o: o.name)
+def test_the_link_function_is_that_of_the_library_with_its_constants(link: Link) -> None:
     y, z = tensor(0.2, 0.5, 0.9), tensor(0.3, 0.6, 0.7)
-    c, d = outer.constants(y)
-    assert torch.equal(outer.apply(z, y), c * FUNCTIONS[outer.name].value(z) + d)
-    assert (c, d) == (1.0, 0.9 if outer.name == "log" else 0.0)
+    c, d = link.constants(y)
+    assert torch.equal(link.apply(z, y), c * FUNCTIONS[link.name].value(z) + d)
+    assert (c, d) == (1.0, 0.9 if link.name == "log" else 0.0)
 
 
 @pytest.mark.parametrize("name", ["exp", "sqrt", "x^2", "1/sqrt(x)", "1/x^2"])

@@ -1,0 +1,1 @@
+"""What a search tries: one file a move."""

@@ -1,0 +1,73 @@
+"""Divide and conquer: powers of inputs that are factors of the targets, and a search for the rest with fewer inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from kanrun.data.losses import MSE
+from kanrun.discovery.peel import exponents, exponents_of, with_powers
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.search import Search
+from kanrun.discovery.trial import Discovered
+from kanrun.symbolic.search import Search as Constants
+
+PART = 1 / 3  # of what is left of the budget, for the rest
+CLOSE = 1e-3  # part of the rest's variance that may be left unexplained
+STEPS = 60
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Divides by powers of inputs that `powers` finds, and explains the rest with the other inputs."""
+
+    name: str
+    powers: Callable[[Search], dict[int, float]]
+    structure: str = ""  # whose best network says what they are, and must be promising
+    despite: ClassVar[frozenset[str]] = frozenset({"stalled"})
+
+    def wanted(self, search: Search) -> bool:
+        """Where there are inputs to be divided by and others, and no width is given."""
+        promising = not self.structure or search.leads(self.structure)
+        return search.problem.width is None and search.problem.n > 1 and promising
+
+    def run(self, search: Search) -> bool:
+        """Looks for factors, and at the rest where there are some that it has not looked at."""
+        powers = self.powers(search)
+        if powers not in search.state.divided:
+            search.state.divided.append(powers)
+            divide(search, powers)
+        return False
+
+
+def of_targets(search: Search) -> dict[int, float]:
+    """What the logarithm of the targets says."""
+    return exponents(search.problem.x, search.problem.y[:, 0], search.state.seed, search.context)
+
+
+def of_leader(search: Search) -> dict[int, float]:
+    """What the best network of the last structure says."""
+    assert search.state.leader
+    return exponents_of(search.state.leader.predicted(search.problem.y), search.problem.x)
+
+
+def divide(search: Search, powers: dict[int, float]) -> None:
+    """Explains the targets divided by these powers of inputs, and takes that times the powers for a formula."""
+    x, y = search.problem.x, search.problem.y
+    inputs = [i for i in range(search.problem.n) if i not in powers]
+    if not powers or not inputs:
+        return
+    divisor = torch.stack([x[:, i] ** p for i, p in powers.items()], dim=1).prod(1, keepdim=True)
+    rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions)
+    found = search.within(rest, PART).run()
+    assert found.result
+    inner = found.result.symbolic
+    if not found.findings.exact and rest.variance > 0 and inner.loss > CLOSE * rest.variance:
+        return
+    model = with_powers(inner.model, inputs, powers, search.problem.n)
+    constants = Constants(x, y, MSE, search.problem.functions, search.problem.exact, search.context)
+    symbolic = constants.polish(model, STEPS)
+    search.keep(Discovered(model, model, symbolic))

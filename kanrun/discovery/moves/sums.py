@@ -1,0 +1,123 @@
+"""Sums of products of functions, one more term at a time, under all link functions side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from kanrun.context import Context
+from kanrun.discovery.beam import Beam, TermSearch
+from kanrun.discovery.compose import finished_network
+from kanrun.discovery.links import LINKS
+from kanrun.discovery.moves.reading import keep_functions
+from kanrun.discovery.search import Search
+from kanrun.discovery.state import SumsOfTerms
+
+BEFORE_POLYNOMIALS = 2  # terms that are tried before polynomials: a square of a sum is shorter than its terms
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of up to so many `terms`, in this `part` of the budget; functions have constants where they are `shaped`.
+
+    A turn is one more term under one link function.
+    """
+
+    shaped: bool
+    terms: int
+    part: float
+    despite: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What it tries."""
+        return f"sums of up to {self.terms} terms{' with constants' if self.shaped else ''}"
+
+    def wanted(self, search: Search) -> bool:
+        """Where no width is given."""
+        return search.problem.width is None
+
+    def ends(self, search: Search) -> bool:
+        """Whether what was found is enough."""
+        return search.state.findings.settled
+
+    def run(self, search: Search) -> bool:
+        """One more term under the next link function, and what this says when all have it."""
+        state = search.state
+        if state.doing.turn == 0:
+            state.doing.until = search.context.within(self.part).budget.end
+        context = replace(search.context, budget=replace(search.context.budget, end=state.doing.until))
+        if context.over():
+            return False
+        if self.shaped not in state.sums:
+            state.sums[self.shaped] = begun(search, self.shaped)
+        sums = state.sums[self.shaped]
+        if sums.level >= self.terms or self.ends(search):
+            return False
+        if sums.waiting and not self.grow(search, sums, context):
+            return False
+        if not sums.waiting:
+            sums.level, sums.waiting = sums.level + 1, list(sums.beams)
+            return self.take_all(search, sums)
+        return not search.state.findings.exact
+
+    def grow(self, search: Search, sums: SumsOfTerms, context: Context) -> bool:
+        """One more term under the link function that waits for it; whether that is done and the others may follow."""
+        beam = sums.beams[sums.waiting[0]]
+        terms = of_beam(search, self.shaped, beam, context)
+        if not terms.grow(beam):
+            return False
+        sums.waiting.pop(0)
+        if sums.level + 1 == BEFORE_POLYNOMIALS and not self.shaped and not beam.exact:
+            terms.whole_polynomial(beam)
+        if beam.exact:
+            take(search, self.shaped, beam)
+        return not search.state.findings.exact
+
+    def take_all(self, search: Search, sums: SumsOfTerms) -> bool:
+        """Takes the shortest sums under all link functions; whether there is still something to explain."""
+        for beam in sorted((b for b in sums.beams.values() if b.best), key=lambda b: b.shortest.bits):
+            take(search, self.shaped, beam)
+            if search.state.findings.exact:
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class SimplerSums(Sums):
+    """Sums that may be simpler than what has explained all but noise."""
+
+    despite: ClassVar[frozenset[str]] = frozenset({"noise"})
+
+    def wanted(self, search: Search) -> bool:
+        """Where something has explained all but noise."""
+        findings = search.state.findings
+        return search.problem.width is None and findings.explained and not findings.exact
+
+    def ends(self, search: Search) -> bool:  # noqa: ARG002
+        """Never: of several formulas the shortest is taken."""
+        return False
+
+
+def begun(search: Search, shaped: bool) -> SumsOfTerms:
+    """The beams of all link functions that the targets can be undone by."""
+    beams = {}
+    for link in (link for link in LINKS if link.allows(search.problem.y)):
+        terms = TermSearch.of(search.table(shaped), search.problem.y, link, search.context)
+        if terms:
+            beams[link.name] = terms.begun(link)
+    return SumsOfTerms(beams, waiting=list(beams))
+
+
+def of_beam(search: Search, shaped: bool, beam: Beam, context: Context) -> TermSearch:
+    """What a beam is held against."""
+    terms = TermSearch.of(search.table(shaped), search.problem.y, beam.link, context)
+    assert terms is not None
+    return terms
+
+
+def take(search: Search, shaped: bool, beam: Beam) -> None:
+    """The shortest sum of a beam as a formula."""
+    y, table = search.problem.y, search.table(shaped)
+    found = finished_network(beam.shortest.sum, table, beam.link, y, search.context)
+    keep_functions(search, "sum of terms", *found)

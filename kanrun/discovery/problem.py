@@ -1,0 +1,84 @@
+"""What a search looks for a formula of: rows, the functions that it may be made of, and maybe a width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from kanrun.discovery.atoms import argument_values, arguments_of
+from kanrun.discovery.trial import Discovered
+from kanrun.discovery.whiteness import is_noise
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import FUNCTIONS
+from kanrun.model.network import KAN
+from kanrun.symbolic.search import Symbolic
+from kanrun.symbolic.snap import EXACT
+
+HELD = 5  # every so many rows one is held back
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Targets `y` [rows, 1] at the rows `x` [rows, inputs]; with a `width` no other structure is looked at.
+
+    Raises ValueError for targets that are not one column beside the inputs.
+    """
+
+    x: Tensor
+    y: Tensor
+    functions: list[Function]
+    width: list[int | list[int]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.y.shape != (len(self.x), 1):
+            raise ValueError(f"one target a row: {list(self.y.shape)} for {list(self.x.shape)}")
+
+    @property
+    def n(self) -> int:
+        """How many inputs there are."""
+        return self.x.shape[1]
+
+    @cached_property
+    def variance(self) -> float:
+        """The variance of the targets."""
+        return float(self.y.var(correction=0))
+
+    @property
+    def exact(self) -> float:
+        """The loss of a formula that leaves nothing but rounding."""
+        return EXACT * self.variance
+
+    @property
+    def alike(self) -> bool:
+        """Whether all targets are the same to rounding."""
+        return self.variance <= torch.finfo(self.y.dtype).eps ** 2 * float((self.y**2).mean())
+
+    @cached_property
+    def held(self) -> Tensor:
+        """Which rows are held back when networks are fitted: [rows]."""
+        return torch.arange(len(self.x), device=self.x.device) % HELD == 0
+
+    @cached_property
+    def joined(self) -> Tensor:
+        """Inputs joined in pairs, for what may be noise: [rows, arguments]."""
+        return argument_values(arguments_of(self.x), self.x, FUNCTIONS)
+
+    def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
+        """Whether what a function of rows leaves of the targets looks like noise."""
+        return is_noise((outputs(self.x) - self.y)[:, 0], self.x, self.joined)
+
+    def constant(self) -> Discovered:
+        """The formula of targets that are all the same."""
+        model = KAN([self.n, 1], grid=1, dtype=self.x.dtype).to(self.x.device)
+        model.layers[0].alive.zero_()
+        model.layers[0].bias = nn.Parameter(self.y.mean(0))
+        return Discovered(model, model, self.described(model))
+
+    def described(self, model: KAN) -> Symbolic:
+        """A network of functions with its loss."""
+        with torch.no_grad():
+            return Symbolic(model, float(((model(self.x) - self.y) ** 2).mean()), float("inf"))

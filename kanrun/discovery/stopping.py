@@ -1,0 +1,48 @@
+"""The reasons why a search ends, each with its sentence; they are looked at between two moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kanrun.discovery.search import Search
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason to stop: its name in metrics.json, when it holds, and what is said of it."""
+
+    name: str
+    holds: Callable[[Search], bool]
+    sentence: Callable[[Search], str]
+
+
+def _says(text: str) -> Callable[[Search], str]:
+    return lambda _: text
+
+
+ALIKE = Reason("alike", lambda s: s.problem.alike, _says("all values are the same"))
+EXACT = Reason("exact", lambda s: s.state.findings.closed, _says("a formula is exact to rounding"))
+NOISE = Reason("noise", lambda s: s.state.findings.explained, _says("what the formula leaves looks like noise"))
+CANCELLED = Reason("cancelled", lambda s: s.cancelled() is not None, lambda s: f"cancelled: {s.cancelled()}")
+STALLED = Reason(
+    "stalled", lambda s: s.stalls(), _says("several structures explain equally much, which is what noise leaves")
+)
+SECONDS = Reason("seconds", lambda s: not s.of_work and s.over(), lambda s: f"the {s.state.whole:g} s are over")
+WORK = Reason("work", lambda s: s.of_work and s.over(), lambda s: f"the {s.state.whole:g} units of work are done")
+TRIED = Reason("tried", lambda _: True, _says("all structures were tried"))
+
+REASONS = (ALIKE, EXACT, NOISE, CANCELLED, STALLED, SECONDS, WORK)  # the first one that holds counts
+
+
+def reason_to_stop(search: Search) -> Reason | None:
+    """Why nothing new should be begun, None where there is no reason."""
+    return next((reason for reason in REASONS if reason.holds(search)), None)
+
+
+def reason_of_end(search: Search) -> Reason:
+    """Why a search has ended whose moves are all done or left out: a formula may be exact without being short."""
+    found = reason_to_stop(search) or TRIED
+    return EXACT if search.state.findings.exact and found is not ALIKE else found
