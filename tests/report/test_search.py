@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from kanrun.pipeline.searching import Tried
+from kanrun.discovery.state import Tried
 from kanrun.report import plots
 from kanrun.report.search import plot_search, search_figure
 from tests.figures import assert_is_png, draw
