@@ -89,7 +89,7 @@ class DerivativePass:
         """Derivatives by the trained entries of sums over indices and outputs: [rows, residuals, parameters].
 
         `weights` [rows, residuals, n_out] are the derivatives of the residuals by what is wanted at an index. Much
-        cheaper than the sum of what `jacobian` gives. Raises ValueError for an index that was not wanted.
+        cheaper than the sum of what `jacobian` gives. Raises ValueError for an index that the pass does not have.
         """
         unknown = [index for index in weights if ordered(index) not in self.indices]
         if unknown or not weights:

@@ -30,6 +30,7 @@ def local_derivatives(x: Tensor, powers: list[Tensor], place: Place, knots: Knot
     scale = (place.scale**order).expand(x.shape).flatten() if place.column is None else place.scale**order
     result = polynomials(powers, place).mul_(scale)
     if order > 1 and place.beyond is not None:
-        outside = (x < knots.grid[:, 0]) | (x > knots.grid[:, -1])  # `beyond` may differ from 0 inside, by rounding
+        # At the border itself `beyond` may differ from 0 by rounding.
+        outside = (x < knots.grid[:, 0]) | (x > knots.grid[:, -1])
         result.masked_fill_(outside.flatten(), 0.0)
     return result

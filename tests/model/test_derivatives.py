@@ -243,6 +243,17 @@ def test_an_infinite_slope_stays_with_the_input_that_has_it() -> None:
     assert all(bool(torch.isfinite(jacobian[index]).all()) for index in kept.outputs)
 
 
+def test_an_infinite_slope_tells_the_entries_of_earlier_layers_nothing() -> None:
+    model = fixed_network([2, 2, 1], [(0, 0, 0, "x"), (0, 1, 1, "x"), (1, 0, 0, "sqrt"), (1, 1, 0, "x^2")])
+    x = torch.tensor([[0.0, 0.3], [0.25, 0.5]], dtype=torch.float64)
+    jacobian = DerivativePass.through(model, x, [(), (1,), (1, 1)]).jacobian()
+    torch.testing.assert_close(jacobian[()], model.jacobian(x)[1])
+    by_inner = jacobian[1,][:, 0, 3:6]  # of 2 c^2 a (a x_1 + b) by a, b, c of the edge from x_1
+    expected = torch.stack([4 * x[:, 1], torch.full((2,), 2.0).double(), 4 * x[:, 1]], dim=1)
+    torch.testing.assert_close(by_inner, expected)
+    assert bool(torch.isfinite(jacobian[1, 1]).all())
+
+
 # ---- what is wanted, residuals and chunks -------------------------------------------------------------------------
 
 
