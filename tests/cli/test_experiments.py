@@ -13,7 +13,8 @@ from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
 from tests.contract import read_json, violations
 
-OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
+# All but rows of one's own, which no config can hold.
+OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options if option != "rows"]
 # Few rows, steps and functions; the files on disk say all the rest.
 SMALL = [
     "dataset.n_train=60", "dataset.n_test=40", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
