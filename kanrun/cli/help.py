@@ -19,6 +19,7 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
   kanrun -m model=kan,mlp dataset=moons              is it better than an ordinary network (MLP)?
   kanrun --cfg job                                   show the whole config without running
+  kanrun resume RUN_FOLDER                           go on with a run that was interrupted or killed
   kanrun --config-path RUN_FOLDER --config-name config    run a finished run again
 
 Results go to outputs/<date>/<time>/, or to hydra.run.dir=FOLDER: config.yaml, metrics.json, history.csv, formula.json,

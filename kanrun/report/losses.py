@@ -1,4 +1,4 @@
-"""The picture of a training: losses step by step, with the beginnings, grids and stages that they belong to."""
+"""The picture of a training: losses step by step, with the restarts, grids and stages that they belong to."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
 def parts_of(history: list[Record]) -> list[tuple[str, int]]:
     """The trainings one after the other, each with its name and how many steps it took.
 
-    A stage of several is made of beginnings (counted from 1), of grids, and at last of all rows together.
+    A stage of several is made of restarts (counted from 1), of grids, and at last of all rows together.
     """
     parts: list[tuple[str, int]] = []
     before: Record | None = None
@@ -96,7 +96,7 @@ def parts_of(history: list[Record]) -> list[tuple[str, int]]:
         elif before.grid != first.grid:
             name = f"grid {first.grid}"
         elif before.attempt != first.attempt:
-            name = f"beginning {first.attempt + 1}"
+            name = f"restart {first.attempt + 1}"
         else:
             name = "all rows"
         parts.append((name, len(own)))

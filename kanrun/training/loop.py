@@ -255,7 +255,7 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
     the record. A training that was interrupted goes on from the state that the journal has of it.
     """
     context = context or Context()
-    state = context.journal.unfinished() or beginning(model, plan)
+    state = context.journal.unfinished() or first_state(model, plan)
     trainer = Trainer(plan, state, context)
     while state.step < plan.steps:
         if context.over():
@@ -273,7 +273,7 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
     return finished(plan, state, model)
 
 
-def beginning(model: Network, plan: Plan) -> TrainState:
+def first_state(model: Network, plan: Plan) -> TrainState:
     """The state before the first step."""
     start = Snapshot.of(model)
     return TrainState(model, start, start, learned=plan.data.loss.null_value(plan.data.train.y) == 0)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from kanrun.clock import never
 from torch import Tensor
 
-from kanrun.clock import never
 from kanrun.discovery.fits import PROMISING, Fits
 from kanrun.discovery.links import LINKS
 from kanrun.discovery.structures import structures

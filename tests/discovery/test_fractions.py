@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from kanrun.clock import never
+
 from kanrun.discovery.compose import network_of
 from kanrun.discovery.fractions import fewest, find_fraction
 from kanrun.discovery.links import LINKS

@@ -40,7 +40,7 @@ def test_a_search_says_what_it_does_why_it_ended_and_which_network_it_chose(
     assert (metrics["width"], metrics["parameters"]) == (first["width"], first["parameters"])
     assert metrics["width"] != [2, 5, 1]  # the one that is trained without a search
     assert metrics["final"] == read_json(tmp_path / "formula.json")[0]["test"]
-    assert "search: a formula is exact" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
+    assert "search ended: a formula is exact" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
 
 
 def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def problem(data: Dataset | None = None, model: KAN | None = None, search: Searc
 
 
 def result(formulas: list[Formula], metrics: dict[str, Any], relations: list[Relation] | None = None) -> Result:
-    ties = [Tie([0, 1], relation) for relation in relations or []]
+    ties = [Tie([0, 1], torch.zeros(1, 2), relation) for relation in relations or []]
     return Result(problem(), State(formulas=tuple(formulas), relations=Relations(ties=ties)), metrics)
 
 

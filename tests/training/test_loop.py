@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
-from kanrun.context import Context, Silent
+from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.context import Budget, Context, Meter, Silent
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.grids import likely_range
@@ -22,7 +22,7 @@ from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows
 from kanrun.training.stopping import IDLE, MAX_UNDONE, PATIENCE, RULES
-from tests.helpers import uniform_rows
+from tests.helpers import Resumable, uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)
 STILL = LbfgsConfig(iterations=6, grid_update_until=-1)  # the knots stay where they are
@@ -421,3 +421,48 @@ def test_no_steps_leave_the_network_as_it_is() -> None:
     assert result.history == []
     for a, b in zip(result.model.state_dict().values(), model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+# ---- interrupted and resumed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 5, 6, 11])
+@pytest.mark.parametrize(
+    "optimizer", [LBFGS, AdamConfig(batch_size=16, grid_update_until=5), LmConfig()], ids=lambda o: o.name
+)
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(optimizer: OptimizerConfig, steps: int) -> None:
+    plan = Plan(planted(), Objective(MSE, Penalty(1e-3)), optimizer, "train", 12, 0, warmup=0.5)
+
+    def work(context: Context) -> Training:
+        return context.once(lambda: train(KAN([2, 2, 1], grid=3), plan, context))
+
+    whole, first = work(Context()), Resumable(steps)
+    assert len(work(first.context).history) == steps
+    resumed = work(Resumable(kept=first.kept).context)
+    assert torch.equal(resumed.model.get_vector(), whole.model.get_vector())
+    assert [replace(r, seconds=0.0) for r in resumed.history] == [replace(r, seconds=0.0) for r in whole.history]
+    assert (resumed.scores, resumed.messages) == (whole.scores, whole.messages)
+    seconds = [r.seconds for r in resumed.history]
+    assert seconds == sorted(seconds)
+
+
+def test_a_step_that_is_cut_short_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop: list[int] = []
+    Meddling(monkeypatch, lambda step, model: (poison(model), stop.append(step)) if step == 4 else None)
+    context = Context(Budget(Meter(cancelled=lambda: "SIGINT" if stop else None)))
+    data = planted()
+    result = train(KAN([2, 2, 1], grid=3), Plan(data, Objective(MSE), LBFGS, "train", 9, 0), context)
+    assert len(result.history) == 4
+    assert result.messages == []
+    assert total(result, data, Objective(MSE)) == pytest.approx(result.score, rel=1e-12)
+
+
+def test_a_training_ends_when_its_budget_is_used_up() -> None:
+    data = planted()
+
+    class Working(Silent):
+        def step(self, record: Record, steps: int) -> None:  # noqa: ARG002
+            context.spend(1.0)
+
+    context = Context(Budget.of(Meter(), work=3.5), Working())
+    assert len(train(KAN([2, 2, 1], grid=3), Plan(data, Objective(MSE), LBFGS, "train", 9, 0), context).history) == 4

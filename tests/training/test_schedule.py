@@ -25,7 +25,7 @@ from kanrun.training.optimizers import COARSE, Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows
 from kanrun.training.schedule import ATTEMPTS, FEW, GAIN, Schedule, train_by_schedule, train_pruned
 from kanrun.training.stopping import HOPELESS, PATIENCE
-from tests.helpers import uniform_rows
+from tests.helpers import Resumable, uniform_rows
 
 LM = LmConfig(steps=20)
 LBFGS = LbfgsConfig(steps=20, iterations=6)
@@ -611,3 +611,36 @@ def test_a_pruned_network_that_fits_is_trained_once() -> None:
 def test_only_lm_begins_a_pruned_network_anew() -> None:
     result = pruned(stranded(), bell(), LBFGS)
     assert {r.attempt for r in result.history} == {0}
+
+
+# ---- interrupted and resumed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [restart, lambda attempt: one_layer(attempt, grid=12)], ids=["coarse", "fine"])
+@pytest.mark.parametrize("steps", [2, 11, 25])
+def test_a_schedule_that_was_interrupted_goes_on_as_if_it_had_not_been(build: Callable[[int], KAN], steps: int) -> None:
+    grid = build(0).grid
+    schedule = Schedule(build, Objective(MSE), replace(LM, steps=12), [grid, 2 * grid], placed=True, restarts=2)
+    data = planted(100, noise=0.1)
+    whole, first = train_by_schedule(schedule, data), Resumable(steps)
+    assert len(train_by_schedule(schedule, data, first.context).history) == steps < len(whole.history)
+    resumed = train_by_schedule(schedule, data, Resumable(kept=first.kept).context)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert same(resumed, whole)
+    assert (resumed.messages, resumed.choice) == (whole.messages, whole.choice)
+
+
+def test_a_pruned_network_that_was_interrupted_goes_on_as_if_it_had_not_been() -> None:
+    data, model = bell(), stranded()
+
+    def refitted(context: Context) -> Training:
+        optimizer = replace(LM, refit_steps=30)
+        return train_pruned(model, data, optimizer, seed=0, noise_scale=0.3, context=context)
+
+    whole = refitted(Context())
+    for steps in (1, len(whole.history) // 2):
+        first = Resumable(steps)
+        assert len(refitted(first.context).history) == steps
+        resumed = refitted(Resumable(kept=first.kept).context)
+        assert without_seconds(resumed.history) == without_seconds(whole.history)
+        assert same(resumed, whole)
