@@ -168,7 +168,10 @@ def write(path: Path, about: dict[str, Any], parts: dict[str, Packed]) -> None:
 
 def opened(path: Path) -> tuple[dict[str, Any], dict[str, Packed]]:
     """What `write` has put into a file; the checksums of its parts are looked at."""
-    with np.load(path, allow_pickle=False) as arrays:
+    file = io.BytesIO(path.read_bytes())
+    if not zipfile.is_zipfile(file):
+        raise zipfile.BadZipFile("it is cut off, or no checkpoint")
+    with np.load(file, allow_pickle=False) as arrays:
         content = {name: arrays[name].tobytes() for name in arrays.files}
     about = json.loads(content.pop("about"))
     names = [name.removesuffix("_text") for name in content if name.endswith("_text")]
