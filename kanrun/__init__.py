@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kanrun.model.network import KAN
-    from kanrun.pipeline.fit import fit
+    from kanrun.pipeline.fit import FitResult, fit
     from kanrun.pipeline.run import resume, run
     from kanrun.report.load import LoadedRun, load_run
-    from kanrun.state import Result
 
 __version__ = "0.1.0"
-__all__ = ["KAN", "LoadedRun", "Result", "fit", "load_run", "resume", "run"]
+__all__ = ["KAN", "FitResult", "LoadedRun", "fit", "load_run", "resume", "run"]
 
 _HOMES = {
     "KAN": "kanrun.model.network",
     "LoadedRun": "kanrun.report.load",
     "load_run": "kanrun.report.load",
-    "Result": "kanrun.state",
+    "FitResult": "kanrun.pipeline.fit",
     "fit": "kanrun.pipeline.fit",
     "resume": "kanrun.pipeline.run",
     "run": "kanrun.pipeline.run",

@@ -24,11 +24,11 @@ from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem
 from kanrun.report.console import Console
 from kanrun.report.files import write_json
-from kanrun.report.folder import check_folder, clear_folder, write_config
+from kanrun.report.folder import clear_folder, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
-from kanrun.state import Problem, Result, State
+from kanrun.state import Problem, State
 
 log = logging.getLogger("kanrun")
 LastResort = Callable[[Status, str], None]
@@ -167,15 +167,3 @@ def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
         raise InterruptedRun(signal)
     one.checkpoint.remove()
     return result.metrics
-
-
-def save_result(result: Result, folder: str | Path) -> None:
-    """Writes the run folder of a result. Raises ConfigError where `folder` holds something already."""
-    folder = Path(folder)
-    check_folder(folder, "folder", overwrite=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    status = Status(folder)
-    with held(folder), logged_to(folder / "kanrun.log"), status.kept():
-        write_config(folder, result.problem.config)
-        write_outputs(folder, result)
-        log.info("result saved in %s", folder)
