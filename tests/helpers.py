@@ -194,3 +194,8 @@ def run_limited(script: str, *arguments: str, seconds: int = 20) -> str:
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", limit + script, *arguments], cwd=root, capture_output=True, text=True)
     return done.stdout if done.returncode == 0 else f"ended by {done.returncode}: {done.stderr[-2000:]}"
+
+
+def used_up() -> Context:
+    """A context whose budget is used up."""
+    return Context(Budget(Meter(), end=-1.0, of_work=True))

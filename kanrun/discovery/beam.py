@@ -242,4 +242,4 @@ class TermSearch:
         found = replace(found, vector=weighted.vector)
         left = left if math.isfinite(left) else math.inf
         size, count = found.complexity(self.table.arguments), found.parameter_count()
-        return Scored(found, left, description_bits(left, size, count, self.rows))
+        return Scored(found, left, description_bits(max(left, EXACT), size, count, self.rows))

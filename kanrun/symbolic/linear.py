@@ -9,11 +9,12 @@ from torch import Tensor
 def least_squares(design: Tensor, target: Tensor) -> Tensor | None:
     """Factors [columns] of the columns of `design` [rows, columns] by which they come nearest to `target` [rows].
 
-    None where a number is not finite, which LAPACK does not survive.
+    The smallest ones where several do. None where a number is not finite, which LAPACK does not survive.
     """
     if not (bool(torch.isfinite(design).all()) and bool(torch.isfinite(target).all())):
         return None
-    return torch.linalg.lstsq(design, target[:, None]).solution[:, 0]
+    driver = "gelsd" if design.device.type == "cpu" else None  # gelsy rounds by where in memory it works
+    return torch.linalg.lstsq(design, target[:, None], driver=driver).solution[:, 0]
 
 
 def missed(design: Tensor, target: Tensor) -> float:

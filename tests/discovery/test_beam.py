@@ -1,11 +1,16 @@
-"""The search for sums of terms."""
+"""The search for sums of terms under one link function."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from kanrun.discovery.beam import SumsOfTerms, fronts
+from kanrun.context import UNLIMITED, Budget, Context, Meter
+from kanrun.discovery.beam import Beam, TermSearch, fronts
+from kanrun.discovery.links import LINK_NAMED, LINKS
+from kanrun.discovery.terms import Table
 from kanrun.functions.library import library
 from kanrun.symbolic.snap import EXACT
 from tests.helpers import uniform_rows
@@ -13,12 +18,17 @@ from tests.helpers import uniform_rows
 
 def found_within(x: torch.Tensor, y: torch.Tensor, shaped: bool, levels: int) -> tuple[str, list[set[str]]] | None:
     """The link function and the functions of the terms of the first exact sum."""
-    sums = SumsOfTerms(x, y, library(), shaped)
-    for _ in range(levels):
-        for search in sums.grow(lambda: False):
-            if search.exact:
-                assert search.shortest.unexplained <= EXACT
-                return search.link.name, [{f.function.name for f in term} for term in search.shortest.sum.terms]
+    table = Table(x, {f.name: f for f in library()}, shaped)
+    searches = [TermSearch.of(table, y, link, UNLIMITED) for link in LINKS if link.allows(y)]
+    beams = [(s, s.begun(link)) for s, link in zip(searches, [k for k in LINKS if k.allows(y)], strict=True) if s]
+    for level in range(levels):
+        for search, beam in beams:
+            assert search.grow(beam)
+            if level == 1 and not shaped and not beam.exact:
+                search.whole_polynomial(beam)
+            if beam.exact:
+                assert beam.shortest.unexplained <= EXACT
+                return beam.link_name, [{f.function.name for f in term} for term in beam.shortest.sum.terms]
     return None
 
 
@@ -65,3 +75,60 @@ def test_fronts_come_one_after_the_other() -> None:
     points = [(1, 0.5, "a"), (2, 0.6, "b"), (2, 0.1, "c"), (3, 0.2, "d"), (4, float("nan"), "e")]
     assert fronts(points, 10) == ["a", "c", "b", "d"]
     assert fronts(points, 2) == ["a", "c"]
+
+
+# ---- time that is over ---------------------------------------------------------------------------------------------
+
+
+def search_of(x: torch.Tensor, y: torch.Tensor, context: Context = UNLIMITED, link: str = "x") -> TermSearch | None:
+    few = {f.name: f for f in library() if f.name in ("x", "x^2", "1/x", "sin", "exp")}
+    return TermSearch.of(Table(x, few), y, LINK_NAMED[link], context)
+
+
+def described(beam: Beam) -> list[tuple[float, list[float]]]:
+    return [(s.unexplained, s.sum.vector.tolist()) for s in [*beam.sums, *beam.best]]
+
+
+def test_a_level_that_is_cut_goes_on_from_there_and_ends_with_the_same_sums() -> None:
+    x = uniform_rows(60, 2, seed=7)
+    y = torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2 + 0.1 * x[:, :1] * x[:, 1:]
+    whole = search_of(x, y)
+    assert whole is not None
+    plain, cut = (whole.begun(LINK_NAMED["x"]) for _ in range(2))
+    over = Context(Budget(Meter(), end=-1.0, of_work=True))
+    pauses = 0
+    for _ in range(2):
+        assert whole.grow(plain)
+        while True:
+            short = search_of(x, y, over)
+            assert short is not None
+            if short.grow(cut):
+                break
+            pauses += 1
+        assert described(cut) == described(plain)
+    assert pauses > 20
+
+
+# ---- what cannot be used -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("tiny", "1/x^2"), ("tiny", "1/sqrt(x)"), ("one is zero", "sqrt"), ("all the same", "x")],
+)
+def test_targets_that_cannot_be_used_without_the_link_function_have_no_search(name: str, link: str) -> None:
+    """More rows than are looked at: what is left of them must not be held against all."""
+    x = uniform_rows(1000, 1, seed=8, low=0.1)
+    y = {"tiny": 1e-170 * x, "one is zero": x.clone(), "all the same": torch.ones_like(x)}[name]
+    y[0] = 0.0 if name == "one is zero" else y[0]
+    assert search_of(x, y, link=link) is None
+
+
+def test_terms_without_a_finite_solution_are_no_candidates() -> None:
+    x = uniform_rows(80, 1, seed=9, low=1.0, high=2.0)
+    search = search_of(x, x**2)
+    assert search is not None
+    factor = next(term[0] for term in search.table.shapes[1:] if term[0].function.name == "exp" and term[0].shaped)
+    for a in (1e6, -1e6):  # infinite on every row, and zero on every row
+        lost = search.trained(search.with_term(search.begun(LINK_NAMED["x"]).sums[0].sum, (replace(factor, a=a),)))
+        assert lost.unexplained == lost.bits == float("inf")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.findings import Findings
+from kanrun.discovery.problem import Problem
 from kanrun.discovery.trial import Discovered
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Symbolic
@@ -28,17 +29,21 @@ def first_value(model: KAN) -> float:
         return float(model(X[:1]))
 
 
-def findings(y: Tensor) -> Findings:
-    return Findings(X, y, float(y.var(correction=0)))
+def problem(y: Tensor) -> Problem:
+    return Problem(X, y, [])
+
+
+def keep(found: Findings, discovered: Discovered, y: Tensor) -> None:
+    found.keep(discovered, problem(y).variance, problem(y).leaves_noise)
 
 
 def test_an_exact_formula_that_is_short_settles_it() -> None:
     y = 2 * X**2
-    found = findings(y)
+    found = Findings.of(problem(y))
     assert not found.settled
-    found.keep(formula("x", 1.0, y, 30.0))
+    keep(found, formula("x", 1.0, y, 30.0), y)
     assert not (found.exact or found.settled or found.explained)
-    found.keep(formula("x^2", 2.0, y, 10.0))
+    keep(found, formula("x^2", 2.0, y, 10.0), y)
     assert found.exact
     assert found.settled
     assert found.best is found.all[1]
@@ -47,26 +52,26 @@ def test_an_exact_formula_that_is_short_settles_it() -> None:
 @pytest.mark.parametrize(("name", "explained"), [("x^2", True), ("x", False)])
 def test_a_formula_that_leaves_only_noise_settles_it(name: str, explained: bool) -> None:
     y = 2 * X**2 + 0.02 * NOISE
-    found = findings(y)
-    found.keep(formula(name, 2.0, y, 10.0))
+    found = Findings.of(problem(y))
+    keep(found, formula(name, 2.0, y, 10.0), y)
     assert not found.exact
     assert found.explained is found.settled is explained
 
 
 def test_the_front_holds_all_that_was_met_and_no_formula_is_a_constant() -> None:
     y = 2 * X**2
-    found = findings(y)
-    assert not found.alike
-    constant = found.result()
+    found = Findings.of(problem(y))
+    assert not problem(y).alike
+    constant = found.result(problem(y))
     assert first_value(constant.symbolic.model) == pytest.approx(float(y.mean()))
-    assert constant.symbolic.loss == pytest.approx(found.variance)
+    assert constant.symbolic.loss == pytest.approx(problem(y).variance)
     for name, bits in (("x", 30.0), ("x^2", 10.0)):
-        found.keep(formula(name, 2.0, y, bits))
-    result = found.result()
+        keep(found, formula(name, 2.0, y, bits), y)
+    result = found.result(problem(y))
     assert result.spline is found.all[1].spline
     assert first_value(result.symbolic.front[-1]) == pytest.approx(float(y[0]))
 
 
 def test_targets_that_differ_by_rounding_are_all_alike() -> None:
-    assert findings(torch.full((400, 1), 0.1, dtype=torch.float64) + 1e-17 * X).alike
-    assert not findings(1e-9 * X).alike
+    assert problem(torch.full((400, 1), 0.1, dtype=torch.float64) + 1e-17 * X).alike
+    assert not problem(1e-9 * X).alike

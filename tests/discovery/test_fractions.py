@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from kanrun.clock import never
 
+from kanrun.context import UNLIMITED, Budget, Context, Meter
 from kanrun.discovery.compose import network_of
 from kanrun.discovery.fractions import fewest, find_fraction
 from kanrun.discovery.links import LINKS
@@ -14,6 +14,7 @@ from kanrun.functions.library import FUNCTIONS
 from tests.helpers import uniform_rows
 
 X = uniform_rows(600, 3, seed=6, low=1.0, high=3.0)
+OVER = Context(Budget(Meter(), end=-1.0, of_work=True))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ X = uniform_rows(600, 3, seed=6, low=1.0, high=3.0)
 )
 def test_a_fraction_is_found_and_holds_on_other_rows_too(y: torch.Tensor) -> None:
     table = Table(X, FUNCTIONS, shaped=False)
-    found = find_fraction(table, y, never)
+    found = find_fraction(table, y, UNLIMITED)
     assert found is not None
     model = network_of(found, table.arguments, 3, FUNCTIONS, LINKS[0], y[:, None])
     with torch.no_grad():
@@ -37,16 +38,16 @@ def test_a_fraction_is_found_and_holds_on_other_rows_too(y: torch.Tensor) -> Non
 def test_what_is_no_fraction_gives_none() -> None:
     x = X[:200, :2]
     noise = torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    assert find_fraction(Table(x, FUNCTIONS, shaped=False), noise, never) is None
+    assert find_fraction(Table(x, FUNCTIONS, shaped=False), noise, UNLIMITED) is None
 
 
 def test_time_that_is_over_ends_it() -> None:
-    assert find_fraction(Table(X, FUNCTIONS, shaped=False), 1 / X[:, 0], lambda: True) is None
+    assert find_fraction(Table(X, FUNCTIONS, shaped=False), 1 / X[:, 0], OVER) is None
 
 
 def test_the_fewest_columns_are_kept_among_many_that_are_alike() -> None:
     powers = torch.linspace(-1, 1, 300, dtype=torch.float64)[:, None] ** torch.arange(25)
     design = powers / powers.norm(dim=0)
     target = 0.5 * design[:, 3] - 0.25 * design[:, 8]
-    assert sorted(fewest(design, target, never)) == [3, 8]
-    assert len(fewest(design, target, lambda: True)) == 25  # time that is over ends this, too
+    assert sorted(fewest(design, target, UNLIMITED)) == [3, 8]
+    assert len(fewest(design, target, OVER)) == 25  # time that is over ends this, too

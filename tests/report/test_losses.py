@@ -42,7 +42,7 @@ def test_the_parts_of_a_training_are_named_by_what_they_try() -> None:
     ]  # fmt: skip
     assert parts_of(records) == [("train", 4), ("restart 2", 2), ("grid 10", 5), ("all rows", 3), ("refit", 2)]
     (axes,) = draw(history_figure, records, loss=MSE).axes
-    assert {"train", "test", "held back"} <= {str(line.get_label()) for line in axes.lines}
+    assert {"train", "test", "validation"} <= {str(line.get_label()) for line in axes.lines}
 
 
 @pytest.mark.parametrize("lengths", [[100, 2, 2, 30, 3], [1] * 20, [500, 1, 1, 1, 1, 1, 1]])

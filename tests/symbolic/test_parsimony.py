@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from kanrun.clock import never
+from kanrun.context import UNLIMITED
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened
 from kanrun.symbolic.uncertainty import Constant, constants_of, polished
-from tests.helpers import Array, formula_values
+from tests.helpers import Array, formula_values, used_up
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
 INPUTS = ["x_1", "x_2"]
@@ -167,7 +167,7 @@ def test_proposals_drop_constants_first_and_lie_within_what_the_rows_allow() -> 
 
 def test_a_function_that_the_rows_see_as_a_line_is_dropped() -> None:
     columns, y = problem("tanh(2*x_1)*x_2", 0.01)
-    found = straightened(polished(read("6.4*atan(0.15*tanh(2.02*x_1)*x_2)"), columns, y), columns, y, never)
+    found = straightened(polished(read("6.4*atan(0.15*tanh(2.02*x_1)*x_2)"), columns, y), columns, y, UNLIMITED)
     assert not found.has(sp.atan)
     assert found.has(sp.tanh)
 
@@ -175,5 +175,5 @@ def test_a_function_that_the_rows_see_as_a_line_is_dropped() -> None:
 def test_time_that_is_over_leaves_constants_as_they_are() -> None:
     columns, y = problem("2*x_1+x_2", 0.05)
     start = polished(read("2.013*x_1+0.98*x_2"), columns, y)
-    assert settled(start, columns, y, lambda: True) == start
+    assert settled(start, columns, y, used_up()) == start
     assert settled(start, columns, y) == 2 * X_1 + X_2
