@@ -1,23 +1,24 @@
 from __future__ import annotations
 
-import math
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from kanrun.config.schema import Config, ModelConfig, MoonsConfig, SearchConfig, SymbolicConfig
+from kanrun.config.schema import Config, SymbolicConfig
+from kanrun.context import UNLIMITED, Budget, Context, Meter, Silent
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
-from kanrun.discovery import discover
-from kanrun.discovery.discover import Discovery
-from kanrun.discovery.structures import structures
-from kanrun.discovery.trial import Trial
-from kanrun.errors import ConfigError
+from kanrun.discovery.discover import discover
+from kanrun.discovery.moves import factors, schedule
+from kanrun.discovery.moves.fractions import Fractions
+from kanrun.discovery.moves.sums import SimplerSums, Sums
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.search import Move, Search
+from kanrun.discovery.state import SearchState, Tried
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.symbolic.formula import Formula, write_formulas
-from kanrun.symbolic.snap import EXACT
 from tests.helpers import formula_values, uniform_rows
 
 FEW = ["x", "x^2", "exp", "sin"]
@@ -25,31 +26,35 @@ FEW = ["x", "x^2", "exp", "sin"]
 PEELED = ["x", "x^2", "1/x^2", "1/sqrt(x)", "log", "exp"]
 
 
-def config(formula: Any, domain: list[Any], rows: int = 300, seconds: float = 30.0, **more: Any) -> Config:
-    own = {key: more.pop(key) for key in ("noise",) if key in more}
-    dataset = SymbolicConfig(formula=formula, domain=domain, n_train=rows, n_test=100, **own)
-    return Config(dataset=dataset, search=SearchConfig("discover", seconds), **more)
+def data_of(formula: str, domain: list[Any], rows: int = 300, noise: float = 0.0) -> Dataset:
+    dataset = SymbolicConfig(formula=formula, domain=domain, n_train=rows, n_test=100, noise=noise)
+    return build_dataset(Config(dataset=dataset), torch.float64, torch.device("cpu"))
 
 
-def search_of(config: Config, names: list[str] | None = None) -> tuple[Discovery, Dataset, list[Trial]]:
-    """The search for a config, its data, and the list that its trials go to."""
-    data, trials = build_dataset(config, torch.float64, torch.device("cpu")), []
-    search = Discovery.of(config, data, library(names or FEW), trials.append)
-    assert search is not None
-    return search, data, trials
+def problem_of(data: Dataset, names: list[str] = FEW, width: list[int | list[int]] | None = None) -> Problem:
+    return Problem(data.train.x, data.train.y, library(names), width)
 
 
-def found(config: Config, names: list[str] | None = None) -> tuple[Formula, list[Trial]]:
-    search, data, trials = search_of(config, names)
-    (formula,) = write_formulas(search.run().symbolic, data)
-    return formula, trials
+def within(seconds: float) -> Context:
+    return Context(Budget.of(Meter(), seconds))
+
+
+def found(data: Dataset, names: list[str] = FEW, seconds: float = 30.0, **more: Any) -> tuple[Formula, SearchState]:
+    state = discover(problem_of(data, names, **more), 0, within(seconds))
+    assert state.result
+    (formula,) = write_formulas(state.result.symbolic, data)
+    return formula, state
+
+
+def read(state: SearchState) -> list[Tried]:
+    return [t for t in state.tried if t.read and not t.within]
 
 
 @pytest.fixture
 def only_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that looks for no sums and fractions of terms."""
-    monkeypatch.setattr(discover, "SUMS_BEFORE", {})
-    monkeypatch.setattr(discover, "FRACTIONS_BEFORE", -1)
+    for kind in (Sums, SimplerSums, Fractions):
+        monkeypatch.setattr(kind, "wanted", lambda *_: False)
 
 
 # ---- formulas ------------------------------------------------------------------------------------------------------
@@ -69,10 +74,11 @@ def only_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("only_networks")
 def test_a_planted_formula_is_found_exactly_by_networks(text: str, domain: list[Any]) -> None:
-    formula, trials = found(config(text, domain))
+    formula, state = found(data_of(text, domain))
     assert formula.exact is True, formula.expression
     assert formula.reason == "exact to rounding"
-    assert trials
+    assert state.stopped == "exact"
+    assert any(t.read for t in state.tried)
 
 
 @pytest.mark.parametrize(
@@ -88,52 +94,59 @@ def test_a_planted_formula_is_found_exactly_by_networks(text: str, domain: list[
     ],
 )
 def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[Any]) -> None:
-    formula, trials = found(config(text, domain, rows=600), list(FUNCTIONS))
+    formula, state = found(data_of(text, domain, rows=600), list(FUNCTIONS))
     assert formula.exact is True, formula.expression
-    assert not trials  # no network of splines had to be read
+    assert not any(t.read for t in state.tried)  # no network of splines had to be read
 
 
 def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
-    search, data, _ = search_of(config("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02), list(FUNCTIONS))
-    result = search.run()
-    assert search.findings.explained
-    assert not search.over()
-    assert result.symbolic.loss == pytest.approx(0.02**2 * float(data.train.y.var()), rel=0.15)
-    (formula,) = write_formulas(result.symbolic, data)
+    data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02)
+    formula, state = found(data, list(FUNCTIONS))
+    assert state.findings.explained
+    assert (state.stopped, state.ended) == ("noise", "what the formula leaves looks like noise")
+    assert state.result
+    assert state.result.symbolic.loss == pytest.approx(0.02**2 * float(data.train.y.var()), rel=0.15)
     assert formula.complexity <= 8  # x_1*x_2/(x_1 + 1), and no exponential that looks like it
 
 
 @pytest.mark.usefixtures("only_networks")
 def test_a_link_function_is_undone_before_anything_wider_is_tried() -> None:
-    _, trials = found(config("sqrt(x_1**2+x_2**2)", [1, 3]))
-    assert {t.structure.name for t in trials} == {"sum"}
-    assert trials[-1].link.name == "sqrt"
+    _, state = found(data_of("sqrt(x_1**2+x_2**2)", [1, 3]))
+    assert {t.structure for t in state.tried if not t.within} == {"sum"}
+    assert read(state)[-1].name == "sum under sqrt"
 
 
 @pytest.mark.usefixtures("only_networks")
 def test_powers_are_peeled_off_with_the_rest_explained_by_fewer_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     rests: list[tuple[list[int], dict[int, float]]] = []
-    plain = discover.with_powers
+    plain = factors.with_powers
 
     def noted(rest: Any, inputs: list[int], powers: dict[int, float], n: int) -> Any:
         rests.append((inputs, powers))
         return plain(rest, inputs, powers, n)
 
-    monkeypatch.setattr(discover, "with_powers", noted)
-    formula, _ = found(config("x_1/sqrt(1-x_2**2/x_3**2)", [[1, 5], [1, 2], [3, 10]]), PEELED)
-    assert formula.exact is True
+    monkeypatch.setattr(factors, "with_powers", noted)
+    told: list[Tried] = []
+    data = data_of("x_1/sqrt(1-x_2**2/x_3**2)", [[1, 5], [1, 2], [3, 10]])
+    state = discover(problem_of(data, PEELED), 0, Context(Budget.of(Meter(), 30.0), Listener(told.append)))
+    assert state.stopped == "exact"
     assert rests == [([1, 2], {0: 1.0})]
+    inner = [t for t in told if t.within]
+    assert inner  # the networks of the search for the rest are told of as well
+    assert told == state.tried
+    assert min(t.unexplained for t in inner) < told[-1].least  # but what they leave is not of the targets
 
 
 @pytest.mark.usefixtures("only_networks")
 def test_inputs_that_do_not_interact_are_put_in_groups() -> None:
-    formula, trials = found(config("x_1*x_2+x_3*x_4", [1, 3]), ["x", "x^2", "exp", "log"])
+    formula, state = found(data_of("x_1*x_2+x_3*x_4", [1, 3]), ["x", "x^2", "exp", "log"])
     assert formula.exact is True
-    assert "[[0, 1], [2, 3]]" in trials[-1].structure.name
+    assert "[[0, 1], [2, 3]]" in read(state)[-1].structure
 
 
 def test_noise_hides_the_constants_but_not_the_form() -> None:
-    formula, _ = found(config("x_1**2+sin(2*x_2)", [-1, 1], rows=400, noise=0.05, seconds=4.0), ["x", "x^2", "sin"])
+    data = data_of("x_1**2+sin(2*x_2)", [-1, 1], rows=400, noise=0.05)
+    formula, _ = found(data, ["x", "x^2", "sin"], seconds=4.0)
     assert formula.exact is not None
     x = uniform_rows(300, 2, 9).numpy()
     values, truth = (formula_values(t, x) for t in (formula.expression, "x_1**2+sin(2*x_2)"))
@@ -144,128 +157,156 @@ def test_noise_hides_the_constants_but_not_the_form() -> None:
 
 
 def test_what_is_found_has_a_front_from_simple_to_exact() -> None:
-    search, data, _ = search_of(config("x_1*sin(x_2)", [-1, 2]))
-    result = search.run()
-    assert result.symbolic.loss <= EXACT * float(data.train.y.var())
+    data = data_of("x_1*sin(x_2)", [-1, 2])
+    state = discover(problem_of(data))
+    result, variance = state.result, float(data.train.y.var(correction=0))
+    assert result is not None
+    assert result.symbolic.loss <= state.findings.enough
     assert result.symbolic.front
-    assert result.bits == min(f.bits for f in search.findings.all)
+    assert result.bits == min(f.bits for f in state.findings.all)
     for model in (result.spline, result.pruned, result.symbolic.model):
         off = model(data.train.x).detach() - data.train.y
-        assert float((off**2).mean()) < 1e-3 * float(data.train.y.var())
+        assert float((off**2).mean()) < 1e-3 * variance
     assert result.symbolic.model.is_symbolic()
     assert result.pruned.active_edges() <= result.spline.active_edges()
 
 
 def test_the_same_seed_finds_the_same() -> None:
     """Also after others have drawn random numbers."""
-    texts = []
+    data, outcomes = data_of("x_1*sin(x_2)", [-1, 2]), []
     for _ in range(2):
         torch.rand(7)
-        formula, trials = found(config("x_1*sin(x_2)", [-1, 2]))
-        texts.append((formula.expression, [(t.structure.name, t.link.name, t.unexplained) for t in trials]))
-    assert texts[0] == texts[1]
-
-
-def test_a_search_is_done_once() -> None:
-    search, _, trials = search_of(config("1/(x_1+x_2)", [1, 3], rows=100))
-    result, count = search.run(), len(trials)
-    assert search.run() is result
-    assert len(trials) == count
+        formula, state = found(data)
+        outcomes.append((formula.expression, [(t.name, t.unexplained) for t in state.tried], state.work))
+    assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("text", ["3", "0", "0*x_1+2.5"])
 def test_targets_that_are_all_the_same_are_a_formula_too(text: str) -> None:
-    formula, _ = found(config(text, [-1, 1], rows=50, seconds=2.0))
+    formula, state = found(data_of(text, [-1, 1], rows=50))
     assert formula.exact is True
+    assert (state.stopped, state.tried) == ("alike", [])
 
 
 def test_an_input_that_is_zero_in_one_row_does_not_end_the_search() -> None:
     x = torch.cat([1 + uniform_rows(100, 1, 1, 0.0, 1.0), uniform_rows(100, 1, 2, 0.01, 1.0)], dim=1)
     x[0, 1] = 0.0
-    search = Discovery(x, x[:, 1:] * torch.sin(3 * x[:, :1]), library(FEW), 10.0)
-    assert search.run().symbolic.loss <= EXACT * search.variance
+    state = discover(Problem(x, x[:, 1:] * torch.sin(3 * x[:, :1]), library(FEW)))
+    assert state.result
+    assert state.result.symbolic.loss <= state.findings.enough
 
 
-# ---- time ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("y", [torch.zeros(5), torch.zeros(5, 2), torch.zeros(4, 1)])
+def test_targets_must_be_one_column_beside_the_inputs(y: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="one target a row"):
+        Problem(torch.zeros(5, 2), y, [])
 
 
-def test_time_that_is_over_leaves_the_first_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[str] = []
-    plain = Discovery.look_at
-
-    def noted(self: Discovery, structure: Any) -> Any:
-        looked.append(structure.name)
-        return plain(self, structure)
-
-    monkeypatch.setattr(Discovery, "look_at", noted)
-    search, data, _ = search_of(config("sin(x_1*x_2)+exp(x_1)", [-1, 2], rows=60, seconds=1e-9), ["x", "x^2"])
-    result = search.run()
-    assert search.over()
-    assert looked == ["sum"]
-    assert len(search.findings.all) == 1
-    assert math.isfinite(result.symbolic.loss)
-    assert len(write_formulas(result.symbolic, data)) == 1
+# ---- the budget ----------------------------------------------------------------------------------------------------
 
 
-def test_no_structure_is_begun_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that goes on a second whenever it is read."""
-    now = iter(range(10**9))
-    monkeypatch.setattr(discover, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
-    counts = {}
-    for seconds in (12, 40):
-        begun: list[str] = []
-        plain = structures
+def test_a_budget_that_is_used_up_leaves_the_first_formula() -> None:
+    data = data_of("sin(x_1*x_2)+exp(x_1)", [-1, 2], rows=60)
+    formula, state = found(data, ["x", "x^2"], seconds=1e-9)
+    assert (state.stopped, state.ended) == ("seconds", "the 1e-09 s are over")
+    assert {t.structure for t in state.tried} == {"sum"}
+    assert len(state.findings.all) == 1
+    assert formula.test["rmse"] is not None
 
-        def noted(*arguments: Any, begun: list[str] = begun, plain: Any = plain) -> Any:
-            for structure in plain(*arguments):
-                begun.append(structure.name)
-                yield structure
 
-        with monkeypatch.context() as patch:
-            patch.setattr(discover, "structures", noted)
-            truth = config("sin(x_1*x_2)+exp(x_1)*x_2", [-1, 2], rows=60, seconds=seconds)
-            search, _, _ = search_of(truth, ["x", "x^2"])
-            assert search.run() is not None
-        counts[seconds] = len(begun)
-    assert 1 <= counts[12] < counts[40]
+@pytest.mark.usefixtures("only_networks")
+def test_a_formula_is_found_even_where_nothing_could_be_looked_at_twice() -> None:
+    """The first network explains all, but there is no time to put it on a finer grid."""
+    formula, state = found(data_of("x_1+x_2", [-1, 1], rows=60), ["x", "x^2"], seconds=1e-9)
+    assert formula.exact is True
+    assert state.stopped == "exact"
+
+
+def test_no_structure_is_begun_when_the_budget_is_used_up() -> None:
+    data, begun = data_of("sin(x_1*x_2)+exp(x_1)*x_2", [-1, 2], rows=60), {}
+    for work in (100.0, 1500.0):
+        context = Context(Budget.of(Meter(), work=work))
+        state = discover(problem_of(data, ["x", "x^2"]), 0, context)
+        assert state.stopped == "work"
+        assert state.ended == f"the {work:g} units of work are done"
+        begun[work] = state.structures
+    assert 1 <= begun[100.0] < begun[1500.0]
+
+
+def test_what_is_cancelled_ends_with_what_it_has() -> None:
+    data, reasons = data_of("sin(x_1*x_2)+exp(x_1)", [-1, 2], rows=60), []
+
+    class Impatient(Silent):
+        def trial(self, trial: Tried) -> None:
+            if trial.structures > 1:
+                reasons.append("nobody waits for it")
+
+    meter = Meter(cancelled=lambda: reasons[0] if reasons else None)
+    state = discover(problem_of(data, ["x", "x^2"]), 0, Context(Budget(meter), Impatient()))
+    assert (state.stopped, state.ended) == ("cancelled", "cancelled: nobody waits for it")
+    assert state.structures == 2
+    assert state.result
 
 
 # ---- what is searched ----------------------------------------------------------------------------------------------
 
 
 def test_a_given_width_is_used_and_no_other() -> None:
-    given = config("sin(3*x_1)+x_2**2", [-1, 1], model=ModelConfig(width=[2, 1, 1]))
-    formula, trials = found(given)
+    formula, state = found(data_of("sin(3*x_1)+x_2**2", [-1, 1]), width=[2, 1, 1])
     assert formula.exact is True
-    assert {t.structure.name for t in trials} == {"the given width"}
-    assert all(t.model.width == [2, 1, 1] for t in trials)
+    assert {t.structure for t in state.tried} == {"the given width"}
+    assert all(t.trial.model.width == [2, 1, 1] for t in read(state) if t.trial)
 
 
-def test_no_seconds_are_no_search() -> None:
-    none = config("x_1", [-1, 1], seconds=0.0)
-    data = build_dataset(none, torch.float64, torch.device("cpu"))
-    assert Discovery.of(none, data, library(FEW), lambda _: None) is None
+class Guess:
+    """A move from elsewhere: the formula that it was told."""
+
+    name = "a guess"
+    despite: frozenset[str] = frozenset()
+
+    def __init__(self, make: Callable[[Search], None]) -> None:
+        self.make = make
+
+    def wanted(self, search: Search) -> bool:
+        return search.problem.n == 2
+
+    def run(self, search: Search) -> bool:
+        turns = int(search.state.own.setdefault("guesses", 0)) + 1  # type: ignore[call-overload]
+        search.state.own["guesses"] = turns
+        if turns == 3:
+            self.make(search)
+        return turns < 3
 
 
-@pytest.mark.parametrize(
-    ("dataset", "told"),
-    [
-        (MoonsConfig(n_train=20, n_test=20), "classification with 2"),
-        (MoonsConfig(n_train=20, n_test=20, form="regression"), "classification with 1"),
-        (SymbolicConfig(formula=["x_1", "x_2"], n_train=20, n_test=20), "regression with 2"),
-    ],
-)
-def test_other_problems_than_one_output_name_the_setting(dataset: Any, told: str) -> None:
-    other = Config(dataset=dataset, search=SearchConfig("discover", 5.0))
-    data = build_dataset(other, torch.float64, torch.device("cpu"))
-    with pytest.raises(ConfigError, match=r"search\.seconds=5\.0: .*" + told) as error:
-        Discovery.of(other, data, library(FEW), lambda _: None)
-    assert "search=none" in str(error.value)
+def test_a_move_from_elsewhere_takes_its_turns_where_it_was_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "REGISTERED", [])
+    data = data_of("x_1*sin(x_2)", [-1, 2])
+    truth = discover(problem_of(data)).result
+    assert truth is not None
+    guess: Move = Guess(lambda search: search.keep(truth))
+    schedule.register(lambda problem: [guess] if problem.width is None else [], before="sums of up to 2 terms")
+    schedule.register(lambda _: [Guess(lambda _: None)], before="no such move")
+    state = discover(problem_of(data))
+    assert state.result
+    assert state.findings.all[-1] is truth
+    assert (state.stopped, state.own) == ("exact", {"guesses": 3})
+    assert state.result.spline is truth.spline
+    names = [move.name for move in schedule.schedule(problem_of(data))]
+    assert names[0] == names[-1] == "a guess"
 
 
-def test_a_search_looks_at_so_many_rows_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discover, "MOST_ROWS", 40)
-    search, data, _ = search_of(config("x_1+x_2", [-1, 1], rows=100))
-    assert 20 <= len(search.x) <= 40
-    assert len(search.x) == len(search.y)
-    assert len(data.train.x) == 100
+class Listener(Silent):
+    """Passes on what is told of trials."""
+
+    def __init__(self, hear: Callable[[Tried], None]) -> None:
+        self.trial = hear  # type: ignore[method-assign]
+
+
+def test_networks_are_told_of_as_they_come() -> None:
+    told: list[Tried] = []
+    state = discover(problem_of(data_of("1/(x_1+x_2)", [1, 3], rows=100)), 0, Context(events=Listener(told.append)))
+    assert told == state.tried
+    assert [t.structures for t in told] == sorted(t.structures for t in told)
+    assert told[-1].least == min(t.unexplained for t in told if not t.within)
+    assert state.networks == sum(not t.read for t in told)
+    assert UNLIMITED.budget.over() is False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kanrun.discovery.fits import PROMISING
 from kanrun.discovery.links import LINKS, Link
@@ -26,7 +25,7 @@ class Splines:
 
     structure: Structure
     round: int = 0
-    despite: ClassVar[frozenset[str]] = frozenset()
+    despite: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
