@@ -15,7 +15,7 @@ from kanrun.model.protocol import Network
 from kanrun.training import optimizers
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, prepared
-from kanrun.training.stopping import first_that_holds
+from kanrun.training.stopping import RULES, first_that_holds
 from kanrun.training.train_state import Plan, Snapshot, TrainState
 
 TURNED = 1.1  # times the best loss of the validation rows, by which they show that it went too far
@@ -175,16 +175,17 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
     """
     context = context or Context()
     state = context.journal.unfinished() or first_state(model, plan)
-    trainer = Trainer(plan, state, context)
+    trainer, rules = Trainer(plan, state, context), RULES if plan.rules is None else plan.rules
     while state.step < plan.steps:
         if context.over():
-            context.journal.progress(trainer.saved, last=True)
+            if trainer.cancelled():
+                context.journal.progress(trainer.saved, last=True)
             break
         trainer.step()
         if trainer.cancelled():
             break
         context.events.step(state.history[-1], plan.steps)
-        rule = first_that_holds(plan.rules, plan, state)
+        rule = first_that_holds(rules, plan, state)
         if rule:
             state.messages += rule.told(plan, state)
             break

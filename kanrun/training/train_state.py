@@ -44,7 +44,7 @@ class Plan:
     steps: int
     seed: int
     warmup: float = 0.0
-    rules: tuple[StopRule, ...] = ()
+    rules: tuple[StopRule, ...] | None = None  # None: RULES of stopping.py
     rival: Sequence[float] = ()
     attempt: int = 0
 

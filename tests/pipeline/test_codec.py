@@ -22,7 +22,8 @@ from kanrun.pipeline.saved_types import SAVED_TYPES, register_saved
 from kanrun.state import Relations, State
 from kanrun.symbolic.formula import Alternative, Formula
 from kanrun.training.history import Record
-from kanrun.training.loop import Plan, TrainState, train
+from kanrun.training.loop import train
+from kanrun.training.train_state import Plan, TrainState
 from kanrun.training.objective import Objective
 from tests.helpers import tangled_network, uniform_rows
 from tests.training.test_loop import planted
@@ -60,7 +61,6 @@ def alike(one: Any, two: Any) -> bool:
         (1, (2.0, None)), {}, {"a": 1, (0, 1): "sin", 3: {}}, {"tensor": 1}, set(), {1, 2, 3}, {("x", "y"), ("z",)},
         frozenset({"train", "prune"}),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_plain_values_come_back_as_they_were(value: Any) -> None:
     assert alike(back(value), value)

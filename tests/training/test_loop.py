@@ -17,7 +17,8 @@ from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN
 from kanrun.training import optimizers
 from kanrun.training.history import Record
-from kanrun.training.loop import Plan, Training, train
+from kanrun.training.loop import Training, train
+from kanrun.training.train_state import Plan
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows

@@ -19,7 +19,8 @@ from kanrun.model.network import KAN
 from kanrun.training import optimizers
 from kanrun.training import schedule as schedules
 from kanrun.training.history import Record
-from kanrun.training.loop import Plan, Training, train
+from kanrun.training.loop import Training, train
+from kanrun.training.train_state import Plan
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import COARSE, Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows

@@ -9,7 +9,8 @@ from kanrun.config.schema import LmConfig
 from kanrun.data.dataset import REGRESSION, Dataset, Rows, hold_back
 from kanrun.data.losses import MSE
 from kanrun.model.network import KAN
-from kanrun.training.loop import Plan, TrainState, beginning
+from kanrun.training.loop import first_state
+from kanrun.training.train_state import Plan, TrainState
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.stopping import (
     HOPELESS,
@@ -34,12 +35,12 @@ def plan(steps: int = 50, **others: Any) -> Plan:
 
 def state(step: int = 30, **others: Any) -> TrainState:
     """After `step` steps, of a network that has learned something and gains on."""
-    start = beginning(KAN([1, 1], grid=3), plan())
+    start = first_state(KAN([1, 1], grid=3), plan())
     return replace(start, step=step, **{"learned": True, "best_score": 1.0, "idle": 0} | others)
 
 
 def held(p: Plan, s: TrainState) -> str | None:
-    rule = first_that_holds(p.rules, p, s)
+    rule = first_that_holds(RULES if p.rules is None else p.rules, p, s)
     return rule.name if rule else None
 
 
