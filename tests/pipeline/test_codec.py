@@ -23,8 +23,8 @@ from kanrun.state import Relations, State
 from kanrun.symbolic.formula import Alternative, Formula
 from kanrun.training.history import Record
 from kanrun.training.loop import train
-from kanrun.training.train_state import Plan, TrainState
 from kanrun.training.objective import Objective
+from kanrun.training.train_state import Plan, TrainState
 from tests.helpers import tangled_network, uniform_rows
 from tests.training.test_loop import planted
 

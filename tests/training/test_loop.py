@@ -18,11 +18,11 @@ from kanrun.model.network import KAN
 from kanrun.training import optimizers
 from kanrun.training.history import Record
 from kanrun.training.loop import Training, train
-from kanrun.training.train_state import Plan
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows
 from kanrun.training.stopping import IDLE, MAX_UNDONE, PATIENCE, RULES
+from kanrun.training.train_state import Plan
 from tests.helpers import Resumable, uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)

@@ -19,10 +19,10 @@ from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.reading import find_formula
 from kanrun.training.least_squares import levenberg_marquardt, normal_equations
 from kanrun.training.loop import train
-from kanrun.training.train_state import Plan
 from kanrun.training.objective import Objective
 from kanrun.training.pruning import prune_and_refit
 from kanrun.training.target_scaling import Unscaled, scaling_of
+from kanrun.training.train_state import Plan
 from tests.helpers import tangled_network, trained_gradient, uniform_rows
 
 

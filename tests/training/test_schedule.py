@@ -20,12 +20,12 @@ from kanrun.training import optimizers
 from kanrun.training import schedule as schedules
 from kanrun.training.history import Record
 from kanrun.training.loop import Training, train
-from kanrun.training.train_state import Plan
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import COARSE, Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows
 from kanrun.training.schedule import ATTEMPTS, FEW, GAIN, Schedule, train_by_schedule, train_pruned
 from kanrun.training.stopping import HOPELESS, PATIENCE
+from kanrun.training.train_state import Plan
 from tests.helpers import Resumable, uniform_rows
 
 LM = LmConfig(steps=20)

@@ -10,7 +10,6 @@ from kanrun.data.dataset import REGRESSION, Dataset, Rows, hold_back
 from kanrun.data.losses import MSE
 from kanrun.model.network import KAN
 from kanrun.training.loop import first_state
-from kanrun.training.train_state import Plan, TrainState
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.stopping import (
     HOPELESS,
@@ -21,6 +20,7 @@ from kanrun.training.stopping import (
     StopRule,
     first_that_holds,
 )
+from kanrun.training.train_state import Plan, TrainState
 from tests.helpers import uniform_rows
 
 X = uniform_rows(40, 1)
