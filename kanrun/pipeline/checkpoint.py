@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanrun import __version__
 from kanrun.context import Entry, Journal, Meter
 from kanrun.functions.library import Library
 from kanrun.pipeline.codec import Unpacker, packed
 from kanrun.pipeline.saved_types import SAVED_TYPES
 from kanrun.state import State
+from kanrun.version import __version__
 
 FORMAT = 1  # of what is written here; grows with each change
 FOLDER, CURRENT, BEFORE = "checkpoint", "state.npz", "state_before.npz"

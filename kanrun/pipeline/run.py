@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import yaml
 
-from kanrun import __version__
 from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
@@ -29,6 +28,7 @@ from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
 from kanrun.state import Problem, State
+from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
 LastResort = Callable[[Status, str], None]
