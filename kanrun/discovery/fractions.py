@@ -46,6 +46,7 @@ def first_relation(terms: list[Term], rows: Tensor, y: Tensor, context: Context)
     for term in terms:
         if context.over() or len(kept) >= min(MOST_COLUMNS, len(rows) // ROWS_A_COLUMN):
             break
+        context.spend(0.1 + 4e-6 * basis.numel())
         value = term_values(term, rows)
         for below in (False, True):
             column = value * y if below else value
@@ -108,7 +109,8 @@ def fewest(design: Tensor, target: Tensor, context: Context) -> list[int]:
     """
     kept, part = list(range(design.shape[1])), 0.5
     while part > 0 and not context.over():
-        factors = least_squares(design[:, kept], target)
+        context.spend(0.5 + 1e-6 * len(design) * len(kept) ** 2)
+        factors = least_squares(design[:, kept], target, independent=True)
         if factors is None:
             break
         order = factors.abs().argsort(descending=True).tolist()

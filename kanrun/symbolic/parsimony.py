@@ -14,6 +14,7 @@ from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, i
 
 SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
 LARGEST = 20
+FITTED = 20.0  # units of work of an expression whose constants are fitted again
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there
 
 
@@ -34,6 +35,7 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
         for constant, target in proposals(expression, columns, y):
             if (float(constant), target) in refused or context.over():
                 continue
+            context.spend(FITTED)
             trial = expression.xreplace({constant: target})
             if not is_sound(trial) or not trial.free_symbols:
                 continue
@@ -55,6 +57,7 @@ def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Conte
     for node in sorted(expression.atoms(*STRAIGHT_AT_0), key=sp.default_sort_key):
         if context.over() or not expression.has(node):
             continue
+        context.spend(FITTED)
         trial = polished(expression.xreplace({node: node.args[0]}), columns, y)
         if is_sound(trial) and rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
             expression, before = trial, squares(trial, columns, y)
