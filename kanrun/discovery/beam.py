@@ -24,6 +24,7 @@ LOOKED_AT = 6  # products a sum and a complexity that are tried next
 POLISHED = 40  # sums of one length whose constants are trained
 STEPS = 12
 PROMISING = 1e-8  # unexplained part with which a sum is trained for longer
+TRIED, TRIED_TERM = 0.15, 0.03  # units of work for solving and judging a sum, beside those of training it
 DEGREE = 6  # of polynomials that are looked at whole
 ROWS_A_TERM = 5  # rows that a whole polynomial must have for each of its terms
 
@@ -176,11 +177,12 @@ class TermSearch:
         columns = old.passed(self.t).columns * self.weights[:, None]
         most = LOOKED_AT if old.terms else 4 * LOOKED_AT
 
-        def found() -> list[tuple[float, int, int]]:
-            self.context.spend(self.table.work(columns.shape[1]))
-            return self.table.next_terms(columns, self.targets, self.weights, most)
+        def looked() -> list[tuple[float, int, int]]:
+            found = self.table.next_terms(columns, self.targets, self.weights, most)
+            self.context.spend(self.table.work(columns.shape[1], len(found)))
+            return found
 
-        return [(gain, self.table.product(m, shape)) for gain, m, shape in self.context.once(found)]
+        return [(gain, self.table.product(m, shape)) for gain, m, shape in self.context.once(looked)]
 
     def whole_polynomial(self, beam: Beam) -> None:
         """The polynomial of the lowest degree that explains all, without the terms that it does not need."""
@@ -232,6 +234,7 @@ class TermSearch:
 
     def trained(self, found: Sum) -> Scored:
         """The sum with all its constants trained, the longer the more promising it is."""
+        self.context.spend(TRIED + TRIED_TERM * len(found.terms))
         left, weighted, targets = math.inf, replace(found, weights=self.weights), self.targets[:, None]
         for steps in (STEPS, 5 * STEPS):
             if found.shaped:

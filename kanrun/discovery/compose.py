@@ -22,6 +22,7 @@ from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
 
 STEPS = 60
+MADE = 3.0  # units of work of making a network
 
 Edge = tuple[int, str, float, float, float]  # from this node: c * f(a * x + b)
 
@@ -94,6 +95,7 @@ def finished_network(
     """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length."""
     count = len(found.terms)
     whole = Sum(found.terms, found.vector.clone(), link, y)
+    context.spend(MADE)
     whole.vector[: 1 + count] *= float(link.undo(y).std())
     loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context).loss
     constant, *factors = whole.vector[: 1 + count].tolist()

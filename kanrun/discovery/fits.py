@@ -15,12 +15,14 @@ from kanrun.discovery.problem import Problem
 from kanrun.discovery.structures import Structure
 from kanrun.discovery.trial import Trial
 from kanrun.model.network import KAN
+from kanrun.model.protocol import work_of_pass
 from kanrun.training.least_squares import levenberg_marquardt
 
 PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
 PROMISING_PLAIN = 1e-4  # the same where splines follow splines, of which several restarts are tried
 COARSE_ROWS = 800  # with which a network is fitted at first
 FINER = (10, 20)
+MADE, PLACED = 3.0, 1e-3  # units of work of a network that is made, and of an entry for which its grid is placed
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Fits:
 
         def fitted() -> KAN:
             model = structure.build(seed).to(x.device)
+            self.context.spend(MADE + PLACED * x.numel())
             for steps in (4, 4) if structure.name == "sum" else (15, 10):
                 model.fit_grids(x)
                 levenberg_marquardt(model, x, y, MSE, steps, context=self.context)
@@ -62,6 +65,7 @@ class Fits:
     def judged(self, trial: Trial) -> Trial:
         """The trial with the part of the variance that it leaves unexplained on the rows held back."""
         x, y, held = self.problem.x, self.problem.y, self.problem.held
+        self.context.spend(work_of_pass(trial.model, int(held.sum())))
         missed = trial.predicted(y)(x[held]) - y[held]
         rest = float((missed**2).mean()) / self.problem.variance
         trial = replace(trial, unexplained=rest if math.isfinite(rest) else math.inf)
@@ -86,6 +90,7 @@ class Fits:
 
         def fitted() -> KAN:
             finer = model.refine(grid)
+            self.context.spend(MADE + PLACED * x.numel())
             finer.fit_grids(x)
             levenberg_marquardt(finer, x, y, MSE, 25, context=self.context)
             return finer

@@ -20,6 +20,7 @@ MOST_COLUMNS = 450  # terms above and below the line that are looked at
 ROWS_A_COLUMN = 2
 DEPENDS = 1e-11  # part of a column that others leave, below which it depends on them
 MOST_TERMS = 12
+COLUMN, GRAM_SCHMIDT, SOLVING = 0.1, 1e-5, 5e-8  # units of work: a term, an entry of its basis, a product of entries
 VANISHES = 1e-9  # size of a divisor, beside its terms, that is nothing
 
 
@@ -46,7 +47,7 @@ def first_relation(terms: list[Term], rows: Tensor, y: Tensor, context: Context)
     for term in terms:
         if context.over() or len(kept) >= min(MOST_COLUMNS, len(rows) // ROWS_A_COLUMN):
             break
-        context.spend(0.1 + 4e-6 * basis.numel())
+        context.spend(COLUMN + GRAM_SCHMIDT * basis.numel())
         value = term_values(term, rows)
         for below in (False, True):
             column = value * y if below else value
@@ -109,7 +110,7 @@ def fewest(design: Tensor, target: Tensor, context: Context) -> list[int]:
     """
     kept, part = list(range(design.shape[1])), 0.5
     while part > 0 and not context.over():
-        context.spend(0.5 + 1e-6 * len(design) * len(kept) ** 2)
+        context.spend(SOLVING * len(design) * len(kept) ** 2)
         factors = least_squares(design[:, kept], target, independent=True)
         if factors is None:
             break

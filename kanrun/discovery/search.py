@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from torch import Tensor
+
 from kanrun.context import Context, Meter, Silent, Unrecorded
 from kanrun.discovery.findings import STRUCTURED, Findings
 from kanrun.discovery.fits import Fits
@@ -15,6 +17,7 @@ from kanrun.discovery.state import Doing, SearchState, Tried
 from kanrun.discovery.stopping import reason_of_end, reason_to_stop
 from kanrun.discovery.terms import Table
 from kanrun.discovery.trial import Discovered, Trial
+from kanrun.discovery.whiteness import work_of_test
 
 T = TypeVar("T")
 
@@ -133,7 +136,12 @@ class Search:
 
     def keep(self, found: Discovered) -> None:
         """Adds a formula to what was found."""
-        self.state.findings.keep(found, self.problem.variance, self.problem.leaves_noise)
+        self.state.findings.keep(found, self.problem.variance, self.leaves_noise)
+
+    def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
+        """Whether what a function of rows leaves of the targets looks like noise."""
+        self.context.spend(work_of_test(len(self.problem.x), self.problem.n + self.problem.joined.shape[1]))
+        return self.problem.leaves_noise(outputs)
 
     def note(self, trial: Trial, read: bool = False) -> None:
         """Remembers a network that was fitted, or that is read as a formula, and tells of it."""

@@ -222,11 +222,14 @@ class Table:
                     found.append((value, m, shape))
         return found
 
-    def work(self, columns: int) -> float:
-        """Units of work of `next_terms` for a sum with so many columns, as they were measured on one core."""
-        monomials, shapes = self.p.shape[1], self.s.shape[1]
-        products = monomials * shapes
-        return 0.2 + 2e-8 * len(self.p) * products * columns + 2e-5 * (products + self.p.numel())
+    @property
+    def making(self) -> float:
+        """Units of work of making the table."""
+        return 5 + 0.01 * len(self.shapes) + 0.03 * len(self.monomials) + 1.2 * len(self.arguments)
+
+    def work(self, columns: int, found: int) -> float:
+        """Units of work of `next_terms` for a sum with so many columns that has found so many products."""
+        return 0.5 + 1e-6 * (25 + 10 * columns) * len(self.shapes) * len(self.monomials) + 0.005 * found
 
     def product(self, m: int, shape: int) -> Product:
         """A monomial times a shaped factor."""

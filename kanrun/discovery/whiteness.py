@@ -42,6 +42,11 @@ def is_noise(rest: Tensor, x: Tensor, joined: Tensor) -> bool:
     )
 
 
+def work_of_test(rows: int, columns: int) -> float:
+    """Units of work of `is_noise` for so many rows and columns, those that are joined among them."""
+    return 1 + 2e-4 * min(rows, MOST_TESTED) * columns + 8e-6 * min(rows, MOST_NEAR) ** 2
+
+
 def waves(columns: Tensor) -> Tensor:
     """Cosines of 1 to WAVES half periods over the ranks of each column, with mean square 1: [rows, columns, WAVES]."""
     rank = columns.argsort(0).argsort(0).to(columns.dtype)

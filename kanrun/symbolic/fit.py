@@ -112,17 +112,16 @@ def _fit_once(u: Tensor, v: Tensor, function: Function, keep: int, context: Cont
     """What `_fit` gives, counted as work and kept in the journal."""
 
     def fitted() -> tuple[Tensor, Tensor]:
-        context.spend(_work(u, function, keep))
+        context.spend(_work(u, function))
         return _fit(u, v, function, keep)
 
     return context.once(fitted)
 
 
-def _work(u: Tensor, function: Function, keep: int) -> float:
-    """Units of work of a fit, as they were measured on one core: all starts, and the refinement of those to keep."""
-    starts = len(start_ranges(function))
-    refined = 4.0 + 9e-4 * u.numel() * min(keep, starts) if function.name not in ("x", "0") else 0.0
-    return 0.2 + 2e-5 * u.numel() * starts + refined
+def _work(u: Tensor, function: Function) -> float:
+    """Units of work of a fit to curves `u` [rows, edges]: of its starting ranges, and of refining the best."""
+    starts, refined = len(start_ranges(function)), function.name not in ("x", "0")
+    return 0.2 + 1e-5 * u.numel() * starts + (3.5 + 1.5e-3 * u.numel()) * refined
 
 
 def _fit(u: Tensor, v: Tensor, function: Function, keep: int) -> tuple[Tensor, Tensor]:

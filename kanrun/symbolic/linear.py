@@ -20,7 +20,7 @@ def least_squares(design: Tensor, target: Tensor, independent: bool = False) -> 
     driver = "gels" if independent or design.device.type != "cpu" else "gelsd"
     try:
         return torch.linalg.lstsq(design, target[:, None], driver=driver).solution[:, 0]
-    except RuntimeError:  # of LAPACK
+    except RuntimeError:  # LinAlgError, which torch does not export
         return None
 
 

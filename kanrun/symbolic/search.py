@@ -20,6 +20,7 @@ Edge = tuple[int, int, int]  # layer, subnode, input
 
 FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
 BEGINNINGS = 5  # candidates of an edge that a search may begin with
+PUT = 0.5  # units of work a layer of a network that is tried, beside those of training it
 HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
 
 
@@ -98,6 +99,7 @@ class Search:
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
         """Trains all constants of `model` in place."""
+        self.context.spend(PUT * len(model.layers))
         ridge = self.loss.constants_ridge
         reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, ridge, context=self.context).loss
         size, constants, least = library_complexity(model), model.parameter_count(), max(reached, self.enough)

@@ -12,8 +12,7 @@ from torch import Tensor
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
 from kanrun.model.layer import Prepared
-from kanrun.model.network import KAN
-from kanrun.model.protocol import Pass, Trainable
+from kanrun.model.protocol import Pass, Trainable, depth_of
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.roughness import roughness
 from kanrun.training.sparsity import penalty_derivatives
@@ -21,7 +20,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
-BEGINNING = 0.5  # units of work before the first step
+BEGINNING = 0.2  # units of work before the first step, and as many a layer
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
 
@@ -144,11 +143,10 @@ class LevenbergMarquardt:
             setattr(self, name, value)
 
     def work(self) -> float:
-        """Units of work in the last step: its derivatives and its trials, as they were measured on one core."""
-        size, numbers = len(self.vector), len(self.x) * self.model.n_out * len(self.vector)
-        layers = len(self.model.layers) if isinstance(self.model, KAN) else 1
-        derivatives = 0.28 * layers + 7e-6 * numbers + 2e-7 * numbers * size
-        return derivatives + self.trials * (0.08 * layers + 3e-6 * numbers + 3e-8 * size**3)
+        """Units of work in the last step: what each layer and trial costs in any case, and its sums over the rows."""
+        p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
+        sums = (1e-6 * (1 + 3 * trials) + 1.5e-8 * p) * len(self.x) * p + 1e-8 * trials * p**3
+        return 0.1 + 0.08 * trials + (0.2 + 0.08 * trials) * layers + sums
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.
@@ -206,7 +204,7 @@ def levenberg_marquardt(
         meter = context.budget.meter
         optimizer = LevenbergMarquardt(model, x, y, ridge, tolerance, lambda: meter.cancelled() is not None)
         objective = Objective(loss)
-        context.spend(BEGINNING)
+        context.spend(BEGINNING * (1 + depth_of(model)))
         while optimizer.accepted < steps and not optimizer.finished:
             optimizer.step(objective)
             context.spend(optimizer.work())

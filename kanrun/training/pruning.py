@@ -17,6 +17,7 @@ MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more wou
 NEGLIGIBLE = 1e-4  # part of the loss' unit (the targets' variance, or a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
 HALVINGS = 6  # of thresholds that cost too much
+REMOVED, LOOKED_AT = 1.5, 3e-3  # units of work, a layer and a row, of what leads to a refit
 USUAL = PruneConfig()
 
 
@@ -50,6 +51,7 @@ def refitted(model: KAN, data: Dataset, context: Context) -> float:
     """The loss of the network on the rows that judge it, after it was trained briefly, in place."""
 
     def trained() -> tuple[KAN, float]:
+        context.spend(REMOVED * len(model.layers) + LOOKED_AT * len(data.train.x))
         return model, refit(model, data, context)
 
     result, loss = context.once(trained)

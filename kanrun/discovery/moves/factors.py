@@ -13,6 +13,7 @@ from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.discovery.trial import Discovered
+from kanrun.model.protocol import work_of_pass
 from kanrun.symbolic.search import Search as Constants
 
 PART = 1 / 3  # of what is left of the budget, for the rest
@@ -51,6 +52,7 @@ def of_targets(search: Search) -> dict[int, float]:
 def of_leader(search: Search) -> dict[int, float]:
     """What the best network of the last structure says."""
     assert search.state.leader
+    search.context.spend((1 + search.problem.n) * work_of_pass(search.state.leader.model, len(search.problem.x)))
     return exponents_of(search.state.leader.predicted(search.problem.y), search.problem.x)
 
 

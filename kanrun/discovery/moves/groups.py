@@ -12,6 +12,7 @@ from kanrun.discovery.moves.reading import consider
 from kanrun.discovery.search import Search
 from kanrun.discovery.structures import KINDS, grouped
 from kanrun.discovery.trial import Trial
+from kanrun.model.protocol import work_of_pass
 
 INTERACTS = 1e-4  # mean square of a mixed difference, of targets with variance 1, that counts
 SMALLEST = 3  # inputs, of which some may be put together
@@ -44,6 +45,8 @@ class Groups:
         """Fits sums over the groups under one link function, where there are several that it has not looked at."""
         problem, state = search.problem, search.state
         threshold = max(INTERACTS, 30 * leader.unexplained)
+        passes = 1 + problem.n * (problem.n + 1) // 2
+        search.context.spend(passes * work_of_pass(leader.model, len(problem.x)))
         groups = interacting(without(link, leader.predicted(problem.y)), problem.x, threshold)
         if len(groups) == 1 or (link.name, str(groups)) in state.grouped:
             return

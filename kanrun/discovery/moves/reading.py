@@ -36,7 +36,7 @@ def consider(search: Search, sharp: Trial) -> None:
     """Reads at once what explains nearly all: the right structure gives its formula away quickly."""
     findings, problem = search.state.findings, search.problem
     promising = sharp.unexplained < READ_AT_ONCE or (
-        sharp.unexplained < STRUCTURED and problem.leaves_noise(sharp.predicted(problem.y))
+        sharp.unexplained < STRUCTURED and search.leaves_noise(sharp.predicted(problem.y))
     )
     if not findings.settled and promising:
         read(search, sharp, READING if sharp.unexplained < SHARP else QUICK)

@@ -101,6 +101,7 @@ class SimplerSums(Sums):
 
 def begun(search: Search, shaped: bool) -> SumsOfTerms:
     """The beams of all link functions that the targets can be undone by."""
+    search.context.spend(search.table(shaped).making)
     beams = {}
     for link in (link for link in LINKS if link.allows(search.problem.y)):
         terms = TermSearch.of(search.table(shaped), search.problem.y, link, search.context)
