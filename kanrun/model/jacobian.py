@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from kanrun.functions.builtin import Function
 from kanrun.functions.derivatives import derivatives
@@ -81,9 +81,8 @@ def by_sums(layer: KANLayer, subnodes: Jet, nodes: Jet, indices: Iterable[Index]
     result = {}
     for index in by_factors[0]:
         by_subnodes = torch.stack([part[index] for part in by_factors], dim=3).flatten(2)
-        result[index] = F.pad(by_subnodes, (layer.n_sum, 0))
-        if index in nodes:
-            result[index][:, :, : layer.n_sum] = nodes[index][:, :, : layer.n_sum]
+        sums = nodes[index] if index in nodes else by_subnodes.new_zeros(*by_subnodes.shape[:2], layer.n_sum)
+        result[index] = torch.cat([sums[:, :, : layer.n_sum], by_subnodes], dim=2)
     return result
 
 
@@ -128,7 +127,7 @@ def by_entries(
 
 def at_edges(by_edges: Tensor, subs: Tensor, inputs: Tensor) -> Tensor:
     """Of [rows, outputs, n_sub, n_in or 1] some edges: [rows, outputs, E]."""
-    return by_edges[:, :, subs, 0 if by_edges.shape[3] == 1 else inputs]
+    return by_edges[..., 0][:, :, subs] if by_edges.shape[3] == 1 else by_edges[:, :, subs, inputs]
 
 
 def by_affine(layer: KANLayer, x: Tensor, edges: Mapping[int, Tensor]) -> Tensor:
@@ -136,13 +135,15 @@ def by_affine(layer: KANLayer, x: Tensor, edges: Mapping[int, Tensor]) -> Tensor
     affine = edges[0].new_zeros(*edges[0].shape[:3], layer.n_in, 3)
     for name, subs, inputs, z, a, c in layer.fixed_edges(x):
         f = finite_derivatives(layer.library[name], z, max(edges) + 1)
-        total: Tensor | float = 0.0
+        terms = []
         for n, by_edges in edges.items():  # the n-th derivatives by x of c x f'(z), c f'(z) and f(z)
-            slope = c * a**n * f[n + 1]
-            by_a = slope * x[:, inputs] + n * c * a ** max(n - 1, 0) * f[n]
-            parts = torch.stack([by_a, slope, a**n * f[n]], dim=2)
-            total = total + at_edges(by_edges, subs, inputs)[..., None] * parts[:, None]
-        affine[:, :, subs, inputs] = total
+            by_b, by_c = c * f[n + 1], f[n]
+            by_a = by_b * x[:, inputs]
+            if n:
+                by_a, by_b, by_c = a**n * by_a + n * a ** (n - 1) * c * by_c, a**n * by_b, a**n * by_c
+            parts = torch.stack([by_a, by_b, by_c], dim=2)
+            terms.append(at_edges(by_edges, subs, inputs)[..., None] * parts[:, None])
+        affine[:, :, subs, inputs] = reduce(torch.add, terms)
     return affine
 
 
