@@ -68,7 +68,9 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
     if in_use(folder):
         raise KanrunError(f"{folder}: the run is still going on")
     if state_of(folder) == "completed":
-        Console(quiet).out.print(f"{folder}: the run is completed, there is nothing left to do", highlight=False)
+        Console(quiet).out.print(
+            f"{folder}: the run is completed, there is nothing left to do", highlight=False, soft_wrap=True
+        )
         return None
     config = config_of(folder)
     if (made := version_of(folder)) and made != (FORMAT, __version__):
