@@ -686,5 +686,5 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     assert told["ended"] > told["started"]
     [reached] = read_json(folder / "metrics.json")["stages"]  # what the training had come to
     assert reached["name"] == "train"
-    assert (folder / "model.pt").exists() and (folder / "checkpoint").is_dir()
+    assert (folder / "model.pt").exists()
     assert "interrupted" in (folder / "kanrun.log").read_text(encoding="utf-8")
