@@ -22,9 +22,11 @@ from kanrun.symbolic.compare import is_exact
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive
+from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
 
+# units of work: a node of a formula that is made; an evaluation, and a row and node of it
+MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
 
 
@@ -101,8 +103,10 @@ def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], lo
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
     """The network's formulas with snapped constants, in their shortest form."""
     expressions = network_expressions(model, data.inputs)
+    context.spend(MADE * sum(map(complexity, expressions)))
 
     def loss_of(trial: list[sp.Expr]) -> float:
+        context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
         return training_loss(trial, data.train, data.inputs, data.loss)
 
     floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
@@ -111,6 +115,7 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
     above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
     for rewrite in (shortest, expanded) if not context.over() else ():
+        context.spend(sum(map(work_of_rewriting, expressions)))
         short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:

@@ -9,12 +9,12 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 
 SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
 LARGEST = 20
-FITTED = 20.0  # units of work of an expression whose constants are fitted again
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there
 
 
@@ -25,6 +25,7 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
     less than what a constant costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and
     the squared error after fitting the others again confirms it. It ends when the budget is used up.
     """
+    context.spend(work_of_polish(expression))
     expression = straightened(polished(expression, columns, y), columns, y, context)
     refused: set[tuple[float, sp.Expr]] = set()
     rows = len(y)
@@ -35,10 +36,10 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
         for constant, target in proposals(expression, columns, y):
             if (float(constant), target) in refused or context.over():
                 continue
-            context.spend(FITTED)
             trial = expression.xreplace({constant: target})
             if not is_sound(trial) or not trial.free_symbols:
                 continue
+            context.spend(work_of_polish(trial))
             trial = polished(trial, columns, y)
             if rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
                 expression = trial
@@ -49,6 +50,11 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
     return expression
 
 
+def work_of_polish(expression: sp.Expr) -> float:
+    """Units of work of `polished`: a derivative by every constant, a few times, of formulas of this size."""
+    return 0.2 + (1.5 + 0.12 * complexity(expression)) * len(constants_of(expression))
+
+
 def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Context) -> sp.Expr:
     """The expression without functions that the rows only see as straight lines, such as the sine of a small angle."""
     before, rows = squares(expression, columns, y), len(y)
@@ -57,7 +63,7 @@ def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Conte
     for node in sorted(expression.atoms(*STRAIGHT_AT_0), key=sp.default_sort_key):
         if context.over() or not expression.has(node):
             continue
-        context.spend(FITTED)
+        context.spend(work_of_polish(expression))
         trial = polished(expression.xreplace({node: node.args[0]}), columns, y)
         if is_sound(trial) and rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
             expression, before = trial, squares(trial, columns, y)

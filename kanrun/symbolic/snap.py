@@ -110,6 +110,12 @@ def shortest(expression: sp.Expr) -> sp.Expr:
     return min(forms, key=complexity)
 
 
+def work_of_rewriting(expression: sp.Expr) -> float:
+    """Units of work of `shortest` or `expanded`, about; without decimals SymPy takes its time to simplify."""
+    size = complexity(expression)
+    return 0.3 * size if expression.atoms(sp.Float) else 2.0 * size + 0.02 * size**2
+
+
 def expanded(expression: sp.Expr) -> sp.Expr:
     """The expression multiplied out, inside functions and roots too, without terms that only rounding has left."""
     powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add and p.exp.is_Integer]
