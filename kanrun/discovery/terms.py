@@ -229,7 +229,7 @@ class Table:
 
     def work(self, columns: int, found: int) -> float:
         """Units of work of `next_terms` for a sum with so many columns that has found so many products."""
-        return 0.5 + 1e-6 * (25 + 10 * columns) * len(self.shapes) * len(self.monomials) + 0.005 * found
+        return 0.5 + 1e-6 * (20 + 9 * columns) * len(self.shapes) * len(self.monomials) + 0.005 * found
 
     def product(self, m: int, shape: int) -> Product:
         """A monomial times a shaped factor."""

@@ -52,7 +52,8 @@ def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
 
 def work_of_polish(expression: sp.Expr) -> float:
     """Units of work of `polished`: a derivative by every constant, a few times, of formulas of this size."""
-    return 0.2 + (1.5 + 0.12 * complexity(expression)) * len(constants_of(expression))
+    size = complexity(expression)
+    return 0.2 + (1 + 0.1 * size + 0.01 * size**2) * len(constants_of(expression))
 
 
 def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Context) -> sp.Expr:

@@ -145,8 +145,8 @@ class LevenbergMarquardt:
     def work(self) -> float:
         """Units of work in the last step: what each layer and trial costs in any case, and its sums over the rows."""
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
-        sums = (1e-6 * (1 + 3 * trials) + 1.5e-8 * p) * len(self.x) * p + 1e-8 * trials * p**3
-        return 0.1 + 0.08 * trials + (0.2 + 0.08 * trials) * layers + sums
+        sums = (2.6e-6 * trials + 4e-8 * p) * len(self.x) * p + 1e-8 * trials * p**3
+        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.
