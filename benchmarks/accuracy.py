@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from kanrun.config.schema import Config, LmConfig, ModelConfig
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
-from kanrun.pipeline.stages import build_network, grids_of
+from kanrun.pipeline.problem import build_network, grids_of
 from kanrun.training.objective import Objective
 from kanrun.training.schedule import Schedule, train_by_schedule
 
@@ -89,7 +89,7 @@ def fit(name: str, target: Target, seed: int) -> tuple[list[float], float]:
     config = Config(seed=seed, model=ModelConfig(width=target.width), optimizer=optimizer)
     schedule = Schedule(
         lambda attempt: build_network(config, target.width, data.train.x, attempt),
-        Objective(data.loss), optimizer, grids_of(config), target.restarts, seed=seed,
+        Objective(data.loss), optimizer, grids_of(config), placed=True, restarts=target.restarts, seed=seed,
     )  # fmt: skip
     begin = time.perf_counter()
     result = train_by_schedule(schedule, data)

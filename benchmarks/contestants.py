@@ -148,7 +148,8 @@ def hello(seed: int) -> tuple[Any, Any]:
 
 def train_kanrun(seed: int, target: float) -> dict[str, float]:
     """CPU seconds of kanrun's training by lm until the test RMSE is `target`, infinite where it never is."""
-    from kanrun.pipeline.stages import build_network, grids_of
+    from kanrun.context import Context, Silent
+    from kanrun.pipeline.problem import build_network, grids_of
     from kanrun.training.history import Record
     from kanrun.training.objective import Objective
     from kanrun.training.schedule import Schedule, train_by_schedule
@@ -156,19 +157,20 @@ def train_kanrun(seed: int, target: float) -> dict[str, float]:
     config, data = hello(seed)
     best = math.inf
 
-    def on_record(record: Record) -> None:
-        nonlocal best
-        best = min(best, math.sqrt(record.test_loss))
-        if best <= target:
-            raise _Reached
+    class UntilReached(Silent):
+        def step(self, record: Record, steps: int) -> None:  # noqa: ARG002
+            nonlocal best
+            best = min(best, math.sqrt(record.test_loss))
+            if best <= target:
+                raise _Reached
 
     begin = time.process_time()
     schedule = Schedule(
         lambda attempt: build_network(config, config.model.width, data.train.x, attempt), Objective(data.loss),
-        config.optimizer, grids_of(config), seed=seed, on_record=on_record,
+        config.optimizer, grids_of(config), seed=seed,
     )  # fmt: skip
     try:
-        train_by_schedule(schedule, data)
+        train_by_schedule(schedule, data, Context(events=UntilReached()))
     except _Reached:
         return {"cpu": time.process_time() - begin, "rmse": best}
     return {"cpu": math.inf, "rmse": best}

@@ -66,9 +66,7 @@ class Task:
 
 def compose_config(task: Task) -> dict[str, Any]:
     """The config of a run, as the command line composes it."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
+    from kanrun.cli.compose import compose_job, settings_of
     from kanrun.cli.main import config_folder
 
     rows = task.formula
@@ -79,9 +77,7 @@ def compose_config(task: Task) -> dict[str, Any]:
     ]  # fmt: skip
     if task.experiment.startswith("discover"):
         overrides.append(f"search.seconds={task.seconds:g}")  # the others have no budget
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        composed = compose("config", [*overrides, *task.overrides])
-    return dict(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    return settings_of(compose_job([*overrides, *task.overrides], config_folder()))
 
 
 def rows_of(config: dict[str, Any]) -> Any:

@@ -8,9 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
+from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.main import config_folder
 from kanrun.pipeline.run import run
 
@@ -26,9 +24,8 @@ EXPERIMENTS = {
 
 def one_run(experiment: str, overrides: list[str], folder: Path) -> tuple[dict, list[dict]]:
     """Metrics and formulas of one run."""
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        composed = compose("config", [f"experiment={experiment}", "plots=none", *overrides])
-    metrics = run(OmegaConf.to_container(composed, resolve=True), folder, quiet=True)
+    composed = compose_job([f"experiment={experiment}", "plots=none", *overrides], config_folder())
+    metrics = run(settings_of(composed), folder, quiet=True)
     return metrics, json.loads((folder / "formula.json").read_text())
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kanrun.version import __version__
+
 if TYPE_CHECKING:
     from kanrun.model.network import KAN
-    from kanrun.pipeline.fit import fit
+    from kanrun.pipeline.fit import FitResult, fit
     from kanrun.pipeline.run import resume, run
     from kanrun.report.load import LoadedRun, load_run
-    from kanrun.state import Result
 
-__version__ = "0.1.0"
-__all__ = ["KAN", "LoadedRun", "Result", "fit", "load_run", "resume", "run"]
+__all__ = ["KAN", "FitResult", "LoadedRun", "__version__", "fit", "load_run", "resume", "run"]
 
 _HOMES = {
     "KAN": "kanrun.model.network",
     "LoadedRun": "kanrun.report.load",
     "load_run": "kanrun.report.load",
-    "Result": "kanrun.state",
+    "FitResult": "kanrun.pipeline.fit",
     "fit": "kanrun.pipeline.fit",
     "resume": "kanrun.pipeline.run",
     "run": "kanrun.pipeline.run",
@@ -36,4 +36,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """What there is for users."""
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

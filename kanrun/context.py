@@ -183,6 +183,7 @@ class Journal(Unrecorded):
     def __post_init__(self) -> None:
         self.position = self.depth = 0
         self.partial: Callable[[], Any] | None = None
+        self.closed = False  # a piece was cut short: what comes after it must not be kept
 
     def begun(self) -> Any:
         """The state at the last landmark, None where none was passed."""
@@ -205,7 +206,9 @@ class Journal(Unrecorded):
             value = compute()
         finally:
             self.depth -= 1
-        if meter.cancelled() is None:
+        if meter.cancelled() is not None:
+            self.closed = True
+        if not self.closed:
             self.entries[start:] = [Entry(self.freeze(value), self.depth, meter.work - work)]
             self.position, self.partial, self.unfinished_piece = start + 1, None, None
             self.keep()
@@ -223,13 +226,15 @@ class Journal(Unrecorded):
 
         What `partial` gives may change afterwards: it is asked for only now.
         """
-        self.partial = partial
+        if self.closed:
+            return
+        self.partial, self.closed = partial, last
         if last or self.due():
             self.save()
 
     def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
         """A point from which the work can go on with nothing but what `base` gives."""
-        if self.position == len(self.entries) and self.due() and meter.cancelled() is None:
+        if self.position == len(self.entries) and self.due() and meter.cancelled() is None and not self.closed:
             self.base, self.work = self.freeze(base()), meter.work
             self.entries, self.position, self.partial = [], 0, None
             self.save()

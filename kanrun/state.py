@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kanrun.config.schema import Config
 from kanrun.context import Context
@@ -15,9 +15,6 @@ from kanrun.relations.rounds import Round
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 from kanrun.training.target_scaling import TargetScaling
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -112,9 +109,3 @@ class Result:
     def formulas(self) -> list[Formula]:
         """One formula an output; none where none was looked for."""
         return list(self.state.formulas)
-
-    def save(self, folder: str | Path) -> None:
-        """Writes a run folder. Raises ConfigError where `folder` holds something already."""
-        from kanrun.pipeline.run import save_result
-
-        save_result(self, folder)

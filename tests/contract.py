@@ -153,6 +153,24 @@ def trainings(rows: list[dict[str, str]]) -> list[list[dict[str, str]]]:
     return [rows[begin:end] for begin, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
 
 
+def entry_violations(formula: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a formula of formula.json."""
+    if formula["exact"] not in (True, False, None):
+        yield f"exact is {formula['exact']}"
+    if not isinstance(formula["complexity"], int) or formula["complexity"] < 1:
+        yield f"complexity is {formula['complexity']}"
+    if not formula["front"]:
+        yield f"the front of {formula['output']} is empty"
+    for point in formula["front"]:
+        if not {"complexity", "error", "expression", "chosen"} <= point.keys():
+            yield f"a point of the front has only {sorted(point)}"
+    if [p["expression"] for p in formula["front"] if p.get("chosen")] != [formula["expression"]]:
+        yield f"the chosen point of {formula['output']} is not its formula"
+    for constant in formula["constants"]:
+        if constant.keys() != {"value", "standard_error"} or (constant["standard_error"] or 0) < 0:
+            yield f"a constant of {formula['output']} is {constant}"
+
+
 def formula_violations(folder: Path) -> Iterator[str]:
     """What is wrong with the formula files."""
     formulas = read_json(folder / "formula.json")
@@ -160,21 +178,8 @@ def formula_violations(folder: Path) -> Iterator[str]:
         lacking = FORMULA - formula.keys()
         if lacking:
             yield f"a formula lacks {sorted(lacking)}"
-            continue
-        if formula["exact"] not in (True, False, None):
-            yield f"exact is {formula['exact']}"
-        if not isinstance(formula["complexity"], int) or formula["complexity"] < 1:
-            yield f"complexity is {formula['complexity']}"
-        if not formula["front"]:
-            yield f"the front of {formula['output']} is empty"
-        for point in formula["front"]:
-            if not {"complexity", "error", "expression", "chosen"} <= point.keys():
-                yield f"a point of the front has only {sorted(point)}"
-        if [p["expression"] for p in formula["front"] if p.get("chosen")] != [formula["expression"]]:
-            yield f"the chosen point of {formula['output']} is not its formula"
-        for constant in formula["constants"]:
-            if constant.keys() != {"value", "standard_error"} or (constant["standard_error"] or 0) < 0:
-                yield f"a constant of {formula['output']} is {constant}"
+        else:
+            yield from entry_violations(formula)
     text = (folder / "formula.txt").read_text(encoding="utf-8").splitlines()
     for formula in formulas:
         if sum(line.startswith(f"{formula['output']} = ") for line in text) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,13 +15,40 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from kanrun.context import Budget, Context, Meter
+from kanrun.context import Budget, Context, Journal, Meter
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model import spline
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
+from kanrun.pipeline.codec import Unpacker, packed
+from kanrun.pipeline.saved_types import SAVED_TYPES
 
 Array = NDArray[np.float64]
+
+
+class Resumable:
+    """Work in a journal that is saved at every step, as a checkpoint does it, and cancelled after some of them."""
+
+    def __init__(self, steps: int | None = None, kept: Any = None) -> None:
+        self.steps, self.taken, self.kept = steps, 0, kept
+        base, entries, partial = kept or (None, [], None)
+        self.journal = Journal(
+            self.save, lambda: True, packed, self.unpacked, base, list(entries), partial and self.unpacked(partial)
+        )
+        self.context = Context(Budget(Meter(cancelled=self.cancelled)), self, self.journal)  # type: ignore[arg-type]
+
+    def cancelled(self) -> str | None:
+        return "SIGTERM" if self.steps is not None and self.taken >= self.steps else None
+
+    def step(self, record: Any, steps: int) -> None:  # noqa: ARG002
+        self.taken += 1
+
+    def save(self) -> None:
+        partial = packed(self.journal.partial()) if self.journal.partial else None
+        self.kept = (self.journal.base, list(self.journal.entries), partial)
+
+    def unpacked(self, value: tuple[str, bytes]) -> Any:
+        return Unpacker(value[1], SAVED_TYPES.values()).unpack(json.loads(value[0]))
 
 
 NUMPY_NAMES = {

@@ -39,6 +39,11 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if "Config group override must be" in text:
         bad = [(g, overrides[g]) for g in [*GROUPS, "experiment"] if overrides.get(g) not in (None, *options(g))]
         return [wrong(g, choice, unknown("option", choice, options(g))) for g, choice in bad] or [shorten(text, 300)]
+    left_out = [a for a in arguments if a.startswith("~") and options(a[1:].partition("=")[0])]
+    if left_out and "Error resolving interpolation" in text:
+        return [
+            f"{a}: a group cannot be left out; choose {' or '.join(options(a[1:].partition('=')[0]))}" for a in left_out
+        ]
     if isinstance(error, OSError) and error.filename:
         places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
         reason = f"{shorten(str(error.strerror or error))} ({error.filename})"
@@ -68,8 +73,10 @@ def explain_word(word: str) -> str:
 
 
 def options(group: str) -> list[str]:
-    """The names of the packaged options of a group."""
-    return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
+    """The names of the options of a group, or of the packaged experiments."""
+    if group == "experiment":
+        return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
+    return sorted(GROUPS.get(group, ()))
 
 
 def explain_key(key: str, overrides: dict[str, str]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
+from kanrun.cli.explain import options
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 INTRO = """\
@@ -19,6 +19,7 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
   kanrun -m model=kan,mlp dataset=moons              is it better than an ordinary network (MLP)?
   kanrun --cfg job                                   show the whole config without running
+  kanrun resume RUN_FOLDER                           go on with a run that was interrupted or killed
   kanrun --config-path RUN_FOLDER --config-name config    run a finished run again
 
 Results go to outputs/<date>/<time>/, or to hydra.run.dir=FOLDER: config.yaml, metrics.json, history.csv, formula.json,
@@ -29,14 +30,13 @@ FOOTER = """\
 Shell completion: eval "$(kanrun -sc install=bash)".  Hydra's own options: kanrun --hydra-help."""
 
 
-def help_text(folder: Path) -> str:
+def help_text() -> str:
     """Every group with its options, every setting with its default, what it means and what is allowed."""
     lines = [INTRO, "GROUPS (choose with group=option)"]
     groups = [f.name for f in fields(Config) if f.name in GROUPS] + ["experiment"]
     docs = {f.name: f.metadata.get("doc", "") for f in fields(Config)} | {"experiment": "a whole example"}
     for group in groups:
-        options = sorted(p.stem for p in (folder / group).glob("*.yaml"))
-        lines.append(f"  {group:<15} {docs[group] + ':':<37} {', '.join(options)}")
+        lines.append(f"  {group:<15} {docs[group] + ':':<37} {', '.join(options(group))}")
     lines += ["", "SETTINGS (change with group.key=value)"]
     shown: set[type] = set()
     for group, kinds in GROUPS.items():

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,6 @@ from kanrun.errors import KanrunError
 
 __all__ = ["config_folder", "main"]
 
-# What configs/config.yaml says, for a config that comes from elsewhere, such as a run folder.
-HYDRA_SETTINGS = {
-    "hydra.run.dir": "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
-    "hydra.sweep.dir": "outputs/sweeps/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}",
-    "hydra.sweep.subdir": "${hydra.job.num}",
-    "hydra.output_subdir": "null",
-    "hydra/job_logging": "none",
-}
-
 
 def main() -> None:
     """Entry point of the command."""
@@ -32,7 +24,7 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         from kanrun.cli.help import help_text
 
-        print(help_text(config_folder()))
+        print(help_text())
         return
     if "--version" in arguments:
         from kanrun import __version__
@@ -49,11 +41,11 @@ def main() -> None:
     try:
         import hydra
 
-        from kanrun.cli.preflight import check_jobs, shown_without_leftovers
+        from kanrun.cli.compose import register_defaults
+        from kanrun.cli.preflight import check_jobs
 
-        options = parsed(sys.argv[1:])
-        check_jobs(options)
-        sys.argv[1:] += shown_without_leftovers(options)
+        register_defaults()
+        check_jobs(parsed(sys.argv[1:]))
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
     except KeyboardInterrupt as error:
         sys.exit(told_of_interruption(error))
@@ -98,6 +90,9 @@ def end_at_once(status: Any, name: str) -> None:
     os._exit(128 + int(signal.Signals[name]))
 
 
+HELD_BACK = 0.2  # part of the training rows that a sweeper is given the loss on
+
+
 class Job:
     """One run in the folder that Hydra chose, called once a job of a sweep.
 
@@ -111,29 +106,24 @@ class Job:
         self.process, self.failures = os.getpid(), 0
 
     def __call__(self, composed: Any) -> float | None:
-        """Gives the test loss, for sweepers."""
+        """Gives the loss on the validation rows, for sweepers; None where there are none."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
-        from kanrun.cli.experiments import leftovers, note_of, without_leftovers
-        from kanrun.data.losses import loss_of
         from kanrun.pipeline.run import begin_run
         from kanrun.report.folder import check_folder
 
         logging.captureWarnings(True)
         hydra = HydraConfig.get()
-        folder, choices = hydra.runtime.output_dir, hydra.runtime.choices
-        left = leftovers(choices, hydra.overrides.task)
-        if left:
-            print(f"note: {note_of(choices, left)}")
+        folder = hydra.runtime.output_dir
         try:
             content: Any = OmegaConf.to_container(composed, resolve=True)
             key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
             check_folder(Path(folder), key, content.get("overwrite") is True)
-            final = begin_run(without_leftovers(content, left), Path(folder), quiet=False, last_resort=end_at_once)[
-                "final"
-            ]
+            if hydra.mode == RunMode.MULTIRUN and not str(hydra.sweeper._target_).endswith(".BasicSweeper"):
+                hold_rows_back(content)
+            metrics = begin_run(content, Path(folder), quiet=False, last_resort=end_at_once)
         except Exception as error:
             if os.getpid() != self.process:
                 raise
@@ -141,7 +131,25 @@ class Job:
             log = Path(folder) / "kanrun.log"
             complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
             return None
-        return final[loss_of(final).name]
+        return validation_loss(metrics)
+
+
+def hold_rows_back(content: dict[str, Any]) -> None:
+    """Gives a job whose score a sweeper asks for validation rows, in place, where it has none.
+
+    What chooses among jobs must not be what they are reported by: the test rows stay unseen.
+    """
+    if not content["dataset"].get("validation"):
+        content["dataset"]["validation"] = HELD_BACK
+        print(f"note: the sweeper is given the loss on validation rows, so dataset.validation={HELD_BACK}", flush=True)
+
+
+def validation_loss(metrics: Mapping[str, Any]) -> float | None:
+    """The loss of the last stage on the validation rows, None where there are none."""
+    from kanrun.data.losses import loss_of
+
+    scores = metrics["stages"][-1].get("validation")
+    return None if scores is None else scores[loss_of(scores).name]
 
 
 def complain(lines: list[str]) -> None:
@@ -151,7 +159,7 @@ def complain(lines: list[str]) -> None:
 
 
 def prepared(arguments: list[str]) -> list[str]:
-    """The arguments with what Hydra needs besides: its settings for a foreign config, and quotes around formulas."""
+    """The arguments as Hydra needs them: folders in full, quotes around formulas, overrides in one row."""
     sweep = bool({"-m", "--multirun"} & set(arguments))
     ready = [quoted(a, sweep) for a in arguments]
     flags = [a.split("=")[0] for a in arguments]
@@ -163,8 +171,6 @@ def prepared(arguments: list[str]) -> list[str]:
             ready[at] = f"{flag}={Path(path).resolve()}"
         elif at + 1 < len(ready):
             ready[at + 1] = str(Path(ready[at + 1]).resolve())
-        given = {a.split("=")[0].lstrip("+") for a in arguments}
-        ready += [f"{key}={value}" for key, value in HYDRA_SETTINGS.items() if key not in given]
     # Hydra takes overrides in one row only, which a flag among them would end.
     return sorted(ready, key=lambda a: a not in ("-m", "--multirun"))
 

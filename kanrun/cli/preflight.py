@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from kanrun.cli.experiments import GONE, leftovers, without_leftovers
+from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.explain import config_folder
 from kanrun.config.schema import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
 from kanrun.errors import ConfigError, KanrunError
@@ -57,48 +53,28 @@ def overrides_of_jobs(options: Namespace) -> list[list[str]]:
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
-@contextmanager
-def config_source(options: Namespace) -> Iterator[str]:
-    """Hydra made ready for the configs that the command line names; gives the name of the main one."""
-    from hydra import initialize_config_dir
-
-    folder = Path(options.config_path).resolve() if options.config_path else config_folder()
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        yield options.config_name or "config"
-
-
-def composed(options: Namespace, overrides: list[str]) -> Any:
-    """The config of one job, with Hydra's own part."""
-    from hydra import compose
-
-    with config_source(options) as name:
-        return compose(name, overrides=overrides, return_hydra_config=True)
-
-
 def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[str]:
     """What is wrong with one job, a line each."""
-    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
 
-    config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
+    source = Path(options.config_path).resolve() if options.config_path else config_folder()
+    numbered = [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides
+    config = compose_job(numbered, source, options.config_name or "config")
     hydra = config.hydra
     key, folder = "hydra.run.dir", Path(str(hydra.run.dir))
     if options.multirun:
         key, folder = "hydra.sweep.dir", Path(str(hydra.sweep.dir)) / str(hydra.sweep.subdir)
-    with open_dict(config):
-        del config.hydra
     try:
-        content: Any = OmegaConf.to_container(config, resolve=True)
+        content = settings_of(config)
     except OmegaConfBaseException as error:
         if "HydraConfig was not set" not in str(error):
             raise
         return []  # something like ${hydra:job.num}, which only the job itself knows
-    settled = without_leftovers(content, leftovers(hydra.runtime.choices, hydra.overrides.task))
     from kanrun.config.validation import read_config
     from kanrun.report.folder import check_folder
 
     try:
-        read = read_config(settled)
+        read = read_config(content)
         check_folder(folder, key, read.overwrite, hydra.sweep.dir if options.multirun else None)
         try_out(read)
     except KanrunError as error:
@@ -119,12 +95,3 @@ def try_out(config: Config) -> None:
         raise
     except Exception:
         return  # no mistake in the config: the run itself says what happened, with a traceback in its log
-
-
-def shown_without_leftovers(options: Namespace) -> list[str]:
-    """The overrides besides with which `--cfg` shows what would be run."""
-    if not options.cfg or options.multirun or any(getattr(options, name, None) for name in ELSEWHERE):
-        return []
-    hydra = composed(options, list(options.overrides)).hydra
-    left = leftovers(hydra.runtime.choices, hydra.overrides.task)
-    return [f"~{key}" if value is GONE else f"{key}={json.dumps(value)}" for key, value in left.items()]

@@ -158,9 +158,11 @@ class OptimizerConfig:
     grid_update_every: int = setting(5, "steps between two updates of the knots", low=1)
     grid_update_until: int = setting(50, "last step at which knots are updated; -1: knots stay at [-1, 1]", low=-1)
     grids: list[int] = setting(
-        [], "train on these grids one after the other, coarse to fine, as far as rows held back gain", low=1, high=1000
+        [], "train on these grids one after the other, coarse to fine, as far as validation rows gain", low=1, high=1000
     )
-    restarts: int = setting(1, "beginnings of which the best on rows held back is kept", low=1, high=1000)
+    restarts: int = setting(
+        1, "networks from other random numbers, of which the best on validation rows is kept", low=1, high=1000
+    )
 
 
 @dataclass

@@ -125,6 +125,16 @@ def power(i: int, p: int, functions: dict[str, Function]) -> Term:
     return tuple(Factor(functions[POWERS[q]], i) for q in ((p,) if p in POWERS else (p // 2, p - p // 2)))
 
 
+def ranges_of(function: Function, few: bool) -> list[tuple[float, float]]:
+    """Ranges of a function that its argument may be stretched over; none that a sign would repeat."""
+    ranges = [(low, high) for low, high in start_ranges(function) if function.parity != 1 or low + high >= 0]
+    if function.name in ("sin", "cos"):
+        ranges = [r for r in ranges if r[0] < 3.1] if function.name == "sin" else []
+    elif function.name == "exp":
+        ranges = [*ranges, *((high, low) for low, high in ranges)]
+    return ranges[:: max(1, len(ranges) // 6)] if few else ranges
+
+
 def starting_factors(
     t: Tensor, argument: int, functions: dict[str, Function], few: bool, joined: bool = False
 ) -> Iterator[Factor]:
@@ -142,13 +152,7 @@ def starting_factors(
             continue
         if function.name in PLAIN or function.name.startswith(("x^", "1/x^3", "1/x^4", "1/x^5")):
             continue
-        ranges = [(low, high) for low, high in start_ranges(function) if function.parity != 1 or low + high >= 0]
-        if function.name in ("sin", "cos"):
-            ranges = [r for r in ranges if r[0] < 3.1] if function.name == "sin" else []
-        elif function.name == "exp":
-            ranges = [*ranges, *((high, low) for low, high in ranges)]
-        if few:
-            ranges = ranges[:: max(1, len(ranges) // 6)]
+        ranges = ranges_of(function, few)
         slopes = [(high - low) / 2 / half for low, high in ranges]
         starts = [(a, (high + low) / 2 - a * middle) for a, (low, high) in zip(slopes, ranges, strict=True)]
         for a in (1.0, -1.0) if function.name == "exp" else (1.0,):

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from kanrun.discovery.search import Search
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.state import SearchState
+
+
+class Search(Protocol):
+    """What the reasons look at in a search."""
+
+    @property
+    def problem(self) -> Problem: ...
+    @property
+    def state(self) -> SearchState: ...
+    @property
+    def of_work(self) -> bool: ...
+    def over(self) -> bool: ...
+    def cancelled(self) -> str | None: ...
+    def stalls(self) -> bool: ...
 
 
 @dataclass(frozen=True)

@@ -66,36 +66,39 @@ def evaluators() -> dict[Any, Callable[..., Any]]:
     }  # fmt: skip
 
 
-def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
-    """Values of `expression` with the inputs' columns ([rows] each) put in: [rows], NaN where it is not real.
+class Evaluation:
+    """The values of the parts of an expression with the inputs' columns ([rows] each) put in, each computed once."""
 
-    Raises KeyError for an unknown symbol and TypeError for a function without an evaluator.
-    """
-    rows = len(next(iter(columns.values()))) if columns else 1
-    known: dict[sp.Basic, Any] = {}
+    def __init__(self, columns: Mapping[str, Array]) -> None:
+        self.columns = columns
+        self.known: dict[sp.Basic, Any] = {}
 
-    def value(node: sp.Basic) -> Any:
-        if node not in known:
-            known[node] = compute(node)
-        return known[node]
+    def value(self, node: sp.Basic) -> Any:
+        """The values of a part: an array or a number."""
+        if node not in self.known:
+            self.known[node] = self.compute(node)
+        return self.known[node]
 
-    def compute(node: Any) -> Any:
+    def compute(self, node: Any) -> Any:
+        """The same for one that is met for the first time."""
         if node.is_Symbol:
-            return np.asarray(columns[node.name], dtype=np.float64)
-        if node.is_number and not node.has(sp.I) and (node.is_Number or node.is_NumberSymbol):
+            return np.asarray(self.columns[node.name], dtype=np.float64)
+        if (node.is_Number or node.is_NumberSymbol) and node.is_number and not node.has(sp.I):
             return np.float64(float(node))
         if node.is_Add:
-            return sum((value(a) for a in node.args[1:]), start=value(node.args[0]))
+            return sum((self.value(a) for a in node.args[1:]), start=self.value(node.args[0]))
         if node.is_Mul:
-            return product([value(a) for a in node.args])
+            return product([self.value(a) for a in node.args])
         if node.is_Pow:
-            return power(node)
-        if node == sp.I:
-            return np.complex128(1j)
+            return self.power(*node.args)
+        return np.complex128(1j) if node == sp.I else self.function(node)
+
+    def function(self, node: Any) -> Any:
+        """The values of a function of other parts."""
         function = ELEMENTARY.get(node.func) or evaluators().get(node.func)
         if function is None:
             raise TypeError(f"no way to evaluate {node.func.__name__}")
-        arguments = [value(a) for a in node.args]
+        arguments = [self.value(a) for a in node.args]
         try:
             return function(*arguments)
         except TypeError:  # NumPy and SciPy know many functions for real numbers only
@@ -103,19 +106,26 @@ def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
                 return np.float64(np.nan)
             raise
 
-    def power(node: Any) -> Any:
-        base, exponent = node.args
+    def power(self, base: Any, exponent: Any) -> Any:
+        """The values of a power: whole ones, roots and others."""
         if exponent.is_Integer:
-            return value(base) ** int(exponent) if exponent > 0 else 1.0 / value(base) ** int(-exponent)
+            return self.value(base) ** int(exponent) if exponent > 0 else 1.0 / self.value(base) ** int(-exponent)
         if exponent.is_Rational and exponent.q == 2:
-            root = np.sqrt(value(base)) ** abs(int(exponent.p))
+            root = np.sqrt(self.value(base)) ** abs(int(exponent.p))
             return root if exponent > 0 else 1.0 / root
-        if exponent == sp.Rational(1, 3) and not np.iscomplexobj(value(base)):
-            return np.where(value(base) >= 0, np.cbrt(value(base)), np.nan)
-        return np.power(value(base), value(exponent))
+        if exponent == sp.Rational(1, 3) and not np.iscomplexobj(self.value(base)):
+            return np.where(self.value(base) >= 0, np.cbrt(self.value(base)), np.nan)
+        return np.power(self.value(base), self.value(exponent))
 
+
+def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
+    """Values of `expression` with the inputs' columns ([rows] each) put in: [rows], NaN where it is not real.
+
+    Raises KeyError for an unknown symbol and TypeError for a function without an evaluator.
+    """
+    rows = len(next(iter(columns.values()))) if columns else 1
     with np.errstate(all="ignore"):
-        result = value(expression)
+        result = Evaluation(columns).value(expression)
     if np.iscomplexobj(result):
         result = np.where(np.abs(result.imag) <= 1e-12 * np.abs(result), result.real, np.nan)
     return np.broadcast_to(np.asarray(result, dtype=np.float64), (rows,)).copy()

@@ -52,6 +52,11 @@ def _gamma(z: Tensor) -> Tensor:
     return sign * torch.exp(torch.lgamma(z))
 
 
+def _step(z: Tensor, at_zero: Tensor) -> Tensor:
+    """The step from 0 to 1 with slope 0; torch has none for its own."""
+    return torch.heaviside(z.detach(), at_zero)
+
+
 def _on_tensors(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     """A function of two tensors for two or more tensors and numbers."""
 
@@ -71,7 +76,7 @@ TORCH: dict[Any, Callable[..., Any]] = {
     sp.asin: torch.asin, sp.acos: torch.acos, sp.atan: torch.atan, sp.atan2: _on_tensors(torch.atan2),
     sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh, sp.coth: lambda z: 1 / torch.tanh(z),
     sp.asinh: torch.asinh, sp.acosh: torch.acosh, sp.atanh: torch.atanh,
-    sp.Min: _on_tensors(torch.minimum), sp.Max: _on_tensors(torch.maximum), sp.Heaviside: _on_tensors(torch.heaviside),
+    sp.Min: _on_tensors(torch.minimum), sp.Max: _on_tensors(torch.maximum), sp.Heaviside: _on_tensors(_step),
     sp.erf: torch.erf, sp.erfc: torch.erfc, sp.gamma: _gamma,
     sp.loggamma: lambda z: torch.where(z > 0, torch.lgamma(z), math.nan),
     sp.polygamma: lambda n, z: torch.polygamma(int(n), z),

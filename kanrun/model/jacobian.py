@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 from kanrun.functions.builtin import Function
-from kanrun.model.layer import BASES, FACTORS, KANLayer
+from kanrun.functions.derivatives import derivatives
+from kanrun.model.bases import BASES
+from kanrun.model.jets import VALUE, Index, Jet, times
+from kanrun.model.layer import FACTORS, KANLayer
 from kanrun.model.spline import Spread, pulled_back, spread_out
 from kanrun.model.structure import shape_of
 
@@ -50,62 +54,103 @@ class KanPass:
         parts = result.split(counts, dim=2)
         for depth in range(len(self.layers) - 1, -1, -1):
             layer, x, features = self.layers[depth], self.inputs[depth], self.features[depth]
-            sums = by_sums(layer, x, features, nodes)
-            by_entries(layer, x, features, sums, parts[depth])
+            values = [features.values] if features else []
+            subnodes = {VALUE: layer.subnodes(x, *values)} if layer.n_mult else {}
+            sums = by_sums(layer, subnodes, {VALUE: nodes}, [VALUE])[VALUE]
+            by_entries(layer, x, values, {0: sums[..., None]}, parts[depth])
             if depth:
                 nodes = by_inputs(layer, x, features, sums)
         return result
 
 
-def by_sums(layer: KANLayer, x: Tensor, features: Spread | None, nodes: Tensor) -> Tensor:
-    """The derivatives by a layer's sums, [rows, outputs, n_sub], from those by its nodes, [rows, outputs, n_out]."""
+def by_sums(layer: KANLayer, subnodes: Jet, nodes: Jet, indices: Iterable[Index]) -> Jet:
+    """The derivatives by a layer's sums, [rows, outputs, n_sub], from those by its nodes, [rows, outputs, n_out].
+
+    All are jets, as far as `indices` say, as are the sums themselves, `subnodes` [rows, n_sub].
+    """
     if not layer.n_mult:
         return nodes
-    subnodes = layer.subnodes(x, features and features.values)
-    factors = subnodes[:, layer.n_sum :].unflatten(1, (layer.n_mult, FACTORS))
-    others = torch.stack(
-        [torch.cat([factors[..., :f], factors[..., f + 1 :]], dim=2).prod(2) for f in range(FACTORS)], dim=2
-    )
-    products = nodes[:, :, layer.n_sum :, None] * others[:, None]
-    return torch.cat([nodes[:, :, : layer.n_sum], products.flatten(2)], dim=2)
+    factors = factor_jets(layer, subnodes)
+    products = {index: part[:, :, layer.n_sum :] for index, part in nodes.items()}
+    by_factors = []
+    for f in range(FACTORS):
+        by_factor = products
+        for other in factors[:f] + factors[f + 1 :]:
+            by_factor = times(by_factor, {index: part[:, None] for index, part in other.items()}, indices)
+        by_factors.append(by_factor)
+    result = {}
+    for index in by_factors[0]:
+        by_subnodes = torch.stack([part[index] for part in by_factors], dim=3).flatten(2)
+        sums = nodes[index] if index in nodes else by_subnodes.new_zeros(*by_subnodes.shape[:2], layer.n_sum)
+        result[index] = torch.cat([sums[:, :, : layer.n_sum], by_subnodes], dim=2)
+    return result
 
 
-def by_entries(layer: KANLayer, x: Tensor, features: Spread | None, sums: Tensor, into: Tensor) -> None:
-    """Writes the derivatives by a layer's trained entries `into` [rows, outputs, entries], from those by its sums."""
+def factor_jets(layer: KANLayer, subnodes: Jet) -> list[Jet]:
+    """The first, second, ... factors of all products, [rows, n_mult] each, from the sums [rows, n_sub]."""
+    size = (layer.n_mult, FACTORS)
+    return [
+        {index: part[:, layer.n_sum :].unflatten(1, size)[..., f] for index, part in subnodes.items()}
+        for f in range(FACTORS)
+    ]
+
+
+def by_entries(
+    layer: KANLayer, x: Tensor, features: Sequence[Tensor], edges: Mapping[int, Tensor], into: Tensor
+) -> None:
+    """Writes the derivatives by a layer's trained entries `into` [rows, outputs, entries].
+
+    `edges` are those by the edges, and by the derivatives of the edges by their own inputs: by order, from 0 on,
+    [rows, outputs, n_sub, n_in or 1]. `features` are what spline edges are linear in, with its derivatives by order.
+    """
     entries, size = layer.entries(), layer.coef.shape[2]
     parts = into.split([math.prod(shape_of(p, places)) for p, places in entries], dim=2)
     for (p, places), part in zip(entries, parts, strict=True):
         if p is layer.affine:
-            part.copy_(by_affine(layer, x, sums)[:, :, layer.trains_affine].flatten(2))
+            part.copy_(by_affine(layer, x, edges)[:, :, layer.trains_affine].flatten(2))
         elif p is layer.bias:
+            sums = edges[0][..., 0]
             part.copy_(sums if places is None else sums[:, :, places[0]])
         else:
-            assert features is not None
-            if places is None:
-                edges, own = sums[..., None], features.values[:, None, None]
-            else:
-                edges, own = sums[:, :, places[0]], features.values[:, None, places[1]]
             target = part.unflatten(2, shape_of(p, places))
-            if p is layer.coef:
-                torch.mul(edges[..., None], own[..., :size], out=target)
-            else:
-                torch.mul(edges, own[..., size], out=target)
+            for order, by_edges in edges.items():
+                if places is None:
+                    edge, own = by_edges, features[order][:, None, None]
+                else:
+                    edge, own = at_edges(by_edges, *places), features[order][:, None, places[1]]
+                factors = (edge[..., None], own[..., :size]) if p is layer.coef else (edge, own[..., size])
+                if order == 0:
+                    torch.mul(*factors, out=target)
+                else:
+                    target.addcmul_(*factors)
 
 
-def by_affine(layer: KANLayer, x: Tensor, sums: Tensor) -> Tensor:
+def at_edges(by_edges: Tensor, subs: Tensor, inputs: Tensor) -> Tensor:
+    """Of [rows, outputs, n_sub, n_in or 1] some edges: [rows, outputs, E]."""
+    return by_edges[..., 0][:, :, subs] if by_edges.shape[3] == 1 else by_edges[:, :, subs, inputs]
+
+
+def by_affine(layer: KANLayer, x: Tensor, edges: Mapping[int, Tensor]) -> Tensor:
     """The derivatives by a, b, c of the fixed edges, [rows, outputs, n_sub, n_in, 3], zero for others."""
-    affine = sums.new_zeros(*sums.shape, layer.n_in, 3)
-    for name, subs, inputs, z, _, c in layer.fixed_edges(x):
-        function = layer.library[name]
-        slope = c * finite_slope(function, z)
-        parts = torch.stack([slope * x[:, inputs], slope, function.value(z)], dim=2)  # by a, b, c
-        affine[:, :, subs, inputs] = sums[:, :, subs, None] * parts[:, None]
+    affine = edges[0].new_zeros(*edges[0].shape[:3], layer.n_in, 3)
+    for name, subs, inputs, z, a, c in layer.fixed_edges(x):
+        f = finite_derivatives(layer.library[name], z, max(edges) + 1)
+        terms = []
+        for n, by_edges in edges.items():  # the n-th derivatives by x of c x f'(z), c f'(z) and f(z)
+            by_b, by_c = c * f[n + 1], f[n]
+            by_a = by_b * x[:, inputs]
+            if n:
+                by_a, by_b, by_c = a**n * by_a + n * a ** (n - 1) * c * by_c, a**n * by_b, a**n * by_c
+            parts = torch.stack([by_a, by_b, by_c], dim=2)
+            terms.append(at_edges(by_edges, subs, inputs)[..., None] * parts[:, None])
+        affine[:, :, subs, inputs] = reduce(torch.add, terms)
     return affine
 
 
-def finite_slope(function: Function, z: Tensor) -> Tensor:
-    """An infinite slope, such as that of a root at 0, tells least squares nothing."""
-    return function.slope(z).nan_to_num(0.0, 0.0, 0.0)
+def finite_derivatives(function: Function, z: Tensor, order: int) -> list[Tensor]:
+    """The function and its derivatives. An infinite one, such as that of a root at 0, tells least squares nothing."""
+    value, *others = derivatives(function, z, order)
+    return [value, *(part.nan_to_num(0.0, 0.0, 0.0) for part in others)]
 
 
 def by_inputs(layer: KANLayer, x: Tensor, features: Spread | None, sums: Tensor) -> Tensor:
@@ -117,6 +162,6 @@ def by_inputs(layer: KANLayer, x: Tensor, features: Spread | None, sums: Tensor)
         by_features = [(part @ weights).view_as(features.values) for part in sums.unbind(1)]
         inputs = torch.stack([pulled_back(x, features.places, knots, base, part) for part in by_features], dim=1)
     for name, subs, own, z, a, c in layer.fixed_edges(x):
-        slope = c * finite_slope(layer.library[name], z)
+        slope = c * finite_derivatives(layer.library[name], z, 1)[1]
         inputs = inputs.index_add(2, own, sums[:, :, subs] * (slope * a)[:, None])
     return inputs

@@ -8,23 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from kanrun.functions.library import FUNCTIONS, Library
 from kanrun.model import grids, spline
-from kanrun.model.spline import Beside, Knots
+from kanrun.model.bases import BASES
+from kanrun.model.spline import Knots
 from kanrun.model.spline_sums import SplineSums
 from kanrun.model.structure import Places, Structure, shape_of, structure_of
 
 SMOOTH = 5  # random splines begin with at most this many intervals: fine ones would only be rough
 FACTORS = 2  # how many sums a multiplication node takes the product of
-
-
-BASES = {
-    "silu": Beside(F.silu, torch.ops.aten.silu_backward),
-    "identity": Beside(lambda x: x, lambda gradient, _: gradient),
-    "zero": None,
-}
 
 
 @dataclass(frozen=True)

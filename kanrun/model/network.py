@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import Library, extended
 from kanrun.model import grids
+from kanrun.model.bases import BASES
 from kanrun.model.jacobian import KanPass
-from kanrun.model.layer import BASES, FACTORS, KANLayer, LayerTrace, Prepared
+from kanrun.model.layer import FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.model.memory import keep_freed_memory
 from kanrun.model.structure import Places, shape_of
 

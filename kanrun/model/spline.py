@@ -56,10 +56,14 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
 
 
 class Beside(NamedTuple):
-    """A function beside the splines, and how a gradient by its values (first) becomes one by x (second)."""
+    """A function beside the splines, how a gradient by its values (first) becomes one by x (second), and derivatives.
+
+    The derivatives by x are of any order from 1 on.
+    """
 
     value: Callable[[Tensor], Tensor]
     pull_back: Callable[[Tensor, Tensor], Tensor]
+    derivative: Callable[[Tensor, int], Tensor]
 
 
 class Knots(NamedTuple):
@@ -88,8 +92,12 @@ def knots_of(grid: Tensor, table: Tensor) -> Knots:
     width = (grid[:, -1] - grid[:, 0]) / (grid.shape[1] - 1) if even else grid.diff(dim=1).flatten()
     start = grid[:, 0] if even else grid[:, :-1].flatten()
     values = [part.flatten(0, 1).T.contiguous() for part in table]
-    slopes = [power * part for power, part in enumerate(values)][1:] or [torch.zeros_like(values[0])]
-    return Knots(grid, even, start.contiguous(), 1 / width, values, slopes)
+    return Knots(grid, even, start.contiguous(), 1 / width, values, differentiated(values))
+
+
+def differentiated(powers: list[Tensor]) -> list[Tensor]:
+    """The derivatives by u of polynomials that are given by powers of u."""
+    return [power * part for power, part in enumerate(powers)][1:] or [torch.zeros_like(powers[0])]
 
 
 class Place(NamedTuple):

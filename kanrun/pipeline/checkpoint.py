@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanrun import __version__
 from kanrun.context import Entry, Journal, Meter
 from kanrun.functions.library import Library
 from kanrun.pipeline.codec import Unpacker, packed
 from kanrun.pipeline.saved_types import SAVED_TYPES
 from kanrun.state import State
+from kanrun.version import __version__
 
 FORMAT = 1  # of what is written here; grows with each change
 FOLDER, CURRENT, BEFORE = "checkpoint", "state.npz", "state_before.npz"
@@ -114,7 +114,7 @@ class Checkpoint:
                 return self.read(path)
             except DamagedError as error:
                 tell(f"{path.parent.name}/{name} cannot be read ({error})")
-        tell("there is no checkpoint that can be read: the run begins anew")
+        tell("nothing of it was kept yet that can be read: the run begins anew")
         return State(), None
 
     def read(self, path: Path) -> tuple[State, Begun | None]:
@@ -168,7 +168,10 @@ def write(path: Path, about: dict[str, Any], parts: dict[str, Packed]) -> None:
 
 def opened(path: Path) -> tuple[dict[str, Any], dict[str, Packed]]:
     """What `write` has put into a file; the checksums of its parts are looked at."""
-    with np.load(path, allow_pickle=False) as arrays:
+    file = io.BytesIO(path.read_bytes())
+    if not zipfile.is_zipfile(file):
+        raise zipfile.BadZipFile("it is cut off, or no checkpoint")
+    with np.load(file, allow_pickle=False) as arrays:
         content = {name: arrays[name].tobytes() for name in arrays.files}
     about = json.loads(content.pop("about"))
     names = [name.removesuffix("_text") for name in content if name.endswith("_text")]

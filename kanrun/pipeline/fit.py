@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from kanrun.config.schema import Config
@@ -15,6 +16,10 @@ from kanrun.data.rows import dataset_of
 from kanrun.pipeline.problem import problem_of, set_up_torch
 from kanrun.pipeline.stages import GIVEN, SEARCH
 from kanrun.report.files import SCHEMA_VERSION
+from kanrun.report.folder import check_folder, write_config
+from kanrun.report.lock import held
+from kanrun.report.outputs import write_outputs
+from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
 
 
@@ -127,6 +132,20 @@ def peak_memory() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+@dataclass(frozen=True)
+class FitResult(Result):
+    """A result in memory, which can be saved as a run folder."""
+
+    def save(self, folder: str | Path) -> None:
+        """Writes a run folder. Raises ConfigError where `folder` holds something already."""
+        folder = Path(folder)
+        check_folder(folder, "folder", overwrite=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        with held(folder), logged_to(folder / "kanrun.log"), Status(folder).kept():
+            write_config(folder, self.problem.config)
+            write_outputs(folder, self)
+
+
 def fit(
     inputs: Any,
     targets: Any,
@@ -136,7 +155,7 @@ def fit(
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     events: Events | None = None,
-) -> Result:
+) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
 
     `inputs` are [rows, inputs], `targets` [rows, outputs] or [rows]: numbers, or class numbers where they are whole
@@ -152,7 +171,7 @@ def fit(
     problem = problem_of(settled, dataset_of(settled, inputs, targets, test, names, outputs, dtype, device))
     desk = Desk([events] if events else [])
     *_, state = work_through(problem, State(), desk)
-    return result_of(problem, state, desk)
+    return FitResult(problem, state, metrics_of(problem, state, desk.seconds()))
 
 
 def rows_settings(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-GRACE = 1.4  # seconds in which a run may end by itself
+GRACE = 0.9  # seconds in which a run may end by itself
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import yaml
 
-from kanrun import __version__
 from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
@@ -24,11 +23,12 @@ from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem
 from kanrun.report.console import Console
 from kanrun.report.files import write_json
-from kanrun.report.folder import check_folder, clear_folder, write_config
+from kanrun.report.folder import clear_folder, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
-from kanrun.state import Problem, Result, State
+from kanrun.state import Problem, State
+from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
 LastResort = Callable[[Status, str], None]
@@ -68,7 +68,9 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
     if in_use(folder):
         raise KanrunError(f"{folder}: the run is still going on")
     if state_of(folder) == "completed":
-        Console(quiet).out.print(f"{folder}: the run is completed, there is nothing left to do", highlight=False)
+        Console(quiet).out.print(
+            f"{folder}: the run is completed, there is nothing left to do", highlight=False, soft_wrap=True
+        )
         return None
     config = config_of(folder)
     if (made := version_of(folder)) and made != (FORMAT, __version__):
@@ -138,8 +140,9 @@ def carry_out(one: Run, state: State, begun: Begun | None) -> dict[str, Any]:
         one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")
     one.unfinished = begun
     one.seconds_before = sum(entry["seconds"] for entry in state.entries) + (begun.seconds if begun else 0.0)
-    if one.seconds_before:
-        one.tell(f"resumed after {', '.join(entry['name'] for entry in state.entries) or 'the beginning'}")
+    if begun or state.done:
+        done = f" after {', '.join(entry['name'] for entry in state.entries)}" if state.entries else ""
+        one.tell(f"resumed{done}" + (f", within {begun.stage}" if begun else ""))
     one.begun = Meter()
     for state in work_through(problem, state, one):  # noqa: B020
         write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
@@ -166,15 +169,3 @@ def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
         raise InterruptedRun(signal)
     one.checkpoint.remove()
     return result.metrics
-
-
-def save_result(result: Result, folder: str | Path) -> None:
-    """Writes the run folder of a result. Raises ConfigError where `folder` holds something already."""
-    folder = Path(folder)
-    check_folder(folder, "folder", overwrite=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    status = Status(folder)
-    with held(folder), logged_to(folder / "kanrun.log"), status.kept():
-        write_config(folder, result.problem.config)
-        write_outputs(folder, result)
-        log.info("result saved in %s", folder)

@@ -16,7 +16,8 @@ from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant
 from kanrun.training.history import Record
 from kanrun.training.least_squares import Fit
-from kanrun.training.loop import Snapshot, Training, TrainState
+from kanrun.training.loop import Training
+from kanrun.training.train_state import Snapshot, TrainState
 
 SAVED_TYPES: dict[str, type] = {
     kind.__name__: kind

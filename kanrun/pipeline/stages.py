@@ -39,27 +39,42 @@ def functions_of(config: Config) -> list[Function]:
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-def reached(problem: Problem, state: State, name: str, current: Network, context: Context) -> State:
-    """The state with the network that a stage has led to, and what metrics.json says of it."""
+Spent = tuple[float, float]  # seconds, and those of this process on the processor
+
+
+def spent(context: Context) -> Spent:
+    """What the stage has taken so far."""
+    return context.budget.meter.seconds(), context.budget.meter.cpu_seconds()
+
+
+def reached(
+    problem: Problem, state: State, name: str, current: Network, context: Context, since: Spent = (0.0, 0.0)
+) -> State:
+    """The state with the network that a stage has led to, and what metrics.json says of it.
+
+    `since` has the seconds, and those on the processor, that do not count for it.
+    """
     delivered = problem.scaling.restored(current)
     # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
     outputs = formula_function(state.formulas, problem.data) or without_gradient(delivered)
-    entry = stage_entry(name, delivered, outputs, problem.data, context)
+    now = spent(context)
+    taken = now[0] - since[0], now[1] - since[1]
+    entry = stage_entry(name, delivered, outputs, problem.data, taken)
     context.events.stage_ended(entry)
     networks = {**state.networks, name: delivered}
     return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
 
 
 def stage_entry(
-    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, context: Context
+    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, taken: Spent
 ) -> dict[str, Any]:
     """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
-    meter, parts = context.budget.meter, {"train": data.train, "test": data.test}
+    parts = {"train": data.train, "test": data.test}
     if data.validation is not None:
         parts["validation"] = data.validation
     scored = {part: scores(data, outputs(r.x).cpu(), r.y.cpu()) for part, r in parts.items()}
     return {
-        "name": name, "seconds": meter.seconds(), "cpu_seconds": meter.cpu_seconds(),
+        "name": name, "seconds": taken[0], "cpu_seconds": taken[1],
         "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
         "active_edges": model.active_edges(), "active_inputs": [data.inputs[i] for i in model.active_inputs()],
         **scored,
@@ -204,10 +219,11 @@ def search(problem: Problem, state: State, context: Context) -> State:
     tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
     state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
     state = reached(problem, state, "train", found.result.spline, context)
-    state = reached(problem, state, "prune", found.result.pruned, context)
+    searched = spent(context)
+    state = reached(problem, state, "prune", found.result.pruned, context, searched)
     formulas = write_formulas(found.result.symbolic, at_most(data, MOST_ROWS), context)
     state = replace(state, formulas=tuple(formulas))
-    return reached(problem, state, "symbolic", found.result.symbolic.model, context)
+    return reached(problem, state, "symbolic", found.result.symbolic.model, context, searched)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------

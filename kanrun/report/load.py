@@ -49,7 +49,8 @@ def load_run(folder: str | Path) -> LoadedRun:
     metrics = read(folder, "metrics.json", read_json)
     formulas = read(folder, "formula.json", read_json) if (folder / "formula.json").exists() else []
     model = read(folder, "model.pt", load_model)
-    return LoadedRun(config, metrics, formulas, model, [f"x_{i + 1}" for i in range(model.n_in)])
+    names = metrics.get("inputs") or [f"x_{i + 1}" for i in range(model.n_in)]
+    return LoadedRun(config, metrics, formulas, model, names)
 
 
 def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:

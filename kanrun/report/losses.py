@@ -1,4 +1,4 @@
-"""The picture of a training: losses step by step, with the beginnings, grids and stages that they belong to."""
+"""The picture of a training: losses step by step, with the restarts, grids and stages that they belong to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
     marker = "." if len(history) <= 40 else ""
     curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
     if any(r.validation_loss is not None for r in history):
-        curves.append(("validation", "held back", "#CC79A7", (0, (1, 1))))
+        curves.append(("validation", "validation", "#CC79A7", (0, (1, 1))))
     ends = np.cumsum([count for _, count in stages], dtype=int)[:-1]
     for key, name, color, dashes in curves:
         values = np.array([getattr(r, f"{key}_loss") for r in history], dtype=float)
@@ -66,9 +66,7 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
     axes.set_ylabel(loss.title)
     for (name, _), begin, level in zip(stages, begins, levels, strict=True):
         if level < MAX_LEVELS:
-            y, at = 1 + (0.04 + 0.17 * level) / tall, axes.transAxes
-            axes.text(begin / wide + 0.005, y, name, transform=at, fontsize=8, parse_math=False, gid="stage")
-            axes.plot([begin / wide] * 2, [1, y + 0.11 / tall], "0.75", lw=0.8, transform=at, clip_on=False)
+            write_name(axes, name, begin / wide, 0.04 + 0.17 * level, tall)
     lowest = axes
     if with_penalty:
         axes.tick_params(labelbottom=False)
@@ -81,10 +79,17 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
     return figure
 
 
+def write_name(axes: Axes, name: str, x: float, height: float, tall: float) -> None:
+    """A stage's name, so many inches above the axes, which are `tall`, with a line down to where it begins."""
+    y, at = 1 + height / tall, axes.transAxes
+    axes.text(x + 0.005, y, name, transform=at, fontsize=8, parse_math=False, gid="stage")
+    axes.plot([x] * 2, [1, y + 0.11 / tall], "0.75", lw=0.8, transform=at, clip_on=False)
+
+
 def parts_of(history: list[Record]) -> list[tuple[str, int]]:
     """The trainings one after the other, each with its name and how many steps it took.
 
-    A stage of several is made of beginnings (counted from 1), of grids, and at last of all rows together.
+    A stage of several is made of restarts (counted from 1), of grids, and at last of all rows together.
     """
     parts: list[tuple[str, int]] = []
     before: Record | None = None
@@ -96,7 +101,7 @@ def parts_of(history: list[Record]) -> list[tuple[str, int]]:
         elif before.grid != first.grid:
             name = f"grid {first.grid}"
         elif before.attempt != first.attempt:
-            name = f"beginning {first.attempt + 1}"
+            name = f"restart {first.attempt + 1}"
         else:
             name = "all rows"
         parts.append((name, len(own)))

@@ -21,6 +21,7 @@ EXACT_UNITS = [
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
     *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
+TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 
 
@@ -79,6 +80,7 @@ def snap(
         for index, expression in enumerate(result):
             for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
                 for candidate in nice_numbers(float(constant), exact) if not context.over() else ():
+                    context.spend(TRIAL)
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
                     if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Record:
     """One step of one stage: losses without regularization, the regularization, seconds since the stage began.
 
-    `validation_loss` is that of rows held back, None where there are none; `attempt` counts beginnings.
+    `validation_loss` is that of validation rows, None where there are none; `attempt` counts restarts.
     """
 
     stage: str

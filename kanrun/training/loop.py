@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from kanrun.config.schema import OptimizerConfig
 from kanrun.context import Context
-from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.dataset import Rows
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Network
 from kanrun.training import optimizers
 from kanrun.training.history import Record
 from kanrun.training.objective import Objective, prepared
-from kanrun.training.stopping import RULES, StopRule, first_that_holds
+from kanrun.training.stopping import RULES, first_that_holds
+from kanrun.training.train_state import Plan, Snapshot, TrainState
 
 TURNED = 1.1  # times the best loss of the validation rows, by which they show that it went too far
 CLEAN = 1e-3  # part of the loss of the best constant below which there is hardly any noise to follow
@@ -58,84 +55,6 @@ class Training:
     def best_step(self) -> int:
         """The step after which the network was at its best."""
         return self.scores.index(self.score)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training is to do, whatever it has reached.
-
-    The regularization grows evenly over the first `warmup` part of the steps: full strength from the start can remove
-    every edge before anything was learned. `rival` has the scores of a better training, step by step.
-    """
-
-    data: Dataset
-    objective: Objective
-    optimizer: OptimizerConfig
-    stage: str
-    steps: int
-    seed: int
-    warmup: float = 0.0
-    rules: tuple[StopRule, ...] = RULES
-    rival: Sequence[float] = ()
-    attempt: int = 0
-
-    @property
-    def validates(self) -> bool:
-        """Whether validation rows judge."""
-        return self.data.validation is not None
-
-    def weighted(self, step: int) -> Objective:
-        """The objective at a step, with as much regularization as it has by then."""
-        grown = min(1.0, (step + 1) / (self.warmup * self.steps)) if self.warmup > 0 else 1.0
-        return replace(
-            self.objective, penalty=replace(self.objective.penalty, lamb=self.objective.penalty.lamb * grown)
-        )
-
-    def grows_after(self, step: int) -> bool:
-        """Whether the next step has more regularization."""
-        return self.weighted(step).penalty.lamb != self.weighted(step + 1).penalty.lamb
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A network as it was when its grids were last changed, and the entries trained since."""
-
-    network: Network
-    vector: Tensor
-
-    @classmethod
-    def of(cls, model: Network) -> Snapshot:
-        """The network as it is now."""
-        return cls(model.clone(), model.get_vector())
-
-    def restore(self, model: Network) -> None:
-        """Makes `model` what it was."""
-        model.become(self.network)
-        model.set_vector(self.vector)
-
-
-@dataclass
-class TrainState:
-    """Where a training stands, whole: from here it goes on as if it had never stopped.
-
-    `optimizer_state` is what the optimizer remembers, filled in when the state is saved, None where it starts afresh.
-    """
-
-    model: Network
-    good: Snapshot  # the last that was finite
-    best: Snapshot
-    best_score: float = math.inf
-    step: int = 0
-    undone: int = 0  # steps in a row
-    idle: int = 0
-    finished_steps: int = 0  # steps in a row after which the optimizer had nothing left to do
-    learned: bool = False
-    seconds: float = 0.0
-    history: list[Record] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    random: Tensor | None = None  # state of the generator
-    optimizer_state: dict[str, Any] | None = None
 
 
 class Trainer:
@@ -255,17 +174,18 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
     the record. A training that was interrupted goes on from the state that the journal has of it.
     """
     context = context or Context()
-    state = context.journal.unfinished() or beginning(model, plan)
-    trainer = Trainer(plan, state, context)
+    state = context.journal.unfinished() or first_state(model, plan)
+    trainer, rules = Trainer(plan, state, context), RULES if plan.rules is None else plan.rules
     while state.step < plan.steps:
         if context.over():
-            context.journal.progress(trainer.saved, last=True)
+            if trainer.cancelled():
+                context.journal.progress(trainer.saved, last=True)
             break
         trainer.step()
         if trainer.cancelled():
             break
         context.events.step(state.history[-1], plan.steps)
-        rule = first_that_holds(plan.rules, plan, state)
+        rule = first_that_holds(rules, plan, state)
         if rule:
             state.messages += rule.told(plan, state)
             break
@@ -273,7 +193,7 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
     return finished(plan, state, model)
 
 
-def beginning(model: Network, plan: Plan) -> TrainState:
+def first_state(model: Network, plan: Plan) -> TrainState:
     """The state before the first step."""
     start = Snapshot.of(model)
     return TrainState(model, start, start, learned=plan.data.loss.null_value(plan.data.train.y) == 0)

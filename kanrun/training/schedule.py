@@ -13,10 +13,11 @@ from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.loop import Plan, Training, train
+from kanrun.training.loop import Training, train
 from kanrun.training.objective import Objective
 from kanrun.training.optimizers import Kind, kind_of
 from kanrun.training.stopping import IDLE, RULES
+from kanrun.training.train_state import Plan
 
 ATTEMPTS = 4  # restarts that are tried before a network that learns nothing is accepted
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps

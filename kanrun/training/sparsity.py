@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanrun.model.layer import BASES, KANLayer, Prepared
+from kanrun.model.bases import BASES
+from kanrun.model.layer import KANLayer, Prepared
 from kanrun.model.network import KAN
 from kanrun.training.objective import Penalty, regularization
 

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from kanrun.training.loop import Plan, TrainState
+from kanrun.training.train_state import Plan, StopRule, TrainState
 
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
 HOPELESS = 10.0  # a restart whose objective is this many times that of a better one is given up
 PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
 UNLEARNED = 0.1  # part of the steps, if that is more, that a network may take to get better than a constant
-
-
-@dataclass(frozen=True)
-class StopRule:
-    """A reason to stop, which `holds` or not after every step; `message` is worth telling, of {stage} and {step}."""
-
-    name: str
-    holds: Callable[[Plan, TrainState], bool]
-    message: str = ""
-
-    def told(self, plan: Plan, state: TrainState) -> list[str]:
-        """The message, if there is one."""
-        return [self.message.format(stage=plan.stage, step=state.step, undone=state.undone)] if self.message else []
 
 
 def arrived(plan: Plan, state: TrainState) -> bool:

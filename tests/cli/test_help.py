@@ -19,7 +19,7 @@ HEAVY = ("torch", "sympy", "sklearn", "scipy", "matplotlib", "hydra", "omegaconf
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return help_text(config_folder())
+    return help_text()
 
 
 def setting_keys() -> list[tuple[str, str, type]]:
@@ -104,12 +104,13 @@ def test_the_installed_command_and_the_module_give_the_version_and_the_help(text
 
 @pytest.mark.parametrize("before", ["", "import kanrun.pipeline.run", "import kanrun; kanrun.run"])
 def test_the_public_names_are_classes_and_functions_whatever_was_imported_before(before: str) -> None:
+    names = ["FitResult", "KAN", "LoadedRun", "fit", "load_run", "resume", "run"]
     code = (
-        f"{before}\nfrom kanrun import KAN, LoadedRun, load_run, run\nimport kanrun\n"
-        "print(sorted(kanrun.__all__), [callable(v) for v in (KAN, LoadedRun, load_run, run, kanrun.run)])"
+        f"{before}\nfrom kanrun import {', '.join(names)}\nimport kanrun\n"
+        f"print(sorted(kanrun.__all__), [callable(v) for v in ({', '.join(names)}, kanrun.run)])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{['KAN', 'LoadedRun', 'load_run', 'run']} {[True] * 5}"
+    assert done.stdout.strip() == f"{sorted([*names, '__version__'])} {[True] * 8}"
 
 
 def test_the_package_has_no_other_names() -> None:

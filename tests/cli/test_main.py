@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from kanrun.cli import main as cli
+from kanrun.pipeline import stages
 from tests.contract import read_json, violations
 
 COMMAND = str(Path(sys.executable).with_name("kanrun"))
@@ -69,11 +70,13 @@ COMPOSITION = {
     "unknown key": (["model.widht=3"], "model.widht=3", "model.width"),
     "unknown top key": (["sede=3"], "sede=3", "seed"),
     "key below a value": (["seed.a=3"], "seed.a=3", "seed"),
-    "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, symbolic"),
+    "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, rows, symbolic"),
     "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown experiment": (["experiment=helo"], "experiment=helo", "did you mean hello?"),
     "option that is a number": (["model=3"], "model=3", "kan"),
+    "group left out": (["~plots"], "~plots", "default or none"),
+    "group left out by its option": (["~model=kan", "experiment=hello"], "~model=kan", "kan or mlp"),
     "option that is null": (["dataset=null"], "dataset=null", "symbolic"),
     "key of another option": (["dataset=moons", "dataset.formula=x_1"], "dataset.formula=x_1", "dataset=moons"),
     "not an assignment": (["dataset"], "dataset", "key=value"),
@@ -101,9 +104,6 @@ IN_THE_RUN = {
     "fixed edge for a search": (
         ["search=discover", "model.width=[2,1]", "model.fix=[{function:sin}]"], "model.fix[0].function=sin", "fix=[]"
     ),
-    "rows held back for a search": (
-        ["search=discover", "dataset.validation=0.2"], "dataset.validation=0.2", "a fifth of the training rows"
-    ),
     "several outputs for a search": (
         ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "dataset.formula=[x_1,x_2]", "one output"
     ),
@@ -130,6 +130,7 @@ IN_THE_RUN = {
     "fixed layer": (["model.width=[2,1]", "model.fix=[{layer:3}]"], "model.fix[0].layer=3", "0 to 0"),
     "fixed input": (["model.width=[2,1]", "model.fix=[{input:2}]"], "model.fix[0].input=2", "0 to 1"),
     "fixed output": (["model.width=[2,1]", "model.fix=[{output:1}]"], "model.fix[0].output=1", "0 to 0"),
+    "rows of one's own": (["dataset=rows"], "dataset=rows", "kanrun.fit"),
     "formula that cannot be read": (["dataset.formula=sin(x_1"], "dataset.formula=sin(x_1", "character 4"),
     "formula that is not finite": (["dataset.formula=log(x_1)"], "dataset.formula=log(x_1)", "dataset.domain"),
     "formula that divides by zero": (["dataset.formula=1/0"], "dataset.formula=1/0", "finite"),
@@ -152,7 +153,7 @@ IN_THE_RUN = {
     "grids that are no list": (["optimizer.grids=3"], "optimizer.grids=3", "a list is needed"),
     "grid of nothing": (["optimizer.grids=[3,0]"], "optimizer.grids[1]=0", "1 to 1000"),
     "grid that is no number": (["optimizer.grids=[fine]"], "optimizer.grids[0]=fine", "a whole number is needed"),
-    "no beginning": (["optimizer.restarts=0"], "optimizer.restarts=0", "1 to 1000"),
+    "no restart": (["optimizer.restarts=0"], "optimizer.restarts=0", "1 to 1000"),
     "more rows held back than there are": (["dataset.validation=1.5"], "dataset.validation=1.5", "0 to 0.9"),
     "fewer rows held back than none": (["dataset.validation=-0.1"], "dataset.validation=-0.1", "0 to 0.9"),
     "network too large for lm": (
@@ -419,15 +420,14 @@ def test_what_is_wrong_with_several_jobs_of_a_sweep_is_said_once(kanrun: Call, t
 def test_a_sweep_goes_on_past_a_job_that_fails_and_says_so_at_the_end(
     kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline = importlib.import_module("kanrun.pipeline.run")
-    begin = pipeline.train_by_schedule
+    begin = stages.train_by_schedule
 
-    def fails_with_seed_one(schedule: Any, rows: Any) -> Any:
+    def fails_with_seed_one(schedule: Any, rows: Any, context: Any) -> Any:
         if schedule.seed == 1:
             raise ZeroDivisionError("planted")
-        return begin(schedule, rows)
+        return begin(schedule, rows, context)
 
-    monkeypatch.setattr(pipeline, "train_by_schedule", fails_with_seed_one)
+    monkeypatch.setattr(stages, "train_by_schedule", fails_with_seed_one)
     status, _, [line] = kanrun("-m", *QUICK, "seed=0,1,2")
     assert status == 1
     assert line.startswith("kanrun: ZeroDivisionError: planted")
@@ -452,6 +452,22 @@ def test_a_finished_run_is_replaced_only_when_that_is_said(kanrun: Call, tmp_pat
     assert read_json(tmp_path / "mine" / "metrics.json")["seed"] == 2
     again = ["--config-path", "mine", "--config-name", "config", "hydra.run.dir=mine"]
     assert kanrun(*again).status == 1  # the saved config does not say it for ever
+
+
+@pytest.mark.parametrize(("state", "said"), [("interrupted", "was interrupted"), ("running", "was killed")])
+def test_a_run_that_can_be_resumed_is_replaced_only_when_that_is_said(
+    kanrun: Call, tmp_path: Path, state: str, said: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    left = json.dumps({"state": state})
+    (tmp_path / "mine" / "status.json").write_text(left)
+    status, out, [line] = kanrun(*QUICK, "hydra.run.dir=mine")
+    assert (status, out) == (1, "")
+    assert line.startswith(f"kanrun: hydra.run.dir=mine: it holds a run that {said}, which `kanrun resume` takes up")
+    assert "overwrite=true" in line
+    assert (tmp_path / "mine" / "status.json").read_text() == left
+    assert kanrun(*QUICK, "hydra.run.dir=mine", "overwrite=true").status == 0
+    assert read_json(tmp_path / "mine" / "status.json")["state"] == "completed"
 
 
 def test_a_finished_sweep_is_not_replaced_either(kanrun: Call, tmp_path: Path) -> None:
@@ -497,9 +513,8 @@ FEW = ["dataset.n_train=40", "dataset.n_test=20", "optimizer.steps=1", "prune=no
 
 
 def test_an_option_that_is_typed_is_free_of_what_the_experiment_set_for_its_own(kanrun: Call, tmp_path: Path) -> None:
-    status, out, lines = kanrun("experiment=smoke", "dataset=moons", *FEW, "hydra.run.dir=run")
+    status, _, lines = kanrun("experiment=smoke", "dataset=moons", *FEW, "hydra.run.dir=run")
     assert (status, lines) == (0, [])
-    assert "with dataset=moons, what experiment=smoke sets for dataset=symbolic is left out: dataset.formula" in out
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert config["dataset"] == {
         "name": "moons", "seed": None, "validation": 0.0, "form": "auto", "n_train": 40, "n_test": 20, "noise": 0.1
@@ -523,7 +538,7 @@ def test_each_job_of_a_sweep_over_options_has_its_own_settings(kanrun: Call, tmp
 def test_what_is_typed_for_another_option_is_never_left_out(kanrun: Call) -> None:
     status, _, [line] = kanrun("experiment=smoke", "dataset=moons", "dataset.formula=x_1")
     assert status == 1
-    assert line.startswith("kanrun: dataset.formula=x_1: unknown key")
+    assert line == "kanrun: dataset.formula=x_1: not a setting of dataset=moons"
 
 
 def test_the_config_that_is_shown_is_the_one_that_would_be_run(kanrun: Call) -> None:
@@ -543,7 +558,7 @@ def test_a_search_can_be_switched_off_in_its_experiment(kanrun: Call, tmp_path: 
 # ---- sweeps and saved configs ------------------------------------------------------------------------------------
 
 
-def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_their_losses(
+def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_losses_of_validation_rows(
     kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[float | None] = []
@@ -554,9 +569,14 @@ def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_their_losses(
         return given[-1]
 
     monkeypatch.setattr(cli.Job, "__call__", noted)
-    status, _, _ = kanrun("-m", *QUICK, "optimizer=lbfgs,adam")
+    status, _, _ = kanrun("-m", *QUICK, "optimizer=lbfgs,adam", "dataset.validation=0.2")
     assert status == 0
-    assert given == [read_json(f / "metrics.json")["final"]["mse"] for f in run_folders(tmp_path)]
+    last = [read_json(f / "metrics.json")["stages"][-1] for f in run_folders(tmp_path)]
+    assert given == [stage["validation"]["mse"] for stage in last]
+    assert all(stage["validation"]["mse"] != stage["test"]["mse"] for stage in last)
+    given.clear()
+    assert kanrun("-m", *QUICK, "seed=5,6").status == 0
+    assert given == [None, None]  # there are no rows to judge by, and test rows are none
 
 
 def test_a_saved_config_run_again_gives_the_same_numbers(kanrun: Call, tmp_path: Path) -> None:
@@ -612,7 +632,7 @@ def test_the_installed_command_finds_a_formula_without_being_told_a_network(tmp_
     assert (formula["expression"], formula["exact"]) == ("x_1/sqrt(x_2)", True)
     assert "x_1/sqrt(x_2)" in done.stdout
     saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    assert saved["search"] == {"name": "discover", "seconds": 10.0}
+    assert saved["search"] == {"name": "discover", "seconds": 10.0, "work": None}
 
 
 @pytest.mark.parametrize(
@@ -659,10 +679,12 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert process.returncode == 130
-    assert err == "kanrun: interrupted\n"
+    assert err == "kanrun: interrupted by SIGINT\n"
     told = read_json(folder / "status.json")
     assert told["state"] == "interrupted"
-    assert told["error"]
+    assert told["error"] == f"interrupted by SIGINT in stage {told['stage']}; kanrun resume goes on from there"
     assert told["ended"] > told["started"]
-    assert not (folder / "metrics.json").exists()
+    [reached] = read_json(folder / "metrics.json")["stages"]  # what the training had come to
+    assert reached["name"] == "train"
+    assert (folder / "model.pt").exists()
     assert "interrupted" in (folder / "kanrun.log").read_text(encoding="utf-8")

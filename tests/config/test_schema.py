@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
+from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.main import config_folder, prepared
 from kanrun.config.schema import (
     GROUPS,
@@ -25,7 +24,8 @@ from kanrun.config.schema import (
 )
 from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset, network_width
-from kanrun.pipeline.stages import build_network, choose_optimizer
+from kanrun.pipeline.problem import build_network
+from kanrun.training.optimizers import chosen_optimizer
 
 CONFIGS = config_folder()
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
@@ -45,8 +45,7 @@ def default_of(f: Field[Any]) -> Any:
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)  # type: ignore[return-value]
+    return settings_of(compose_job(overrides, CONFIGS))
 
 
 def every_class() -> list[type]:
@@ -57,23 +56,57 @@ def yaml_files() -> list[str]:
     return sorted(str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*.yaml"))
 
 
-def test_the_option_files_are_those_that_the_classes_know() -> None:
-    on_disk = {str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*.yaml")}
-    expected = {f"{group}/{option}.yaml" for group, option in OPTIONS} | {"config.yaml"}
-    assert {p for p in on_disk if not p.startswith("experiment/")} == expected
+def test_every_option_is_a_class_of_that_name_or_a_file() -> None:
+    on_disk = {f for f in yaml_files() if not f.startswith("experiment/")}
+    derived = {f"{group}/{option}.yaml" for group, option in OPTIONS if GROUPS[group][option]().name != option}
+    assert on_disk == derived | {"config.yaml"}
     assert len(EXPERIMENTS) == 8
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_an_option_file_repeats_the_defaults_of_its_class(group: str, option: str) -> None:
-    content = yaml.safe_load((CONFIGS / group / f"{option}.yaml").read_text(encoding="utf-8"))
+def test_an_option_has_the_defaults_of_its_class(group: str, option: str) -> None:
+    content = composed(f"{group}={option}")[group]
     defaults = {f.name: default_of(f) for f in fields(GROUPS[group][option])}
-    assert set(content) == set(defaults)
+    assert list(content) == list(defaults)
     assert content["name"] == option
     departed = {key for key in content if key != "name" and content[key] != defaults[key]}
     assert departed == DEPARTURES.get((group, option), set())
     for key, value in defaults.items():
         assert value is None or type(content[key]) is type(value), key
+
+
+def without(file: str) -> dict[str, Any]:
+    """What a file has below it: the config without it, with what it builds on."""
+    content = yaml.safe_load((CONFIGS / file).read_text(encoding="utf-8"))
+    below = [entry for entry in content.get("defaults", []) if isinstance(entry, str)]
+    match Path(file).parts:
+        case ["experiment", _]:
+            return composed(*(f"experiment={name}" for name in below))
+        case ["experiment", _, inner]:
+            group, _, option = Path(inner).stem.partition("_")
+            experiments = [f"experiment={entry.split('/')[2]}" for entry in below]
+            return {group: composed(*experiments, f"{group}={option}")[group]}
+        case [group, _]:
+            return {group: composed(f"{group}={below[0]}")[group]}
+    raise ValueError(file)
+
+
+@pytest.mark.parametrize("file", [f for f in yaml_files() if f != "config.yaml"])
+def test_no_file_says_again_what_holds_without_it(file: str) -> None:
+    content = yaml.safe_load((CONFIGS / file).read_text(encoding="utf-8"))
+    content.pop("defaults", None)
+    if not file.startswith("experiment/"):
+        content = {Path(file).parts[0]: content}
+    elif file.count("/") == 2:
+        content = {Path(file).stem.partition("_")[0]: content}
+    below = without(file)
+    for key, value in content.items():
+        assert key in below
+        if isinstance(value, dict):
+            assert value.keys() <= below[key].keys()
+            assert [k for k, v in value.items() if below[key][k] == v] == []
+        else:
+            assert value != below[key], key
 
 
 def test_options_called_none_switch_their_stage_off_and_sparse_regularizes() -> None:
@@ -85,13 +118,8 @@ def test_options_called_none_switch_their_stage_off_and_sparse_regularizes() -> 
     assert read_config(composed("regularization=none")).regularization.lamb == 0
 
 
-def test_the_main_file_repeats_the_defaults_of_the_run_itself() -> None:
-    content = yaml.safe_load((CONFIGS / "config.yaml").read_text(encoding="utf-8"))
-    own = {f.name: f.default for f in fields(Config) if f.name not in GROUPS}
-    assert {k: v for k, v in content.items() if k not in ("defaults", "hydra")} == own
-
-
 def test_what_is_chosen_when_nothing_is_said_is_the_same_with_and_without_hydra() -> None:
+    assert composed() == asdict(Config())
     assert read_config(composed()) == Config() == read_config({})
 
 
@@ -126,7 +154,7 @@ def test_the_network_of_every_experiment_is_small_enough_for_lm(name: str) -> No
     config = read_config(composed(f"experiment={name}"))
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     model = build_network(config, network_width(config, data), data.train.x)
-    assert isinstance(choose_optimizer(config.optimizer, model), LmConfig)
+    assert isinstance(chosen_optimizer(config.optimizer, model), LmConfig)
 
 
 def test_an_override_beats_an_experiment_and_an_experiment_the_defaults() -> None:
@@ -181,6 +209,19 @@ def test_the_wide_contrastive_run_begins_wilder_and_regularizes_less() -> None:
     assert wide.model.fix == one.model.fix
 
 
+INNER = [f for f in yaml_files() if f.count("/") == 2]  # what an experiment sets for an option of a group
+
+
+@pytest.mark.parametrize("file", INNER)
+def test_what_an_experiment_sets_for_an_option_is_for_one_that_it_has(file: str) -> None:
+    _, experiment, inner = Path(file).parts
+    group, _, option = Path(inner).stem.partition("_")
+    section = composed(f"experiment={experiment}")[group]
+    assert section["name"] == option
+    content = yaml.safe_load((CONFIGS / file).read_text(encoding="utf-8"))
+    assert all(section[key] == value for key, value in content.items() if key != "defaults")
+
+
 def example_of(file: str) -> list[str]:
     """The words of the command in a file's first comment that has one."""
     lines = (CONFIGS / file).read_text(encoding="utf-8").splitlines()
@@ -198,7 +239,9 @@ def test_the_example_on_top_of_every_file_is_a_command_that_works(file: str) -> 
     assert arguments
     group, option = Path(file).parts[0], Path(file).stem
     config = read_config(composed(*prepared(arguments)))
-    if group != "experiment":
+    if file in INNER:
+        assert arguments == [f"experiment={Path(file).parts[1]}", option.replace("_", "=", 1)]
+    elif group != "experiment":
         assert getattr(config, group).name == option
         assert any(a == f"{group}={option}" or a.startswith(f"{group}.") for a in arguments)
     else:

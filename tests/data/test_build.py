@@ -85,7 +85,7 @@ def test_the_seed_of_the_dataset_comes_before_that_of_the_run() -> None:
 
 
 def test_an_unknown_kind_is_a_mistake_of_the_program() -> None:
-    with pytest.raises(TypeError, match="DatasetConfig"):
+    with pytest.raises(KeyError, match="DatasetConfig"):
         build(DatasetConfig())
 
 

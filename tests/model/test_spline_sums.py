@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kanrun.model import grids, spline, spline_sums
-from kanrun.model.layer import BASES
+from kanrun.model.bases import BASES
 from tests.helpers import irregular_grid, points_around, uniform_rows
 
 

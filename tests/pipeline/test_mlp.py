@@ -29,9 +29,10 @@ from kanrun.data.build import build_dataset, network_width
 from kanrun.errors import ConfigError
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.pipeline.problem import build_network
 from kanrun.pipeline.run import run
-from kanrun.pipeline.stages import MLP_STEPS, build_network, choose_optimizer
 from kanrun.report.load import load_run
+from kanrun.training.optimizers import MLP_STEPS, chosen_optimizer
 from tests.contract import read_json, violations
 from tests.helpers import uniform_rows
 
@@ -120,16 +121,16 @@ def test_a_width_that_does_not_fit_the_dataset_is_named_by_its_key(model: MlpCon
     ],
 )
 def test_auto_is_lm_for_a_small_network_in_float64(width: list[int], dtype: torch.dtype, expected: type) -> None:
-    chosen = choose_optimizer(AutoConfig(), MLP(width, dtype=dtype))
+    chosen = chosen_optimizer(AutoConfig(), MLP(width, dtype=dtype))
     assert type(chosen) is expected
     assert chosen.steps == MLP_STEPS * expected().steps
-    assert choose_optimizer(AutoConfig(steps=7), MLP(width, dtype=dtype)).steps == 7
+    assert chosen_optimizer(AutoConfig(steps=7), MLP(width, dtype=dtype)).steps == 7
     assert chosen.grid_update_until == -1
 
 
 def test_lm_is_refused_for_a_large_network() -> None:
     with pytest.raises(ConfigError, match="optimizer=lm: the network has 3901 parameters"):
-        choose_optimizer(LmConfig(), MLP([2, 60, 60, 1]))
+        chosen_optimizer(LmConfig(), MLP([2, 60, 60, 1]))
 
 
 def test_the_network_is_that_of_the_config_and_a_further_attempt_another_one() -> None:
@@ -193,7 +194,7 @@ def test_the_same_config_gives_the_same_numbers(tmp_path: Path) -> None:
     assert finals[0] == finals[1] != finals[2]
 
 
-def test_rows_held_back_choose_among_several_beginnings(tmp_path: Path) -> None:
+def test_rows_held_back_choose_among_several_restarts(tmp_path: Path) -> None:
     dataset = SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=60, n_test=40, validation=0.2)
     metrics = run(small(dataset=dataset, optimizer=LmConfig(steps=6, restarts=2)), tmp_path, quiet=True)
     assert metrics["width"] == [2, 6, 1]

@@ -35,8 +35,11 @@ from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset
 from kanrun.errors import KanrunError
 from kanrun.model.network import KAN
+from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
+from kanrun.training.optimizers import Rows
+from kanrun.training.pruning import prune_and_refit
 from tests.contract import PICTURES, read_json, trainings, violations
 
 NO_PLOTS = PlotsConfig("none", enabled=False)
@@ -366,7 +369,7 @@ def test_a_network_of_which_nothing_is_left_is_told_on_the_console_and_in_the_lo
     assert f"WARNING {sentence}" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
 
 
-def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(
+def test_a_restart_that_learns_nothing_is_followed_by_another_from_other_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Idle:
@@ -375,14 +378,19 @@ def test_a_beginning_that_learns_nothing_is_tried_again_from_other_numbers(
         def step(self, objective: object) -> None:
             pass
 
+        def state(self) -> dict[str, Any]:
+            return {}
+
     begun: list[torch.Tensor] = []
 
-    def make_idle(model: KAN, *_: object) -> Idle:
+    def make_idle(rows: Rows, *_: object) -> Idle:
+        model = rows.model
+        assert isinstance(model, KAN)
         if not begun or not torch.equal(begun[-1], model.layers[0].base_scale):
             begun.append(model.layers[0].base_scale.detach().clone())
         return Idle()
 
-    monkeypatch.setattr("kanrun.training.train.make_stepper", make_idle)
+    monkeypatch.setattr("kanrun.training.optimizers.make_optimizer", make_idle)
     dataset = SymbolicConfig(formula="sin(1000*x_1)+sin(999*x_2)", n_train=130, n_test=20)
     config = small(dataset=dataset, symbolic=NO_SYMBOLIC, prune=NO_PRUNE, optimizer=LbfgsConfig(steps=12))
     run(config, tmp_path, quiet=True)
@@ -512,25 +520,23 @@ def test_a_failure_says_in_which_stage_it_happened(tmp_path: Path, monkeypatch: 
     def broken(*_: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(sys.modules["kanrun.pipeline.run"], "prune", broken)
+    monkeypatch.setattr(stages, "prune_and_refit", broken)
     with pytest.raises(RuntimeError, match="planted"):
         run(small(), tmp_path, quiet=True)
     told = read_json(tmp_path / "status.json")
     assert (told["state"], told["stage"], told["error"]) == ("failed", "prune", "RuntimeError: planted")
     assert "Traceback" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
-    assert not (tmp_path / "metrics.json").exists()
+    assert [s["name"] for s in read_json(tmp_path / "metrics.json")["stages"]] == ["train"]  # which is done
 
 
 def test_the_status_names_the_stage_while_it_is_worked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kanrun.pipeline.stages import prune
-
     seen: list[dict[str, Any]] = []
 
     def watched(*arguments: Any) -> Any:
         seen.append(read_json(tmp_path / "status.json"))
-        return prune(*arguments)
+        return prune_and_refit(*arguments)
 
-    monkeypatch.setattr(sys.modules["kanrun.pipeline.run"], "prune", watched)
+    monkeypatch.setattr(stages, "prune_and_refit", watched)
     run(small(symbolic=NO_SYMBOLIC), tmp_path, quiet=True)
     [status] = seen
     assert (status["state"], status["error"], status["ended"]) == ("running", None, None)
@@ -541,7 +547,7 @@ def test_an_interrupt_is_passed_on_and_noted(tmp_path: Path, monkeypatch: pytest
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["kanrun.pipeline.run"], "prune", interrupted)
+    monkeypatch.setattr(stages, "prune_and_refit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(small(), tmp_path, quiet=True)
     told = read_json(tmp_path / "status.json")

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kanrun.config.schema import Config, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
 from kanrun.pipeline.run import run
-from kanrun.pipeline.searching import Watched
 from kanrun.report.load import load_run
 from tests.contract import read_json, violations
 
@@ -42,7 +40,7 @@ def test_a_search_says_what_it_does_why_it_ended_and_which_network_it_chose(
     assert (metrics["width"], metrics["parameters"]) == (first["width"], first["parameters"])
     assert metrics["width"] != [2, 5, 1]  # the one that is trained without a search
     assert metrics["final"] == read_json(tmp_path / "formula.json")[0]["test"]
-    assert "search: a formula is exact" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
+    assert "search ended: a formula is exact" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
 
 
 def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: Path) -> None:
@@ -63,24 +61,6 @@ def test_a_search_that_finds_nothing_exact_says_why_it_ended(
     tmp_path: Path, formula: str, changes: dict[str, Any], reason: str
 ) -> None:
     assert search(tmp_path, formula, **changes)["search"]["ended"].startswith(reason)
-
-
-@pytest.mark.parametrize(
-    ("alike", "exact", "noisy", "over", "reason"),
-    [
-        (False, True, True, True, "a formula is exact to rounding"),
-        (False, False, True, True, "several structures explain equally much"),
-        (False, False, False, True, "the 7 s are over"),
-        (False, False, False, False, "all structures were tried"),
-        (True, False, False, False, "all values are the same"),
-    ],
-)
-def test_the_reason_is_what_ended_the_search_first(
-    alike: bool, exact: bool, noisy: bool, over: bool, reason: str
-) -> None:
-    findings = SimpleNamespace(alike=alike, exact=exact, explained=False)
-    ended = SimpleNamespace(findings=findings, stalls=lambda: noisy, over=lambda: over, seconds=7.0)
-    assert Watched(ended, None, lambda *_: None).reason().startswith(reason)  # type: ignore[arg-type]
 
 
 def test_settings_that_a_search_does_not_look_at_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 import torch
 
+from kanrun.config.schema import Config, LmConfig, SearchConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.discovery.state import Tried
 from kanrun.model.network import KAN
-from kanrun.relations.relation import Relation
+from kanrun.relations.relation import Relation, Tie
 from kanrun.report.console import Console, score_table, shown, worse_than_network
+from kanrun.state import Problem, Relations, Result, State
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
+from kanrun.training.target_scaling import Unscaled
 from tests.helpers import uniform_rows
 
 
@@ -24,6 +28,17 @@ def dataset(name: str = "planted", classes: bool = False) -> Dataset:
 
 def formula(text: str = "x_1**2", exact: bool | None = True, output: str = "y") -> Formula:
     return Formula(output, text, text, text, 3, {"mse": 0.0}, exact, [])
+
+
+def problem(data: Dataset | None = None, model: KAN | None = None, search: SearchConfig | None = None) -> Problem:
+    data = data or dataset()
+    config = Config(optimizer=LmConfig(), search=search or SearchConfig())
+    return Problem(config, data, model or KAN([2, 1], grid=3), Unscaled(), data)
+
+
+def result(formulas: list[Formula], metrics: dict[str, Any], relations: list[Relation] | None = None) -> Result:
+    ties = [Tie([0, 1], torch.zeros(1, 2), relation) for relation in relations or []]
+    return Result(problem(), State(formulas=tuple(formulas), relations=Relations(ties=ties)), metrics)
 
 
 def stage(name: str, **test: Any) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
     metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]]}
     relation = Relation(["x_1", "x_3"], "x_1 + x_3 = 0", "x_1 + x_3 = 0", {}, 0.0)
     formulas = [formula(), formula("sin(x_2)", exact=False, output="z")]
-    Console().end(dataset(), formulas, [relation], metrics, tmp_path)
+    Console().end(result(formulas, metrics, [relation]), tmp_path)
     lines = said(capsys).splitlines()
     assert "y = x_1**2 (exact)" in lines
     assert "z = sin(x_2)" in lines
@@ -116,7 +131,7 @@ def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
 
 
 def test_no_related_inputs_are_told_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    Console().end(dataset(), [], [], classification(0.9, 0.9) | {"related_inputs": []}, tmp_path)
+    Console().end(result([], classification(0.9, 0.9) | {"related_inputs": []}), tmp_path)
     assert "related inputs: none found" in said(capsys)
 
 
@@ -126,7 +141,7 @@ def test_nothing_is_cut_off_where_nobody_looks_at_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, metrics: dict[str, Any], columns: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    Console().end(dataset(), [formula("x_1 + " * 60 + "x_2")], [], metrics, Path("/a" * 100))
+    Console().end(result([formula("x_1 + " * 60 + "x_2")], metrics), Path("/a" * 100))
     out = said(capsys)
     assert "…" not in out
     header, *rows = out.splitlines()[: 1 + len(metrics["stages"])]
@@ -152,7 +167,7 @@ def test_the_table_has_train_and_test_of_every_score_but_not_mse_beside_its_root
 
 def test_scores_that_do_not_exist_are_shown_as_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     entry = stage("symbolic", mse=None, rmse=None, r2=None)
-    Console().stage_done(entry)
+    Console().stage_ended(entry)
     assert "test RMSE -" in said(capsys)
     assert shown(None) == "-"
     assert shown(0.000123456) == "0.0001235"
@@ -160,19 +175,20 @@ def test_scores_that_do_not_exist_are_shown_as_a_dash(capsys: pytest.CaptureFixt
 
 def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     console = Console()
-    console.begin(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3), "lm")
-    console.warn("step [3] of [/red] was undone")
-    console.end(dataset(), [formula("x[/]", output="[red]y")], [], regression(1.0, 1.0), tmp_path / "[blue]")
+    console.begin(problem(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3)))
+    console.warning("step [3] of [/red] was undone")
+    console.end(result([formula("x[/]", output="[red]y")], regression(1.0, 1.0)), tmp_path / "[blue]")
     out = said(capsys)
     assert "[bold]odd[/]: regression, 30 training and 20 test rows, 2 inputs" in out
     assert "network [2, [1, 1], 1], grid 3, k 3" in out
+    assert "trained by lm" in out
     assert "note: step [3] of [/red] was undone" in out
     assert "[red]y = x[/] (exact)" in out
     assert f"{tmp_path}/[blue]" in out
 
 
 def test_a_stage_is_told_with_its_time_score_and_size(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().stage_done(stage("prune", cross_entropy=0.3, accuracy=0.875))
+    Console().stage_ended(stage("prune", cross_entropy=0.3, accuracy=0.875))
     [line] = said(capsys).splitlines()
     assert line.split()[:6] == ["prune", "1.2", "s", "test", "accuracy", "0.875"]
     assert "width [2, [1, 1], 1], 7 edges" in line
@@ -182,39 +198,44 @@ def test_a_note_that_comes_many_times_in_a_stage_is_said_once_with_how_often(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console = Console()
-    console.warn("before")
-    console.stage("train")
+    console.warning("before")
+    console.stage_began("train")
     for message in ["again", "once", "again", "again"]:
-        console.warn(message)
+        console.warning(message)
     assert said(capsys).splitlines() == ["note: before"]
-    console.stage_done(stage("train", rmse=1.0))
+    console.stage_ended(stage("train", rmse=1.0))
     assert said(capsys).splitlines()[:2] == ["note: again (3 times)", "note: once"]
-    console.stage("prune")
-    console.stage_done(stage("prune", rmse=1.0))
+    console.stage_began("prune")
+    console.stage_ended(stage("prune", rmse=1.0))
     assert "note" not in said(capsys)
+    console.stage_began("inputs")  # a stage without an entry
+    console.warning("all are gone")
+    console.stage_began("symbolic")
+    assert said(capsys).splitlines() == ["note: all are gone"]
 
 
 def test_what_a_training_chose_is_said_behind_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.stage("train")
-    console.remarks.append("grid 10 of 3, 10")
-    console.stage_done(stage("train", rmse=1.0))
+    console.stage_began("train")
+    console.note("grid 10 of 3, 10")
+    console.stage_ended(stage("train", rmse=1.0))
     assert [line.strip() for line in said(capsys).splitlines()][1:] == ["grid 10 of 3, 10"]
-    console.stage_done(stage("prune", rmse=1.0))
+    console.stage_ended(stage("prune", rmse=1.0))
     assert "grid" not in said(capsys)
 
 
 def test_a_search_has_a_line_from_time_to_time_and_one_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.begin(dataset(), KAN([2, 5, 1], grid=3), "lm", 60.0)
-    console.stage("train")
+    console.begin(problem(model=KAN([2, 5, 1], grid=3), search=SearchConfig("discover", 60.0)))
+    console.stage_began("train")
     for seconds in (0.5, 9.9, 10.1, 11.0, 19.0, 20.5):
-        console.searching(3, 0.00123, seconds)
-    console.search_done("the 60 s are over")
+        console.trial(Tried("sum under x", 0.5, seconds, structures=3, least=0.00123))
+    console.note("search ended: the 60 s are over")
+    console.stage_ended(stage("train", rmse=1.0))
     first, about, *lines = said(capsys).splitlines()
     assert "[2, 5, 1]" not in first + about  # of which the search knows nothing
     assert about == "search for a network and its formula, at most 60 s"
-    assert [line.split()[1] for line in lines[:-1]] == ["10.1", "20.5"]
+    assert [line.split()[1] for line in lines[:-2]] == ["10.1", "20.5"]
     assert lines[0].endswith("3 structures tried, the best leaves 1.2e-03 of the variance")
     assert lines[-1].strip() == "search ended: the 60 s are over"
 
@@ -223,8 +244,8 @@ def test_one_of_a_thing_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None
     rows = Rows(uniform_rows(30, 1), torch.zeros(30, 1))
     one = Dataset("one", rows, rows, ["x_1"], ["y"], REGRESSION, MSE)
     console = Console()
-    console.begin(one, KAN([1, 1], grid=3), "lm")
-    console.stage_done(stage("train", rmse=1.0) | {"active_edges": 1})
+    console.begin(problem(one, KAN([1, 1], grid=3)))
+    console.stage_ended(stage("train", rmse=1.0) | {"active_edges": 1})
     out = said(capsys)
     assert "1 input\n" in out
     assert out.rstrip().endswith("1 edge")
@@ -232,17 +253,17 @@ def test_one_of_a_thing_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_progress_is_only_for_those_who_watch(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.stage("train")
+    console.stage_began("train")
     console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
     assert said(capsys) == ""
 
 
 def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     console = Console(quiet=True)
-    console.begin(dataset(), KAN([2, 1], grid=3), "lm")
-    console.stage("train")
+    console.begin(problem())
+    console.stage_began("train")
     console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
-    console.warn("something")
-    console.stage_done(stage("train", rmse=1.0, mse=1.0, r2=0.0))
-    console.end(dataset(), [formula()], [], regression(0.5, 1.5), tmp_path)
+    console.warning("something")
+    console.stage_ended(stage("train", rmse=1.0, mse=1.0, r2=0.0))
+    console.end(result([formula()], regression(0.5, 1.5)), tmp_path)
     assert said(capsys) == ""

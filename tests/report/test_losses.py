@@ -40,9 +40,9 @@ def test_the_parts_of_a_training_are_named_by_what_they_try() -> None:
         *part("train", 0, 3, 0.1, 4), *part("train", 1, 3, 0.1, 2), *part("train", 1, 10, 0.1, 5),
         *part("train", 1, 10, None, 3), *part("refit", 0, 10, None, 2),
     ]  # fmt: skip
-    assert parts_of(records) == [("train", 4), ("beginning 2", 2), ("grid 10", 5), ("all rows", 3), ("refit", 2)]
+    assert parts_of(records) == [("train", 4), ("restart 2", 2), ("grid 10", 5), ("all rows", 3), ("refit", 2)]
     (axes,) = draw(history_figure, records, loss=MSE).axes
-    assert {"train", "test", "held back"} <= {str(line.get_label()) for line in axes.lines}
+    assert {"train", "test", "validation"} <= {str(line.get_label()) for line in axes.lines}
 
 
 @pytest.mark.parametrize("lengths", [[100, 2, 2, 30, 3], [1] * 20, [500, 1, 1, 1, 1, 1, 1]])

@@ -9,17 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.context import Budget, Context, Meter, Silent
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN
-from kanrun.training import train as training
+from kanrun.training import optimizers
 from kanrun.training.history import Record
+from kanrun.training.loop import Training, train
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.steppers import Stepper
-from kanrun.training.train import Training, train
-from tests.helpers import uniform_rows
+from kanrun.training.optimizers import Optimizer
+from kanrun.training.optimizers import Rows as OptimizerRows
+from kanrun.training.stopping import IDLE, MAX_UNDONE, PATIENCE, RULES
+from kanrun.training.train_state import Plan
+from tests.helpers import Resumable, uniform_rows
 
 LBFGS = LbfgsConfig(iterations=6)
 STILL = LbfgsConfig(iterations=6, grid_update_until=-1)  # the knots stay where they are
@@ -53,10 +57,20 @@ def go(
     seed: int = 0,
     **others: Any,
 ) -> Training:
-    return train(
-        model or KAN([2, 2, 1], grid=3), data or planted(), objective or Objective(MSE), optimizer,
-        stage="train", steps=steps, seed=seed, **others,
-    )  # fmt: skip
+    plan = Plan(data or planted(), objective or Objective(MSE), optimizer, "train", steps, seed, **others)
+    return train(model or KAN([2, 2, 1], grid=3), plan)
+
+
+class Told(Silent):
+    """Keeps what is told of steps."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.steps: list[int] = []
+
+    def step(self, record: Record, steps: int) -> None:
+        self.records.append(record)
+        self.steps.append(steps)
 
 
 def total(result: Training, data: Dataset, objective: Objective) -> float:
@@ -71,11 +85,12 @@ class Meddling:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, after: Callable[[int, KAN], None]) -> None:
         self.made, self.taken, self.after = 0, 0, after
         self.lambs: list[float] = []
-        real = training.make_stepper
+        real = optimizers.make_optimizer
 
-        def make(model: KAN, *rest: Any) -> Stepper:
+        def make(rows: OptimizerRows, config: OptimizerConfig) -> Optimizer:
             self.made += 1
-            inner, outer = real(model, *rest), self
+            inner, outer, model = real(rows, config), self, rows.model
+            assert isinstance(model, KAN)
 
             class Step:
                 @property
@@ -88,9 +103,15 @@ class Meddling:
                     outer.after(outer.taken, model)
                     outer.taken += 1
 
+                def state(self) -> dict[str, Any]:
+                    return inner.state()
+
+                def resume(self, state: dict[str, Any]) -> None:
+                    inner.resume(state)
+
             return Step()
 
-        monkeypatch.setattr(training, "make_stepper", make)
+        monkeypatch.setattr(optimizers, "make_optimizer", make)
 
 
 def leave(step: int, model: KAN) -> None:
@@ -131,11 +152,10 @@ def test_the_history_has_a_record_a_step_with_the_losses_of_the_network_as_it_st
     data, objective = planted(), Objective(MSE, Penalty(lamb=0.01))
     stood: list[KAN] = []
     Meddling(monkeypatch, lambda _, model: stood.append(model.clone()))
-    told: list[Record] = []
-    result = train(
-        KAN([2, 2, 1], grid=3), data, objective, LBFGS, stage="refit", steps=7, seed=0, on_record=told.append
-    )
-    assert told == result.history
+    told = Told()
+    result = train(KAN([2, 2, 1], grid=3), Plan(data, objective, LBFGS, "refit", 7, 0), Context(events=told))
+    assert told.records == result.history
+    assert told.steps == [7] * 7
     assert [(r.stage, r.step) for r in result.history] == [("refit", i) for i in range(7)]
     seconds = [r.seconds for r in result.history]
     assert seconds == sorted(seconds)
@@ -284,12 +304,12 @@ def test_a_network_is_as_good_after_an_undone_last_step_as_before_it(monkeypatch
 def test_training_gives_up_after_too_many_undone_steps_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Meddling(monkeypatch, lambda step, model: poison(model) if step >= 3 else None)
     result = go(optimizer=STILL, steps=20)
-    assert steps.taken == 3 + training.MAX_UNDONE
+    assert steps.taken == 3 + MAX_UNDONE
     assert len(result.history) == steps.taken
     undone = [f"train: step {i} was not finite and was undone" for i in range(3, steps.taken)]
     assert result.messages == [
         *undone,
-        f"train: stopped after {training.MAX_UNDONE} steps in a row that were not finite",
+        f"train: stopped after {MAX_UNDONE} steps in a row that were not finite",
     ]
     assert all_finite(result.model)
     assert result.history[-1].train_loss == result.history[2].train_loss
@@ -320,7 +340,7 @@ def test_a_network_that_is_not_finite_from_the_start_ends_with_messages() -> Non
     result = go(model)
     assert not result.learned
     assert all(not math.isfinite(r.train_loss) for r in result.history)
-    assert result.messages[-1] == f"train: stopped after {training.MAX_UNDONE} steps in a row that were not finite"
+    assert result.messages[-1] == f"train: stopped after {MAX_UNDONE} steps in a row that were not finite"
 
 
 @pytest.mark.parametrize("update", [0, 5])
@@ -358,20 +378,20 @@ class Idle:
 
 
 def test_a_network_that_learns_nothing_is_told_and_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "make_stepper", lambda *_: Idle())
+    monkeypatch.setattr(optimizers, "make_optimizer", lambda *_: Idle())
     data = planted()
     data = replace(data, train=Rows(data.train.x, data.train.y / 1000))  # any random network is worse than 0
     result = go(data=data, steps=30)
     assert not result.learned
-    assert len(result.history) == training.PATIENCE
+    assert len(result.history) == PATIENCE
     [message] = result.messages
-    assert message == f"train: after {training.PATIENCE} steps the network is no better than a constant"
+    assert message == f"train: after {PATIENCE} steps the network is no better than a constant"
 
 
 def test_a_regularization_that_kills_every_edge_at_once_is_told() -> None:
     result = go(objective=Objective(MSE, Penalty(lamb=1e3)), steps=15)
     assert not result.learned
-    assert len(result.history) == training.PATIENCE
+    assert len(result.history) == PATIENCE
     assert "no better than a constant" in result.messages[-1]
 
 
@@ -390,10 +410,10 @@ def test_a_stage_ends_when_nothing_is_gained_any_more_if_asked_to(
     monkeypatch: pytest.MonkeyPatch, until_idle: bool
 ) -> None:
     model, data = go(steps=6).model, planted()
-    monkeypatch.setattr(training, "make_stepper", lambda *_: Idle())
-    result = go(model, data, optimizer=STILL, steps=40, until_idle=until_idle)
+    monkeypatch.setattr(optimizers, "make_optimizer", lambda *_: Idle())
+    result = go(model, data, optimizer=STILL, steps=40, rules=(*RULES, IDLE) if until_idle else RULES)
     assert result.learned
-    assert len(result.history) == (training.PATIENCE + 1 if until_idle else 40)
+    assert len(result.history) == (PATIENCE + 1 if until_idle else 40)
 
 
 def test_no_steps_leave_the_network_as_it_is() -> None:
@@ -402,3 +422,48 @@ def test_no_steps_leave_the_network_as_it_is() -> None:
     assert result.history == []
     for a, b in zip(result.model.state_dict().values(), model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+# ---- interrupted and resumed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 5, 6, 11])
+@pytest.mark.parametrize(
+    "optimizer", [LBFGS, AdamConfig(batch_size=16, grid_update_until=5), LmConfig()], ids=lambda o: o.name
+)
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(optimizer: OptimizerConfig, steps: int) -> None:
+    plan = Plan(planted(), Objective(MSE, Penalty(1e-3)), optimizer, "train", 12, 0, warmup=0.5)
+
+    def work(context: Context) -> Training:
+        return context.once(lambda: train(KAN([2, 2, 1], grid=3), plan, context))
+
+    whole, first = work(Context()), Resumable(steps)
+    assert len(work(first.context).history) == steps
+    resumed = work(Resumable(kept=first.kept).context)
+    assert torch.equal(resumed.model.get_vector(), whole.model.get_vector())
+    assert [replace(r, seconds=0.0) for r in resumed.history] == [replace(r, seconds=0.0) for r in whole.history]
+    assert (resumed.scores, resumed.messages) == (whole.scores, whole.messages)
+    seconds = [r.seconds for r in resumed.history]
+    assert seconds == sorted(seconds)
+
+
+def test_a_step_that_is_cut_short_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop: list[int] = []
+    Meddling(monkeypatch, lambda step, model: (poison(model), stop.append(step)) if step == 4 else None)
+    context = Context(Budget(Meter(cancelled=lambda: "SIGINT" if stop else None)))
+    data = planted()
+    result = train(KAN([2, 2, 1], grid=3), Plan(data, Objective(MSE), LBFGS, "train", 9, 0), context)
+    assert len(result.history) == 4
+    assert result.messages == []
+    assert total(result, data, Objective(MSE)) == pytest.approx(result.score, rel=1e-12)
+
+
+def test_a_training_ends_when_its_budget_is_used_up() -> None:
+    data = planted()
+
+    class Working(Silent):
+        def step(self, record: Record, steps: int) -> None:  # noqa: ARG002
+            context.spend(1.0)
+
+    context = Context(Budget.of(Meter(), work=3.5), Working())
+    assert len(train(KAN([2, 2, 1], grid=3), Plan(data, Objective(MSE), LBFGS, "train", 9, 0), context).history) == 4

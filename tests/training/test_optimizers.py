@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import AdamConfig, LbfgsConfig, OptimizerConfig
+from kanrun.config.schema import AdamConfig, AutoConfig, LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.context import Over, never
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
+from kanrun.errors import ConfigError
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.steppers import Adam, Lbfgs, make_stepper
+from kanrun.training.optimizers import Adam, Lbfgs, Rows, chosen_optimizer, make_optimizer
 from tests.helpers import tangled_network, uniform_rows
 
 X = uniform_rows(50, 2, seed=1)
@@ -35,8 +38,8 @@ class Watched:
         return self.inner.parts(model, x, y, penalized, first)
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def rows(model: KAN, y: Tensor = Y, seed: int = 0, cancelled: Over = never) -> Rows:
+    return Rows(model, X, y, torch.Generator().manual_seed(seed), cancelled)
 
 
 def total(objective: Objective, model: KAN, y: Tensor = Y) -> float:
@@ -52,10 +55,10 @@ def test_every_step_lowers_what_is_trained(config: OptimizerConfig, penalty: Pen
     y = Y if loss == MSE else CLASSES
     model = KAN([2, 2, 1 if loss == MSE else 2], grid=3)
     objective = Objective(loss, penalty)
-    stepper = make_stepper(model, X, y, config, generator())
+    optimizer = make_optimizer(rows(model, y), config)
     values = [total(objective, model, y)]
     for _ in range(8):
-        stepper.step(objective)
+        optimizer.step(objective)
         values.append(total(objective, model, y))
     assert values[-1] < 0.85 * values[0]
     if config.name == "lbfgs":
@@ -67,9 +70,9 @@ def test_the_penalty_is_trained_too(config: OptimizerConfig) -> None:
     penalties = []
     for lamb in (0.0, 1.0):
         model = KAN([2, 2, 1], grid=3)
-        stepper = make_stepper(model, X, Y, config, generator())
+        optimizer = make_optimizer(rows(model), config)
         for _ in range(5):
-            stepper.step(Objective(MSE, Penalty(lamb=lamb)))
+            optimizer.step(Objective(MSE, Penalty(lamb=lamb)))
         with torch.no_grad():
             penalties.append(float(Objective(MSE, Penalty(lamb=1.0)).parts(model, X, Y)[1]))
     assert penalties[1] < 0.5 * penalties[0]
@@ -78,8 +81,8 @@ def test_the_penalty_is_trained_too(config: OptimizerConfig) -> None:
 @pytest.mark.parametrize("batch_size", [50, 16, 7, 1, 1000])
 def test_adam_sees_every_row_once_an_epoch_in_batches_of_the_size_asked_for(batch_size: int) -> None:
     watched = Watched(Objective(MSE))
-    stepper = Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=batch_size), generator())
-    stepper.step(watched)  # type: ignore[arg-type]
+    optimizer = Adam(rows(KAN([2, 1], grid=3)), AdamConfig(batch_size=batch_size))
+    optimizer.step(watched)  # type: ignore[arg-type]
     sizes = [len(b) for b in watched.batches]
     full, rest = divmod(50, batch_size)
     assert sizes == [batch_size] * full + ([rest] if rest else [])
@@ -90,9 +93,9 @@ def test_adam_takes_the_rows_in_a_new_order_every_epoch_and_the_order_comes_from
     orders = []
     for seed in (3, 3, 4):
         watched = Watched(Objective(MSE))
-        stepper = Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=16), generator(seed))
-        stepper.step(watched)  # type: ignore[arg-type]
-        stepper.step(watched)  # type: ignore[arg-type]
+        optimizer = Adam(rows(KAN([2, 1], grid=3), seed=seed), AdamConfig(batch_size=16))
+        optimizer.step(watched)  # type: ignore[arg-type]
+        optimizer.step(watched)  # type: ignore[arg-type]
         orders.append(torch.cat(watched.batches).reshape(2, 50))
     assert torch.equal(orders[0], orders[1])
     assert not torch.equal(orders[0], orders[2])
@@ -109,7 +112,7 @@ def test_adam_keeps_targets_beside_their_rows() -> None:
             pairs.extend(zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True))
             return self.inner.parts(model, x, y, penalized, first)
 
-    Adam(KAN([2, 1], grid=3), X, Y, AdamConfig(batch_size=7), generator()).step(Pairs(Objective(MSE)))  # type: ignore[arg-type]
+    Adam(rows(KAN([2, 1], grid=3)), AdamConfig(batch_size=7)).step(Pairs(Objective(MSE)))  # type: ignore[arg-type]
     assert sorted(pairs) == sorted(zip(X[:, 0].tolist(), Y[:, 0].tolist(), strict=True))
 
 
@@ -118,7 +121,7 @@ def test_adam_moves_as_far_as_its_learning_rate_says() -> None:
     for rate in (0.001, 0.1):
         model = KAN([2, 1], grid=3)
         before = model.get_vector()
-        Adam(model, X, Y, AdamConfig(learning_rate=rate, batch_size=50), generator()).step(Objective(MSE))
+        Adam(rows(model), AdamConfig(learning_rate=rate, batch_size=50)).step(Objective(MSE))
         moved.append(float((model.get_vector() - before).abs().max()))
     assert moved == pytest.approx([0.001, 0.1], rel=1e-3)  # the first step of Adam is the rate itself
 
@@ -126,12 +129,12 @@ def test_adam_moves_as_far_as_its_learning_rate_says() -> None:
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_lbfgs_uses_all_rows_and_at_most_the_iterations_asked_for(iterations: int) -> None:
     watched = Watched(Objective(MSE))
-    stepper = Lbfgs(KAN([2, 2, 1], grid=3), X, Y, LbfgsConfig(iterations=iterations, history=3))
-    stepper.step(watched)  # type: ignore[arg-type]
+    optimizer = Lbfgs(rows(KAN([2, 2, 1], grid=3)), LbfgsConfig(iterations=iterations, history=3))
+    optimizer.step(watched)  # type: ignore[arg-type]
     assert all(torch.equal(b, X[:, 0]) for b in watched.batches)
-    [state] = stepper.optimizer.state.values()
+    [state] = optimizer.optimizer.state.values()
     assert state["n_iter"] == iterations
-    stepper.step(watched)  # type: ignore[arg-type]
+    optimizer.step(watched)  # type: ignore[arg-type]
     assert state["n_iter"] == 2 * iterations
     assert len(state["old_dirs"]) <= 3
 
@@ -140,9 +143,9 @@ def test_lbfgs_uses_all_rows_and_at_most_the_iterations_asked_for(iterations: in
 def test_locked_fixed_and_removed_entries_never_move_and_all_others_may(config: OptimizerConfig) -> None:
     model = tangled_network(width=(2, (2, 1), 1))
     before = [(p.detach().clone(), mask.clone()) for p, mask in model.trained()]
-    stepper = make_stepper(model, X, Y, config, generator())
+    optimizer = make_optimizer(rows(model), config)
     for _ in range(3):
-        stepper.step(Objective(MSE, Penalty(lamb=0.01)))
+        optimizer.step(Objective(MSE, Penalty(lamb=0.01)))
     moved = 0
     for (old, mask), (new, _) in zip(before, model.trained(), strict=True):
         assert torch.equal(old[~mask], new.detach()[~mask])
@@ -152,7 +155,82 @@ def test_locked_fixed_and_removed_entries_never_move_and_all_others_may(config: 
 
 def test_the_optimizer_is_the_one_that_the_config_names() -> None:
     model = KAN([2, 1], grid=3)
-    assert isinstance(make_stepper(model, X, Y, LbfgsConfig(), generator()), Lbfgs)
-    assert isinstance(make_stepper(model, X, Y, AdamConfig(), generator()), Adam)
-    with pytest.raises(TypeError, match="OptimizerConfig"):
-        make_stepper(model, X, Y, OptimizerConfig(), generator())
+    assert isinstance(make_optimizer(rows(model), LbfgsConfig()), Lbfgs)
+    assert isinstance(make_optimizer(rows(model), AdamConfig()), Adam)
+    assert isinstance(make_optimizer(rows(model), LmConfig()), LevenbergMarquardt)
+    with pytest.raises(KeyError, match="AutoConfig"):
+        make_optimizer(rows(model), AutoConfig())
+
+
+# ---- the choice of one ------------------------------------------------------------------------------------------
+
+SMALL = KAN([3, 4, 1], grid=5)
+LARGE = KAN([3, 90, 1], grid=5)  # 360 edges of 9 numbers each
+HALF = KAN([3, 4, 1], grid=5, dtype=torch.float32)
+
+
+def test_auto_is_lm_where_the_network_is_small_and_precise_and_lbfgs_elsewhere() -> None:
+    assert SMALL.parameter_count() < 3000 < LARGE.parameter_count()
+    assert chosen_optimizer(AutoConfig(), SMALL) == LmConfig()
+    assert chosen_optimizer(AutoConfig(), LARGE) == LbfgsConfig()
+    assert chosen_optimizer(AutoConfig(), HALF) == LbfgsConfig()
+
+
+def test_3000_parameters_are_the_most_for_lm() -> None:
+    base = KAN([1, 1], grid=1, k=0, base="zero")
+    at, beyond = (base.refine(grid) for grid in (3000, 3001))
+    assert (at.parameter_count(), beyond.parameter_count()) == (3000, 3001)
+    assert isinstance(chosen_optimizer(AutoConfig(), at), LmConfig)
+    assert chosen_optimizer(LmConfig(steps=7), at) == LmConfig(steps=7)
+    assert isinstance(chosen_optimizer(AutoConfig(), beyond), LbfgsConfig)
+    with pytest.raises(ConfigError, match="3001 parameters"):
+        chosen_optimizer(LmConfig(), beyond)
+
+
+def test_lm_is_refused_for_a_grid_that_is_too_fine_and_auto_goes_as_far_as_it_can() -> None:
+    grids = [5, 500]
+    assert chosen_optimizer(AutoConfig(grids=grids), SMALL) == LmConfig(grids=grids)
+    with pytest.raises(ConfigError, match="optimizer=lbfgs"):
+        chosen_optimizer(LmConfig(grids=grids), SMALL)
+    assert chosen_optimizer(AutoConfig(grids=[5, 10]), SMALL) == LmConfig(grids=[5, 10])
+    assert SMALL.grid == 5  # what was given is left alone
+
+
+@pytest.mark.parametrize(("model", "kind"), [(SMALL, LmConfig), (LARGE, LbfgsConfig)], ids=["lm", "lbfgs"])
+def test_what_was_given_to_auto_goes_to_what_it_chooses(model: KAN, kind: type[OptimizerConfig]) -> None:
+    given = {
+        "steps": 7, "refit_steps": 0, "grid_update_every": 3, "grid_update_until": -1, "grids": [5, 6], "restarts": 2
+    }  # fmt: skip
+    assert chosen_optimizer(AutoConfig(**given), model) == kind(**given)
+    for key, value in given.items():
+        assert chosen_optimizer(AutoConfig(**{key: value}), model) == kind(**{key: value})
+
+
+@pytest.mark.parametrize("model", [SMALL, LARGE, HALF], ids=["small", "large", "float32"])
+def test_an_optimizer_that_was_named_is_taken(model: KAN) -> None:
+    for config in (LbfgsConfig(steps=3, history=4), AdamConfig(batch_size=7, restarts=2)):
+        assert chosen_optimizer(config, model) == config
+
+
+def test_lm_can_be_asked_for_in_single_precision() -> None:
+    assert chosen_optimizer(LmConfig(), HALF) == LmConfig()
+
+
+def test_a_network_too_large_for_lm_is_refused_in_one_line_that_names_another_optimizer() -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen_optimizer(LmConfig(), LARGE)
+    [problem] = caught.value.problems
+    assert problem.startswith("optimizer=lm: ")
+    assert str(LARGE.parameter_count()) in problem
+    assert "3000" in problem
+    assert "optimizer=lbfgs" in problem
+
+
+def test_entries_that_do_not_train_do_not_count() -> None:
+    model = LARGE.clone()
+    for layer in model.layers:
+        for s in range(layer.n_sub):
+            for i in range(layer.n_in):
+                if s or i:
+                    layer.remove(s, i)
+    assert isinstance(chosen_optimizer(LmConfig(), model), LmConfig)

@@ -14,13 +14,15 @@ from kanrun.data.losses import LOSSES, MSE, Loss, loss_of, register_loss
 from kanrun.data.scores import scores
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
-from kanrun.pipeline.stages import find_formula, prune
-from kanrun.pipeline.units import units_of
 from kanrun.report.console import score_table
 from kanrun.symbolic.formula import write_formulas
+from kanrun.symbolic.reading import find_formula
 from kanrun.training.least_squares import levenberg_marquardt, normal_equations
+from kanrun.training.loop import train
 from kanrun.training.objective import Objective
-from kanrun.training.train import train
+from kanrun.training.pruning import prune_and_refit
+from kanrun.training.target_scaling import Unscaled, scaling_of
+from kanrun.training.train_state import Plan
 from tests.helpers import tangled_network, trained_gradient, uniform_rows
 
 
@@ -89,7 +91,7 @@ def test_exact_steps_find_the_curve_below_gross_errors() -> None:
 )
 def test_every_optimizer_trains_with_it(optimizer: OptimizerConfig) -> None:
     data = planted()
-    result = train(KAN([1, 1], grid=5), data, Objective(data.loss), optimizer, stage="train", steps=20, seed=0)
+    result = train(KAN([1, 1], grid=5), Plan(data, Objective(data.loss), optimizer, "train", 20, 0))
     assert result.learned
     assert result.messages == []
     found = scores(data, result.model(data.test.x).detach(), data.test.y)
@@ -101,9 +103,9 @@ def test_every_optimizer_trains_with_it(optimizer: OptimizerConfig) -> None:
 
 def test_the_network_is_pruned_read_and_reported_with_it() -> None:
     data, model = planted(), KAN([1, 1], grid=5)
-    assert units_of(data, model) is None  # in other units it is another loss
+    assert scaling_of(data, model) == Unscaled()  # with scaled targets it is another loss
     levenberg_marquardt(model, data.train.x, data.train.y, data.loss, steps=100)
-    pruned = prune(model, data, PruneConfig())
+    pruned = prune_and_refit(model, data, PruneConfig())
     [formula] = write_formulas(find_formula(pruned, data, library(["x", "x^2", "sin"])), data)
     assert "sin" in formula.rounded
     assert formula.test["pseudo_huber"] < 1e-4  # type: ignore[operator]

@@ -12,17 +12,21 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import LbfgsConfig, LmConfig, OptimizerConfig
+from kanrun.context import Context, Silent
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, hold_back
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
+from kanrun.training import optimizers
 from kanrun.training import schedule as schedules
-from kanrun.training import train as training
 from kanrun.training.history import Record
+from kanrun.training.loop import Training, train
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.schedule import ATTEMPTS, COARSE, FEW, GAIN, Schedule, train_by_schedule, train_pruned
-from kanrun.training.steppers import Stepper
-from kanrun.training.train import HOPELESS, PATIENCE, Training, train
-from tests.helpers import uniform_rows
+from kanrun.training.optimizers import COARSE, Optimizer
+from kanrun.training.optimizers import Rows as OptimizerRows
+from kanrun.training.schedule import ATTEMPTS, FEW, GAIN, Schedule, train_by_schedule, train_pruned
+from kanrun.training.stopping import HOPELESS, PATIENCE
+from kanrun.training.train_state import Plan
+from tests.helpers import Resumable, uniform_rows
 
 LM = LmConfig(steps=20)
 LBFGS = LbfgsConfig(steps=20, iterations=6)
@@ -39,7 +43,7 @@ def planted(rows: int = 80, noise: float = 0.0, frequency: float = 1.0) -> Datas
     return Dataset("planted", part(rows, 1, noise), part(200, 2, 0.0), ["x_1", "x_2"], ["y"], REGRESSION, MSE)
 
 
-def beginning(attempt: int = 0, grid: int = 3) -> KAN:
+def restart(attempt: int = 0, grid: int = 3) -> KAN:
     return KAN([2, 2, 1], grid=grid, seed=attempt)
 
 
@@ -65,21 +69,31 @@ def silent() -> KAN:
 
 def go(
     data: Dataset,
-    build: Callable[[int], KAN] = beginning,
+    build: Callable[[int], KAN] = restart,
     optimizer: OptimizerConfig = LM,
     penalty: Penalty | None = None,
     grids: list[int] | None = None,
+    context: Context | None = None,
     **others: Any,
 ) -> Training:
-    """As a run does it: the grids stand in the optimizer, and without any the network has its own."""
-    grids = grids or []
-    optimizer = replace(optimizer, grids=grids)
-    schedule = Schedule(build, Objective(data.loss, penalty or Penalty()), optimizer, grids or [3], **others)
-    return train_by_schedule(schedule, data)
+    """As a run does it: knots are placed where grids are named, and without any the network has its own."""
+    objective = Objective(data.loss, penalty or Penalty())
+    schedule = Schedule(build, objective, optimizer, grids or [3], placed=bool(grids), **others)
+    return train_by_schedule(schedule, data, context)
 
 
 def alone(model: KAN, data: Dataset, optimizer: OptimizerConfig = LM, **others: Any) -> Training:
-    return train(model, data, Objective(data.loss), optimizer, stage="train", steps=optimizer.steps, seed=0, **others)
+    return train(model, Plan(data, Objective(data.loss), optimizer, "train", optimizer.steps, 0, **others))
+
+
+class Told(Silent):
+    """Keeps what is told of steps."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def step(self, record: Record, steps: int) -> None:  # noqa: ARG002
+        self.records.append(record)
 
 
 def loss_on(result: Training, rows: Rows) -> float:
@@ -105,10 +119,10 @@ class Trained:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows: list[Tensor] = []
         self.lambs: list[float] = []
-        real = training.make_stepper
+        real = optimizers.make_optimizer
 
-        def make(model: KAN, x: Tensor, *rest: Any) -> Stepper:
-            inner, outer = real(model, x, *rest), self
+        def make(rows: OptimizerRows, config: OptimizerConfig) -> Optimizer:
+            inner, outer = real(rows, config), self
 
             class Step:
                 @property
@@ -116,13 +130,19 @@ class Trained:
                     return inner.finished
 
                 def step(self, objective: Objective) -> None:
-                    outer.rows.append(x)
+                    outer.rows.append(rows.x)
                     outer.lambs.append(objective.penalty.lamb)
                     inner.step(objective)
 
+                def state(self) -> dict[str, Any]:
+                    return inner.state()
+
+                def resume(self, state: dict[str, Any]) -> None:
+                    inner.resume(state)
+
             return Step()
 
-        monkeypatch.setattr(training, "make_stepper", make)
+        monkeypatch.setattr(optimizers, "make_optimizer", make)
 
 
 def validation_of(data: Dataset) -> Rows:
@@ -227,7 +247,7 @@ def test_the_last_training_does_not_learn_the_noise() -> None:
 
 def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> None:
     data = planted()
-    result, plain = go(data), alone(beginning(), data)
+    result, plain = go(data), alone(restart(), data)
     assert same(result, plain)
     assert without_seconds(result.history) == without_seconds(plain.history)
     assert (result.messages, result.learned, result.scores) == (plain.messages, plain.learned, plain.scores)
@@ -240,7 +260,7 @@ def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> No
 def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
     data = hold_back(planted(40, noise=0.5), 0.4, seed=0)
     held = validation_of(data)
-    result = alone(beginning(grid=8), data, LmConfig(steps=60))
+    result = alone(restart(grid=8), data, LmConfig(steps=60))
     losses = [r.validation_loss for r in result.history if r.validation_loss is not None]
     assert len(losses) == len(result.history) < 60  # no gain any more
     best = losses.index(min(losses))
@@ -254,7 +274,7 @@ def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
 def test_the_scores_are_the_best_so_far_with_the_regularization(with_held: bool) -> None:
     data = hold_back(planted(), 0.2, seed=0) if with_held else planted()
     objective = Objective(MSE, Penalty(lamb=0.01))
-    result = train(beginning(), data, objective, LBFGS, stage="train", steps=8, seed=0)
+    result = train(restart(), Plan(data, objective, LBFGS, "train", 8, 0))
     judged = [r.validation_loss if with_held else r.train_loss for r in result.history]
     whole = [loss + r.regularization for loss, r in zip(judged, result.history, strict=True) if loss is not None]
     assert result.scores == pytest.approx([min(whole[: i + 1]) for i in range(8)], rel=1e-9)
@@ -264,7 +284,7 @@ def test_the_scores_are_the_best_so_far_with_the_regularization(with_held: bool)
 
 
 def test_a_training_without_a_step_has_the_worst_score() -> None:
-    result = train(beginning(), planted(), Objective(MSE), LM, stage="train", steps=0, seed=0)
+    result = train(restart(), Plan(planted(), Objective(MSE), LM, "train", 0, 0))
     assert (result.scores, result.score) == ([], math.inf)
 
 
@@ -281,16 +301,16 @@ def test_a_training_far_behind_its_rival_ends_early_and_one_that_is_not_goes_on(
 
 
 def test_the_attempt_stands_in_every_record() -> None:
-    result = alone(beginning(), planted(), attempt=7)
+    result = alone(restart(), planted(), attempt=7)
     assert {(r.attempt, r.grid) for r in result.history} == {(7, 3)}
 
 
-# ---- beginnings ----------------------------------------------------------------------------------------------------
+# ---- restarts ------------------------------------------------------------------------------------------------------
 
 
-def test_the_beginning_that_is_best_on_rows_held_back_is_kept() -> None:
+def test_the_restart_that_is_best_on_rows_held_back_is_kept() -> None:
     data = hold_back(planted(60, noise=0.1), 0.25, seed=0)
-    each = [alone(beginning(attempt), data) for attempt in range(4)]
+    each = [alone(restart(attempt), data) for attempt in range(4)]
     scores = [r.score for r in each]
     chosen = scores.index(min(scores))
     assert chosen != 0  # the first one would be kept without any choice
@@ -300,18 +320,18 @@ def test_the_beginning_that_is_best_on_rows_held_back_is_kept() -> None:
     assert {r.attempt for r in result.history} == {0, 1, 2, 3}
 
 
-def test_the_chosen_beginning_trains_on_and_no_other() -> None:
+def test_the_chosen_restart_trains_on_and_no_other() -> None:
     data = planted(60)
-    result = go(data, lambda attempt: beginning() if attempt == 1 else straight(), restarts=3)
+    result = go(data, lambda attempt: restart() if attempt == 1 else straight(), restarts=3)
     assert {r.attempt for r in result.history if r.validation_loss is None} == {1}
     assert loss_on(result, data.test) < 0.1 * loss_on(alone(straight(), data), data.test)
 
 
-def test_a_hopeless_beginning_is_given_up_early_and_a_first_one_never() -> None:
+def test_a_hopeless_restart_is_given_up_early_and_a_first_one_never() -> None:
     data = planted(400)
 
     def straight_second(attempt: int) -> KAN:
-        return straight() if attempt else beginning()
+        return straight() if attempt else restart()
 
     result = go(data, straight_second, LBFGS, restarts=2)
     assert len(of_attempt(result, 1)) == PATIENCE
@@ -320,13 +340,13 @@ def test_a_hopeless_beginning_is_given_up_early_and_a_first_one_never() -> None:
     assert {r.attempt for r in swapped.history if r.validation_loss is None} == {1}
 
 
-def test_more_beginnings_are_tried_only_while_none_learns() -> None:
+def test_more_restarts_are_tried_only_while_none_learns() -> None:
     data = planted()
     begun: list[int] = []
 
     def late(attempt: int) -> KAN:
         begun.append(attempt)
-        return beginning(attempt) if attempt >= 2 else silent()
+        return restart(attempt) if attempt >= 2 else silent()
 
     result = go(data, late, LBFGS)
     assert begun == [0, 1, 2]
@@ -373,7 +393,7 @@ def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> Non
     assert loss_on(result, data.test) < 0.5 * loss_on(finest, data.test)
 
 
-@pytest.mark.parametrize("build", [beginning, one_layer])
+@pytest.mark.parametrize("build", [restart, one_layer])
 @pytest.mark.parametrize("seed", range(3))
 def test_few_and_noisy_rows_end_on_the_coarse_grid_with_its_error(build: Callable[..., KAN], seed: int) -> None:
     data = planted(60, noise=0.5)
@@ -418,8 +438,8 @@ def test_no_more_than_five_intervals_are_begun_with_as_they_are() -> None:
     ("others", "chosen"),
     [
         ({"grids": [3, 6]}, "grid 6 of 3, 6"),
-        ({"restarts": 2}, "beginning [12] of 2"),
-        ({"grids": [3, 6], "restarts": 2}, "grid 6 of 3, 6 and beginning [12] of 2"),
+        ({"restarts": 2}, "restart [12] of 2"),
+        ({"grids": [3, 6], "restarts": 2}, "grid 6 of 3, 6 and restart [12] of 2"),
         ({"grids": [3]}, "knots"),
     ],
 )
@@ -490,13 +510,13 @@ def test_large_networks_keep_their_knots(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_grid_is_kept_only_if_the_rows_held_back_gain() -> None:
     for rows, noise in ((60, 0.5), (150, 0.0)):
         data = hold_back(planted(rows, noise), 0.25, seed=0)
-        coarse = alone(beginning(), data)
+        coarse = alone(restart(), data)
         result = go(data, grids=[3, 6])
         assert result.score <= coarse.score * (GAIN if result.model.grid > 3 else 1)
         assert loss_on(result, validation_of(data)) == pytest.approx(result.score, rel=1e-9)
 
 
-def test_the_regularization_grows_at_a_beginning_and_not_on_finer_grids(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_regularization_grows_at_a_restart_and_not_on_finer_grids(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Trained(monkeypatch)
     result = go(planted(), optimizer=LBFGS, penalty=Penalty(lamb=1e-3), grids=[3, 6], warmup=0.5)
     assert steps.lambs[:10] == pytest.approx([1e-4 * (i + 1) for i in range(10)])
@@ -508,9 +528,9 @@ def test_the_regularization_grows_at_a_beginning_and_not_on_finer_grids(monkeypa
 
 
 def test_every_step_of_every_training_is_told_and_recorded() -> None:
-    told: list[Record] = []
-    result = go(planted(), grids=[3, 6], restarts=2, on_record=told.append)
-    assert told == result.history
+    told = Told()
+    result = go(planted(), grids=[3, 6], restarts=2, context=Context(events=told))
+    assert told.records == result.history
     assert {r.stage for r in result.history} == {"train"}
     starts = [i for i, r in enumerate(result.history) if r.step == 0]
     for begin, end in zip(starts, [*starts[1:], len(result.history)], strict=True):
@@ -531,11 +551,11 @@ def test_one_seed_gives_one_result() -> None:
     assert one.messages == two.messages
 
 
-# ---- many beginnings -------------------------------------------------------------------------------------------
+# ---- many restarts ---------------------------------------------------------------------------------------------
 
 
-def test_of_four_beginnings_two_reach_the_second_grid_and_one_the_third() -> None:
-    result = go(planted(300), lambda attempt: beginning(attempt, grid=2), grids=[2, 4, 8], restarts=4)
+def test_of_four_restarts_two_reach_the_second_grid_and_one_the_third() -> None:
+    result = go(planted(300), lambda attempt: restart(attempt, grid=2), grids=[2, 4, 8], restarts=4)
     on_grid = {grid: {r.attempt for r in result.history if r.grid == grid} for grid in (2, 4, 8)}
     assert on_grid[2] == {0, 1, 2, 3}
     assert len(on_grid[4]) == 2
@@ -584,7 +604,7 @@ def test_a_pruned_network_in_a_poor_valley_begins_anew() -> None:
 
 def test_a_pruned_network_that_fits_is_trained_once() -> None:
     data = planted()
-    result = pruned(beginning(), data, LM)
+    result = pruned(restart(), data, LM)
     assert {r.attempt for r in result.history} == {0}
     assert result.score < 0.02 * data.loss.null_value(data.train.y)
 
@@ -592,3 +612,36 @@ def test_a_pruned_network_that_fits_is_trained_once() -> None:
 def test_only_lm_begins_a_pruned_network_anew() -> None:
     result = pruned(stranded(), bell(), LBFGS)
     assert {r.attempt for r in result.history} == {0}
+
+
+# ---- interrupted and resumed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [restart, lambda attempt: one_layer(attempt, grid=12)], ids=["coarse", "fine"])
+@pytest.mark.parametrize("steps", [2, 11, 25])
+def test_a_schedule_that_was_interrupted_goes_on_as_if_it_had_not_been(build: Callable[[int], KAN], steps: int) -> None:
+    grid = build(0).grid
+    schedule = Schedule(build, Objective(MSE), replace(LM, steps=12), [grid, 2 * grid], placed=True, restarts=2)
+    data = planted(100, noise=0.1)
+    whole, first = train_by_schedule(schedule, data), Resumable(steps)
+    assert len(train_by_schedule(schedule, data, first.context).history) == steps < len(whole.history)
+    resumed = train_by_schedule(schedule, data, Resumable(kept=first.kept).context)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert same(resumed, whole)
+    assert (resumed.messages, resumed.choice) == (whole.messages, whole.choice)
+
+
+def test_a_pruned_network_that_was_interrupted_goes_on_as_if_it_had_not_been() -> None:
+    data, model = bell(), stranded()
+
+    def refitted(context: Context) -> Training:
+        optimizer = replace(LM, refit_steps=30)
+        return train_pruned(model, data, optimizer, seed=0, noise_scale=0.3, context=context)
+
+    whole = refitted(Context())
+    for steps in (1, len(whole.history) // 2):
+        first = Resumable(steps)
+        assert len(refitted(first.context).history) == steps
+        resumed = refitted(Resumable(kept=first.kept).context)
+        assert without_seconds(resumed.history) == without_seconds(whole.history)
+        assert same(resumed, whole)

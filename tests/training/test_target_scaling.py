@@ -20,9 +20,9 @@ from kanrun.data.losses import MSE
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.pipeline.run import run
-from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.training.history import Record
+from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 from tests.helpers import uniform_rows
 
 X = uniform_rows(200, 2)

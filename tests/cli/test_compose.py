@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kanrun.cli.compose import compose_job, settings_of
+from kanrun.cli.explain import config_folder, options
+from kanrun.config.schema import GROUPS
+
+COMMAND = str(Path(sys.executable).with_name("kanrun"))
+CONFIGS = config_folder()
+EXPERIMENTS = options("experiment")
+CHOICES = [(group, option) for group in ("dataset", "model", "regularization", "search") for option in options(group)]
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    return settings_of(compose_job(overrides, CONFIGS))
+
+
+def set_for_any_option(experiment: str, group: str) -> dict[str, Any]:
+    """What an experiment, with the one that it varies, sets for a group whatever its option is."""
+    content = yaml.safe_load((CONFIGS / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8"))
+    inherited = [set_for_any_option(name, group) for name in content.get("defaults", []) if isinstance(name, str)]
+    return {key: value for part in [*inherited, content.get(group, {})] for key, value in part.items()}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_option_that_is_typed_has_its_own_defaults_unless_it_is_that_of_the_experiment(experiment: str) -> None:
+    alone = composed(f"experiment={experiment}")
+    for group, option in CHOICES:
+        config = composed(f"{group}={option}", f"experiment={experiment}")
+        own = composed(f"{group}={option}")[group] | set_for_any_option(experiment, group)
+        assert config[group] == (alone[group] if alone[group]["name"] == option else own)
+        assert {g: config[g] for g in config if g != group} == {g: alone[g] for g in alone if g != group}
+
+
+def test_a_setting_that_is_typed_beats_the_experiment_and_its_options() -> None:
+    config = composed("experiment=smoke", "dataset.n_train=50", "model.grid=7", "regularization.lamb=0.5", "seed=4")
+    assert (config["dataset"]["n_train"], config["dataset"]["n_test"]) == (50, 100)
+    assert (config["model"]["grid"], config["model"]["width"]) == (7, [2, 2, 1])
+    assert (config["regularization"]["lamb"], config["seed"]) == (0.5, 4)
+
+
+def test_an_experiment_of_ones_own_needs_only_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    text = "# @package _global_\ndefaults: [override /dataset: moons]\nmodel: {width: [2, 1]}\n"
+    (folder / "my_moons.yaml").write_text(text, encoding="utf-8")
+    done = command("--config-dir", "mine", "--cfg", "job", "experiment=my_moons", folder=tmp_path)
+    shown = yaml.safe_load(done.stdout)
+    assert (shown["dataset"], shown["model"]["width"]) == (composed("dataset=moons")["dataset"], [2, 1])
+
+
+def test_a_copy_of_the_configs_can_be_edited(tmp_path: Path) -> None:
+    shutil.copytree(CONFIGS, tmp_path / "mine")
+    (tmp_path / "mine" / "experiment" / "hello" / "model_kan.yaml").write_text("width: [2, 3, 1]\n", encoding="utf-8")
+    mine = ["--config-path", "mine", "--config-name", "config"]
+    done = command(*mine, "--cfg", "job", "experiment=hello", "plots=none", folder=tmp_path)
+    shown = yaml.safe_load(done.stdout)
+    expected = composed("experiment=hello", "plots=none")
+    expected["model"]["width"] = [2, 3, 1]
+    assert shown == expected
+
+
+def test_a_config_of_ones_own_has_the_folders_of_all_runs_and_may_name_its_own(tmp_path: Path) -> None:
+    (tmp_path / "plain.yaml").write_text("seed: 3\n", encoding="utf-8")
+    (tmp_path / "named.yaml").write_text("seed: 3\nhydra: {run: {dir: mine}}\n", encoding="utf-8")
+    for name, run, sweep in (("plain", "outputs/", "outputs/sweeps/"), ("named", "mine", "outputs/sweeps/")):
+        hydra = compose_job([], tmp_path, name).hydra
+        assert hydra.run.dir.startswith(run)
+        assert hydra.sweep.dir.startswith(sweep)
+        assert hydra.output_subdir is None
+        assert hydra.runtime.choices["hydra/job_logging"] == "none"
+
+
+def command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "experiment"])
+def test_the_shell_completes_the_options_of_a_group(tmp_path: Path, group: str) -> None:
+    done = command("-sc", "query=bash", folder=tmp_path, COMP_LINE=f"kanrun {group}=", COMP_POINT="99")
+    assert done.stdout.split() == [f"{group}={option}" for option in options(group)]
+
+
+def test_composing_loads_none_of_what_a_run_needs() -> None:
+    code = (
+        "import sys; from kanrun.cli.compose import compose_job; from kanrun.cli.explain import config_folder; "
+        "compose_job(['experiment=hello'], config_folder()); "
+        "print(sorted({'torch', 'sympy', 'sklearn', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
