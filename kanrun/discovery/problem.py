@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ HELD = 5  # every so many rows one is held back
 class Problem:
     """Targets `y` [rows, 1] at the rows `x` [rows, inputs]; with a `width` no other structure is looked at.
 
-    Raises ValueError for targets that are not one column beside the inputs.
+    Raises ValueError for targets that are not one column beside the inputs, or whose squares are not finite.
     """
 
     x: Tensor
@@ -36,6 +37,8 @@ class Problem:
     def __post_init__(self) -> None:
         if self.y.shape != (len(self.x), 1):
             raise ValueError(f"one target a row: {list(self.y.shape)} for {list(self.x.shape)}")
+        if not math.isfinite(self.variance):
+            raise ValueError("targets must have finite squares")
 
     @property
     def n(self) -> int:
@@ -81,4 +84,4 @@ class Problem:
     def described(self, model: KAN) -> Symbolic:
         """A network of functions with its loss."""
         with torch.no_grad():
-            return Symbolic(model, float(((model(self.x) - self.y) ** 2).mean()), float("inf"))
+            return Symbolic(model, float(((model(self.x) - self.y) ** 2).mean()), math.inf)

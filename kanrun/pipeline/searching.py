@@ -20,14 +20,20 @@ from kanrun.training.pruning import MOST_ROWS
 
 
 def search_problem(config: Config, data: Dataset, functions: list[Function]) -> Problem:
-    """What the config asks to be searched. Raises ConfigError for what is not one output by squared error."""
+    """What the config asks to be searched.
+
+    Raises ConfigError for what is not one output by squared error, and for targets without finite squares.
+    """
     if not data.loss.least_squares or len(data.outputs) > 1 or data.task != REGRESSION:
         about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
         reason = f"a search takes regression with one output by mean squared error; {about}"
         raise ConfigError(wrong(*asked(config.search), f"{reason}; use search=none"))
     width = config.model.width if isinstance(config.model, ModelConfig) else None
     rows = at_most(data, MOST_ROWS).train
-    return Problem(rows.x, rows.y, functions, width)
+    try:
+        return Problem(rows.x, rows.y, functions, width)
+    except ValueError as error:
+        raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:

@@ -6,10 +6,12 @@ from kanrun.config.schema import (
     AdamConfig,
     AutoConfig,
     Config,
+    MlpConfig,
     ModelConfig,
     PruneConfig,
     RegularizationConfig,
     SearchConfig,
+    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.config.search_settings import check_search, unused_by_search
@@ -44,3 +46,15 @@ def test_nothing_is_wrong_where_nothing_is_searched() -> None:
 def test_all_that_a_search_cannot_honour_is_said_at_once() -> None:
     config = Config(prune=PruneConfig("none", False), symbolic=SymbolicFitConfig("default", False), search=SEARCH)
     assert [line.partition(": ")[0] for line in check_search(config)] == ["prune=none", "symbolic.enabled=false"]
+
+
+@pytest.mark.parametrize("search", [SEARCH, SearchConfig("discover", work=5.0), SearchConfig("discover", 1.0, 5.0)])
+def test_a_search_is_asked_for_by_seconds_or_work(search: SearchConfig) -> None:
+    assert search.wanted
+    assert [line.partition(": ")[0] for line in check_search(Config(model=MlpConfig(), search=search))] == ["model=mlp"]
+    assert search.limit == ("5 s" if search.work is None else "5 units of work")
+
+
+def test_rows_may_be_held_back_from_a_search() -> None:
+    assert check_search(Config(dataset=SymbolicConfig(validation=0.2), search=SEARCH)) == []
+    assert not SearchConfig().wanted

@@ -35,12 +35,14 @@ def problem_of(data: Dataset, names: list[str] = FEW, width: list[int | list[int
     return Problem(data.train.x, data.train.y, library(names), width)
 
 
-def within(seconds: float) -> Context:
-    return Context(Budget.of(Meter(), seconds))
+def within(work: float, seconds: float = 0.0) -> Context:
+    return Context(Budget.of(Meter(), seconds, None if seconds else work))
 
 
-def found(data: Dataset, names: list[str] = FEW, seconds: float = 30.0, **more: Any) -> tuple[Formula, SearchState]:
-    state = discover(problem_of(data, names, **more), 0, within(seconds))
+def found(
+    data: Dataset, names: list[str] = FEW, work: float = 30_000.0, seconds: float = 0.0, **more: Any
+) -> tuple[Formula, SearchState]:
+    state = discover(problem_of(data, names, **more), 0, within(work, seconds))
     assert state.result
     (formula,) = write_formulas(state.result.symbolic, data)
     return formula, state
@@ -128,7 +130,7 @@ def test_powers_are_peeled_off_with_the_rest_explained_by_fewer_inputs(monkeypat
     monkeypatch.setattr(factors, "with_powers", noted)
     told: list[Tried] = []
     data = data_of("x_1/sqrt(1-x_2**2/x_3**2)", [[1, 5], [1, 2], [3, 10]])
-    state = discover(problem_of(data, PEELED), 0, Context(Budget.of(Meter(), 30.0), Listener(told.append)))
+    state = discover(problem_of(data, PEELED), 0, Context(within(30_000.0).budget, Listener(told.append)))
     assert state.stopped == "exact"
     assert rests == [([1, 2], {0: 1.0})]
     inner = [t for t in told if t.within]
@@ -146,7 +148,7 @@ def test_inputs_that_do_not_interact_are_put_in_groups() -> None:
 
 def test_noise_hides_the_constants_but_not_the_form() -> None:
     data = data_of("x_1**2+sin(2*x_2)", [-1, 1], rows=400, noise=0.05)
-    formula, _ = found(data, ["x", "x^2", "sin"], seconds=4.0)
+    formula, _ = found(data, ["x", "x^2", "sin"], work=4000.0)
     assert formula.exact is not None
     x = uniform_rows(300, 2, 9).numpy()
     values, truth = (formula_values(t, x) for t in (formula.expression, "x_1**2+sin(2*x_2)"))
@@ -196,10 +198,36 @@ def test_an_input_that_is_zero_in_one_row_does_not_end_the_search() -> None:
     assert state.result.symbolic.loss <= state.findings.enough
 
 
-@pytest.mark.parametrize("y", [torch.zeros(5), torch.zeros(5, 2), torch.zeros(4, 1)])
-def test_targets_must_be_one_column_beside_the_inputs(y: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="one target a row"):
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        (torch.zeros(5), "one target a row"),
+        (torch.zeros(5, 2), "one target a row"),
+        (torch.zeros(4, 1), "one target a row"),
+        (1e30 * torch.arange(5.0)[:, None], "finite squares"),
+    ],
+)
+def test_targets_must_be_one_column_of_numbers_that_have_squares(y: torch.Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         Problem(torch.zeros(5, 2), y, [])
+
+
+@pytest.mark.parametrize("kind", ["huge", "tiny", "constant", "zero", "twice the same", "two values", "few", "single"])
+def test_rows_of_any_kind_have_a_formula(kind: str) -> None:
+    x, y = uniform_rows(60, 2, 1, 0.5, 2.0), uniform_rows(60, 1, 2, 0.5, 2.0)
+    x, y = {
+        "huge": (1e150 * x, y),
+        "tiny": (1e-150 * x, 1e-80 * y),
+        "constant": (torch.ones_like(x), y),
+        "zero": (torch.zeros_like(x), y),
+        "twice the same": (x[:, :1].repeat(1, 2), y),
+        "two values": (x, (y > 1).double()),
+        "few": (x[:3], y[:3]),
+        "single": ((x / 3).float(), y.float()),
+    }[kind]
+    state = discover(Problem(x, y, library(FEW)), 0, within(400.0))
+    assert state.result
+    assert state.result.symbolic.loss <= 1.01 * float(y.var(correction=0))
 
 
 # ---- the budget ----------------------------------------------------------------------------------------------------
@@ -225,8 +253,7 @@ def test_a_formula_is_found_even_where_nothing_could_be_looked_at_twice() -> Non
 def test_no_structure_is_begun_when_the_budget_is_used_up() -> None:
     data, begun = data_of("sin(x_1*x_2)+exp(x_1)*x_2", [-1, 2], rows=60), {}
     for work in (100.0, 1500.0):
-        context = Context(Budget.of(Meter(), work=work))
-        state = discover(problem_of(data, ["x", "x^2"]), 0, context)
+        state = discover(problem_of(data, ["x", "x^2"]), 0, within(work))
         assert state.stopped == "work"
         assert state.ended == f"the {work:g} units of work are done"
         begun[work] = state.structures

@@ -1,12 +1,30 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from kanrun.config.schema import Config, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
+from kanrun.config.schema import (
+    Config,
+    ModelConfig,
+    MoonsConfig,
+    PlotsConfig,
+    SearchConfig,
+    SymbolicConfig,
+    SymbolicFitConfig,
+)
+from kanrun.data.build import build_dataset
+from kanrun.data.dataset import Dataset
+from kanrun.discovery.problem import Problem
+from kanrun.errors import ConfigError
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import library
+from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
+from kanrun.pipeline.searching import search_problem
 from kanrun.report.load import load_run
 from tests.contract import read_json, violations
 
@@ -14,11 +32,12 @@ FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin", "exp", "sqrt"])
 
 
 def search(
-    folder: Path, formula: str, seconds: float = 10.0, library: SymbolicFitConfig = FUNCTIONS, **dataset: Any
-) -> dict[str, Any]:
+    folder: Path, formula: str, seconds: float = 10.0, library: SymbolicFitConfig = FUNCTIONS,
+    work: float | None = None, **dataset: Any,
+) -> dict[str, Any]:  # fmt: skip
     config = Config(
         dataset=SymbolicConfig(formula=formula, **{"n_train": 200, "n_test": 100} | dataset),
-        search=SearchConfig("discover", seconds), symbolic=library, plots=PlotsConfig("none", False),
+        search=SearchConfig("discover", seconds, work), symbolic=library, plots=PlotsConfig("none", False),
     )  # fmt: skip
     metrics = run(config, folder)
     assert violations(folder, stages=("train", "prune", "symbolic"), pictures=False) == []
@@ -33,7 +52,8 @@ def test_a_search_says_what_it_does_why_it_ended_and_which_network_it_chose(
     assert "search ended: a formula is exact to rounding (" in out
     assert "network [2, 5, 1]" not in out
     told = metrics["search"]
-    assert told["ended"] == "a formula is exact to rounding"
+    assert (told["stopped"], told["ended"]) == ("exact", "a formula is exact to rounding")
+    assert told["work"] > 0
     assert 1 <= told["structures"] <= told["networks"]
     assert 0 < told["seconds"] <= metrics["stages"][0]["seconds"]
     first = metrics["stages"][0]
@@ -51,16 +71,92 @@ def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("formula", "changes", "reason"),
+    ("formula", "changes", "stopped", "ended"),
     [
-        ("5/2", {}, "all values are the same"),
-        ("sin(x_1*x_2)+exp(x_1)", {"seconds": 0.01, "domain": [-1, 3]}, "the 0.01 s are over"),
+        ("5/2", {}, "alike", "all values are the same"),
+        ("sin(x_1*x_2)+exp(x_1)", {"seconds": 0.01, "domain": [-1, 3]}, "seconds", "the 0.01 s are over"),
+        ("sin(x_1*x_2)+exp(x_1)", {"work": 9.0, "domain": [-1, 3]}, "work", "the 9 units of work are done"),
     ],
 )
 def test_a_search_that_finds_nothing_exact_says_why_it_ended(
-    tmp_path: Path, formula: str, changes: dict[str, Any], reason: str
+    tmp_path: Path, formula: str, changes: dict[str, Any], stopped: str, ended: str
 ) -> None:
-    assert search(tmp_path, formula, **changes)["search"]["ended"].startswith(reason)
+    told = search(tmp_path, formula, **changes)["search"]
+    assert (told["stopped"], told["ended"]) == (stopped, ended)
+    assert told["work"] >= 0
+
+
+def busy(until: threading.Event) -> None:
+    """Keeps a core from its work."""
+    while not until.is_set():
+        torch.linalg.svd(torch.rand(200, 200))
+
+
+def test_the_same_work_gives_the_same_formula_however_busy_the_machine_is(tmp_path: Path) -> None:
+    """Seconds are not looked at where work is named."""
+    told = []
+    for number, loads in enumerate((0, 3)):
+        done = threading.Event()
+        others = [threading.Thread(target=busy, args=[done]) for _ in range(loads)]
+        for other in others:
+            other.start()
+        try:
+            folder = tmp_path / str(number)
+            metrics = search(folder, "sin(x_1*x_2)+exp(x_1)/x_2", 1e-9, work=1500.0, noise=0.01, domain=[0.5, 3])
+        finally:
+            done.set()
+            for other in others:
+                other.join()
+        del metrics["search"]["seconds"]
+        told.append((read_json(folder / "formula.json"), metrics["search"], metrics["final"], metrics["width"]))
+    assert told[0] == told[1]
+
+
+def test_rows_held_back_by_the_user_are_scored_and_not_looked_at(tmp_path: Path) -> None:
+    seen: list[int] = []
+    plain = stages.search_problem
+
+    def noted(config: Config, data: Dataset, functions: list[Function]) -> Problem:
+        problem = plain(config, data, functions)
+        seen.append(len(problem.x))
+        return problem
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "search_problem", noted)
+        metrics = search(tmp_path, "x_1*x_2", validation=0.25)
+    assert seen == [150]
+    assert all(stage["validation"]["mse"] < 1e-20 for stage in metrics["stages"])
+
+
+# ---- what a search is given ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dataset", "told"),
+    [
+        (MoonsConfig(n_train=20, n_test=20), "classification with 2"),
+        (MoonsConfig(n_train=20, n_test=20, form="regression"), "classification with 1"),
+        (SymbolicConfig(formula=["x_1", "x_2"], n_train=20, n_test=20), "regression with 2"),
+        (SymbolicConfig(formula="x_1*10**200", n_train=20, n_test=20), "finite squares"),
+    ],
+)
+@pytest.mark.parametrize("limit", [{"seconds": 5.0}, {"work": 70.0}])
+def test_other_problems_than_one_output_name_the_setting(dataset: Any, told: str, limit: dict[str, float]) -> None:
+    other = Config(dataset=dataset, search=SearchConfig("discover", **limit))
+    data = build_dataset(other, torch.float64, torch.device("cpu"))
+    [(name, value)] = limit.items()
+    with pytest.raises(ConfigError, match=rf"search\.{name}={value}: .*" + told) as error:
+        search_problem(other, data, library(["x"]))
+    assert "search=none" in str(error.value)
+
+
+def test_a_search_looks_at_so_many_rows_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kanrun.pipeline.searching.MOST_ROWS", 40)
+    config = Config(dataset=SymbolicConfig(formula="x_1+x_2", n_train=100, n_test=10), model=ModelConfig(width=[2, 1]))
+    data = build_dataset(config, torch.float64, torch.device("cpu"))
+    problem = search_problem(config, data, library(["x"]))
+    assert 20 <= len(problem.x) == len(problem.y) <= 40
+    assert (len(data.train.x), problem.width) == (100, [2, 1])
 
 
 def test_settings_that_a_search_does_not_look_at_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
