@@ -183,6 +183,7 @@ class Journal(Unrecorded):
     def __post_init__(self) -> None:
         self.position = self.depth = 0
         self.partial: Callable[[], Any] | None = None
+        self.saved = False  # since the last landmark
         self.closed = False  # a piece was cut short: what comes after it must not be kept
 
     def begun(self) -> Any:
@@ -233,16 +234,21 @@ class Journal(Unrecorded):
             self.save()
 
     def landmark(self, base: Callable[[], Any], meter: Meter) -> None:
-        """A point from which the work can go on with nothing but what `base` gives."""
-        if self.position == len(self.entries) and self.due() and meter.cancelled() is None and not self.closed:
+        """A point from which the work can go on with nothing but what `base` gives.
+
+        It takes the place of the pieces before it as often as these are saved: the fewer have to be gone through again.
+        """
+        ready = self.position == len(self.entries) and meter.cancelled() is None and not self.closed
+        if ready and (self.saved or self.due()):
             self.base, self.work = self.freeze(base()), meter.work
-            self.entries, self.position, self.partial = [], 0, None
-            self.save()
+            self.entries, self.position, self.partial, self.saved = [], 0, None, False
+            self.keep()
 
     def keep(self) -> None:
         """Saves what is new, if it is time to."""
         if self.due():
             self.save()
+            self.saved = True
 
 
 @dataclass(frozen=True)

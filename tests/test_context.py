@@ -249,3 +249,19 @@ def test_behind_a_landmark_nothing_before_it_is_needed() -> None:
     assert again.once(piece(again, done, "b")) == ["b", None]
     assert done == ["a", "b"]
     assert again.budget.meter.work == 4.0
+
+
+def test_a_landmark_takes_the_place_of_pieces_that_were_saved_even_if_nothing_is_due() -> None:
+    desk, done = Desk(), []
+    context = desk.context()
+    context.once(piece(context, done, "a"))
+    assert desk.saves == 1
+    desk.due = False
+    context.journal.landmark(lambda: "behind a", context.budget.meter)
+    context.journal.landmark(lambda: pytest.fail("nothing was saved since the last one"), context.budget.meter)
+    desk.due = True
+    context.once(piece(context, done, "b"))
+    again = desk.context(desk.kept)
+    assert again.journal.begun() == "behind a"
+    assert again.once(piece(again, done, "b")) == ["b", None]
+    assert done == ["a", "b"]
