@@ -90,9 +90,6 @@ def end_at_once(status: Any, name: str) -> None:
     os._exit(128 + int(signal.Signals[name]))
 
 
-HELD_BACK = 0.2  # part of the training rows that a sweeper is given the loss on
-
-
 class Job:
     """One run in the folder that Hydra chose, called once a job of a sweep.
 
@@ -139,9 +136,14 @@ def hold_rows_back(content: dict[str, Any]) -> None:
 
     What chooses among jobs must not be what they are reported by: the test rows stay unseen.
     """
+    from kanrun.data.dataset import VALIDATION_PART
+
     if not content["dataset"].get("validation"):
-        content["dataset"]["validation"] = HELD_BACK
-        print(f"note: the sweeper is given the loss on validation rows, so dataset.validation={HELD_BACK}", flush=True)
+        content["dataset"]["validation"] = VALIDATION_PART
+        print(
+            f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}",
+            flush=True,
+        )
 
 
 def validation_loss(metrics: Mapping[str, Any]) -> float | None:

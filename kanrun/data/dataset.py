@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kanrun.data.losses import Loss
 
+VALIDATION_PART = 0.2  # of the training rows, where nothing else says how many judge what the others train
 REGRESSION, CLASSIFICATION = "regression", "classification"
 
 

@@ -18,7 +18,7 @@ from kanrun.model.network import KAN
 from kanrun.model.protocol import work_of_pass
 from kanrun.training.least_squares import levenberg_marquardt
 
-PROMISING = 3e-3  # unexplained part on rows held back with which a coarse network is looked at again on finer grids
+PROMISING = 3e-3  # unexplained part on validation rows with which a coarse network is looked at again on finer grids
 PROMISING_PLAIN = 1e-4  # the same where splines follow splines, of which several restarts are tried
 COARSE_ROWS = 800  # with which a network is fitted at first
 FINER = (10, 20)
@@ -63,7 +63,7 @@ class Fits:
         return self.context.once(fitted)
 
     def judged(self, trial: Trial) -> Trial:
-        """The trial with the part of the variance that it leaves unexplained on the rows held back."""
+        """The trial with the part of the variance that it leaves unexplained on the validation rows."""
         x, y, held = self.problem.x, self.problem.y, self.problem.held
         self.context.spend(work_of_pass(trial.model, int(held.sum())))
         missed = trial.predicted(y)(x[held]) - y[held]
@@ -73,7 +73,7 @@ class Fits:
         return trial
 
     def sharpened(self, trial: Trial) -> Trial:
-        """The trial on the finest grid by which the rows held back gain."""
+        """The trial on the finest grid by which the validation rows gain."""
         kept = ~self.problem.held
         x, z = self.problem.x[kept], (trial.link.undo(self.problem.y)[kept] - trial.mean) / trial.scale
         for grid in FINER:

@@ -29,7 +29,7 @@ class Trial:
     model: KAN
     mean: float
     scale: float
-    unexplained: float  # part of the targets' variance, on rows held back
+    unexplained: float  # part of the targets' variance, on validation rows
 
     @property
     def name(self) -> str:

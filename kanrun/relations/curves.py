@@ -45,7 +45,7 @@ class Curves:
 
 
 def tied_curves(x: Tensor) -> Curves:
-    """The curves whose sum varies least on the rows `x` [rows, inputs], on the grid that does best on rows held back.
+    """The curves whose sum varies least on the rows `x` [rows, inputs], on the grid that does best on validation rows.
 
     Least variance of sum_i phi_i(x_i) at unit total variance of the phi_i (Breiman and Friedman 1985, J. Am. Stat.
     Assoc. 80, 580: alternating conditional expectations), all at once: the smallest singular value of orthonormal

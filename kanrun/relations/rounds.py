@@ -10,22 +10,21 @@ from dataclasses import dataclass, replace
 import torch
 
 from kanrun.context import Over, never
-from kanrun.data.dataset import Dataset, Rows, hold_back
+from kanrun.data.dataset import VALIDATION_PART, Dataset, Rows, hold_back
 from kanrun.data.scores import scores
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Tie, inputs_aside, real_rows, related_inputs, ties_within
-from kanrun.training.schedule import HELD_BACK
 
 log = logging.getLogger("kanrun")
 
-BEGINNINGS = 5  # networks that must find nothing before the search ends
-BEYOND_CHANCE = 4.0  # standard errors of a coin's accuracy on the rows held back
+FRUITLESS = 5  # networks that must find nothing before the search ends
+BEYOND_CHANCE = 4.0  # standard errors of a coin's accuracy on the validation rows
 
 
 @dataclass(frozen=True)
 class Round:
-    """One more network: the inputs set aside before, its accuracy on rows held back, what it needs, what it found."""
+    """One more network: the inputs set aside before, its accuracy on validation rows, what it needs, what it found."""
 
     set_aside: list[str]
     accuracy: float
@@ -44,17 +43,17 @@ def all_relations(
     """All that ties the inputs, beginning with the `ties` already found, and the rounds that it took.
 
     Each round shuffles, in the real rows too, one input of everything found, so that this tells real rows from shuffled
-    ones no longer, and `train_again` trains a new network. It ends when BEGINNINGS networks in a row do no better on
-    rows held back than chance, or find nothing new, or when it is `over`.
+    ones no longer, and `train_again` trains a new network. It ends when FRUITLESS networks in a row do no better on
+    validation rows than chance, or find nothing new, or when it is `over`.
     """
     found, rounds, failed = list(ties), list[Round](), 0
     names = data.inputs
-    while failed < BEGINNINGS and len(rounds) < BEGINNINGS * len(names) and not over():
+    while failed < FRUITLESS and len(rounds) < FRUITLESS * len(names) and not over():
         aside = inputs_aside(data, found)
         if len(names) - len(aside) < 2:
             break
         rest = with_shuffled(data, aside, seed + len(rounds))
-        rest = rest if rest.validation else hold_back(rest, HELD_BACK, seed)
+        rest = rest if rest.validation else hold_back(rest, VALIDATION_PART, seed)
         accuracy, beyond, new = one_round(data, rest, found, functions, train_again(rest, len(rounds) + 1))
         rounds.append(Round([names[i] for i in aside], accuracy, beyond, [[names[i] for i in t.inputs] for t in new]))
         log.info("relations: %s", rounds[-1])
@@ -66,7 +65,7 @@ def all_relations(
 def one_round(
     data: Dataset, rest: Dataset, found: list[Tie], functions: list[Function], model: KAN
 ) -> tuple[float, float, list[Tie]]:
-    """The network's accuracy on the rows held back, what chance does not reach there, and what it found."""
+    """The network's accuracy on the validation rows, what chance does not reach there, and what it found."""
     held = rest.validation
     assert held is not None
     with torch.no_grad():

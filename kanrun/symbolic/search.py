@@ -19,7 +19,7 @@ from kanrun.training.least_squares import levenberg_marquardt
 Edge = tuple[int, int, int]  # layer, subnode, input
 
 FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
-BEGINNINGS = 5  # candidates of an edge that a search may begin with
+STARTING = 5  # candidates of an edge that a search may begin with
 PUT = 0.5  # units of work a layer of a network that is tried, beside those of training it
 HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
 
@@ -117,12 +117,12 @@ class Search:
 
     def begin(self, model: KAN, candidates: dict[Edge, list[Candidate]], steps: int) -> Symbolic:
         """The best of a few choices of candidates for all edges, the likeliest choices first."""
-        likely = {edge: found[:BEGINNINGS] for edge, found in candidates.items()}
+        likely = {edge: found[:STARTING] for edge, found in candidates.items()}
         choices = [dict.fromkeys(likely, 0)]  # rank of the candidate of each edge
         swaps = [
             (found[r].score() - found[0].score(), e, r) for e, found in likely.items() for r in range(1, len(found))
         ]
-        choices += [{**choices[0], e: r} for _, e, r in sorted(swaps)[:BEGINNINGS]]
+        choices += [{**choices[0], e: r} for _, e, r in sorted(swaps)[:STARTING]]
         if len(likely) == 2:
             choices = [
                 dict(zip(likely, ranks, strict=True)) for ranks in product(*(range(len(f)) for f in likely.values()))

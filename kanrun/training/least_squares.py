@@ -20,7 +20,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
-BEGINNING = 0.2  # units of work before the first step, and as many a layer
+SETTING_UP = 0.2  # units of work before the first step, and as many a layer
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
 
@@ -204,7 +204,7 @@ def levenberg_marquardt(
         meter = context.budget.meter
         optimizer = LevenbergMarquardt(model, x, y, ridge, tolerance, lambda: meter.cancelled() is not None)
         objective = Objective(loss)
-        context.spend(BEGINNING * (1 + depth_of(model)))
+        context.spend(SETTING_UP * (1 + depth_of(model)))
         while optimizer.accepted < steps and not optimizer.finished:
             optimizer.step(objective)
             context.spend(optimizer.work())

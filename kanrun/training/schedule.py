@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kanrun.config.schema import OptimizerConfig
 from kanrun.context import Context
-from kanrun.data.dataset import Dataset, hold_back
+from kanrun.data.dataset import VALIDATION_PART, Dataset, hold_back
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
@@ -24,8 +24,7 @@ PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots 
 MOST_FOR_PROBE = 3000  # parameters of that network
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
 ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
-HELD_BACK = 0.2  # part of the training rows that chooses between restarts and grids
-FEW = 3  # targets a parameter, with fewer of which some are held back to say when to stop
+FEW = 3  # targets a parameter, with fewer of which some rows become validation rows that say when to stop
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     best = finest_that_gains(schedule, leaders, rows, log)
     if rows is not data and not best.overfits and not log.context.over():
-        # No row is left to say when to stop, so this goes no further than the rows held back had allowed.
+        # No row is left to say when to stop, so this goes no further than the validation rows had allowed.
         whole = replace(schedule.plan(data, best.attempt), steps=best.best_step + 1)
         best = log.train(best.model.clone(), whole)
     chosen = choice(schedule, best, data, len(data.train.y) - len(rows.train.y)) if schedule.chooses else ""
@@ -115,7 +114,7 @@ def finest_that_gains(schedule: Schedule, leaders: list[Training], rows: Dataset
             break
         finer = refined(schedule, leaders, grid, rows, log)
         if not min(t.loss for t in finer) < GAIN * best.loss:
-            log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on rows held back")
+            log.messages.append(f"train: grid {grid} is no better than {best.model.grid} on validation rows")
             break
         leaders = [better_knots(schedule, t, rows, log) for t in better_half(finer)]
     return min(leaders, key=lambda t: t.score)
@@ -146,7 +145,7 @@ def with_validation(data: Dataset, parameters: int, seed: int, chooses: bool = F
     They are where something is to be chosen, or where a network of so many parameters could follow noise.
     """
     few = data.train.y.numel() < FEW * parameters
-    return hold_back(data, HELD_BACK, seed) if data.validation is None and (chooses or few) else data
+    return hold_back(data, VALIDATION_PART, seed) if data.validation is None and (chooses or few) else data
 
 
 def too_fine(schedule: Schedule, model: Network, grid: int, data: Dataset) -> str:

@@ -11,7 +11,7 @@ from kanrun.data.dataset import Dataset, hold_back
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.relations.relation import find_relations, real_rows
-from kanrun.relations.rounds import BEGINNINGS, all_relations, with_shuffled
+from kanrun.relations.rounds import FRUITLESS, all_relations, with_shuffled
 from tests.helpers import fixed_network
 
 FUNCTIONS = library(["x", "x^2", "x^3", "sin", "exp", "log"])
@@ -46,7 +46,7 @@ def test_each_relation_found_is_set_aside_until_no_network_is_better_than_chance
     ties, rounds = all_relations(data, [], FUNCTIONS, train, seed=0)
     assert [tie.inputs for tie in ties] == [[0, 1, 2], [0, 3, 4]]
     assert [tie.relation.exact for tie in ties if tie.relation] == [True, True]
-    assert [r.found for r in rounds] == [[["x_1", "x_2", "x_3"]], [["x_1", "x_4", "x_5"]]] + [[]] * BEGINNINGS
+    assert [r.found for r in rounds] == [[["x_1", "x_2", "x_3"]], [["x_1", "x_4", "x_5"]]] + [[]] * FRUITLESS
     assert rounds[0].set_aside == []
     assert rounds[1].set_aside in (["x_2"], ["x_3"])  # x_1 is needed for the other
     assert len(rounds[2].set_aside) == 2
@@ -59,7 +59,7 @@ def test_what_is_set_aside_tells_real_rows_no_longer() -> None:
     ties, rounds = all_relations(data, [], FUNCTIONS, train, seed=0)
     assert [tie.inputs for tie in ties] == [[0, 1, 2]]
     assert all(r.accuracy <= r.beyond for r in rounds[1:])
-    assert len(train.seen) == 1 + BEGINNINGS
+    assert len(train.seen) == 1 + FRUITLESS
 
 
 def test_relations_that_are_known_before_are_kept_and_set_aside_first() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -15,13 +15,13 @@ from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.optimizers import Adam, Lbfgs, Rows, chosen_optimizer, make_optimizer
+from kanrun.training.optimizers import OPTIMIZERS, Adam, Lbfgs, Rows, chosen_optimizer, kind_of, make_optimizer
 from tests.helpers import tangled_network, uniform_rows
 
 X = uniform_rows(50, 2, seed=1)
 Y = torch.sin(torch.pi * X[:, :1]) + X[:, 1:] ** 2
 CLASSES = (Y[:, 0] > 0.3).long()
-OPTIMIZERS = [LbfgsConfig(), AdamConfig(batch_size=20, learning_rate=0.02)]
+STEPPING = [LbfgsConfig(), AdamConfig(batch_size=20, learning_rate=0.02)]
 
 
 @dataclass
@@ -48,7 +48,7 @@ def total(objective: Objective, model: KAN, y: Tensor = Y) -> float:
     return float(loss + penalty)
 
 
-@pytest.mark.parametrize("config", OPTIMIZERS, ids=lambda c: c.name)
+@pytest.mark.parametrize("config", STEPPING, ids=lambda c: c.name)
 @pytest.mark.parametrize("penalty", [Penalty(), Penalty(lamb=0.01)], ids=["plain", "penalized"])
 @pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
 def test_every_step_lowers_what_is_trained(config: OptimizerConfig, penalty: Penalty, loss: Loss) -> None:
@@ -65,7 +65,7 @@ def test_every_step_lowers_what_is_trained(config: OptimizerConfig, penalty: Pen
         assert all(after <= before for before, after in pairwise(values))
 
 
-@pytest.mark.parametrize("config", OPTIMIZERS, ids=lambda c: c.name)
+@pytest.mark.parametrize("config", STEPPING, ids=lambda c: c.name)
 def test_the_penalty_is_trained_too(config: OptimizerConfig) -> None:
     penalties = []
     for lamb in (0.0, 1.0):
@@ -139,7 +139,7 @@ def test_lbfgs_uses_all_rows_and_at_most_the_iterations_asked_for(iterations: in
     assert len(state["old_dirs"]) <= 3
 
 
-@pytest.mark.parametrize("config", OPTIMIZERS, ids=lambda c: c.name)
+@pytest.mark.parametrize("config", STEPPING, ids=lambda c: c.name)
 def test_locked_fixed_and_removed_entries_never_move_and_all_others_may(config: OptimizerConfig) -> None:
     model = tangled_network(width=(2, (2, 1), 1))
     before = [(p.detach().clone(), mask.clone()) for p, mask in model.trained()]
@@ -176,14 +176,16 @@ def test_auto_is_lm_where_the_network_is_small_and_precise_and_lbfgs_elsewhere()
     assert chosen_optimizer(AutoConfig(), HALF) == LbfgsConfig()
 
 
-def test_3000_parameters_are_the_most_for_lm() -> None:
+def test_lm_takes_as_many_parameters_as_its_kind_says_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kind_of(LmConfig()).max_parameters == 3000
+    monkeypatch.setitem(OPTIMIZERS, LmConfig, replace(kind_of(LmConfig()), max_parameters=30))
     base = KAN([1, 1], grid=1, k=0, base="zero")
-    at, beyond = (base.refine(grid) for grid in (3000, 3001))
-    assert (at.parameter_count(), beyond.parameter_count()) == (3000, 3001)
+    at, beyond = (base.refine(grid) for grid in (30, 31))
+    assert (at.parameter_count(), beyond.parameter_count()) == (30, 31)
     assert isinstance(chosen_optimizer(AutoConfig(), at), LmConfig)
     assert chosen_optimizer(LmConfig(steps=7), at) == LmConfig(steps=7)
     assert isinstance(chosen_optimizer(AutoConfig(), beyond), LbfgsConfig)
-    with pytest.raises(ConfigError, match="3001 parameters"):
+    with pytest.raises(ConfigError, match="31 parameters"):
         chosen_optimizer(LmConfig(), beyond)
 
 

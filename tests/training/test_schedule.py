@@ -154,7 +154,7 @@ def shares_rows(one: Tensor, two: Tensor) -> bool:
     return bool((one[:, None] == two[None]).all(2).any())
 
 
-# ---- rows held back ------------------------------------------------------------------------------------------------
+# ---- validation rows -----------------------------------------------------------------------------------------------
 
 
 def test_classes_are_held_back_as_well() -> None:
@@ -234,7 +234,7 @@ def test_with_few_rows_a_parameter_some_are_held_back() -> None:
 
 
 def test_the_last_training_does_not_learn_the_noise() -> None:
-    """It was once as long as any other, and what rows held back had chosen was spoiled for new rows."""
+    """It was once as long as any other, and what validation rows had chosen was spoiled for new rows."""
     data, ratios = planted(60, noise=0.5), []
     for seed in range(3):
         chosen = go(hold_back(data, 0.2, seed), grids=[3], seed=seed)
@@ -254,7 +254,7 @@ def test_where_nothing_is_chosen_all_rows_train_and_nothing_else_is_done() -> No
     assert {(r.validation_loss, r.grid, r.attempt) for r in result.history} == {(None, 3, 0)}
 
 
-# ---- one training with rows held back ------------------------------------------------------------------------------
+# ---- one training with validation rows -----------------------------------------------------------------------------
 
 
 def test_a_training_ends_as_it_was_at_its_best_on_the_rows_held_back() -> None:
@@ -388,7 +388,7 @@ def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> Non
     result = go(data, one_layer, grids=[3, 15, 18])
     assert result.model.grid == 3
     assert {15, 18} & {r.grid for r in result.history} == {15}  # nothing finer is tried behind one that was no better
-    assert result.messages == ["train: grid 15 is no better than 3 on rows held back"]
+    assert result.messages == ["train: grid 15 is no better than 3 on validation rows"]
     finest = alone(one_layer(grid=18), replace(data, validation=None))
     assert loss_on(result, data.test) < 0.5 * loss_on(finest, data.test)
 
@@ -424,7 +424,7 @@ def test_lm_begins_on_a_coarse_grid_and_goes_on_to_the_one_asked_for() -> None:
         result = train_by_schedule(schedule, planted(200))
         assert list(dict.fromkeys(r.grid for r in result.history)) == expected
         assert result.model.grid == 12
-        assert {r.validation_loss for r in result.history} == {None}  # nothing was chosen by rows held back
+        assert {r.validation_loss for r in result.history} == {None}  # nothing was chosen by validation rows
 
 
 def test_no_more_than_five_intervals_are_begun_with_as_they_are() -> None:
