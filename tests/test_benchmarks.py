@@ -8,6 +8,7 @@ import pytest
 from benchmarks import speed
 
 
+@pytest.mark.slow
 def test_speed_runs_without_the_peers_and_names_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,7 @@ def test_the_table_counts_formulas_found_by_most_seeds() -> None:
     assert "  - kanrun b 1: ended after 81 s" in lines
 
 
+@pytest.mark.slow
 def test_one_formula_from_its_rows_to_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "table.md"
     options = "--names mul --seeds 0 --experiment smoke --seconds 20 --no-peers --override optimizer.steps=2"

@@ -102,6 +102,7 @@ def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(tmp_pa
     assert not bool(last.is_trainable[0, 0])
 
 
+@pytest.mark.slow
 def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
     few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_test=50", "seed=3", "plots=none"]
     metrics = run(composed("experiment=contrastive_all", *few), tmp_path, quiet=True)

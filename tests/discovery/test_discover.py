@@ -83,6 +83,7 @@ def test_a_planted_formula_is_found_exactly_by_networks(text: str, domain: list[
     assert any(t.read for t in state.tried)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "domain"),
     [
@@ -91,16 +92,17 @@ def test_a_planted_formula_is_found_exactly_by_networks(text: str, domain: list[
         ("exp(-x_1)*cos(5*x_1)", [0, 3]),
         ("sin(x_1)+cos(x_2*x_3)", [-2, 2]),
         ("x_1*tanh(x_1*x_2)", [0.5, 2]),
-        ("(x_1*x_2+x_3*x_4)/(x_1+x_3)", [1, 5]),
+        ("(x_1*x_2+x_3**2)/(x_1+x_3)", [1, 5]),
         ("log(x_1**2+exp(x_2))", [-2, 2]),
     ],
 )
 def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[Any]) -> None:
-    formula, state = found(data_of(text, domain, rows=600), list(FUNCTIONS))
+    formula, state = found(data_of(text, domain, rows=200), list(FUNCTIONS))
     assert formula.exact is True, formula.expression
     assert not any(t.read for t in state.tried)  # no network of splines had to be read
 
 
+@pytest.mark.slow
 def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
     data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02)
     formula, state = found(data, list(FUNCTIONS))

@@ -351,6 +351,7 @@ def heavy_answers() -> dict[str, str]:
     return dict(zip(HEAVY, map(json.loads, lines), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HEAVY, ids=lambda text: text[:40])
 def test_enormous_numbers_and_trees_get_an_answer_soon(text: str, heavy_answers: dict[str, str]) -> None:
     assert not heavy_answers[text].startswith("wrong"), heavy_answers[text]

@@ -224,6 +224,7 @@ def test_a_damaged_model_file_is_one_line(tmp_path: Path) -> None:
 # ---- the installed command -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_runs_a_kan_and_an_mlp_side_by_side(tmp_path: Path) -> None:
     arguments = [
         "-m", "model=kan,mlp", "dataset=moons", "dataset.n_train=60", "dataset.n_test=40", "model.width=[2,2,2]",

@@ -73,6 +73,7 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_that_was_killed_at_any_moment_ends_with_the_numbers_of_an_undisturbed_one(
     name: str, tmp_path: Path, saves: dict[str, int]

@@ -92,6 +92,7 @@ def busy(until: threading.Event) -> None:
         torch.linalg.svd(torch.rand(200, 200))
 
 
+@pytest.mark.slow
 def test_the_same_work_gives_the_same_formula_however_busy_the_machine_is(tmp_path: Path) -> None:
     """Seconds are not looked at where work is named."""
     told = []

@@ -298,6 +298,7 @@ def test_texts_are_evaluated_at_rows_of_any_precision() -> None:
     assert torch.equal(torch.isnan(found[:, 1]), x[:, 0] <= 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "kind"), [([110, 1], "sin"), ([6, 8, 6, 1], "tanh")])
 def test_wide_and_deep_networks_have_formulas_too(width: list[int], kind: str) -> None:
     draw = np.random.default_rng(0)
