@@ -44,7 +44,7 @@ class Status(Silent):
 
     def interrupted(self, signal: str) -> None:
         """A signal has ended the run."""
-        self.write("interrupted", f"interrupted by {signal} in stage {self.stage}; kanrun resume goes on from there")
+        self.write("interrupted", f"interrupted by {signal} in stage {self.stage}; kanrun resume goes on with it")
 
     @contextmanager
     def kept(self) -> Iterator[None]:

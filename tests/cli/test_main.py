@@ -682,7 +682,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     assert err == "kanrun: interrupted by SIGINT\n"
     told = read_json(folder / "status.json")
     assert told["state"] == "interrupted"
-    assert told["error"] == f"interrupted by SIGINT in stage {told['stage']}; kanrun resume goes on from there"
+    assert told["error"] == f"interrupted by SIGINT in stage {told['stage']}; kanrun resume goes on with it"
     assert told["ended"] > told["started"]
     [reached] = read_json(folder / "metrics.json")["stages"]  # what the training had come to
     assert reached["name"] == "train"
