@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from kanrun.version import __version__
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from kanrun.report.load import LoadedRun, load_run
 
 __all__ = ["KAN", "FitResult", "LoadedRun", "__version__", "fit", "load_run", "resume", "run"]
+
+logging.getLogger("kanrun").addHandler(logging.NullHandler())  # whoever imports the package says what is shown of it
 
 _HOMES = {
     "KAN": "kanrun.model.network",

@@ -43,6 +43,11 @@ def shorten(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 4 :]}"
 
 
+def failure(error: BaseException) -> str:
+    """What went wrong where it is nobody's mistake, on one line."""
+    return shorten(f"{type(error).__name__}: {error}")
+
+
 def unknown(what: str, word: str, known: Iterable[str]) -> str:
     """'unknown function, did you mean sin? Known: ...'"""
     known = list(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,26 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed_within(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A stage, a move of the search or an output that fails costs only itself: what does so unasked is a fault."""
+    failures = Failures()
+    logging.getLogger("kanrun").addHandler(failures)
+    yield
+    logging.getLogger("kanrun").removeHandler(failures)
+    if not request.node.get_closest_marker("fails_within"):
+        assert failures.messages == []
+
+
+class Failures(logging.Handler):
+    """Collects what was logged with a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.messages.append(f"{record.getMessage()}: {record.exc_info[1]!r}")

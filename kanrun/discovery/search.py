@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ from kanrun.discovery.stopping import reason_of_end, reason_to_stop
 from kanrun.discovery.terms import Table
 from kanrun.discovery.trial import Discovered, Trial
 from kanrun.discovery.whiteness import work_of_test
+from kanrun.errors import failure
+
+log = logging.getLogger("kanrun")
 
 T = TypeVar("T")
 
@@ -75,7 +79,7 @@ class Search:
         state, moves = self.state, self.schedule(self.problem)
         while state.move < len(moves):
             move = moves[state.move]
-            if (state.doing.turn or self.begins(move)) and move.run(self):
+            if (state.doing.turn or self.begins(move)) and self.turn(move):
                 state.doing.turn += 1
             else:
                 state.move, state.doing = state.move + 1, Doing()
@@ -83,6 +87,15 @@ class Search:
         if state.result is None:
             self.end()
         return state
+
+    def turn(self, move: Move) -> bool:
+        """One turn of a move; gives whether there is another one. A move that fails costs nothing but itself."""
+        try:
+            return move.run(self)
+        except Exception as error:
+            log.exception("the move %r of the search failed", move.name)
+            self.state.failed.append(f"{move.name} failed ({failure(error)})")
+            return False
 
     def begins(self, move: Move) -> bool:
         """Whether a move is to be done."""

@@ -69,6 +69,7 @@ class SearchState:
     grouped: set[tuple[str, str]] = field(default_factory=set)  # links, and the groups of inputs tried under them
     sums: dict[bool, SumsOfTerms] = field(default_factory=dict)  # by whether functions have constants
     tried: list[Tried] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)  # moves that have failed, a sentence each
     own: dict[str, object] = field(default_factory=dict)  # what moves from elsewhere keep, by names of their choice
     stopped: str = ""  # the name of the reason why it ended, and its sentence
     ended: str = ""

@@ -20,6 +20,7 @@ from kanrun.context import Entry, Journal, Meter
 from kanrun.functions.library import Library
 from kanrun.pipeline.codec import Unpacker, packed
 from kanrun.pipeline.saved_types import SAVED_TYPES
+from kanrun.report.files import in_one_go
 from kanrun.state import State
 from kanrun.version import __version__
 
@@ -159,11 +160,10 @@ def write(path: Path, about: dict[str, Any], parts: dict[str, Packed]) -> None:
         arrays[f"{name}_bytes"] = np.frombuffer(content, np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    part = path.with_suffix(".part")
-    part.write_bytes(buffer.getbuffer())
-    if path.exists():
-        os.replace(path, path.with_name(BEFORE))
-    os.replace(part, path)
+    with in_one_go(path) as part:
+        part.write_bytes(buffer.getbuffer())
+        if path.exists():
+            os.replace(path, path.with_name(BEFORE))
 
 
 def opened(path: Path) -> tuple[dict[str, Any], dict[str, Packed]]:

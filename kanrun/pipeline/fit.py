@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.rows import dataset_of
+from kanrun.errors import failure
 from kanrun.pipeline.problem import problem_of, set_up_torch
 from kanrun.pipeline.stages import GIVEN, SEARCH
 from kanrun.report.files import SCHEMA_VERSION
@@ -21,6 +23,8 @@ from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
+
+log = logging.getLogger("kanrun")
 
 
 def stages_of(problem: Problem) -> tuple[Stage, ...]:
@@ -93,13 +97,24 @@ def work_through(problem: Problem, state: State, desk: Desk) -> Iterator[State]:
             continue
         context = desk.context(stage.name)
         context.events.stage_began(stage.name)
-        state = stage.run(problem, state, context)
+        state = carried_out(stage, problem, state, context)
         if desk.cancelled() is None:
             state = replace(state, done=state.done | {stage.name})
             desk.finished(state)
         yield state
         if desk.cancelled() is not None:
             return
+
+
+def carried_out(stage: Stage, problem: Problem, state: State, context: Context) -> State:
+    """The state after a stage; one that fails leaves it as it was, once there is a network to keep."""
+    try:
+        return stage.run(problem, state, context)
+    except Exception as error:
+        if not state.entries:
+            raise
+        log.exception("stage %s failed", stage.name)
+        return state.warned(f"{stage.name} failed, what was reached before it is kept ({failure(error)})", context)
 
 
 def result_of(problem: Problem, state: State, desk: Desk) -> Result:
@@ -117,6 +132,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
         "seed": config.seed, "stages": entries, "final": final,
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
+    if state.warnings:
+        metrics["warnings"] = list(state.warnings)
     if state.relations.related is not None:
         metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in state.relations.related]
     if state.search:
@@ -143,7 +160,8 @@ class FitResult(Result):
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), logged_to(folder / "kanrun.log"), Status(folder).kept():
             write_config(folder, self.problem.config)
-            write_outputs(folder, self)
+            for text in write_outputs(folder, self):
+                log.warning("%s", text)
 
 
 def fit(

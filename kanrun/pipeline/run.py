@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,9 @@ def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
     """All outputs, and the console's last lines."""
     one.listeners[1].stage_began("report")
     result = result_of(problem, state, one)
-    write_outputs(one.folder, result, hurry=lambda: one.cancelled() is not None)
+    for text in write_outputs(one.folder, result, hurry=lambda: one.cancelled() is not None):
+        one.tell(text)
+        state = replace(state, warnings=(*state.warnings, text))
     result = result_of(problem, state, one)
     write_json(one.folder / "metrics.json", result.metrics)  # once more, with the time that pictures took
     one.console.end(result, one.folder)

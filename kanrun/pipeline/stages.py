@@ -22,8 +22,9 @@ from kanrun.pipeline.searching import budget_of, history_of, search_problem, sen
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.formula import formula_function, write_formulas
+from kanrun.symbolic.formula import FormulaError, formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
+from kanrun.symbolic.search import Symbolic
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
@@ -60,6 +61,8 @@ def reached(
     now = spent(context)
     taken = now[0] - since[0], now[1] - since[1]
     entry = stage_entry(name, delivered, outputs, problem.data, taken)
+    if lost := entry["test"].get("nonfinite_rows"):
+        state = state.warned(f"{name} has no value on {lost} of {len(problem.data.test.x)} test rows", context)
     context.events.stage_ended(entry)
     networks = {**state.networks, name: delivered}
     return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
@@ -173,9 +176,25 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
-    whole = problem.scaling.restored_formula(found)
-    formulas = write_formulas(whole, at_most(problem.data, MOST_ROWS), context)
-    return reached(problem, replace(state, formulas=tuple(formulas)), "symbolic", found.model, context)
+    state, network = written(problem, state, found, problem.scaling.restored_formula(found), context)
+    return reached(problem, state, "symbolic", network, context)
+
+
+def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, context: Context) -> tuple[State, KAN]:
+    """The state with the formulas of the network found, or of the next best that can be kept; and that network.
+
+    `whole` is `found` for the targets themselves.
+    """
+    data = at_most(problem.data, MOST_ROWS)
+    nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
+    for network, restored in [(found.model, whole.model), *reversed(nexts)]:
+        try:
+            formulas = write_formulas(replace(whole, model=restored), data, context)
+        except FormulaError as error:
+            state = state.warned(f"a formula was dropped, {error}", context)
+            continue
+        return replace(state, formulas=tuple(formulas)), network
+    return state.warned("there is no formula: none that was found can be kept", context), found.model
 
 
 def equations(problem: Problem, state: State, context: Context) -> State:  # noqa: ARG001
@@ -215,15 +234,16 @@ def search(problem: Problem, state: State, context: Context) -> State:
     context = replace(context, budget=budget_of(config.search, context.budget.meter))
     found = discover(wanted, config.seed, context)
     assert found.result
+    for text in dict.fromkeys(found.failed):
+        state = state.warned(f"in the search, {text}", context)
     state = state.noted("train", f"search ended: {sentence_of(found)}", context)
     tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
     state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
     state = reached(problem, state, "train", found.result.spline, context)
     searched = spent(context)
     state = reached(problem, state, "prune", found.result.pruned, context, searched)
-    formulas = write_formulas(found.result.symbolic, at_most(data, MOST_ROWS), context)
-    state = replace(state, formulas=tuple(formulas))
-    return reached(problem, state, "symbolic", found.result.symbolic.model, context, searched)
+    state, network = written(problem, state, found.result.symbolic, found.result.symbolic, context)
+    return reached(problem, state, "symbolic", network, context, searched)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------

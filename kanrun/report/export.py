@@ -1,25 +1,45 @@
-"""Formulas as text, LaTeX and a Python file that needs only NumPy, or SciPy for a user's special function."""
+"""Formulas as data, text, LaTeX and a Python file that needs only NumPy, or SciPy for a user's special function."""
 
 from __future__ import annotations
 
 import keyword
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import sympy as sp
 from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
 from kanrun.functions.parser import parse_formula
+from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness
 from kanrun.symbolic.formula import OWN_LENGTH, Formula
 
 
-def as_text(formulas: list[Formula]) -> str:
-    """One line an output, to four digits, below it whether it is exact and what its constants are; the decision."""
+def as_entries(formulas: list[Formula], relations: Sequence[Relation] = ()) -> list[dict[str, Any]]:
+    """The content of formula.json: one entry an output, the first of which has the relations."""
+    entries = [asdict(f) for f in formulas]
+    for entry in entries:
+        if entry["decision"] is None:
+            del entry["decision"]
+    if relations:
+        entries[0]["relation"] = [asdict(r) for r in relations]
+    return entries
+
+
+def as_text(formulas: list[Formula], relations: Sequence[Relation] = ()) -> str:
+    """One line an output, to four digits, below it whether it is exact and what its constants are.
+
+    Then the decision between two classes, and the relations.
+    """
     lines = []
     for f in formulas:
         exact = exactness(f)
         about = [*([exact] if exact else []), *about_lines(f)]
         lines += [f"{f.output} = {f.rounded}", *(f"  {line}" for line in about)]
-    return "".join(f"{line}\n" for line in [*lines, *decision_lines(formulas)])
+    lines += decision_lines(formulas)
+    lines += ["relation: " + "\n".join(relation.lines()) for relation in relations]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def as_latex(formulas: list[Formula]) -> str:

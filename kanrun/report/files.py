@@ -7,6 +7,8 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,21 @@ SCHEMA_VERSION = 1
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file in one go: a reader sees the old one or the new one, never half."""
+    with in_one_go(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def in_one_go(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place when it is complete, and goes where that fails."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -59,9 +73,8 @@ def write_history(path: Path, history: list[Record]) -> None:
 
 def save_model(path: Path, model: Network) -> None:
     """Weights and structure as tensors and plain values, in one go."""
-    part = path.with_name(path.name + ".part")
-    torch.save(content_of(model), part)
-    os.replace(part, path)
+    with in_one_go(path) as part:
+        torch.save(content_of(model), part)
 
 
 def load_model(path: Path) -> KAN | MLP:

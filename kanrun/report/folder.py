@@ -10,12 +10,9 @@ import yaml
 
 from kanrun.config.schema import Config
 from kanrun.errors import ConfigError, wrong
-from kanrun.relations.relation import Relation
-from kanrun.report.export import as_latex, as_python, as_text
-from kanrun.report.files import write_json, write_text
+from kanrun.report.files import write_text
 from kanrun.report.lock import in_use
 from kanrun.report.status import state_of
-from kanrun.symbolic.formula import Formula
 
 RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula.json", "formula.txt", "formula.tex",
            "formula.py", "model.pt", "kanrun.log")  # fmt: skip
@@ -57,19 +54,3 @@ def write_config(folder: Path, config: Config) -> None:
     """The whole config, every default included; whoever runs it again has to say anew what may be replaced."""
     config = replace(config, overwrite=False)
     write_text(folder / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True))
-
-
-def write_formula_files(folder: Path, formulas: list[Formula], inputs: list[str], relations: list[Relation]) -> None:
-    """formula.json, .txt, .tex and .py."""
-    entries = [asdict(f) for f in formulas]
-    for entry in entries:
-        if entry["decision"] is None:
-            del entry["decision"]
-    text = as_text(formulas)
-    if relations:
-        entries[0]["relation"] = [asdict(r) for r in relations]
-        text += "".join("relation: " + "\n".join(r.lines()) + "\n" for r in relations)
-    write_json(folder / "formula.json", entries)
-    write_text(folder / "formula.txt", text)
-    write_text(folder / "formula.tex", as_latex(formulas))
-    write_text(folder / "formula.py", as_python(formulas, inputs))

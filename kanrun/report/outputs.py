@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kanrun.errors import failure
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
-from kanrun.report.files import save_model, write_history, write_json
-from kanrun.report.folder import write_formula_files
+from kanrun.report.export import as_entries, as_latex, as_python, as_text
+from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.state import Result
 from kanrun.symbolic.formula import formula_function
+
+log = logging.getLogger("kanrun")
 
 
 def always(result: Result) -> bool:  # noqa: ARG001
@@ -21,12 +25,17 @@ def always(result: Result) -> bool:  # noqa: ARG001
 
 @dataclass(frozen=True)
 class Output:
-    """A part of a run folder: `write` puts it there. `takes_time` where an interrupted run goes without it."""
+    """A part of a run folder: `write` puts it there.
+
+    `takes_time` where an interrupted run goes without it; one that fails costs nothing but itself, unless it is
+    `essential`.
+    """
 
     name: str
     write: Callable[[Path, Result], None]
     wanted: Callable[[Result], bool] = always
     takes_time: bool = False
+    essential: bool = False
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -43,8 +52,23 @@ def model(folder: Path, result: Result) -> None:
 
 
 def formula(folder: Path, result: Result) -> None:
-    """The formulas in four forms, with the relations."""
-    write_formula_files(folder, result.formulas, result.problem.data.inputs, result.state.relations.equations)
+    """The formulas with all that is known of them, and the relations."""
+    write_json(folder / "formula.json", as_entries(result.formulas, result.state.relations.equations))
+
+
+def text(folder: Path, result: Result) -> None:
+    """The formulas to read."""
+    write_text(folder / "formula.txt", as_text(result.formulas, result.state.relations.equations))
+
+
+def latex(folder: Path, result: Result) -> None:
+    """The formulas as LaTeX."""
+    write_text(folder / "formula.tex", as_latex(result.formulas))
+
+
+def python(folder: Path, result: Result) -> None:
+    """The formulas as a module of Python."""
+    write_text(folder / "formula.py", as_python(result.formulas, result.problem.data.inputs))
 
 
 def metrics(folder: Path, result: Result) -> None:
@@ -53,6 +77,11 @@ def metrics(folder: Path, result: Result) -> None:
 
 
 # ---- pictures: matplotlib is imported only where they are wanted ---------------------------------------------------
+
+
+def has_formulas(result: Result) -> bool:
+    """Whether there are formulas to write."""
+    return bool(result.formulas)
 
 
 def pictured(result: Result) -> bool:
@@ -120,14 +149,17 @@ def picture_of_predictions(folder: Path, result: Result) -> None:
 
 
 OUTPUTS: list[Output] = [
-    Output("history", history),
-    Output("model", model),
-    Output("formula", formula, lambda result: bool(result.state.formulas)),
+    Output("history.csv", history, essential=True),
+    Output("model.pt", model, essential=True),
+    Output("formula.json", formula, has_formulas, essential=True),
+    Output("formula.txt", text, has_formulas),
+    Output("formula.tex", latex, has_formulas),
+    Output("formula.py", python, has_formulas),
     *(network_of(*stages) for stages in NETWORKS),
     Output("picture of the history", picture_of_history, pictured, takes_time=True),
     Output("picture of the front", picture_of_front, with_formulas, takes_time=True),
     Output("picture of the predictions", picture_of_predictions, pictured, takes_time=True),
-    Output("metrics", metrics),
+    Output("metrics.json", metrics, essential=True),
 ]
 
 
@@ -141,10 +173,19 @@ def nobody_hurries() -> bool:
     return False
 
 
-def write_outputs(folder: Path, result: Result, hurry: Callable[[], bool] = nobody_hurries) -> None:
-    """Everything that the run folder keeps; in a `hurry` without what takes time. Nothing where no stage is done."""
-    if not result.state.entries:
-        return
-    for output in OUTPUTS:
-        if output.wanted(result) and not (output.takes_time and hurry()):
-            output.write(folder, result)
+def write_outputs(folder: Path, result: Result, hurry: Callable[[], bool] = nobody_hurries) -> list[str]:
+    """Everything that the run folder keeps; in a `hurry` without what takes time. Nothing where no stage is done.
+
+    Gives back a sentence for every output that could not be made. Raises what an essential one raises.
+    """
+    failed = []
+    for output in OUTPUTS if result.state.entries else ():
+        try:
+            if output.wanted(result) and not (output.takes_time and hurry()):
+                output.write(folder, result)
+        except Exception as error:
+            if output.essential:
+                raise
+            log.exception("%s failed", output.name)
+            failed.append(f"{output.name} could not be made ({failure(error)})")
+    return failed

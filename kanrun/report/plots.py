@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.textpath import text_to_path
 from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.report.files import in_one_go
 
 # Okabe and Ito, Color Universal Design (2008): told apart by colour-blind readers too.
 BLACK, BLUE, VERMILLION = "#000000", "#0072B2", "#D55E00"
@@ -52,15 +52,15 @@ def house_style() -> Iterator[None]:
 def save(figure: Figure, path_stem: Path) -> None:
     """Writes `path_stem`.png and .svg, the same bytes for the same figure."""
     path_stem.parent.mkdir(parents=True, exist_ok=True)
-    save_as(figure, f"{path_stem}.png", format="png", dpi=150)
+    save_as(figure, Path(f"{path_stem}.png"), format="png", dpi=150)
     figure.set_layout_engine("none")  # the PNG has settled the layout
-    save_as(figure, f"{path_stem}.svg", format="svg", metadata={"Date": None})
+    save_as(figure, Path(f"{path_stem}.svg"), format="svg", metadata={"Date": None})
 
 
-def save_as(figure: Figure, path: str, **how: Any) -> None:
-    """Writes one file in one go: a reader sees the old one or the new one, never half."""
-    figure.savefig(f"{path}.part", **how)
-    os.replace(f"{path}.part", path)
+def save_as(figure: Figure, path: Path, **how: Any) -> None:
+    """Writes one file in one go."""
+    with in_one_go(path) as part:
+        figure.savefig(part, **how)
 
 
 def text_width(text: str, size: float) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +17,8 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
+from kanrun.errors import KanrunError, shorten
+from kanrun.functions.algebra import latex_of
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
@@ -24,6 +28,8 @@ from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
+
+log = logging.getLogger("kanrun")
 
 # units of work: a node of a formula that is made; an evaluation, and a row and node of it
 MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
@@ -74,6 +80,10 @@ class Formula:
     decision: Decision | None = None
 
 
+class FormulaError(KanrunError):
+    """A formula that cannot be written, read back or evaluated, and so is none."""
+
+
 EXACT_REASON = "exact to rounding"
 SHORT_REASON = "shortest description of the training data"
 
@@ -101,9 +111,24 @@ def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], lo
 
 
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
-    """The network's formulas with snapped constants, in their shortest form."""
-    expressions = network_expressions(model, data.inputs)
-    context.spend(MADE * sum(map(complexity, expressions)))
+    """The network's formulas with snapped constants, in their shortest form; as they are where that spoils them.
+
+    Raises FormulaError where they cannot be kept as they are either.
+    """
+    plain = network_expressions(model, data.inputs)
+    context.spend(MADE * sum(map(complexity, plain)))
+    check(plain, data)
+    try:
+        short = settled_forms(model, plain, data, context)
+        check(short, data)
+    except Exception:
+        log.exception("a formula is kept as it is")
+        return plain
+    return short
+
+
+def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
+    """The formulas with constants snapped and fitted again, rewritten where that makes them shorter."""
 
     def loss_of(trial: list[sp.Expr]) -> float:
         context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
@@ -144,24 +169,34 @@ def polish(
     return snap(again, loss_of, len(y), floor, context)
 
 
+def check(expressions: list[sp.Expr], data: Dataset) -> None:
+    """Raises FormulaError for formulas whose texts cannot be read back, or have no value on some training row."""
+    try:
+        values = evaluate_texts([str(e) for e in expressions], data.train.x, data.inputs)
+    except Exception as error:  # whatever SymPy and NumPy make of it
+        raise FormulaError(f"it cannot be read back: {shorten(str(error), 160)}") from error
+    if lost := int((~values.isfinite().all(1)).sum()):
+        raise FormulaError(f"it has no value on {lost} of {len(values)} training rows")
+
+
 def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMITED) -> list[Formula]:
     """One formula an output of the chosen network, with the alternatives met on the way.
 
-    When the budget is used up constants stay as they are, and other alternatives are left out.
+    When the budget is used up constants stay as they are, and other alternatives are left out. Raises FormulaError
+    where the chosen network has none that can be kept.
     """
     chosen = expressions_of(symbolic.model, data, context)
     texts = [str(e) for e in chosen]
     test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
     truths = [parse_formula(t, data.inputs) for t in data.truth]
-    others = [expressions_of(model, data, context) for model in symbolic.front if not context.over()]
-    fronts = front_of(others, chosen, data)
+    fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
     constants = constants_with_errors(chosen, data)
     return [
         Formula(
             output=name,
             expression=texts[j],
             rounded=str(rounded(chosen[j])),
-            latex=str(sp.latex(rounded(chosen[j]))),
+            latex=latex_of(rounded(chosen[j])),
             complexity=complexity(chosen[j]),
             test=test if data.loss.logits else output_scores(data, chosen[j], j),
             exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
@@ -172,6 +207,16 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
         )
         for j, name in enumerate(data.outputs)
     ]
+
+
+def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> list[list[sp.Expr]]:
+    """The formulas of other networks that can be kept, as far as the budget allows."""
+    found = []
+    for model in models:
+        if not context.over():
+            with suppress(FormulaError):
+                found.append(expressions_of(model, data, context))
+    return found
 
 
 def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
@@ -214,7 +259,7 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
     return Decision(
         expression=str(best),
         rounded=str(short),
-        latex=str(sp.latex(short)),
+        latex=latex_of(short),
         complexity=complexity(best),
         test=scores(
             data, decided(parse_formula(str(best), data.inputs, "decision", OWN_LENGTH), data.test), data.test.y.cpu()

@@ -9,9 +9,9 @@ from fractions import Fraction
 import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
+from kanrun.functions.algebra import rewritten, simplified
 from kanrun.symbolic.expression import complexity
 
-LONG = 150  # operations of an expression that is not rewritten any more: that can take minutes
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
 
@@ -102,12 +102,8 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
-    if sp.count_ops(expression) > LONG:
-        return expression
-    forms = [expression, sp.factor_terms(expression), sp.powsimp(expression)]
-    if not expression.atoms(sp.Float) and sp.count_ops(expression) < 60:
-        forms += [sp.simplify(expression), sp.factor(expression), sp.expand(expression)]
-    return min(forms, key=complexity)
+    plain = [rewritten(rewrite, expression) for rewrite in (sp.factor_terms, sp.powsimp)]
+    return min([expression, *plain, *simplified(expression)], key=complexity)
 
 
 def work_of_rewriting(expression: sp.Expr) -> float:
@@ -119,14 +115,17 @@ def work_of_rewriting(expression: sp.Expr) -> float:
 def expanded(expression: sp.Expr) -> sp.Expr:
     """The expression multiplied out, inside functions and roots too, without terms that only rounding has left."""
     powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add and p.exp.is_Integer]
-    if sp.count_ops(expression) > LONG or any(abs(n) > 4 for n in powers) or len(powers) > 6:
+    if any(abs(n) > 4 for n in powers) or len(powers) > 6:
         return expression
 
     def without_rounding(total: sp.Expr) -> sp.Expr:
         sizes = {term: abs(float(term.as_coeff_Mul()[0])) for term in total.args}
         return sp.Add(*[term for term, size in sizes.items() if size > 1e-9 * max(sizes.values())])
 
-    return sp.expand(expression, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
+    def multiplied_out(whole: sp.Expr) -> sp.Expr:
+        return sp.expand(whole, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
+
+    return rewritten(multiplied_out, expression)
 
 
 def where_positive(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr, names: Iterable[str]) -> sp.Expr:

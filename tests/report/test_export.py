@@ -4,6 +4,7 @@ import keyword
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.functions.library import FUNCTIONS
-from kanrun.report.export import as_latex, as_python, as_text, latex_name, python_name
-from kanrun.symbolic.formula import Formula, evaluate_texts
+from kanrun.relations.relation import Relation
+from kanrun.report.export import as_entries, as_latex, as_python, as_text, latex_name, python_name
+from kanrun.symbolic.formula import Alternative, Formula, evaluate_texts
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 
@@ -27,6 +29,33 @@ def predict(code: str, x: object = X) -> np.ndarray:
     names: dict[str, object] = {}
     exec(compile(code, "formula.py", "exec"), names)
     return names["predict"](x)  # type: ignore[operator]
+
+
+# ---- data and text -------------------------------------------------------------------------------------------------
+
+
+def known(output: str = "y") -> Formula:
+    return Formula(output, "x_1**2", "x_1**2", "x_{1}^{2}", 3, {"mse": 0.0}, True, [Alternative(3, None, "x_1**2")])
+
+
+def test_every_output_has_its_entry_and_its_line() -> None:
+    entries = as_entries([known("y_1"), known("y_2")])
+    assert [e["output"] for e in entries] == ["y_1", "y_2"]
+    point = {"complexity": 3, "error": None, "expression": "x_1**2", "rounded": "", "chosen": False}
+    assert entries[0]["front"] == [point]
+    assert "relation" not in entries[0]
+    assert as_text([known("y_1"), known("y_2")]).splitlines()[::2] == ["y_1 = x_1**2", "y_2 = x_1**2"]
+
+
+def test_relations_stand_beside_the_formula() -> None:
+    relation = Relation(["x_1", "x_2"], "x_1 - 2.0*x_2 = 0", "x_1 - 2*x_2 = 0", {"x_1": "2.0*x_2"}, 1e-9)
+    [entry] = as_entries([known("real")], [relation])
+    assert entry["relation"] == [asdict(relation)]
+    assert [line for line in as_text([known("real")], [relation]).splitlines() if "exact:" not in line] == [
+        "real = x_1**2",
+        "relation: x_1 - 2*x_2 = 0",
+        "  x_1 = 2*x_2",
+    ]
 
 
 # ---- Python --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import yaml
 from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
-from kanrun.relations.relation import Relation
-from kanrun.report.folder import RESULTS, check_folder, clear_folder, write_config, write_formula_files
+from kanrun.report.folder import RESULTS, check_folder, clear_folder, write_config
 from kanrun.report.lock import held
-from kanrun.symbolic.formula import Alternative, Formula
 
 CONFIGS = {
     "default": Config(),
@@ -23,40 +20,12 @@ CONFIGS = {
 }
 
 
-def formula(output: str = "y") -> Formula:
-    return Formula(output, "x_1**2", "x_1**2", "x_{1}^{2}", 3, {"mse": 0.0}, True, [Alternative(3, None, "x_1**2")])
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_written_config_is_complete_and_reads_back_the_same(tmp_path: Path, name: str) -> None:
     write_config(tmp_path, CONFIGS[name])
     written = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
     assert written == asdict(CONFIGS[name])
     assert read_config(written) == CONFIGS[name]
-
-
-def test_formulas_leave_four_files(tmp_path: Path) -> None:
-    write_formula_files(tmp_path, [formula("y_1"), formula("y_2")], ["x_1", "x_2"], [])
-    assert {p.name for p in tmp_path.iterdir()} == {f"formula.{e}" for e in ("json", "txt", "tex", "py")}
-    entries = json.loads((tmp_path / "formula.json").read_text())
-    assert [e["output"] for e in entries] == ["y_1", "y_2"]
-    point = {"complexity": 3, "error": None, "expression": "x_1**2", "rounded": "", "chosen": False}
-    assert entries[0]["front"] == [point]
-    assert "relation" not in entries[0]
-    assert (tmp_path / "formula.txt").read_text().splitlines()[::2] == ["y_1 = x_1**2", "y_2 = x_1**2"]
-
-
-def test_relations_stand_beside_the_formula(tmp_path: Path) -> None:
-    relation = Relation(["x_1", "x_2"], "x_1 - 2.0*x_2 = 0", "x_1 - 2*x_2 = 0", {"x_1": "2.0*x_2"}, 1e-9)
-    write_formula_files(tmp_path, [formula("real")], ["x_1", "x_2"], [relation])
-    [entry] = json.loads((tmp_path / "formula.json").read_text())
-    assert entry["relation"] == [asdict(relation)]
-    text = (tmp_path / "formula.txt").read_text().splitlines()
-    assert [line for line in text if "exact:" not in line] == [
-        "real = x_1**2",
-        "relation: x_1 - 2*x_2 = 0",
-        "  x_1 = 2*x_2",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.formula import evaluate_texts, expressions_of, write_formulas
+from kanrun.symbolic.formula import FormulaError, evaluate_texts, expressions_of, write_formulas
 from kanrun.symbolic.search import Symbolic
 from tests.helpers import Array, fixed_network, formula_values, uniform_rows
 
@@ -171,13 +171,19 @@ def test_rows_where_a_formula_is_not_finite_are_counted_and_never_nan() -> None:
     json.dumps([formula.test, [vars(point) for point in formula.front]], allow_nan=False)
 
 
-def test_a_formula_that_is_nowhere_finite_has_no_scores_instead_of_nan() -> None:
-    data = dataset(["x_1"], 1)
+def test_a_formula_that_has_no_value_on_training_rows_is_none() -> None:
     model = fixed_network([1, 1], [(0, 0, 0, "log", 0.1, -3.0, 1.0)])
+    with pytest.raises(FormulaError, match=r"^it has no value on 120 of 120 training rows$"):
+        write_formulas(symbolic(model, model), dataset(["x_1"], 1))
+
+
+def test_test_rows_without_a_value_are_counted_and_left_out_of_the_scores() -> None:
+    plain = dataset(["x_1"], 1)
+    data = replace(plain, train=Rows(plain.train.x.abs() + 1, plain.train.y))
+    model = fixed_network([1, 1], [(0, 0, 0, "log", 1.0, 0.0, 1.0)])
     (formula,) = write_formulas(symbolic(model, model), data)
-    assert formula.test["mse"] is None
-    assert formula.test["nonfinite_rows"] == 120
-    assert formula.exact is False
+    assert formula.test["nonfinite_rows"] == int((plain.test.x <= 0).sum())
+    assert formula.test["mse"] > 0
     json.dumps(formula.test, allow_nan=False)
 
 
