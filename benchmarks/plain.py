@@ -1,0 +1,123 @@
+"""The plain command on many formulas, whether each run ends well: `python benchmarks/plain.py --random 300`.
+
+`--laws FILE ...` takes formulas with their domains from JSON files such as benchmarks/formulas.json. A run ends well
+with exit status 0, in time, and with scores; what takes longest is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST = 600.0  # seconds after which a run is taken for one that hangs
+ONE = ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs", "atan")
+POWERS = ("2", "3", "-1", "0.5", "-2", "1.5")
+
+
+@dataclass(frozen=True)
+class Law:
+    """A formula and the domain of its inputs."""
+
+    name: str
+    formula: str
+    domain: list[list[float]]
+
+
+def random_text(draw: random.Random, inputs: int, depth: int) -> str:
+    """A formula over x_1 ... with constants of any digits."""
+    if depth == 0 or draw.random() < 0.2:
+        return (
+            f"x_{draw.randint(1, inputs)}" if draw.random() < 0.7 else f"{draw.uniform(0.1, 9):.{draw.randint(1, 4)}g}"
+        )
+    first, kind = random_text(draw, inputs, depth - 1), draw.random()
+    if kind < 0.3:
+        return f"{draw.choice(ONE)}({first})"
+    if kind < 0.42:
+        return f"({first})**({draw.choice(POWERS)})"
+    return f"({first}{draw.choice('+-**/')}{random_text(draw, inputs, depth - 1)})"
+
+
+def random_laws(count: int, seed: int) -> list[Law]:
+    """Formulas of one to four inputs that have values on their whole domain, and not only one."""
+    import numpy as np
+
+    from kanrun.errors import KanrunError
+    from kanrun.functions.evaluate import evaluate
+    from kanrun.functions.parser import parse_formula
+
+    draw, laws = random.Random(seed), list[Law]()
+    while len(laws) < count:
+        inputs = draw.randint(1, 4)
+        text = random_text(draw, inputs, draw.randint(2, 4))
+        if len(text) < 8:
+            continue
+        domain = [
+            sorted((draw.uniform(-3, 3), draw.choice([1, 1, 10, 100]) * draw.uniform(0.5, 3))) for _ in range(inputs)
+        ]
+        if draw.random() < 0.5:
+            domain = [[abs(low) + 0.1, abs(low) + 0.1 + abs(high)] for low, high in domain]
+        points = np.random.default_rng(len(laws)).uniform(*np.array(domain).T, (2000, inputs))
+        try:
+            values = evaluate(parse_formula(text), {f"x_{i + 1}": points[:, i] for i in range(inputs)})
+        except KanrunError:
+            continue
+        if np.isfinite(values).all() and np.ptp(values) > 0 and np.abs(values).max() < 1e12:
+            laws.append(Law(f"random {len(laws)}", text, [[float(f"{v:.4g}") for v in pair] for pair in domain]))
+    return laws
+
+
+def outcome(law: Law, more: list[str]) -> dict[str, Any]:
+    """What has become of the run: its exit status (None where it hangs), CPU of the symbolic stage, complaints."""
+    with tempfile.TemporaryDirectory() as top:
+        folder = Path(top) / "run"
+        inputs = [f"dataset.formula={law.formula}", f"dataset.domain={json.dumps(law.domain)}".replace(" ", "")]
+        command = [sys.executable, "-m", "kanrun", *inputs, "plots=none", f"hydra.run.dir={folder}", *more]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            return {"status": None, "cpu": LONGEST, "said": "still going on"}
+        if done.returncode:
+            return {"status": done.returncode, "cpu": 0.0, "said": (done.stderr or done.stdout)[-300:]}
+        metrics = json.loads((folder / "metrics.json").read_text())
+        cpu = {stage["name"]: stage["cpu_seconds"] for stage in metrics["stages"]}
+        said = "; ".join(metrics.get("warnings", []))
+        if metrics["final"]["rmse"] is None and not said:
+            said = "NO SCORE WITHOUT A WORD"
+        return {"status": 0, "cpu": cpu.get("symbolic", 0.0), "said": said, "r2": metrics["final"]["r2"]}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints a line for every run with something to say, and the sums."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--random", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--laws", nargs="*", default=[])
+    parser.add_argument("--jobs", type=int, default=1)
+    given, more = parser.parse_known_args(arguments)
+    laws = random_laws(given.random, given.seed)
+    for file in given.laws:
+        laws += [Law(e["name"], e["formula"], e["domain"]) for e in json.loads(Path(file).read_text())]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        outcomes = []
+        for law, one in zip(laws, pool.map(lambda law: outcome(law, more), laws), strict=True):
+            outcomes.append(one)
+            if one["said"] or one["cpu"] > 30:
+                line = f"status {one['status']}, symbolic {one['cpu']:.1f} s: {one['said']}"
+                print(f"{law.name}: {law.formula} on {law.domain}: {line}", flush=True)
+    failed = sum(one["status"] not in (0, None) for one in outcomes)
+    hung = sum(one["status"] is None for one in outcomes)
+    longest = max((one["cpu"] for one in outcomes), default=0.0)
+    print(f"{len(outcomes)} runs: {failed} failed, {hung} hung, symbolic stage at most {longest:.1f} s of CPU")
+    return min(failed + hung, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
