@@ -118,7 +118,6 @@ class Job:
         from omegaconf import OmegaConf
 
         from kanrun.pipeline.run import begin_run
-        from kanrun.report.folder import check_folder
 
         logging.captureWarnings(True)
         collect_garbage()
@@ -127,10 +126,9 @@ class Job:
         try:
             content: Any = OmegaConf.to_container(composed, resolve=True)
             key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
-            check_folder(Path(folder), key, content.get("overwrite") is True)
             if hydra.mode == RunMode.MULTIRUN and not str(hydra.sweeper._target_).endswith(".BasicSweeper"):
                 hold_rows_back(content)
-            metrics = begin_run(content, Path(folder), quiet=False, last_resort=end_at_once)
+            metrics = begin_run(content, Path(folder), quiet=False, last_resort=end_at_once, key=key)
         except Exception as error:
             if os.getpid() != self.process:
                 raise

@@ -23,7 +23,7 @@ from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem
 from kanrun.report.console import Console
 from kanrun.report.files import write_json
-from kanrun.report.folder import clear_folder, write_config
+from kanrun.report.folder import check_folder, clear_folder, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
@@ -37,23 +37,34 @@ LastResort = Callable[[Status, str], None]
 def run(config: Config | Mapping[str, Any], folder: str | Path, quiet: bool = False) -> dict[str, Any]:
     """Does what the command does: the whole way from `config` to a run folder. Gives back the metrics.
 
-    Raises KanrunError for a mistake in the config. Whatever goes wrong, `status.json` says so.
+    Raises KanrunError, before anything is written, for a mistake in the config and for a folder that holds a run that
+    is finished or can be resumed, unless the config has `overwrite`. Whatever goes wrong later, `status.json` says so.
     """
     return begin_run(config, Path(folder), quiet)
 
 
 def begin_run(
-    config: Config | Mapping[str, Any], folder: Path, quiet: bool, last_resort: LastResort | None = None
+    config: Config | Mapping[str, Any],
+    folder: Path,
+    quiet: bool,
+    last_resort: LastResort | None = None,
+    key: str = "folder",
 ) -> dict[str, Any]:
-    """A run from its beginning; `last_resort` is called where a signal does not end it soon enough."""
+    """A run from its beginning in a folder that the setting `key` names.
+
+    `last_resort` is called where a signal does not end it soon enough.
+    """
+    checked = read_config(asdict(config) if isinstance(config, Config) else config)
+    check_folder(folder, key, checked.overwrite)
+    problem = make_problem(checked)
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder):
         clear_folder(folder)
         status = Status(folder)
-        with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
-            checked = read_config(asdict(config) if isinstance(config, Config) else config)
-            write_config(folder, checked)
-            return carry_out(Run(checked, folder, status, Console(quiet), interruption), State(), None)
+        with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"):
+            write_config(folder, checked)  # before the status: what says that it is a run can be resumed
+            with status.kept():
+                return carry_out(Run(checked, folder, status, Console(quiet), interruption), problem, State(), None)
 
 
 def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | None = None) -> dict[str, Any] | None:
@@ -81,7 +92,7 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
             one = Run(config, folder, status, console, interruption)
             state, begun = one.checkpoint.load(one.tell)
-            return carry_out(one, state, begun)
+            return carry_out(one, make_problem(config), state, begun)
 
 
 def config_of(folder: Path) -> Config:
@@ -131,10 +142,9 @@ class Run(Desk):
         self.console.stand_out(text)
 
 
-def carry_out(one: Run, state: State, begun: Begun | None) -> dict[str, Any]:
+def carry_out(one: Run, problem: Problem, state: State, begun: Begun | None) -> dict[str, Any]:
     """The stages that are left, and the report. Gives back the metrics; raises InterruptedRun where a signal came."""
     log.info("run in %s", one.folder)
-    problem = make_problem(one.config)
     one.console.begin(problem)
     if problem.config.search.wanted and (unused := unused_by_search(one.config)):
         one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")

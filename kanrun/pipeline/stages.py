@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
-from kanrun.context import Context, Events, Silent
+from kanrun.context import Budget, Context, Events, Silent
 from kanrun.data.dataset import Dataset, at_most
 from kanrun.data.scores import scores
 from kanrun.discovery.discover import discover
@@ -39,6 +39,9 @@ def functions_of(config: Config) -> list[Function]:
     """The library of the run."""
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
+
+READING = 20_000.0  # units of work for reading a network, about half a minute
+WRITING = 0.25  # part of them that is left for writing the formula
 
 Spent = tuple[float, float]  # seconds, and those of this process on the processor
 
@@ -175,7 +178,12 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
+    whole = Budget.of(context.budget.meter, work=READING)
+    context = replace(context, budget=whole.leaving(WRITING))
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
+    if context.over():
+        state = state.noted("symbolic", "reading was ended before all functions were tried on all edges", context)
+    context = replace(context, budget=whole)
     state, network = written(problem, state, found, problem.scaling.restored_formula(found), context)
     return reached(problem, state, "symbolic", network, context)
 

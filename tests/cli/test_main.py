@@ -245,7 +245,7 @@ def test_an_error_of_the_program_itself_is_one_line_and_its_traceback_is_in_the_
     def broken(*_: object) -> None:
         raise ZeroDivisionError("planted\nin two lines")
 
-    monkeypatch.setattr(importlib.import_module("kanrun.pipeline.problem"), "build_dataset", broken)
+    monkeypatch.setattr(importlib.import_module("kanrun.pipeline.stages"), "train_by_schedule", broken)
     status, _, [line] = kanrun(*QUICK)
     assert status == 1
     assert line.startswith("kanrun: ZeroDivisionError: planted in two lines")
@@ -255,6 +255,18 @@ def test_an_error_of_the_program_itself_is_one_line_and_its_traceback_is_in_the_
     assert "Traceback (most recent call last)" in log
     assert "ZeroDivisionError: planted" in log
     assert read_json(folder / "status.json")["error"].startswith("ZeroDivisionError: planted")
+
+
+def test_an_error_of_the_program_itself_before_there_is_a_folder_says_how_to_see_more(
+    kanrun: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(importlib.import_module("kanrun.pipeline.problem"), "build_dataset", broken)
+    status, _, [line] = kanrun(*QUICK)
+    assert status == 1
+    assert line == "kanrun: ZeroDivisionError: planted (HYDRA_FULL_ERROR=1 shows where)"
 
 
 # ---- formulas ------------------------------------------------------------------------------------------------------

@@ -352,10 +352,10 @@ def test_a_network_that_is_not_finite_from_the_start_is_told_with_the_edge_that_
     fix = [FixConfig(layer=1, function="sin"), FixConfig(layer=0, input=0, output=0, function="log")]  # of -1 to 1
     config = small(model=ModelConfig(width=[2, 2, 1], grid=3, fix=fix))
     with pytest.raises(KanrunError) as caught:
-        run(config, tmp_path, quiet=True)
+        run(config, tmp_path / "run", quiet=True)
     told = str(caught.value)
     assert told.startswith("model.fix[1].function=log: ") and "\n" not in told
-    assert read_json(tmp_path / "status.json")["error"] == told
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_network_of_which_nothing_is_left_is_told_on_the_console_and_in_the_log(
@@ -506,14 +506,19 @@ def test_what_run_gives_back_is_what_it_wrote(whole: Path, tmp_path: Path) -> No
 )
 def test_a_bad_config_is_refused_before_anything_is_trained(tmp_path: Path, config: Any, key: str) -> None:
     with pytest.raises(KanrunError) as caught:
-        run(config, tmp_path, quiet=True)
+        run(config, tmp_path / "run", quiet=True)
     assert str(caught.value).startswith(f"{key}: ")
-    told = read_json(tmp_path / "status.json")
-    assert (told["state"], told["error"]) == ("failed", str(caught.value))
-    assert not (tmp_path / "history.csv").exists()
-    log = (tmp_path / "kanrun.log").read_text(encoding="utf-8")
-    assert key in log
-    assert "Traceback" not in log
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_there_stays_unless_it_may_be_replaced(whole: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "run")
+    before = (folder / "metrics.json").read_bytes()
+    with pytest.raises(KanrunError, match=r"^folder=.*a completed run; .*overwrite=true"):
+        run(small(), folder, quiet=True)
+    assert (folder / "metrics.json").read_bytes() == before
+    run(small(overwrite=True, symbolic=NO_SYMBOLIC), folder, quiet=True)
+    assert not (folder / "formula.json").exists()
 
 
 def test_a_failure_says_in_which_stage_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kanrun.config.schema import (
     SymbolicFitConfig,
 )
 from kanrun.errors import KanrunError
+from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
 from tests.helpers import uniform_rows
@@ -125,11 +127,18 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, kind: str) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_a_failed_run_in_the_folder_of_a_finished_one_is_not_taken_for_it(finished: Path, tmp_path: Path) -> None:
+def broken(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_failed_run_in_the_folder_of_a_finished_one_is_not_taken_for_it(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    with pytest.raises(KanrunError):
-        run({"seed": -1}, folder, quiet=True)
+    monkeypatch.setattr(stages, "train_by_schedule", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(replace(small(), overwrite=True), folder, quiet=True)
     with pytest.raises(KanrunError):
         load_run(folder)
 
@@ -137,7 +146,6 @@ def test_a_failed_run_in_the_folder_of_a_finished_one_is_not_taken_for_it(finish
 def test_a_run_without_formulas_in_the_folder_of_one_with_them_has_none(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    config = small()
-    config.symbolic = SymbolicFitConfig("none", enabled=False)
+    config = replace(small(), symbolic=SymbolicFitConfig("none", enabled=False), overwrite=True)
     run(config, folder, quiet=True)
     assert load_run(folder).formulas == []
