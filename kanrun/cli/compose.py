@@ -44,11 +44,15 @@ def register_defaults() -> None:
     store.store("config", own, group="hydra", provider="kanrun")
 
 
-def compose_job(overrides: Sequence[str], folder: Path, name: str = "config") -> DictConfig:
-    """The config of one job, with Hydra's own part below `hydra`; the main file is `name` in `folder`."""
+def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:
+    """The config of one job, with Hydra's own part below `hydra`; the main file is `name` in `folder`.
+
+    `more` is a folder with further options.
+    """
     register_defaults()
+    searched = [f"hydra.searchpath=['file://{more}']"] if more else []
     with initialize_config_dir(str(folder), version_base="1.3"):
-        return compose(name, overrides=list(overrides), return_hydra_config=True)
+        return compose(name, overrides=[*searched, *overrides], return_hydra_config=True)
 
 
 def settings_of(composed: DictConfig) -> dict[str, Any]:

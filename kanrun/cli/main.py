@@ -22,7 +22,14 @@ __all__ = ["config_folder", "main"]
 def main() -> None:
     """Entry point of the command."""
     gc.disable()  # what torch, SymPy and Hydra make when they are imported stays: a fifth of the start went into it
-    arguments = sys.argv[1:]
+    try:
+        command(sys.argv[1:])
+    finally:
+        gc.enable()
+
+
+def command(arguments: list[str]) -> None:
+    """Does what the arguments ask for."""
     if {"-h", "--help"} & set(arguments):
         from kanrun.cli.help import help_text
 

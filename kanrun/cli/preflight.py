@@ -6,15 +6,18 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.explain import config_folder
+from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
 from kanrun.config.schema import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
 from kanrun.errors import ConfigError, KanrunError
 
 MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
 
 # With these Hydra does something other than to run jobs, or takes them from where this module does not look.
-ELSEWHERE = ("help", "hydra_help", "version", "shell_completion", "info", "package", "config_dir", "experimental_rerun")
+ELSEWHERE = ("help", "hydra_help", "version", "shell_completion", "info", "package")
 
 
 def check_jobs(options: Namespace) -> None:
@@ -22,6 +25,12 @@ def check_jobs(options: Namespace) -> None:
 
     Errors of Hydra's, for what cannot be composed at all, are passed on as they are.
     """
+    if options.experimental_rerun:
+        raise ConfigError("--experimental-rerun: unpickles a file; --config-path RUN --config-name config runs again")
+    if is_foreign(options):
+        refuse_main_file(options)
+        for overrides in overrides_of_jobs(options, groups=True):
+            refuse_composed(composed(options, overrides), overrides)
     if options.cfg or any(getattr(options, name, None) for name in ELSEWHERE):
         return
     if any(o.lstrip("+").startswith("hydra/sweeper") for o in options.overrides):
@@ -42,24 +51,30 @@ def line(problem: str, numbers: list[int], jobs: int) -> str:
     return f"job{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}: {problem}"
 
 
-def overrides_of_jobs(options: Namespace) -> list[list[str]]:
-    """What each job of a sweep has of the overrides; one job without a sweep."""
+def overrides_of_jobs(options: Namespace, groups: bool = False) -> list[list[str]]:
+    """What each job of a sweep has of the overrides, or of those that choose `groups`; one job without a sweep."""
+    given = [o for o in options.overrides if not groups or "." not in o.split("=")[0] or o.startswith("hydra")]
     if not options.multirun:
-        return [list(options.overrides)]
+        return [given]
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    parsed = OverridesParser.create().parse_overrides(options.overrides)
+    parsed = OverridesParser.create().parse_overrides(given)
     return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+def composed(options: Namespace, overrides: list[str]) -> DictConfig:
+    """The config of one job, from the files that the command names."""
+    source = Path(options.config_path).resolve() if options.config_path else config_folder()
+    more = Path(options.config_dir).resolve() if options.config_dir else None
+    return compose_job(overrides, source, options.config_name or "config", more)
 
 
 def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[str]:
     """What is wrong with one job, a line each."""
     from omegaconf.errors import OmegaConfBaseException
 
-    source = Path(options.config_path).resolve() if options.config_path else config_folder()
-    numbered = [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides
-    config = compose_job(numbered, source, options.config_name or "config")
+    config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
     hydra = config.hydra
     key, folder = "hydra.run.dir", Path(str(hydra.run.dir))
     if options.multirun:

@@ -3,58 +3,23 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 
 from kanrun.cli import main as cli
 from kanrun.pipeline import stages
+from tests.cli.command import QUICK, Call
 from tests.contract import read_json, violations
 
 COMMAND = str(Path(sys.executable).with_name("kanrun"))
-# The quickest run there is: one step of training, nothing else.
-QUICK = [
-    "experiment=smoke", "plots=none", "prune=none", "symbolic=none", "dataset.n_train=30", "dataset.n_test=10",
-    "optimizer.steps=1", "model.width=null",
-]  # fmt: skip
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    lines: list[str]  # of standard error
-
-
-Call = Callable[..., Outcome]
-
-
-@pytest.fixture
-def kanrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
-    """The command's entry point, called in this process in an empty folder."""
-
-    def call(*arguments: str) -> Outcome:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["kanrun", *arguments])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command changes it for its own process
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return Outcome(status, out, err.splitlines())
-
-    yield call
-    logging.captureWarnings(False)
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -1,0 +1,78 @@
+"""Configs from elsewhere: of what they say to Hydra only the folders of runs and sweeps are listened to.
+
+Hydra calls what `hydra.job_logging`, `hydra.callbacks` and others name, so that a file could run any code.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from kanrun.cli.compose import compose_job
+from kanrun.cli.explain import config_folder
+from kanrun.errors import ConfigError
+
+FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+# What Hydra itself says of each job.
+OF_JOBS = ("hydra.runtime", "hydra.overrides", "hydra.job.name", "hydra.job.config_name", "hydra.job.override_dirname",
+           "hydra.job.num", "hydra.job.id", "hydra.mode")  # fmt: skip
+
+
+def is_foreign(options: Namespace) -> bool:
+    """Whether the command takes files that are not kanrun's own."""
+    return bool(options.config_path or options.config_dir)
+
+
+def refuse_main_file(options: Namespace) -> None:
+    """Raises ConfigError where the main file says more to Hydra than it may; it is only read, not composed."""
+    if not options.config_path:
+        return
+    path = Path(options.config_path) / (options.config_name or "config")
+    path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return  # Hydra says what is wrong with it
+    if isinstance(content, Mapping):
+        own = {key: value for key, value in content.items() if str(key).split(".")[0].split("/")[0] == "hydra"}
+        refuse(key for key, _ in flat(own, ""))
+
+
+def refuse_composed(composed: DictConfig, overrides: list[str]) -> None:
+    """Raises ConfigError where a file has changed more of Hydra's part than it may.
+
+    What the command line says to Hydra is the user's own; options that it chooses are those of installed packages.
+    """
+    typed = [o for o in overrides if o.lstrip("+~").startswith("hydra")]
+    plain = dict(flat(hydra_of(compose_job(typed, config_folder())), ""))
+    given = dict(flat(hydra_of(composed), ""))
+    changed = [key for key in {**plain, **given} if plain.get(key) != given.get(key)]
+    refuse(key for key in changed if key != "hydra.searchpath")  # the folder that the command line names
+
+
+def hydra_of(composed: DictConfig) -> dict[str, Any]:
+    """Hydra's own part, with the texts as they stand."""
+    return {"hydra": OmegaConf.to_container(composed.hydra, resolve=False)}
+
+
+def flat(content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings with their dotted keys."""
+    for key, value in content.items():
+        here = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, here)
+        else:
+            yield here, value
+
+
+def refuse(keys: Iterable[str]) -> None:
+    """Raises ConfigError with a line for each of the keys that no file may set."""
+    found = [".".join(key.split(".")[:2]) for key in keys if not key.startswith((*FOLDERS, *OF_JOBS))]
+    if found:
+        allowed = f"not taken from a file, which could run code by it; a file may set {', '.join(FOLDERS)}"
+        raise ConfigError([f"{key}: {allowed}" for key in dict.fromkeys(found)])
