@@ -21,7 +21,8 @@ from kanrun.training.target_scaling import TargetScaling
 class Problem:
     """The rows, the network at its beginning, and the config with the optimizer that `auto` stands for.
 
-    `rows` is the same data with targets as they train; `scaling` leads there and back.
+    `rows` is the same data with targets as they train; `scaling` leads there and back. A network that is `trained`
+    already is only pruned and read.
     """
 
     config: Config
@@ -29,6 +30,7 @@ class Problem:
     model: Network
     scaling: TargetScaling
     rows: Dataset
+    trained: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,31 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kanrun.cli.explain import TRACEBACK, config_folder, explain
 from kanrun.errors import KanrunError
+from kanrun.report.standard_output import StandardOutput, silence
 
 __all__ = ["config_folder", "main"]
+
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 def main() -> None:
     """Entry point of the command."""
     gc.disable()  # what torch, SymPy and Hydra make when they are imported stays: a fifth of the start went into it
+    logging.raiseExceptions = False  # what Hydra cannot log, since nobody reads any more, is no matter
     try:
         command(sys.argv[1:])
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        silence()
     finally:
+        logging.raiseExceptions = True
         gc.enable()
 
 
@@ -95,14 +105,17 @@ def collect_garbage() -> None:
 
 def told_of_interruption(error: KeyboardInterrupt) -> int:
     """Says that a signal has ended the command, and gives the exit status that shells have for it."""
-    print(f"kanrun: {error or 'interrupted'}", file=sys.stderr, flush=True)
+    complain([str(error) or "interrupted"])
     return 128 + int(signal.Signals[getattr(error, "signal", "SIGINT")])
 
 
 def end_at_once(status: Any, name: str) -> None:
     """Ends the process where a signal has not ended its run soon enough: what finished stages have left is there."""
     status.interrupted(name)
-    print(f"kanrun: interrupted by {name}", file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):
+        if sys.stdout.isatty():
+            os.write(sys.stdout.fileno(), SHOW_CURSOR)
+        complain([f"interrupted by {name}"])
     os._exit(128 + int(signal.Signals[name]))
 
 
@@ -155,10 +168,8 @@ def hold_rows_back(content: dict[str, Any]) -> None:
 
     if not content["dataset"].get("validation"):
         content["dataset"]["validation"] = VALIDATION_PART
-        print(
-            f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}",
-            flush=True,
-        )
+        note = f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}\n"
+        StandardOutput().write(note)
 
 
 def validation_loss(metrics: Mapping[str, Any]) -> float | None:
@@ -171,8 +182,9 @@ def validation_loss(metrics: Mapping[str, Any]) -> float | None:
 
 def complain(lines: list[str]) -> None:
     """Shows what is wrong, a line each."""
-    for line in lines:
-        print(f"kanrun: {line}", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        for line in lines:
+            print(f"kanrun: {line}", file=sys.stderr, flush=True)
 
 
 def prepared(arguments: list[str]) -> list[str]:

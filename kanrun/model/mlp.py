@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from kanrun.model.layer import Prepared
 from kanrun.model.network import Width, split_width
+from kanrun.model.rows import as_rows
 
 
 def silu_slope(x: Tensor) -> Tensor:
@@ -96,13 +97,16 @@ class MLP(nn.Module):
         """What there is to say beside the width."""
         return f"MLP with {self.activation}"
 
+    def extra_repr(self) -> str:
+        """What is shown of it, in the form that the constructor takes."""
+        return f"width={self.width}, activation={self.activation}"
+
     def forward(self, x: Tensor, first: Prepared | None = None) -> Tensor:  # noqa: ARG002
-        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns.
+        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns, TypeError for no numbers.
 
         `first` is None always: nothing of a pass can be prepared.
         """
-        if x.ndim != 2 or x.shape[1] != self.n_in:
-            raise ValueError(f"rows of shape {list(x.shape)}: the network takes [rows, {self.n_in}]")
+        x = as_rows(x, self.n_in, self.shift)
         return self.sums(x)[-1]
 
     def sums(self, x: Tensor) -> list[Tensor]:

@@ -18,6 +18,7 @@ from kanrun.model.bases import BASES
 from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.model.memory import keep_freed_memory
+from kanrun.model.rows import as_rows
 from kanrun.model.structure import Places, shape_of
 
 Width = Sequence[int | Sequence[int]]
@@ -86,6 +87,10 @@ class KAN(nn.Module):
         sizes = [(layer.n_sum, layer.n_mult) for layer in self.layers]
         return [self.layers[0].n_in, *([s, m] if m else s for s, m in sizes)]
 
+    def extra_repr(self) -> str:
+        """What is shown of it, in the form that the constructor takes."""
+        return f"width={self.width}, grid={self.grid}, k={self.k}, base={self.base}"
+
     @property
     def library(self) -> Library:
         """The functions that an edge may become."""
@@ -113,12 +118,11 @@ class KAN(nn.Module):
         return f"grid {self.grid}, k {self.k}"
 
     def forward(self, x: Tensor, first: Prepared | None = None) -> Tensor:
-        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns.
+        """[rows, n_in] -> [rows, n_out]. Raises ValueError for another number of columns, TypeError for no numbers.
 
-        `first` is what `prepare` gave for these rows.
+        Numbers of another precision and NumPy's arrays are converted. `first` is what `prepare` gave for these rows.
         """
-        if x.ndim != 2 or x.shape[1] != self.n_in:
-            raise ValueError(f"rows of shape {list(x.shape)}: the network takes [rows, {self.n_in}]")
+        x = as_rows(x, self.n_in, self.layers[0].bias)
         features = first and first.features
         for layer in self.layers:
             x, features = layer(x, features), None

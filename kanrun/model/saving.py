@@ -24,7 +24,9 @@ def content_of(model: Network) -> dict[str, Any]:
 
 
 def network_of(content: dict[str, Any]) -> KAN | MLP:
-    """The network that `content_of` took apart."""
+    """The network that `content_of` took apart. Raises ValueError, or what its parts raise, for anything else."""
+    if not isinstance(content, dict):
+        raise ValueError("it holds no network")
     return mlp_of(content) if content.get("kind") == "mlp" else kan_of(content)
 
 
@@ -36,8 +38,12 @@ def mlp_content(model: MLP) -> dict[str, Any]:
 
 def mlp_of(content: dict[str, Any]) -> MLP:
     """An MLP from what was kept of it."""
-    mlp = MLP(content["width"], content["activation"], 0, content["state"]["shift"].dtype)
-    mlp.load_state_dict(content["state"])
+    state = content["state"]
+    sizes = [state["shift"].shape[0], *(state[f"biases.{n}"].shape[0] for n in range(len(content["width"]) - 1))]
+    if content["width"] != sizes:
+        raise ValueError(f"width {content['width']} does not fit its weights")
+    mlp = MLP(sizes, content["activation"], 0, state["shift"].dtype)
+    mlp.load_state_dict(state)
     return mlp
 
 
@@ -74,8 +80,18 @@ def kan_of(content: dict[str, Any]) -> KAN:
 
 def fill_layer(layer: KANLayer, part: dict[str, Any]) -> None:
     """Puts the saved tensors and functions of one layer in place."""
-    layer.set_grid(part["grid"])
+    grid = part["grid"]
+    if grid.shape != (layer.n_in, layer.grid.shape[1]) or not bool((grid.diff(dim=1) >= 0).all()):
+        raise ValueError("its knots are not in order")
+    layer.set_grid(grid)
     with torch.no_grad():
         for name in LAYER_TENSORS:
-            getattr(layer, name).copy_(part[name])
-    layer.functions = {(s, i): name for s, i, name in part["functions"]}
+            own, kept = getattr(layer, name), part[name]
+            if kept.shape != own.shape or kept.dtype != own.dtype:
+                raise ValueError(f"{name} is of another shape or kind")
+            own.copy_(kept)
+    functions = {(int(s), int(i)): name for s, i, name in part["functions"]}
+    fixed = {(s, i) for s, i in layer.is_fixed.nonzero().tolist()}
+    if set(functions) != fixed or not all(name in layer.library for name in functions.values()):
+        raise ValueError("its functions are not those of its fixed edges")
+    layer.functions = functions

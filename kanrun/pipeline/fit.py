@@ -14,21 +14,25 @@ from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.rows import dataset_of
-from kanrun.errors import failure
-from kanrun.pipeline.problem import problem_of, set_up_torch
-from kanrun.pipeline.stages import GIVEN, SEARCH
+from kanrun.errors import ConfigError, failure
+from kanrun.model.network import KAN
+from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
+from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
 from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
 from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
+from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
 
 
 def stages_of(problem: Problem) -> tuple[Stage, ...]:
-    """The stages of a search, or of a network that is given."""
+    """The stages of a search, of a network that is trained already, or of one that is to be."""
+    if problem.trained:
+        return TRAINED
     return SEARCH if problem.config.search.wanted else GIVEN
 
 
@@ -127,7 +131,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     data, config, entries = problem.data, problem.config, [dict(entry) for entry in state.entries]
     first, final = (entries[0], entries[-1]["test"]) if entries else ({}, None)
     metrics: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION, "task": data.task, "dataset": data.name, "inputs": data.inputs,
+        "schema_version": SCHEMA_VERSION, "kanrun": __version__,
+        "task": data.task, "dataset": data.name, "inputs": data.inputs,
         "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
         "seed": config.seed, "stages": entries, "final": final,
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
@@ -172,6 +177,7 @@ def fit(
     test: tuple[Any, Any] | None = None,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
+    model: KAN | None = None,
     events: Events | None = None,
 ) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
@@ -179,17 +185,28 @@ def fit(
     `inputs` are [rows, inputs], `targets` [rows, outputs] or [rows]: numbers, or class numbers where they are whole
     numbers of an integer type. `test` are inputs and targets that nothing but the scores looks at; without them a part
     of the rows (`dataset.test`) is set aside for that. `names` and `outputs` are used in formulas. `config` has the
-    settings of `kanrun`, without a dataset. `events` hears what happens (kanrun.context.Events).
+    settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
+    read as a formula, in the precision of `config`. `events` hears what happens (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
     """
     given = asdict(config) if isinstance(config, Config) else dict(config or {})
+    if model is not None:
+        given["model"] = {"name": "kan", **described(model)}
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
-    dtype, device = set_up_torch(settled)
-    problem = problem_of(settled, dataset_of(settled, inputs, targets, test, names, outputs, dtype, device))
-    desk = Desk([events] if events else [])
-    *_, state = work_through(problem, State(), desk)
+    with threads_of(settled):
+        data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled))
+        problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
+        desk = Desk([events] if events else [])
+        *_, state = work_through(problem, State(), desk)
     return FitResult(problem, state, metrics_of(problem, state, desk.seconds()))
+
+
+def described(model: KAN) -> dict[str, Any]:
+    """A network that is given, as settings."""
+    if not isinstance(model, KAN):
+        raise ConfigError(f"model: a kanrun.KAN is needed, not {type(model).__name__}")
+    return {"width": model.width, "grid": model.grid, "k": model.k, "base": model.base}
 
 
 def rows_settings(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, MlpConfig, ModelConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import Dataset
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
@@ -22,7 +24,7 @@ from kanrun.training.target_scaling import Unscaled, scaling_of
 
 def make_problem(config: Config) -> Problem:
     """What `config` describes. Raises ConfigError for all that cannot be trained."""
-    dtype, device = set_up_torch(config)
+    dtype, device = numbers_of(config)
     return problem_of(config, build_dataset(config, dtype, device))
 
 
@@ -34,6 +36,19 @@ def problem_of(config: Config, data: Dataset) -> Problem:
     # A search has link functions for every size.
     scaling = Unscaled() if config.search.wanted else scaling_of(data, model)
     return Problem(config, data, model, scaling, scaling.scaled(data))
+
+
+def problem_of_trained(config: Config, data: Dataset, model: KAN) -> Problem:
+    """The problem of a network that is trained already. Raises ConfigError where the rows do not fit it."""
+    wanted, there = (len(data.inputs), len(data.outputs)), (model.n_in, model.n_out)
+    if wanted != there:
+        takes = f"it takes {counted(there[0], 'input')} and gives {counted(there[1], 'output')}"
+        has = f"the rows have {counted(wanted[0], 'input')} and {counted(wanted[1], 'output')}"
+        raise ConfigError(f"model: {takes}, {has}")
+    network = model.clone().to(data.train.x)
+    check_start(network, data, config)
+    config = replace(config, optimizer=chosen_optimizer(config.optimizer, network))
+    return Problem(config, data, network, Unscaled(), data, trained=True)
 
 
 def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:
@@ -81,9 +96,19 @@ def check_start(model: Network, data: Dataset, config: Config) -> None:
         raise ConfigError(wrong(f"model.fix[{number}].function", edge.function, f"{reason}; a shift b may help"))
 
 
-def set_up_torch(config: Config) -> tuple[torch.dtype, torch.device]:
-    """Threads, precision and device. Raises ConfigError for a device that is not there."""
+@contextmanager
+def threads_of(config: Config) -> Iterator[None]:
+    """So many threads of torch's as the config says, and as many as before afterwards."""
+    before = torch.get_num_threads()
     torch.set_num_threads(config.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def numbers_of(config: Config) -> tuple[torch.dtype, torch.device]:
+    """Precision and device. Raises ConfigError for a device that is not there."""
     try:
         device = torch.device(config.device)
         if device.type not in ("cpu", "cuda", "mps"):

@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Meter
-from kanrun.errors import KanrunError
+from kanrun.errors import KanrunError, shorten
 from kanrun.functions.library import extended
 from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
 from kanrun.pipeline.fit import Desk, Everybody, result_of, work_through
 from kanrun.pipeline.interruption import Interruption, interruptible
-from kanrun.pipeline.problem import make_problem
+from kanrun.pipeline.problem import make_problem, threads_of
 from kanrun.report.console import Console
-from kanrun.report.files import write_json
+from kanrun.report.files import read_yaml, write_json
 from kanrun.report.folder import check_folder, clear_folder, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
@@ -56,9 +55,10 @@ def begin_run(
     """
     checked = read_config(asdict(config) if isinstance(config, Config) else config)
     check_folder(folder, key, checked.overwrite)
-    problem = make_problem(checked)
+    with threads_of(checked):
+        problem = make_problem(checked)
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder):
+    with held(folder), threads_of(checked):
         clear_folder(folder)
         status = Status(folder)
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"):
@@ -87,7 +87,7 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
     if (made := version_of(folder)) and made != (FORMAT, __version__):
         reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
-    with held(folder):
+    with held(folder), threads_of(config):
         status, console = Status(folder), Console(quiet)
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
             one = Run(config, folder, status, console, interruption)
@@ -98,11 +98,13 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
 def config_of(folder: Path) -> Config:
     """The config of a run folder. Raises KanrunError where it cannot be read."""
     try:
-        return read_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+        return read_config(read_yaml(folder / "config.yaml"))
     except FileNotFoundError:
         raise KanrunError(f"{folder}: config.yaml is missing, the run cannot be resumed") from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise KanrunError(f"{folder / 'config.yaml'}: cannot be read ({error})") from None
+    except KanrunError:
+        raise
+    except Exception as error:  # a damaged file can make a reader raise whatever it likes
+        raise KanrunError(f"{folder / 'config.yaml'}: cannot be read ({shorten(str(error), 120)})") from None
 
 
 def watched(status: Status, last_resort: LastResort | None) -> Any:
@@ -143,8 +145,16 @@ class Run(Desk):
 
 
 def carry_out(one: Run, problem: Problem, state: State, begun: Begun | None) -> dict[str, Any]:
+    """The run from here to its end, in a terminal that is left as it was."""
+    try:
+        return worked_through(one, problem, state, begun)
+    finally:
+        one.console.close()
+
+
+def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None) -> dict[str, Any]:
     """The stages that are left, and the report. Gives back the metrics; raises InterruptedRun where a signal came."""
-    log.info("run in %s", one.folder)
+    log.info("kanrun %s, run in %s", __version__, one.folder)
     one.console.begin(problem)
     if problem.config.search.wanted and (unused := unused_by_search(one.config)):
         one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")

@@ -134,6 +134,11 @@ def train(problem: Problem, state: State, context: Context) -> State:
     return reached(problem, state, "train", result.model, context)
 
 
+def as_trained(problem: Problem, state: State, context: Context) -> State:
+    """The network as the user has trained it."""
+    return reached(problem, state, "train", problem.model, context)
+
+
 def prune(problem: Problem, state: State, context: Context) -> State:
     """A smaller network, as far as the loss of rows that it was not trained on allows."""
     kan, config = current_kan(state), problem.config
@@ -297,5 +302,7 @@ GIVEN = (
     Stage("equations", wants_equations, equations),
     Stage("relations", wants_all_relations, relations),
 )
+
+TRAINED = (Stage("train", always, as_trained), *GIVEN[1:])
 
 SEARCH = (Stage("search", always, search),)

@@ -16,6 +16,7 @@ from kanrun.context import Silent
 from kanrun.data.dataset import Dataset
 from kanrun.data.losses import LOSSES, MSE
 from kanrun.errors import counted
+from kanrun.report.standard_output import StandardOutput
 from kanrun.report.words import about_lines, decision_lines, front_lines
 from kanrun.state import Problem, Result
 from kanrun.symbolic.formula import Formula
@@ -30,7 +31,7 @@ class Console(Silent):
     """Writes to standard output; progress only where somebody is looking."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.out = RichConsole(quiet=quiet, highlight=False)
+        self.out = RichConsole(file=StandardOutput(), quiet=quiet, highlight=False)  # type: ignore[arg-type]
         if not self.out.is_terminal:
             self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
         self.status = self.out.status("") if self.out.is_terminal and not quiet else None
@@ -112,6 +113,11 @@ class Console(Silent):
         for text in self.notes:
             self.out.print(f"{'':<23}{escape(text)}", soft_wrap=True)
         self.notes.clear()
+
+    def close(self) -> None:
+        """The terminal as it was, however the run has ended."""
+        if self.status:
+            self.status.stop()
 
     def end(self, result: Result, folder: Path) -> None:
         """The scores stage by stage, the formulas, and where everything lies."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -21,7 +22,8 @@ from kanrun.model.protocol import Network
 from kanrun.model.saving import content_of, network_of
 from kanrun.training.history import Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: kanrun, warnings
+LARGEST = 200_000_000  # bytes of a text file of a run
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,7 +52,24 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(text_of(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file as plain values. Raises ValueError for one whose parts refer to each other."""
+    text = text_of(path)
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError("an alias in it stands for another part of it")
+    return yaml.safe_load(text)
+
+
+def text_of(path: Path) -> str:
+    """The text of a plain file. Raises ValueError for a device, a pipe, and what is too large to be one of a run."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"it has more than {LARGEST} bytes")
+    return path.read_text(encoding="utf-8")
 
 
 def finite(content: Any) -> Any:
@@ -78,5 +97,10 @@ def save_model(path: Path, model: Network) -> None:
 
 
 def load_model(path: Path) -> KAN | MLP:
-    """The network of a run folder; reads data only, no code."""
-    return network_of(torch.load(path, weights_only=True, map_location="cpu"))
+    """The network of a run folder; reads data only, no code. Raises ValueError for one that is not finite."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    model = network_of(torch.load(path, weights_only=True, map_location="cpu"))
+    if not all(bool(torch.isfinite(entry).all()) for entry in model.state_dict().values()):
+        raise ValueError("its entries are not finite")
+    return model

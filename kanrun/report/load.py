@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor
 
 from kanrun.config.schema import Config
@@ -16,7 +14,7 @@ from kanrun.config.validation import read_config
 from kanrun.errors import KanrunError, shorten
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
-from kanrun.report.files import load_model, read_json
+from kanrun.report.files import load_model, read_json, read_yaml
 from kanrun.symbolic.formula import evaluate_texts
 
 
@@ -45,12 +43,30 @@ def load_run(folder: str | Path) -> LoadedRun:
     state = status.get("state") if isinstance(status, dict) else None
     if state != "completed":
         raise KanrunError(f"{folder}: not the folder of a completed run, its status.json says {state}")
-    config = read_config(read(folder, "config.yaml", lambda path: yaml.safe_load(path.read_text(encoding="utf-8"))))
-    metrics = read(folder, "metrics.json", read_json)
-    formulas = read(folder, "formula.json", read_json) if (folder / "formula.json").exists() else []
+    config = read(folder, "config.yaml", lambda path: read_config(read_yaml(path)))
+    metrics = read(folder, "metrics.json", read_metrics)
+    formulas = read(folder, "formula.json", read_formulas) if (folder / "formula.json").exists() else []
     model = read(folder, "model.pt", load_model)
     names = metrics.get("inputs") or [f"x_{i + 1}" for i in range(model.n_in)]
     return LoadedRun(config, metrics, formulas, model, names)
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of metrics.json. Raises ValueError where it is not that of a run."""
+    content = read_json(path)
+    names = content.get("inputs", []) if isinstance(content, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("it has no metrics of a run")
+    return content
+
+
+def read_formulas(path: Path) -> list[dict[str, Any]]:
+    """The content of formula.json. Raises ValueError where it has no formulas."""
+    content = read_json(path)
+    entries = [e for e in content if isinstance(e, dict) and isinstance(e.get("expression"), str)]
+    if not isinstance(content, list) or len(entries) < len(content):
+        raise ValueError("it has no formulas")
+    return entries
 
 
 def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:
@@ -59,5 +75,5 @@ def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:
         return reader(folder / name)
     except (FileNotFoundError, NotADirectoryError):
         raise KanrunError(f"{folder}: not the folder of a completed run, {name} is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, yaml.YAMLError, pickle.UnpicklingError) as error:
-        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error), 120)})") from None
+    except Exception as error:  # a damaged file can make a reader raise whatever it likes
+        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error) or repr(error), 120)})") from None
