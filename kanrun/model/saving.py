@@ -81,7 +81,7 @@ def kan_of(content: dict[str, Any]) -> KAN:
 def fill_layer(layer: KANLayer, part: dict[str, Any]) -> None:
     """Puts the saved tensors and functions of one layer in place."""
     grid = part["grid"]
-    if grid.shape != (layer.n_in, layer.grid.shape[1]) or not bool((grid.diff(dim=1) >= 0).all()):
+    if grid.shape != (layer.n_in, part["coef"].shape[-1] - layer.k + 1) or not bool((grid.diff(dim=1) >= 0).all()):
         raise ValueError("its knots are not in order")
     layer.set_grid(grid)
     with torch.no_grad():
