@@ -92,6 +92,8 @@ class Search:
         """One turn of a move; gives whether there is another one. A move that fails costs nothing but itself."""
         try:
             return move.run(self)
+        except OSError:  # of the journal, which ends the run
+            raise
         except Exception as error:
             log.exception("the move %r of the search failed", move.name)
             self.state.failed.append(f"{move.name} failed ({failure(error)})")

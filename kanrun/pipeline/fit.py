@@ -114,6 +114,8 @@ def carried_out(stage: Stage, problem: Problem, state: State, context: Context) 
     """The state after a stage; one that fails leaves it as it was, once there is a network to keep."""
     try:
         return stage.run(problem, state, context)
+    except OSError:  # of the checkpoint, such as a disk that is full
+        raise
     except Exception as error:
         if not state.entries:
             raise

@@ -26,7 +26,7 @@ from kanrun.symbolic.expression import network_expressions
 from kanrun.training.least_squares import LevenbergMarquardt
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """The process is gone."""
 
 
