@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from pathlib import Path
 
+from kanrun.cli.hints import explain_key, explain_word, options
 from kanrun.config.schema import GROUPS
 from kanrun.errors import KanrunError, shorten, unknown, wrong
 
 TRACEBACK = "HYDRA_FULL_ERROR=1 shows where"
-
-
-def config_folder() -> Path:
-    """The packaged configs, or those beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) -> list[str]:
@@ -47,7 +39,8 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if isinstance(error, OSError) and error.filename:
         places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
         reason = f"{shorten(str(error.strerror or error))} ({error.filename})"
-        return [wrong(k, overrides[k], reason) for k in places] or [f"{error.filename}: {error.strerror}; {where}"]
+        elsewhere = f"{error.filename}: {error.strerror}; hydra.run.dir or hydra.sweep.dir names another"
+        return [wrong(k, overrides[k], reason) for k in places] or [elsewhere]
     override = getattr(error, "override", None)
     own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
     if own and "++symbolic.functions" in f"{override} {text}":
@@ -60,34 +53,3 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
     return [f"{type(error).__name__}: {shorten(text, 300)} ({where})"]
-
-
-def explain_word(word: str) -> str:
-    """What was probably meant by a word that assigns nothing: an option of that name, if there is one."""
-    meant = [f"{group}={word}" for group in ["experiment", *GROUPS] if word in options(group)]
-    if not meant:
-        close = difflib.get_close_matches(word, options("experiment"), n=1, cutoff=0.7)
-        meant = [f"experiment={name}" for name in close] or [f"{word}={name}" for name in options(word)]
-    hint = f"did you mean {' or '.join(meant)}?" if meant else "kanrun --help shows all keys"
-    return f"{shorten(word)}: not of the form key=value; {hint}"
-
-
-def options(group: str) -> list[str]:
-    """The names of the options of a group, or of the packaged experiments."""
-    if group == "experiment":
-        return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
-    return sorted(GROUPS.get(group, ()))
-
-
-def explain_key(key: str, overrides: dict[str, str]) -> str:
-    """Why a key could not be set: it does not exist, or not for the chosen option."""
-    from kanrun.config.validation import known_keys
-
-    group = key.split(".")[0]
-    if key in GROUPS:
-        return wrong(key, overrides.get(key, ""), f"a saved config has its options; set keys such as {key}.name")
-    if key in known_keys():
-        chosen = f"{group}={overrides[group]}" if group in overrides else f"the {group} that is chosen here"
-        return wrong(key, overrides.get(key, ""), f"not a setting of {chosen}")
-    close = unknown("key", key, known_keys()).split(" Known:")[0]
-    return wrong(key, overrides.get(key, ""), f"{close} All keys: kanrun --help")

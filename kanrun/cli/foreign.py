@@ -14,7 +14,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from kanrun.cli.compose import compose_job
-from kanrun.cli.explain import config_folder
+from kanrun.cli.hints import config_folder
 from kanrun.errors import ConfigError
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")

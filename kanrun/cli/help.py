@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
-from kanrun.cli.explain import options
+from kanrun.cli.hints import options
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 INTRO = """\

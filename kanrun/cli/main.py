@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kanrun.cli.explain import TRACEBACK, config_folder, explain
+from kanrun.cli.explain import TRACEBACK, explain
+from kanrun.cli.hints import config_folder, explain_flag
 from kanrun.errors import KanrunError
 from kanrun.report.standard_output import StandardOutput, silence
 
@@ -209,9 +210,11 @@ def parsed(arguments: list[str]) -> Namespace:
     from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
+    parser.allow_abbrev = False
 
     def fail(message: str) -> None:
-        raise KanrunError(f"{message}; kanrun --help shows what there is")
+        flag = message.removeprefix("unrecognized arguments: ").split(" ")[0]
+        raise KanrunError(explain_flag(flag) if flag.startswith("-") else message)
 
     parser.error = fail  # type: ignore[method-assign,assignment]
     return parser.parse_args(arguments)

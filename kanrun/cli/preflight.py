@@ -9,10 +9,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from kanrun.cli.compose import compose_job, settings_of
-from kanrun.cli.explain import config_folder
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
+from kanrun.cli.hints import config_folder
 from kanrun.config.schema import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
-from kanrun.errors import ConfigError, KanrunError
+from kanrun.errors import ConfigError, KanrunError, wrong
 
 MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
 
@@ -76,6 +76,10 @@ def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[s
 
     config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
     hydra = config.hydra
+    typed = [o for o in overrides if o.startswith("hydra.run.dir=")]
+    if options.multirun and typed:
+        of_one = "that of a single run; a sweep goes to hydra.sweep.dir=FOLDER"
+        return [wrong("hydra.run.dir", typed[0].partition("=")[2], of_one)]
     key, folder = "hydra.run.dir", Path(str(hydra.run.dir))
     if options.multirun:
         key, folder = "hydra.sweep.dir", Path(str(hydra.sweep.dir)) / str(hydra.sweep.subdir)

@@ -57,6 +57,15 @@ def with_error(constant: Constant, classes: bool = False) -> str:
     return f"({' ± '.join(scaled)})e{exponent:+d}"
 
 
+def score_line(formula: Formula) -> str:
+    """How well the formula does on the test rows."""
+    loss = loss_of(formula.test)
+    named = {"r2": "R2", "rmse": "RMSE", "accuracy": "accuracy", loss.name: loss.short}
+    known = {name: formula.test.get(key) for key, name in named.items()}
+    shown = [f"{name} {value:.5g}" for name, value in known.items() if value is not None]
+    return f"test {', '.join(shown)}" if shown else "no test score: the formula has no value there"
+
+
 def exactness(formula: Formula) -> str | None:
     """What `exact` says of a formula; None where no true one is known."""
     if formula.exact is None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kanrun.cli.compose import compose_job, settings_of
-from kanrun.cli.explain import config_folder, options
+from kanrun.cli.hints import config_folder, options
 from kanrun.config.schema import GROUPS
 
 COMMAND = str(Path(sys.executable).with_name("kanrun"))
@@ -96,7 +96,7 @@ def test_the_shell_completes_the_options_of_a_group(tmp_path: Path, group: str) 
 
 def test_composing_loads_none_of_what_a_run_needs() -> None:
     code = (
-        "import sys; from kanrun.cli.compose import compose_job; from kanrun.cli.explain import config_folder; "
+        "import sys; from kanrun.cli.compose import compose_job; from kanrun.cli.hints import config_folder; "
         "compose_job(['experiment=hello'], config_folder()); "
         "print(sorted({'torch', 'sympy', 'sklearn', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)))"
     )

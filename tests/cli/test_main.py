@@ -35,6 +35,16 @@ COMPOSITION = {
     "unknown key": (["model.widht=3"], "model.widht=3", "model.width"),
     "unknown top key": (["sede=3"], "sede=3", "seed"),
     "key below a value": (["seed.a=3"], "seed.a=3", "seed"),
+    "key of another tool": (["epochs=3"], "epochs=3", "optimizer.steps"),
+    "key without its group": (["steps=3"], "steps=3", "optimizer.steps"),
+    "key of another tool in its group": (["optimizer.lr=3"], "optimizer.lr=3", "optimizer.learning_rate"),
+    "key of an option that is not chosen": (["optimizer.batch_size=3"], "optimizer.batch_size=3", "optimizer=adam"),
+    "group that is misspelt": (["experimnt=hello"], "experimnt=hello", "did you mean experiment?"),
+    "flag for a key": (["--seed=3"], "--seed=3", "seed=3"),
+    "flag for an experiment": (["--experiment=hello"], "--experiment=hello", "did you mean experiment=hello?"),
+    "flag for a subcommand": (["--resume", "run"], "--resume", "kanrun resume RUN"),
+    "flag that there is not": (["--frobnicate"], "--frobnicate", "kanrun --help"),
+    "folder of a run for a sweep": (["-m", "hydra.run.dir=here", "seed=0,1"], "hydra.run.dir=here", "hydra.sweep.dir"),
     "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, rows, symbolic"),
     "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
@@ -515,7 +525,7 @@ def test_each_job_of_a_sweep_over_options_has_its_own_settings(kanrun: Call, tmp
 def test_what_is_typed_for_another_option_is_never_left_out(kanrun: Call) -> None:
     status, _, [line] = kanrun("experiment=smoke", "dataset=moons", "dataset.formula=x_1")
     assert status == 1
-    assert line == "kanrun: dataset.formula=x_1: not a setting of dataset=moons"
+    assert line == "kanrun: dataset.formula=x_1: not a setting of dataset=moons, but of dataset=symbolic"
 
 
 def test_the_config_that_is_shown_is_the_one_that_would_be_run(kanrun: Call) -> None:

@@ -21,10 +21,10 @@ HIDDEN, SHOWN = b"\x1b[?25l", b"\x1b[?25h"
 
 @pytest.mark.parametrize("sweep", [[], ["-m"]], ids=["run", "sweep"])
 def test_a_pipe_that_is_closed_ends_no_run(sweep: list[str], tmp_path: Path) -> None:
-    places = ["hydra.run.dir=0", "hydra.sweep.dir=."]
+    place = "hydra.sweep.dir=." if sweep else "hydra.run.dir=0"
     reader, writer = os.pipe()
     with subprocess.Popen(
-        [COMMAND, *sweep, *QUICK, *places], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE
+        [COMMAND, *sweep, *QUICK, place], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE
     ) as process:
         os.close(reader)
         os.close(writer)

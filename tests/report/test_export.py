@@ -4,8 +4,9 @@ import keyword
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from kanrun.functions.library import FUNCTIONS
 from kanrun.relations.relation import Relation
 from kanrun.report.export import as_entries, as_latex, as_python, as_text, latex_name, python_name
-from kanrun.symbolic.formula import Alternative, Formula, evaluate_texts
+from kanrun.symbolic.formula import Alternative, Decision, Formula, evaluate_texts
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 
@@ -44,14 +45,16 @@ def test_every_output_has_its_entry_and_its_line() -> None:
     point = {"complexity": 3, "error": None, "expression": "x_1**2", "rounded": "", "chosen": False}
     assert entries[0]["front"] == [point]
     assert "relation" not in entries[0]
-    assert as_text([known("y_1"), known("y_2")]).splitlines()[::2] == ["y_1 = x_1**2", "y_2 = x_1**2"]
+    assert as_text([known("y_1"), known("y_2")]).splitlines()[::3] == ["y_1 = x_1**2", "y_2 = x_1**2"]
 
 
 def test_relations_stand_beside_the_formula() -> None:
     relation = Relation(["x_1", "x_2"], "x_1 - 2.0*x_2 = 0", "x_1 - 2*x_2 = 0", {"x_1": "2.0*x_2"}, 1e-9)
     [entry] = as_entries([known("real")], [relation])
     assert entry["relation"] == [asdict(relation)]
-    assert [line for line in as_text([known("real")], [relation]).splitlines() if "exact:" not in line] == [
+    assert [
+        line for line in as_text([known("real")], [relation]).splitlines() if "exact:" not in line and "MSE" not in line
+    ] == [
         "real = x_1**2",
         "relation: x_1 - 2*x_2 = 0",
         "  x_1 = 2*x_2",
@@ -141,7 +144,23 @@ def test_the_module_works_whatever_the_output_is_called(output: str) -> None:
 
 
 def test_the_text_has_one_line_an_output() -> None:
-    assert as_text([formula("x_1", "y_1"), formula("sin(x_2)", "y_2")]) == "y_1 = x_1\ny_2 = sin(x_2)\n"
+    lines = as_text([formula("x_1", "y_1"), formula("sin(x_2)", "y_2")]).splitlines()
+    assert lines == ["y_1 = x_1", "  test MSE 0", "y_2 = sin(x_2)", "  test MSE 0"]
+
+
+def test_two_classes_have_their_decision_in_latex_and_python_too() -> None:
+    test = {"cross_entropy": 0.1, "accuracy": 1.0}
+    decision = Decision("x_2 - x_1", "x_2 - x_1", "x_{2} - x_{1}", 3, {}, [])
+    first = replace(formula("x_1", "logit_cat"), test=test, decision=decision)
+    second = replace(formula("x_2", "logit_dog"), test=test)
+    assert as_latex([first, second]).splitlines()[-1] == (
+        r"\[ \text{class } \mathrm{dog} \text{ where } x_{2} - x_{1} > 0 \]"
+    )
+    names: dict[str, Any] = {}
+    exec(as_python([first, second], ["x_1", "x_2"]), names)
+    assert names["decision"](1.0, 3.0) == 2.0
+    assert names["classify"](X).tolist() == (X[:, 1] > X[:, 0]).astype(int).tolist()
+    assert as_text([first, second]).count("test accuracy 1") == 1
 
 
 def is_balanced(text: str) -> bool:

@@ -6,7 +6,15 @@ import pytest
 
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.report.export import as_text
-from kanrun.report.words import MOST_LETTERS, about_lines, constants_lines, decision_lines, front_lines, with_error
+from kanrun.report.words import (
+    MOST_LETTERS,
+    about_lines,
+    constants_lines,
+    decision_lines,
+    front_lines,
+    score_line,
+    with_error,
+)
 from kanrun.symbolic.formula import Alternative, Decision, Formula
 from kanrun.symbolic.uncertainty import Constant
 
@@ -43,7 +51,7 @@ def test_only_noisy_data_has_a_line_of_errors() -> None:
     assert constants_lines("y", [Constant(2.5, 0.0), Constant(1.5, None)]) == []
     assert constants_lines("y", [Constant(2.013, 0.004)]) == ["constants of y: 2.013 ± 0.004"]
     text = as_text([formula(constants=[Constant(2.013, 0.004)]), formula("z")])
-    assert text == "y = 2*x_1\n  constants of y: 2.013 ± 0.004\nz = 2*x_1\n"
+    assert text == "y = 2*x_1\n  test MSE 0\n  constants of y: 2.013 ± 0.004\nz = 2*x_1\n  test MSE 0\n"
 
 
 def test_a_constant_without_an_error_is_told_with_the_reason() -> None:
@@ -65,9 +73,18 @@ def test_constants_of_classes_that_hardly_overlap_are_not_said_to_be_zero() -> N
 def test_the_text_says_what_is_meant_by_exact() -> None:
     yes, no = (as_text([replace(formula(), exact=exact)]).splitlines() for exact in (True, False))
     assert [yes[0], no[0]] == ["y = 2*x_1"] * 2
-    assert yes[1].startswith("  exact: equal to the formula that the rows come from")
-    assert no[1].startswith("  not exact: ")
-    assert as_text([formula()]) == "y = 2*x_1\n"
+    assert yes[2].startswith("  exact: equal to the formula that the rows come from")
+    assert no[2].startswith("  not exact: ")
+    assert as_text([formula()]) == "y = 2*x_1\n  test MSE 0\n"
+
+
+def test_the_scores_of_a_formula_are_told() -> None:
+    scored = replace(formula(), test={"mse": 0.25, "rmse": 0.5, "r2": 0.99996})
+    assert score_line(scored) == "test R2 0.99996, RMSE 0.5, MSE 0.25"
+    assert score_line(replace(formula(), test={"cross_entropy": 0.1, "accuracy": 0.97})) == (
+        "test accuracy 0.97, entropy 0.1"
+    )
+    assert score_line(replace(formula(), test={"mse": None, "rmse": None})).startswith("no test score")
 
 
 def test_the_decision_is_told_with_the_name_of_the_second_class() -> None:

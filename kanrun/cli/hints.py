@@ -1,0 +1,96 @@
+"""What was probably meant by a word, a key or a flag that there is not."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from pathlib import Path
+
+from kanrun.config.schema import GROUPS
+from kanrun.errors import shorten, wrong
+
+
+def config_folder() -> Path:
+    """The packaged configs, or those beside the package in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def explain_word(word: str) -> str:
+    """What was probably meant by a word that assigns nothing: an option of that name, if there is one."""
+    meant = [f"{group}={word}" for group in ["experiment", *GROUPS] if word in options(group)]
+    if not meant:
+        close = difflib.get_close_matches(word, options("experiment"), n=1, cutoff=0.7)
+        meant = [f"experiment={name}" for name in close] or [f"{word}={name}" for name in options(word)]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "kanrun --help shows all keys"
+    return f"{shorten(word)}: not of the form key=value; {hint}"
+
+
+def options(group: str) -> list[str]:
+    """The names of the options of a group, or of the packaged experiments."""
+    if group == "experiment":
+        return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
+    return sorted(GROUPS.get(group, ()))
+
+
+def explain_key(key: str, overrides: dict[str, str]) -> str:
+    """Why a key could not be set: it does not exist, or not for the chosen option."""
+    from kanrun.config.validation import known_keys
+
+    group = key.split(".")[0]
+    if key in GROUPS:
+        return wrong(key, overrides.get(key, ""), f"a saved config has its options; set keys such as {key}.name")
+    if key in known_keys():
+        chosen = f"{group}={overrides[group]}" if group in overrides else f"the {group} that is chosen here"
+        having = [name for name, kind in GROUPS[group].items() if key.split(".")[1] in {f.name for f in fields(kind)}]
+        owners = " or ".join(f"{group}={name}" for name in having)
+        return wrong(key, overrides.get(key, ""), f"not a setting of {chosen}, but of {owners}")
+    meant = keys_like(key)
+    close = f"unknown key, did you mean {' or '.join(meant)}?" if meant else "unknown key."
+    return wrong(key, overrides.get(key, ""), f"{close} All keys: kanrun --help")
+
+
+# What other tools call what a setting here does.
+SYNONYMS = {
+    **dict.fromkeys(("epochs", "epoch", "iterations", "iters", "max_iter", "n_steps"), "optimizer.steps"),
+    **dict.fromkeys(("lr", "rate"), "optimizer.learning_rate"),
+    **dict.fromkeys(("hidden", "layers", "hidden_layers", "n_layers"), "model.width"),
+    **dict.fromkeys(("order", "degree"), "model.k"),
+    **dict.fromkeys(("samples", "n_samples", "rows", "n"), "dataset.n_train"),
+    **dict.fromkeys(("range", "ranges"), "dataset.domain"),
+    **dict.fromkeys(("function", "expression"), "dataset.formula"),
+    **dict.fromkeys(("time", "timeout", "budget"), "search.seconds"),
+    **dict.fromkeys(("out", "output", "folder", "outdir"), "hydra.run.dir"),
+    "batch": "optimizer.batch_size", "opt": "optimizer", "data": "dataset", "lambda": "regularization.lamb",
+    "l1": "regularization.lamb_l1", "random_state": "seed",
+}  # fmt: skip
+
+
+def keys_like(key: str) -> list[str]:
+    """What was probably meant by a key that there is not: the same name in a group, another word, another spelling."""
+    from kanrun.config.validation import known_keys
+
+    known, last = sorted({*known_keys(), *GROUPS, "experiment"}), key.split(".")[-1]
+    if key in known:
+        return [key]
+    same = [k for k in known if k.split(".")[-1] == last]
+    if same:
+        return same[:3]
+    if last in SYNONYMS:
+        return [SYNONYMS[last]]
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not close:
+        names = {k.split(".")[-1]: k for k in known}
+        close = [names[n] for n in difflib.get_close_matches(last, names, n=1, cutoff=0.75)]
+    return close
+
+
+def explain_flag(flag: str) -> str:
+    """Why there is no such flag; what was probably meant by it."""
+    name, _, given = flag.lstrip("-").partition("=")
+    known = keys_like(name)
+    if name == "resume":
+        return f"{flag}: no flag; kanrun resume RUN goes on with a run"
+    meant = f"; did you mean {known[0]}={given or '...'}?" if known else ""
+    return f"{flag}: no flag{meant or '; kanrun --help shows what there is'}"
