@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check bench discovery clean
+.PHONY: demo test lint types check bench discovery fuzz clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
@@ -35,6 +35,11 @@ discovery: .venv/bench-ready
 .venv/bench-ready: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
+
+fuzz: .venv/ready
+	$(BIN)/python benchmarks/fuzz.py texts 100000
+	$(BIN)/python benchmarks/fuzz.py configs 1000
+	$(BIN)/python benchmarks/fuzz.py folders 1000
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

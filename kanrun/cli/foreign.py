@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from kanrun.cli.compose import compose_job
 from kanrun.cli.hints import config_folder
 from kanrun.errors import ConfigError
+from kanrun.report.files import yaml_text
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 # What Hydra itself says of each job.
@@ -35,9 +36,15 @@ def refuse_main_file(options: Namespace) -> None:
     path = Path(options.config_path) / (options.config_name or "config")
     path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        text = yaml_text(path)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except OSError:
         return  # Hydra says what is wrong with it
+    try:
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return
     if isinstance(content, Mapping):
         own = {key: value for key, value in content.items() if str(key).split(".")[0].split("/")[0] == "hydra"}
         refuse(key for key, _ in flat(own, ""))

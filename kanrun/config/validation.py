@@ -13,6 +13,7 @@ from kanrun.config.search_settings import check_search
 from kanrun.errors import ConfigError, unknown, wrong
 
 RETIRED = ("compile",)  # settings that older configs have and that mean nothing any more
+LARGEST = 2**1023  # of the whole numbers that are taken for numbers with decimals
 NEEDED = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -84,7 +85,7 @@ def _read_option(group: str, given: Any, problems: list[str]) -> Any:
         problems.append(wrong(group, given, "a mapping of settings is needed"))
         return None
     name = given.get("name", next(iter(options)))
-    if name not in options:
+    if not isinstance(name, str) or name not in options:
         problems.append(wrong(f"{group}.name", name, unknown("option", str(name), options)))
         return None
     return _read(options[name], given, group, problems)
@@ -112,7 +113,7 @@ def _value(hint: Any, value: Any, key: str, problems: list[str], doc: str = "") 
     if is_dataclass(hint):
         return _read(hint, value, key, problems)  # type: ignore[arg-type]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < LARGEST else math.copysign(math.inf, value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):

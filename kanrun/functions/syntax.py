@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+import warnings
 from collections.abc import Iterable
 
 SHOWN = 16  # characters from the place where a text cannot be read
@@ -14,11 +15,18 @@ FAMILIAR = ("sin", "cos", "tan", "exp", "log", "sqrt", "abs", "tanh")
 def syntax_tree(text: str, functions: Iterable[str]) -> ast.expr:
     """The tree of a formula; `^` is a power too. Raises ValueError with a sentence on why there is none."""
     try:
-        return ast.parse(text.strip().replace("^", "**"), mode="eval").body
+        return parsed(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = f"it cannot be read{place_of(error, text)}" if isinstance(error, SyntaxError) else "it cannot be read"
     meant = with_products(text.strip(), functions)
     raise ValueError(f"{reason}; did you mean {meant}?" if meant else reason)
+
+
+def parsed(text: str) -> ast.expr:
+    """Python's own tree of an expression; what Python would warn of is no matter here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.parse(text.replace("^", "**"), mode="eval").body
 
 
 def place_of(error: SyntaxError, text: str) -> str:
@@ -49,7 +57,7 @@ def with_products(text: str, functions: Iterable[str]) -> str | None:
     if full == text:
         return None
     try:
-        ast.parse(full.replace("^", "**"), mode="eval")
+        parsed(full)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return full

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -150,8 +149,12 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     return metrics
 
 
-def peak_memory() -> float:
-    """The most memory that this process has held, in MiB."""
+def peak_memory() -> float | None:
+    """The most memory that this process has held, in MiB; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kanrun.training.history import Record
 
 SCHEMA_VERSION = 2  # 2: kanrun, warnings
 LARGEST = 200_000_000  # bytes of a text file of a run
+LARGEST_YAML, DEEPEST_YAML = 2_000_000, 200
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,10 +59,19 @@ def read_json(path: Path) -> Any:
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file as plain values. Raises ValueError for one whose parts refer to each other."""
-    text = text_of(path)
+    text = yaml_text(path)
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
         raise ValueError("an alias in it stands for another part of it")
     return yaml.safe_load(text)
+
+
+def yaml_text(path: Path) -> str:
+    """The text of a YAML file. Raises ValueError for one that could not be read soon: brackets cost their square."""
+    text = text_of(path)
+    deepest = max(accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(c, 0) for c in text), default=0)
+    if len(text) > LARGEST_YAML or deepest > DEEPEST_YAML:
+        raise ValueError(f"it has more than {LARGEST_YAML} characters, or is nested more than {DEEPEST_YAML} deep")
+    return text
 
 
 def text_of(path: Path) -> str:
