@@ -47,11 +47,11 @@ def random_text(draw: random.Random, inputs: int, depth: int) -> str:
 
 def random_laws(count: int, seed: int) -> list[Law]:
     """Formulas of one to four inputs that have values on their whole domain, and not only one."""
-    import numpy as np
+    import torch
 
+    from kanrun.config.schema import Config, SymbolicConfig
+    from kanrun.data.build import build_dataset
     from kanrun.errors import KanrunError
-    from kanrun.functions.evaluate import evaluate
-    from kanrun.functions.parser import parse_formula
 
     draw, laws = random.Random(seed), list[Law]()
     while len(laws) < count:
@@ -64,13 +64,14 @@ def random_laws(count: int, seed: int) -> list[Law]:
         ]
         if draw.random() < 0.5:
             domain = [[abs(low) + 0.1, abs(low) + 0.1 + abs(high)] for low, high in domain]
-        points = np.random.default_rng(len(laws)).uniform(*np.array(domain).T, (2000, inputs))
+        domain = [[float(f"{v:.4g}") for v in pair] for pair in domain]
+        section = SymbolicConfig(formula=text, domain=domain)
         try:
-            values = evaluate(parse_formula(text), {f"x_{i + 1}": points[:, i] for i in range(inputs)})
+            y = build_dataset(Config(dataset=section), torch.float64, torch.device("cpu")).train.y
         except KanrunError:
             continue
-        if np.isfinite(values).all() and np.ptp(values) > 0 and np.abs(values).max() < 1e12:
-            laws.append(Law(f"random {len(laws)}", text, [[float(f"{v:.4g}") for v in pair] for pair in domain]))
+        if float(y.max() - y.min()) > 0 and float(y.abs().max()) < 1e12:
+            laws.append(Law(f"random {len(laws)}", text, domain))
     return laws
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
 from kanrun.cli.hints import config_folder
-from kanrun.config.schema import Config, ContrastiveConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.schema import Config
 from kanrun.errors import ConfigError, KanrunError, wrong
 
 MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
@@ -106,8 +106,8 @@ def try_out(config: Config) -> None:
     from kanrun.pipeline.problem import make_problem
 
     data = config.dataset
-    if isinstance(data, (SymbolicConfig, MoonsConfig, ContrastiveConfig)):
-        data = replace(data, n_train=min(data.n_train, MOST_ROWS), n_test=min(data.n_test, MOST_ROWS))
+    sizes = {name: min(getattr(data, name), MOST_ROWS) for name in ("n_train", "n_test") if hasattr(data, name)}
+    data = replace(data, **sizes)
     try:
         make_problem(replace(config, dataset=data))
     except KanrunError:
