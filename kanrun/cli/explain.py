@@ -41,6 +41,8 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
         reason = f"{shorten(str(error.strerror or error))} ({error.filename})"
         elsewhere = f"{error.filename}: {error.strerror}; hydra.run.dir or hydra.sweep.dir names another"
         return [wrong(k, overrides[k], reason) for k in places] or [elsewhere]
+    if isinstance(error, OSError) and error.strerror:
+        return [f"{error.strerror} ({where})"]
     override = getattr(error, "override", None)
     own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
     if own and "++symbolic.functions" in f"{override} {text}":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import re
@@ -27,6 +28,9 @@ SHOW_CURSOR = b"\x1b[?25h"
 def main() -> None:
     """Entry point of the command."""
     gc.disable()  # what torch, SymPy and Hydra make when they are imported stays: a fifth of the start went into it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what it cannot write, such as ± in ASCII, becomes a question mark
     logging.raiseExceptions = False  # what Hydra cannot log, since nobody reads any more, is no matter
     try:
         command(sys.argv[1:])

@@ -103,8 +103,10 @@ def write_history(path: Path, history: list[Record]) -> None:
 
 def save_model(path: Path, model: Network) -> None:
     """Weights and structure as tensors and plain values, in one go."""
+    buffer = io.BytesIO()
+    torch.save(content_of(model), buffer)
     with in_one_go(path) as part:
-        torch.save(content_of(model), part)
+        part.write_bytes(buffer.getbuffer())
 
 
 def load_model(path: Path) -> KAN | MLP:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,13 @@ class Status(Silent):
         """What there is to say now."""
         ended = None if state == "running" else datetime.now(UTC).isoformat()
         content = {"state": state, "stage": self.stage, "error": error, "started": self.started, "ended": ended}
-        write_json(self.path, content)
+        try:
+            write_json(self.path, content)
+        except OSError:
+            if state == "running":
+                raise
+            with suppress(OSError):  # where the disk is full there may be room in the place of what it says now
+                self.path.write_text(json.dumps(content), encoding="utf-8")
 
     def stage_began(self, name: str) -> None:
         """The run is in this stage."""

@@ -70,3 +70,22 @@ def test_the_log_has_notes_warnings_and_scores_and_comes_behind_what_is_there(tm
     assert [line.split(" ", 2)[2] for line in lines] == [
         "INFO chosen", "WARNING mended", "INFO train: {'name': 'train', 'test': {'mse': 0.5}}"
     ]  # fmt: skip
+
+
+def test_where_the_disk_is_full_the_end_is_said_in_the_place_of_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fills_up() -> None:
+        with Status(tmp_path).kept():
+            monkeypatch.setattr("kanrun.report.status.write_json", full)
+            full()
+
+    with pytest.raises(OSError, match="No space"):
+        fills_up()
+    told = read_json(tmp_path / "status.json")
+    assert (told["state"], "No space left" in told["error"]) == ("failed", True)
+    with pytest.raises(OSError, match="No space"):
+        Status(tmp_path / "other").write("running")
