@@ -40,7 +40,7 @@ def functions_of(config: Config) -> list[Function]:
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-READING = 20_000.0  # units of work for reading a network, about half a minute
+READING = 15_000.0  # units of work for reading a network, less than half a minute
 WRITING = 0.25  # part of them that is left for writing the formula
 
 Spent = tuple[float, float]  # seconds, and those of this process on the processor
