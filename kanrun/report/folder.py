@@ -12,12 +12,17 @@ from kanrun.config.schema import Config
 from kanrun.errors import ConfigError, wrong
 from kanrun.report.files import write_text
 from kanrun.report.lock import in_use
+from kanrun.report.outputs import OUTPUTS
 from kanrun.report.status import state_of
 
-RESULTS = ("config.yaml", "status.json", "metrics.json", "history.csv", "formula.json", "formula.txt", "formula.tex",
-           "formula.py", "model.pt", "kanrun.log")  # fmt: skip
+OWN = ("config.yaml", "status.json", "kanrun.log")  # files of a run beside its outputs
 INTERRUPTED = "a run that was interrupted, which `kanrun resume` takes up again"
 KILLED = "a run that was killed, which `kanrun resume` takes up again"
+
+
+def results() -> list[str]:
+    """The files that a run leaves in its folder, those of outputs from other packages too."""
+    return [*OWN, *(output.file for output in OUTPUTS if output.file)]
 
 
 def check_folder(folder: Path, key: str, overwrite: bool, given: str | None = None) -> None:
@@ -32,7 +37,7 @@ def check_folder(folder: Path, key: str, overwrite: bool, given: str | None = No
         raise ConfigError(wrong(key, given, f"{there} is a file; name a folder"))
     if in_use(folder):
         raise ConfigError(wrong(key, given, "a run is going on there; name another folder"))
-    held = [name for name in RESULTS if (folder / name).exists()]
+    held = [name for name in results() if (folder / name).exists()]
     if overwrite or not held:
         return
     if "status.json" not in held:
@@ -45,7 +50,7 @@ def check_folder(folder: Path, key: str, overwrite: bool, given: str | None = No
 
 def clear_folder(folder: Path) -> None:
     """Takes out what an earlier run left in `folder`, so that its results are not taken for those of this one."""
-    for path in [*(folder / name for name in RESULTS), *(folder / "plots").glob("*.[ps][nv]g")]:
+    for path in [*(folder / name for name in results()), *(folder / "plots").glob("*.[ps][nv]g")]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 

@@ -27,8 +27,8 @@ def always(result: Result) -> bool:  # noqa: ARG001
 class Output:
     """A part of a run folder: `write` puts it there.
 
-    `takes_time` where an interrupted run goes without it; one that fails costs nothing but itself, unless it is
-    `essential`.
+    Its name is that of its file, if it is one: a run that replaces another one takes it away. `takes_time` where an
+    interrupted run goes without it; one that fails costs nothing but itself, unless it is `essential`.
     """
 
     name: str
@@ -36,6 +36,11 @@ class Output:
     wanted: Callable[[Result], bool] = always
     takes_time: bool = False
     essential: bool = False
+
+    @property
+    def file(self) -> str | None:
+        """Its file in the run folder."""
+        return self.name if "." in self.name else None
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

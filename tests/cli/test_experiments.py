@@ -56,7 +56,7 @@ def test_every_experiment_file_is_run_here() -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group: str, option: str) -> None:
-    other = {
+    other = {  # how a dataset or network that is new here is made small
         "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
         "mlp": [EASY[0], "model.width=[2,4,1]"],
     }  # fmt: skip

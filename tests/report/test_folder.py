@@ -9,7 +9,7 @@ import yaml
 from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
-from kanrun.report.folder import RESULTS, check_folder, clear_folder, write_config
+from kanrun.report.folder import check_folder, clear_folder, results, write_config
 from kanrun.report.lock import held
 
 CONFIGS = {
@@ -77,7 +77,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_a_cleared_folder_keeps_what_is_not_of_a_run(tmp_path: Path) -> None:
-    for name in (*RESULTS, "notes.txt", "plots/history.svg", "plots/mine.txt", "checkpoint/state.npz"):
+    for name in (*results(), "notes.txt", "plots/history.svg", "plots/mine.txt", "checkpoint/state.npz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     clear_folder(tmp_path)

@@ -11,6 +11,7 @@ from kanrun.data.losses import MSE
 from kanrun.discovery.state import Tried
 from kanrun.model.network import KAN
 from kanrun.report import outputs
+from kanrun.report.folder import clear_folder
 from kanrun.report.outputs import Output, register_output, write_outputs
 from kanrun.state import Problem, Result, State
 from kanrun.symbolic.formula import Alternative, Formula
@@ -95,3 +96,15 @@ def test_an_output_of_ones_own_comes_before_the_metrics(tmp_path: Path, monkeypa
     write_outputs(tmp_path, result("train", plots=False))
     assert (tmp_path / "size.txt").read_text() == "7"
     assert (tmp_path / "metrics.json").exists()
+
+
+def test_the_file_of_an_output_of_ones_own_goes_with_the_run_that_left_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "OUTPUTS", outputs.OUTPUTS[:])
+    monkeypatch.setattr("kanrun.report.folder.OUTPUTS", outputs.OUTPUTS)
+    register_output(Output("size.txt", lambda folder, _: (folder / "size.txt").touch()))
+    write_outputs(tmp_path, result("train", plots=False))
+    assert (tmp_path / "size.txt").exists()
+    clear_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
