@@ -113,7 +113,7 @@ def _value(hint: Any, value: Any, key: str, problems: list[str], doc: str = "") 
     if is_dataclass(hint):
         return _read(hint, value, key, problems)  # type: ignore[arg-type]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if abs(value) < LARGEST else math.copysign(math.inf, value)
+        return float(value) if abs(value) < LARGEST else math.inf if value > 0 else -math.inf
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):

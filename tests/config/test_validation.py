@@ -343,3 +343,19 @@ def test_a_long_value_is_shortened_in_its_line() -> None:
     assert problem.startswith("seed=999")
     [problem] = problems_of({"seed": "two\nlines"})
     assert problem.startswith("seed=two lines: ")
+
+
+@pytest.mark.parametrize("name", [[1], [[1]], {"a": 1}, 3, None, True, 1.5])
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_name_of_an_option_of_any_kind_gets_its_line(group: str, name: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config({group: {"name": name}})
+    assert str(caught.value).startswith(f"{group}.name={as_typed(name)}: ")
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["above", "below"])
+def test_whole_numbers_beyond_all_floats_are_refused(value: int) -> None:
+    with pytest.raises(ConfigError, match="finite"):
+        read_config({"dataset": {"name": "symbolic", "noise": value}})
+    with pytest.raises(ConfigError):
+        read_config({"seed": value})
