@@ -133,7 +133,7 @@ def _limits(metadata: Mapping[str, Any], value: Any, key: str) -> list[str]:
         return [wrong(key, value, unknown("choice", str(value), choices))]
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return []
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return [wrong(key, value, "a finite number is needed")]
     if (low is not None and value < low) or (high is not None and value > high):
         return [wrong(key, value, f"allowed is {low} to {high}" if high is not None else f"allowed is {low} or more")]
