@@ -74,7 +74,7 @@ def changed(node: ast.AST) -> str | None:
         return "return"
     if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
         value = node.value
-        node.value = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value * 2
+        node.value = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value * 2 or 1.0
         return "constant"
     return None
 

@@ -135,3 +135,24 @@ def test_a_name_is_given_once() -> None:
     assert register_loss(SquaredLoss()) == MSE
     with pytest.raises(ValueError, match="there is another loss by the name of mse"):
         register_loss(Other())
+
+
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY], ids=lambda loss: loss.name)
+def test_gradient_and_gauss_newton_matrix_are_those_of_automatic_differentiation(loss: Loss) -> None:
+    """For outputs that are linear in the entries the Gauss-Newton matrix is the Hessian."""
+    draw = torch.Generator().manual_seed(3)
+    jacobian = torch.randn(11, 3, 5, generator=draw, dtype=torch.float64)
+    targets = torch.randint(0, 3, (11,), generator=draw) if loss.logits else torch.randn(11, 3, generator=draw).double()
+    entries = torch.randn(5, generator=draw, dtype=torch.float64)
+
+    def whole(vector: Tensor) -> Tensor:
+        return loss.value(jacobian @ vector, targets)
+
+    count = len(targets) if loss.logits else targets.numel()
+    parts = [
+        loss.gauss_newton((jacobian @ entries)[rows], targets[rows], jacobian[rows].clone(), count)
+        for rows in (slice(0, 4), slice(4, None))  # rows in chunks add up
+    ]
+    gradient, matrix = (torch.stack(one).sum(0) for one in zip(*parts, strict=True))
+    torch.testing.assert_close(gradient, torch.autograd.functional.jacobian(whole, entries), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(matrix, torch.autograd.functional.hessian(whole, entries), rtol=1e-10, atol=1e-12)

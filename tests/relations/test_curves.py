@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from kanrun.functions.builtin import Function
 from kanrun.relations.curves import (
+    CUBE_ROOT,
     HOLDS,
+    LOG_SIZE,
     are_independent,
     is_step,
     least_varying,
@@ -120,3 +123,14 @@ def test_what_follows_from_relations_set_aside_is_not_left() -> None:
     assert not are_independent(found, (0, 1, 2))  # the third follows from the first two
     left = [i for i in range(4) if i not in set_aside(x, found[:2], range(4))]
     assert smallest_tied(x, left) is None
+
+
+@pytest.mark.parametrize("function", [LOG_SIZE, CUBE_ROOT], ids=lambda f: f.name)
+def test_slopes_of_what_undoes_products_and_cubes_are_those_of_differences(function: Function) -> None:
+    z = torch.tensor([-3.0, -0.7, -0.1, 0.2, 1.0, 5.0], dtype=torch.float64)
+    step = 1e-6 * z.abs()
+    slope = (function.value(z + step) - function.value(z - step)) / (2 * step)
+    torch.testing.assert_close(function.slope(z), slope, rtol=1e-7, atol=0)
+    torch.testing.assert_close(function.value(-z), function.parity * function.value(z))
+    torch.testing.assert_close(CUBE_ROOT.value(z) ** 3, z)
+    torch.testing.assert_close(LOG_SIZE.value(z).exp(), z.abs())
