@@ -34,6 +34,10 @@ def test_places_and_shape_are_those_of_what_the_mask_picks(rows: list[list[bool]
         assert torch.equal(there.flatten(), p[mask].flatten())
 
 
+def test_the_shape_of_some_biases_is_their_number() -> None:
+    assert shape_of(torch.zeros(4), places_of(torch.tensor([True, False, True, False]))) == (2,)
+
+
 def test_splines_are_counted_and_placed_in_the_order_of_the_mask() -> None:
     mask = torch.tensor([[True, False, True], [False, True, False]])
     some = structure(mask)
