@@ -325,16 +325,6 @@ def test_a_file_with_text_that_is_no_formula_is_refused_and_runs_nothing(tmp_pat
     assert not (tmp_path / "made").exists()
 
 
-def test_a_file_without_functions_is_read_as_before(tmp_path: Path) -> None:
-    save_model(tmp_path / "model.pt", KAN([1, 1]))
-    content = torch.load(tmp_path / "model.pt", weights_only=True)
-    del content["functions"]
-    torch.save(content, tmp_path / "model.pt")
-    model = load_model(tmp_path / "model.pt")
-    assert isinstance(model, KAN)
-    assert model.library is FUNCTIONS
-
-
 # ---- runs ----------------------------------------------------------------------------------------------------------
 
 PLANTED = {"name": "symbolic", "formula": "1/(1+(3*x_1)**2)+x_2", "domain": [-1, 1], "n_train": 300, "n_test": 100}
