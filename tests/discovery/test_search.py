@@ -123,7 +123,7 @@ def test_a_move_that_was_begun_takes_its_other_turns_whatever_happens() -> None:
 def test_a_move_that_fails_is_told_of_and_ends_alone() -> None:
     told: list[str] = []
 
-    def fails(search: Search) -> None:
+    def fails(_: Search) -> None:
         raise ZeroDivisionError("by nothing")
 
     state = searched(Counted("bad", told, 3, does=fails), Counted("good", told)).run()
@@ -135,7 +135,7 @@ def test_a_move_that_fails_is_told_of_and_ends_alone() -> None:
 
 
 def test_a_disk_that_is_full_ends_the_search() -> None:
-    def fails(search: Search) -> None:
+    def fails(_: Search) -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
@@ -323,7 +323,7 @@ class Recorded(Kept):
 
     pieces = 0
 
-    def once(self, compute: Callable[[], Any], meter: Meter) -> Any:
+    def once(self, compute: Callable[[], Any], meter: Meter) -> Any:  # noqa: ARG002
         self.pieces += 1
         return compute()
 
