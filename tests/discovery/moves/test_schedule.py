@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,9 +23,8 @@ from tests.helpers import uniform_rows
 
 
 @pytest.fixture(autouse=True)
-def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REGISTERED", [])
-    yield
 
 
 def problem(n: int, width: list[int | list[int]] | None = None) -> Problem:
