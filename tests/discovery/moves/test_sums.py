@@ -24,10 +24,8 @@ X = uniform_rows(60, 2, seed=1)
 ROUGH = torch.sign(X[:, :1]) + X[:, 1:] ** 2  # no short sum of the functions below, on both sides of zero
 
 
-def searched(
-    y: Tensor = ROUGH, work: float = 20_000.0, width: list[int | list[int]] | None = None, x: Tensor = X
-) -> Search:
-    problem = Problem(x, y, library(["x", "x^2", "x^3", "1/x", "exp"]), width)
+def searched(y: Tensor = ROUGH, work: float = 20_000.0, width: list[int | list[int]] | None = None) -> Search:
+    problem = Problem(X, y, library(["x", "x^2", "x^3", "1/x", "exp"]), width)
     return Search.begun(problem, 3, Context(Budget.of(Meter(), work=work)), lambda _: [])
 
 
@@ -107,8 +105,8 @@ def test_every_link_function_that_can_be_undone_gets_its_term_and_a_longer_sum_g
 
 @pytest.mark.parametrize(("terms", "exact"), [(1, False), (2, True)])
 def test_a_polynomial_is_looked_at_whole_beside_sums_of_two_terms(terms: int, exact: bool) -> None:
-    x = X[:, :1]
-    search = searched(1 + x - 2 * x**2 + 0.5 * x**3 + 3 * x**4 - x**5, x=x)
+    x, z = X[:, :1], X[:, 1:]
+    search = searched(1 + x - 2 * x**2 + 0.5 * x**3 + 3 * x * z - z**3)
     turns(search, Sums(False, terms, 0.9))
     assert search.state.findings.exact is exact
 
