@@ -134,7 +134,7 @@ def test_a_training_begins_with_nothing_done_and_the_worst_score() -> None:
     assert state.best_score == math.inf
     assert (state.step, state.undone, state.idle, state.finished_steps, state.seconds) == (0, 0, 0, 0, 0.0)
     assert state.learned is False
-    assert state.random is state.optimizer_state is None
+    assert (state.random, state.optimizer_state) == (None, None)
     state.scores.append(1.0)
     state.messages.append("one")
     assert (other.scores, other.messages, other.history) == ([], [], [])

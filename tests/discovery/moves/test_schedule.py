@@ -112,7 +112,7 @@ def test_with_a_width_there_is_one_structure() -> None:
 
 
 def named(name: str) -> Move:
-    return SimpleNamespace(name=name)  # type: ignore[return-value]
+    return SimpleNamespace(name=name)
 
 
 def test_moves_are_put_before_the_first_one_of_a_name_and_before_reading_where_none_is_said() -> None:

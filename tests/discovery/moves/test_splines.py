@@ -52,7 +52,7 @@ def searched(
     monkeypatch: pytest.MonkeyPatch, planned: dict[str, float] | None = None, finer: dict[str, float] | None = None
 ) -> tuple[Search, FakeFits, list[Trial]]:
     """A search with such fits, and the networks that are considered in it."""
-    fits, considered = FakeFits(planned or {}, finer or {}), []  # type: ignore[var-annotated]
+    fits, considered = FakeFits(planned or {}, finer or {}), []
     monkeypatch.setattr(Search, "fits", property(lambda _: fits))
     monkeypatch.setattr(module, "consider", lambda _, sharp: considered.append(sharp))
     search = Search.begun(Problem(X, Y, []), 3, Context(Budget.of(Meter(), work=1000.0)), lambda _: [])
