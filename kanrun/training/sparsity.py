@@ -27,11 +27,13 @@ def penalty_derivatives(
     with torch.enable_grad():
         model.zero_grad()
         _, strengths = model.forward_with_strengths(x, first)
-        (penalty.lamb * regularization(model, strengths, penalty)).backward()
+        value = penalty.lamb * regularization(model, strengths, penalty)
+        if value.requires_grad:  # it depends on nothing where no part of it has a weight
+            value.backward()
         gradient = model.gradient_vector()
         now = [s.detach().requires_grad_() for s in strengths]
-        edges_only = Penalty(penalty.lamb, penalty.l1, penalty.entropy)
-        weights = torch.autograd.grad(penalty.lamb * regularization(model, now, edges_only), now, allow_unused=True)
+        of_edges = penalty.lamb * regularization(model, now, Penalty(penalty.lamb, penalty.l1, penalty.entropy))
+        weights = torch.autograd.grad(of_edges, now) if of_edges.requires_grad else [None] * len(now)
     start = 0
     with torch.no_grad():
         for layer, strength, weight in zip(model.layers, now, weights, strict=True):

@@ -200,20 +200,6 @@ def test_an_input_that_is_zero_in_one_row_does_not_end_the_search() -> None:
     assert state.result.symbolic.loss <= state.findings.enough
 
 
-@pytest.mark.parametrize(
-    ("y", "told"),
-    [
-        (torch.zeros(5), "one target a row"),
-        (torch.zeros(5, 2), "one target a row"),
-        (torch.zeros(4, 1), "one target a row"),
-        (1e30 * torch.arange(5.0)[:, None], "finite squares"),
-    ],
-)
-def test_targets_must_be_one_column_of_numbers_that_have_squares(y: torch.Tensor, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        Problem(torch.zeros(5, 2), y, [])
-
-
 @pytest.mark.parametrize("kind", ["huge", "tiny", "constant", "zero", "twice the same", "two values", "few", "single"])
 def test_rows_of_any_kind_have_a_formula(kind: str) -> None:
     x, y = uniform_rows(60, 2, 1, 0.5, 2.0), uniform_rows(60, 1, 2, 0.5, 2.0)

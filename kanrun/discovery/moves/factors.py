@@ -67,7 +67,7 @@ def divide(search: Search, powers: dict[int, float]) -> None:
     found = search.within(rest, PART).run()
     assert found.result
     inner = found.result.symbolic
-    if not found.findings.exact and rest.variance > 0 and inner.loss > CLOSE * rest.variance:
+    if not found.findings.exact and not rest.alike and inner.loss > CLOSE * rest.variance:
         return
     model = with_powers(inner.model, inputs, powers, search.problem.n)
     constants = Constants(x, y, MSE, search.problem.functions, search.problem.exact, search.context)
