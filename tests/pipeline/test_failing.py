@@ -128,7 +128,7 @@ def test_a_form_that_cannot_be_kept_makes_room_for_the_formula_as_it_was(
     assert entry["test"]["r2"] > 0.9
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", ["a power that no text may have", "no value on the rows"])
 def test_a_formula_that_cannot_be_kept_makes_room_for_the_next_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
