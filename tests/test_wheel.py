@@ -47,7 +47,9 @@ def test_the_wheel_holds_all_code_and_all_configs_and_nothing_else(wheel: Path) 
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "kanrun").rglob("*.py") if "configs" not in p.parts}
     configs = {f"kanrun/configs/{p.relative_to(config_folder())}" for p in config_folder().rglob("*.yaml")}
     assert len(configs) > 15
-    assert {n for n in names if not n.startswith(f"kanrun-{__version__}.dist-info/")} == code | configs | {"kanrun/py.typed"}
+    assert {n for n in names if not n.startswith(f"kanrun-{__version__}.dist-info/")} == code | configs | {
+        "kanrun/py.typed"
+    }
     with zipfile.ZipFile(wheel) as archive:
         entry = archive.read(f"kanrun-{__version__}.dist-info/entry_points.txt").decode()
     assert "kanrun = kanrun.cli.main:main" in entry
