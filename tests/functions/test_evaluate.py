@@ -202,3 +202,18 @@ def test_everything_that_can_be_parsed_can_be_evaluated() -> None:
     parts = {type(parse_formula(f"{name}({','.join(['2'] * (counts[0] - 1) + ['x_1'])})")) for name, (_, counts) in
              FUNCTIONS.items() if name not in ("re", "im")}  # fmt: skip
     assert parts - {sp.Pow, sp.Mul, sp.Add, sp.log} <= set(evaluators())
+
+
+def test_functions_that_are_quotients_of_others_have_their_values() -> None:
+    z = np.array([-2.7, -0.4, 0.3, 1.1, 2.9])
+    x, columns = sp.Symbol("x_1", real=True), {"x_1": z}
+    expected = {
+        sp.cot: np.cos(z) / np.sin(z),
+        sp.sec: np.cos(z) ** -1.0,
+        sp.csc: np.sin(z) ** -1.0,
+        sp.coth: np.cosh(z) / np.sinh(z),
+    }
+    for function, values in expected.items():
+        np.testing.assert_allclose(evaluate(function(x), columns), values, rtol=1e-13)
+    # acoth is the inverse of coth outside of [-1, 1].
+    np.testing.assert_allclose(evaluate(sp.acoth(x), {"x_1": expected[sp.coth]}), z, rtol=1e-12)
