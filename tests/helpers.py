@@ -16,6 +16,7 @@ from scipy.interpolate import BSpline
 from torch import Tensor
 
 from kanrun.context import Budget, Context, Journal, Meter
+from kanrun.discovery.search import Move, Search
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model import spline
 from kanrun.model.layer import KANLayer
@@ -199,3 +200,12 @@ def run_limited(script: str, *arguments: str, seconds: int = 20) -> str:
 def used_up() -> Context:
     """A context whose budget is used up."""
     return Context(Budget(Meter(), end=-1.0, of_work=True))
+
+
+def turns(search: Search, move: Move) -> int:
+    """Does all turns of a move, as the loop of the search does; how many there were."""
+    search.state.doing.turn = 0
+    while move.run(search):
+        search.state.doing.turn += 1
+        assert search.state.doing.turn < 100
+    return search.state.doing.turn + 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,16 @@ def refuse_composed(composed: DictConfig, overrides: list[str]) -> None:
 
     What the command line says to Hydra is the user's own; options that it chooses are those of installed packages.
     """
-    typed = [o for o in overrides if o.lstrip("+~").startswith("hydra")]
-    plain = dict(flat(hydra_of(compose_job(typed, config_folder())), ""))
+    plain = plainly(tuple(o for o in overrides if o.lstrip("+~").startswith("hydra")))
     given = dict(flat(hydra_of(composed), ""))
     changed = [key for key in {**plain, **given} if plain.get(key) != given.get(key)]
     refuse(key for key in changed if key != "hydra.searchpath")  # the folder that the command line names
+
+
+@cache
+def plainly(typed: tuple[str, ...]) -> dict[str, Any]:
+    """Hydra's own part with what is typed and no file from elsewhere, the same for all jobs of a sweep."""
+    return dict(flat(hydra_of(compose_job(typed, config_folder())), ""))
 
 
 def hydra_of(composed: DictConfig) -> dict[str, Any]:

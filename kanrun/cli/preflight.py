@@ -29,12 +29,11 @@ def check_jobs(options: Namespace) -> None:
         raise ConfigError("--experimental-rerun: unpickles a file; --config-path RUN --config-name config runs again")
     if is_foreign(options):
         refuse_main_file(options)
-        for overrides in overrides_of_jobs(options, groups=True):
+    own_sweeper = any(o.lstrip("+").startswith("hydra/sweeper") for o in options.overrides)  # which chooses the values
+    if options.cfg or own_sweeper or any(getattr(options, name, None) for name in ELSEWHERE):
+        for overrides in overrides_of_jobs(options, groups=True) if is_foreign(options) else ():
             refuse_composed(composed(options, overrides), overrides)
-    if options.cfg or any(getattr(options, name, None) for name in ELSEWHERE):
         return
-    if any(o.lstrip("+").startswith("hydra/sweeper") for o in options.overrides):
-        return  # its values are known when it has chosen them
     jobs = overrides_of_jobs(options)
     wrong_in: dict[str, list[int]] = {}
     for number, overrides in enumerate(jobs):
@@ -75,6 +74,8 @@ def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[s
     from omegaconf.errors import OmegaConfBaseException
 
     config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
+    if is_foreign(options):
+        refuse_composed(config, overrides)
     hydra = config.hydra
     typed = [o for o in overrides if o.startswith("hydra.run.dir=")]
     if options.multirun and typed:

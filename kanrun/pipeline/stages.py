@@ -66,7 +66,8 @@ def reached(
     entry = stage_entry(name, delivered, outputs, problem.data, taken)
     if lost := entry["test"].get("nonfinite_rows"):
         state = state.warned(f"{name} has no value on {lost} of {len(problem.data.test.x)} test rows", context)
-    flat = [part for part in ("train", "validation", "test") if entry.get(part) and entry[part].get("r2", 0.0) is None]
+    scored = {part: entry.get(part, {}) for part in ("train", "validation", "test")}
+    flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
     if flat and not state.entries:
         state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
     context.events.stage_ended(entry)

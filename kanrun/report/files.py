@@ -76,11 +76,16 @@ def yaml_text(path: Path) -> str:
 
 def text_of(path: Path) -> str:
     """The text of a plain file. Raises ValueError for a device, a pipe, and what is too large to be one of a run."""
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no file")
+    check_plain(path)
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has more than {LARGEST} bytes")
     return path.read_text(encoding="utf-8")
+
+
+def check_plain(path: Path) -> None:
+    """Raises ValueError for a folder, a device or a pipe, which may have no end."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
 
 
 def finite(content: Any) -> Any:
@@ -111,8 +116,7 @@ def save_model(path: Path, model: Network) -> None:
 
 def load_model(path: Path) -> KAN | MLP:
     """The network of a run folder; reads data only, no code. Raises ValueError for one that is not finite."""
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no file")
+    check_plain(path)
     model = network_of(torch.load(path, weights_only=True, map_location="cpu"))
     if not all(bool(torch.isfinite(entry).all()) for entry in model.state_dict().values()):
         raise ValueError("its entries are not finite")

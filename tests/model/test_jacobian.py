@@ -17,10 +17,9 @@ from kanrun.model.jets import Jet
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
 from tests.helpers import autograd_jacobian, fixed_network, tangled_network, trained_gradient, uniform_rows
+from tests.marks import bases, orders
 from tests.plain_network import plain_edge
 
-bases = pytest.mark.parametrize("base", ["silu", "identity", "zero"])
-orders = pytest.mark.parametrize("k", range(6))
 quickly = settings(deadline=None, max_examples=15, derandomize=True)
 
 

@@ -7,9 +7,7 @@ import torch
 from kanrun.model import grids, spline
 from kanrun.model.layer import KANLayer
 from tests.helpers import irregular_grid, plain_edge, tangled_network, uniform_rows
-
-bases = pytest.mark.parametrize("base", ["silu", "identity", "zero"])
-orders = pytest.mark.parametrize("k", range(6))
+from tests.marks import bases, orders
 
 
 def small_layer(n_in: int = 2, n_sum: int = 2, n_mult: int = 0, grid: int = 4, k: int = 3, seed: int = 0) -> KANLayer:

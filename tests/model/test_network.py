@@ -12,9 +12,8 @@ from kanrun.functions.library import FUNCTIONS
 from kanrun.model import grids
 from kanrun.model.network import KAN, Width
 from tests.helpers import plain_forward, tangled_network, uniform_rows
+from tests.marks import bases, orders
 
-bases = pytest.mark.parametrize("base", ["silu", "identity", "zero"])
-orders = pytest.mark.parametrize("k", range(6))
 quickly = settings(deadline=None, max_examples=15, derandomize=True)
 
 

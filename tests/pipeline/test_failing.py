@@ -155,3 +155,26 @@ def test_a_bad_alternative_is_left_out_of_the_front(monkeypatch: pytest.MonkeyPa
     assert "warnings" not in metrics
     [entry] = read_json(tmp_path / "formula.json")
     assert [point["chosen"] for point in entry["front"]] == [True]
+
+
+# ---- scores that are no numbers ------------------------------------------------------------------------------------
+
+
+def test_targets_that_are_all_the_same_have_no_r2_and_that_is_said(tmp_path: Path) -> None:
+    constant = SymbolicConfig(formula="5", domain=[[0, 1], [0, 1]], n_train=130, n_test=40)
+    metrics = run(small(dataset=constant), tmp_path, quiet=True)
+    assert "there is no R2 for rows (train, test) whose targets are all the same" in metrics["warnings"]
+
+
+def test_rows_without_a_value_are_not_taken_for_targets_that_are_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = stages.stage_entry
+
+    def lost(*arguments: Any) -> dict[str, Any]:
+        return {**plain(*arguments), "test": {"mse": None, "rmse": None, "r2": None, "nonfinite_rows": 40}}
+
+    monkeypatch.setattr(stages, "stage_entry", lost)
+    metrics = run(small(), tmp_path, quiet=True)
+    assert "train has no value on 40 of 40 test rows" in metrics["warnings"]
+    assert not any("all the same" in text for text in metrics["warnings"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.interruptions import lasting
 from kanrun.config.schema import (
     AdamConfig,
     Config,
@@ -26,7 +27,6 @@ from kanrun.config.schema import (
 from kanrun.pipeline.run import run
 from tests.contract import read_json
 
-CHANGES = {"seconds", "cpu_seconds", "total_seconds", "peak_memory_mib"}  # from one run to the next
 DATASETS = {
     "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=40, n_test=40, noise=0.02), [2, 2, 1]),
     "moons": (MoonsConfig(n_train=60, n_test=40), [2, 2]),
@@ -47,13 +47,6 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
         "seed": 4,
     }
     return Config(**{**settings, **changes})
-
-
-def lasting(content: Any) -> Any:
-    """The same without times and memory."""
-    if isinstance(content, dict):
-        return {k: lasting(v) for k, v in content.items() if k not in CHANGES}
-    return [lasting(v) for v in content] if isinstance(content, list) else content
 
 
 def saved_tensors(folder: Path) -> list[torch.Tensor]:

@@ -15,10 +15,10 @@ from kanrun.model.network import KAN
 from kanrun.training.knots import ROWS_BETWEEN, bending, place_knots, placed_grid, sensitivities
 from kanrun.training.least_squares import levenberg_marquardt
 from tests.helpers import irregular_grid, tangled_network, uniform_rows
+from tests.marks import orders
 
 Function = Callable[[Tensor], Tensor]
 
-orders = pytest.mark.parametrize("k", range(6))
 STEEP = {
     "a step": lambda x: torch.tanh(20 * x),
     "a peak": lambda x: 1 / (1 + 100 * x**2),

@@ -17,7 +17,7 @@ from kanrun.discovery.search import Search
 from kanrun.discovery.structures import Structure
 from kanrun.discovery.trial import Discovered, Trial
 from kanrun.model.network import KAN
-from tests.helpers import fixed_network, uniform_rows
+from tests.helpers import fixed_network, turns, uniform_rows
 
 X = uniform_rows(60, 2, seed=1)
 Y = X[:, :1] + X[:, 1:] ** 2
@@ -57,14 +57,6 @@ def searched(
     monkeypatch.setattr(module, "consider", lambda _, sharp: considered.append(sharp))
     search = Search.begun(Problem(X, Y, []), 3, Context(Budget.of(Meter(), work=1000.0)), lambda _: [])
     return search, fits, considered
-
-
-def turns(search: Search, move: Splines) -> int:
-    search.state.doing.turn = 0
-    while move.run(search):
-        search.state.doing.turn += 1
-        assert search.state.doing.turn < 50
-    return search.state.doing.turn + 1
 
 
 def test_the_name_says_which_structure_and_which_round() -> None:

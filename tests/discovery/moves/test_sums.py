@@ -18,7 +18,7 @@ from kanrun.discovery.search import Search
 from kanrun.discovery.state import SumsOfTerms
 from kanrun.discovery.trial import Discovered
 from kanrun.functions.library import library
-from tests.helpers import fixed_network, uniform_rows
+from tests.helpers import fixed_network, turns, uniform_rows
 
 X = uniform_rows(60, 2, seed=1)
 ROUGH = torch.sign(X[:, :1]) + X[:, 1:] ** 2  # no short sum of the functions below, on both sides of zero
@@ -27,15 +27,6 @@ ROUGH = torch.sign(X[:, :1]) + X[:, 1:] ** 2  # no short sum of the functions be
 def searched(y: Tensor = ROUGH, work: float = 20_000.0, width: list[int | list[int]] | None = None) -> Search:
     problem = Problem(X, y, library(["x", "x^2", "x^3", "1/x", "exp"]), width)
     return Search.begun(problem, 3, Context(Budget.of(Meter(), work=work)), lambda _: [])
-
-
-def turns(search: Search, move: Sums) -> int:
-    """Does all turns of a move, as the loop of the search does; how many there were."""
-    search.state.doing.turn = 0
-    while move.run(search):
-        search.state.doing.turn += 1
-        assert search.state.doing.turn < 100
-    return search.state.doing.turn + 1
 
 
 def keep(search: Search, exact: bool = False, explained: bool = False) -> None:
