@@ -53,15 +53,7 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
 
     axes = panel(low, tall)
     marker = "." if len(history) <= 40 else ""
-    curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
-    if any(r.validation_loss is not None for r in history):
-        curves.append(("validation", "validation", "#CC79A7", (0, (1, 1))))
-    ends = np.cumsum([count for _, count in stages], dtype=int)[:-1]
-    for key, name, color, dashes in curves:
-        values = np.array([getattr(r, f"{key}_loss") for r in history], dtype=float)
-        values = np.where(np.isfinite(values), np.maximum(values, LOSS_FLOOR), np.nan)
-        broken = np.insert(steps.astype(float), ends, np.nan), np.insert(values, ends, np.nan)
-        axes.plot(*broken, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
+    draw_curves(axes, history, marker)
     axes.set_yscale("log")
     axes.set_ylabel(loss.title)
     for (name, _), begin, level in zip(stages, begins, levels, strict=True):
@@ -75,8 +67,23 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
         lowest.set_ylim(bottom=0)
         lowest.set_ylabel("regularization", fontsize=8)
     lowest.set_xlabel("step")
-    figure.legend(*axes.get_legend_handles_labels(), loc="lower right", ncols=len(curves), frameon=False)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower right", ncols=len(labels), frameon=False)
     return figure
+
+
+def draw_curves(axes: Axes, history: list[Record], marker: str) -> None:
+    """The losses of training, test and validation rows, broken between stages."""
+    steps = np.arange(1, len(history) + 1, dtype=float)
+    curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
+    if any(r.validation_loss is not None for r in history):
+        curves.append(("validation", "validation", "#CC79A7", (0, (1, 1))))
+    ends = np.cumsum([count for _, count in parts_of(history)], dtype=int)[:-1]
+    for key, name, color, dashes in curves:
+        values = np.array([getattr(r, f"{key}_loss") for r in history], dtype=float)
+        values = np.where(np.isfinite(values), np.maximum(values, LOSS_FLOOR), np.nan)
+        broken = np.insert(steps, ends, np.nan), np.insert(values, ends, np.nan)
+        axes.plot(*broken, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
 
 
 def write_name(axes: Axes, name: str, x: float, height: float, tall: float) -> None:
