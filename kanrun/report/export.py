@@ -11,6 +11,7 @@ import sympy as sp
 from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
 
 from kanrun.data.losses import loss_of
+from kanrun.functions.naming import latex_name
 from kanrun.functions.parser import parse_formula
 from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
@@ -46,7 +47,7 @@ def as_text(formulas: list[Formula], relations: Sequence[Relation] = ()) -> str:
 
 def of_classes(formulas: list[Formula]) -> bool:
     """Whether the formulas are logits of classes."""
-    return bool(formulas) and loss_of(formulas[0].test).logits
+    return bool(formulas) and loss_of(formulas[0].judged).logits
 
 
 def as_latex(formulas: list[Formula]) -> str:
@@ -56,17 +57,6 @@ def as_latex(formulas: list[Formula]) -> str:
         name = latex_name(formulas[1].output.removeprefix("logit_"))
         equations.append(f"\\text{{class }} {name} \\text{{ where }} {formulas[0].decision.latex} > 0")
     return "".join(f"\\[ {equation} \\]\n" for equation in equations)
-
-
-LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {c: "\\" + c for c in "%&#$_"}
-
-
-def latex_name(name: str) -> str:
-    """`x_1` as a symbol with an index, other names upright."""
-    head, _, tail = name.partition("_")
-    if len(head) == 1 and head.isalpha() and tail.isdigit():
-        return f"{head}_{{{tail}}}"
-    return "\\mathrm{" + "".join(LATEX.get(c, c) for c in name) + "}"
 
 
 def as_python(formulas: list[Formula], inputs: list[str]) -> str:

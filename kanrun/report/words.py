@@ -58,12 +58,14 @@ def with_error(constant: Constant, classes: bool = False) -> str:
 
 
 def score_line(formula: Formula) -> str:
-    """How well the formula does on the test rows."""
-    loss = loss_of(formula.test)
+    """How well the formula does on rows that it was not fitted to, as far as there are such."""
+    loss, where = loss_of(formula.judged), "test" if formula.test else "training"
+    if formula.cross_validation:
+        where = "cross-validated"
     named = {"r2": "R2", "rmse": "RMSE", "accuracy": "accuracy", loss.name: loss.short}
-    known = {name: formula.test.get(key) for key, name in named.items()}
+    known = {name: formula.judged.get(key) for key, name in named.items()}
     shown = [f"{name} {value:.5g}" for name, value in known.items() if value is not None]
-    return f"test {', '.join(shown)}" if shown else "no test score: the formula has no value there"
+    return f"{where} {', '.join(shown)}" if shown else f"no {where} score: the formula has no value there"
 
 
 def exactness(formula: Formula) -> str | None:
@@ -87,14 +89,14 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
 
 def about_lines(formula: Formula) -> list[str]:
     """The constants of a formula with their errors."""
-    return constants_lines(formula.output, formula.constants, loss_of(formula.test).logits)
+    return constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
 
 
 def front_lines(formula: Formula, loss: Loss) -> list[str]:
     """The front as a small table with a mark at the chosen formula; nothing where there is only one."""
     if len(formula.front) < 2:
         return []
-    title = f"test {loss.short}"
+    title = ("test " if formula.test else "CV " if formula.cross_validation else "") + loss.short
     lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
         error = "-" if point.error is None else f"{point.error:.3g}"
