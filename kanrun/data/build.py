@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from kanrun.config.schema import (
     TableConfig,
 )
 from kanrun.config.validation import given_width
-from kanrun.data.dataset import Dataset, Rows, hold_back
+from kanrun.data.dataset import Dataset, Rows, hold_back, in_all_parts
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width

@@ -159,7 +159,7 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
 
 
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
-    """The scores of all formulas of values together, with constants that have not seen the rows; None without formulas."""
+    """The scores of the formulas of values together, with constants that have not seen the rows; None without them."""
     data = problem.data
     if not state.formulas or data.loss.logits:
         return None

@@ -138,6 +138,11 @@ class Console(Silent):
                 self.out.print(f"  {escape(line)}", soft_wrap=True)
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)
+        if found := metrics.get("cross_validation"):
+            known = f"RMSE {shown(found['rmse'])}, R2 {shown(found['r2'])} on rows that the constants have not seen"
+            self.out.print(
+                f"[bold]cross-validated[/] ({escape(folds_in_words(found['folds']))}): {known}", soft_wrap=True
+            )
         for sentence in worse_than_network(data, formulas, metrics):
             self.stand_out(sentence)
         self.say_relations(result)
@@ -195,13 +200,20 @@ def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str
         return found
     if key == "accuracy" and old - new > 2 * chance(old, new, rows):
         found.append(
-            f"the formula's {part} accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})"
+            f"the formula's {part} accuracy is lower than the network's by {old - new:.3f} "
+            f"({new:.3f} against {old:.3f})"
         )
     if key == "rmse" and new > 1.05 * old:
         found.append(
-            f"the formula's {part} RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
+            f"the formula's {part} RMSE is {new / max(old, 1e-300):.3g} times the network's "
+            f"({new:.3g} against {old:.3g})"
         )
     return found
+
+
+def folds_in_words(folds: str | int) -> str:
+    """How the rows were left out."""
+    return folds if isinstance(folds, str) else f"{folds} parts"
 
 
 def chance(one: float, other: float, rows: int) -> float:

@@ -1,4 +1,4 @@
-"""How well a form does on rows that its constants have not seen: they are fitted again without each part of the rows."""
+"""How well a form does on rows that its constants have not seen, which are fitted again without each part."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Form:
             return evaluate(self.general, {**columns, **given})
 
     def fitted(self, columns: Columns, y: Array) -> Array:
-        """The constants at the least squared error, from where they start; as they are with fewer rows than constants."""
+        """The constants at the least squared error; where they start if there are fewer rows than constants."""
         if not len(self.start) or len(y) < len(self.start):
             return self.start
         scale = float(np.abs(y).max()) or 1.0

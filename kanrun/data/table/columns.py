@@ -59,7 +59,9 @@ class Column:
         if self.kind == BOOLEAN:
             return self.truth()
         if self.kind == DATE:
-            moments = pl.col(self.key) if self.typed else self.text().str.strip_suffix("Z").str.to_datetime(strict=False)
+            moments = (
+                pl.col(self.key) if self.typed else self.text().str.strip_suffix("Z").str.to_datetime(strict=False)
+            )
             days = moments.cast(pl.Datetime("ms")).dt.timestamp("ms").cast(pl.Float64) / DAY
             return pl.when(self.text().is_not_null() & days.is_null()).then(float("nan")).otherwise(days)
         number = pl.col(self.key).cast(pl.Float64) if self.typed else as_numbers(self.text(), decimal)
@@ -106,8 +108,10 @@ def column_of(key: str, written: str, name: Name, sample: pl.DataFrame, decimal:
     present = len(series) - series.null_count()
     if kind.is_numeric():
         whole = bool((series.cast(pl.Float64).drop_nulls() % 1 == 0).all())
-        return Column(key, name, NUMBER if present else EMPTY, typed=True, whole=whole, unit=name.unit,
-                      distinct=series.drop_nulls().n_unique(), present=present, counts=is_counter(written, series))  # fmt: skip
+        return Column(
+            key, name, NUMBER if present else EMPTY, typed=True, whole=whole, unit=name.unit,
+            distinct=series.drop_nulls().n_unique(), present=present, counts=is_counter(written, series),
+        )  # fmt: skip
     plain = {pl.Boolean: BOOLEAN, pl.Date: DATE, pl.Datetime: DATE}.get(kind.base_type(), OTHER)
     many = 0 if plain == OTHER else series.drop_nulls().n_unique()
     return Column(key, name, plain if present else EMPTY, typed=True, distinct=many, present=present)
@@ -124,10 +128,10 @@ def column_of_texts(key: str, written: str, name: Name, cells: pl.Series, decima
     numbers = filled.to_frame("t").select(as_numbers(pl.col("t"), decimal))["t"]
     share = numbers.is_not_null().sum() / present
     if share >= PARTLY and not typed:
-        values = numbers.drop_nulls()
-        percent = bool(filled.str.ends_with("%").mean() or 0 > PARTLY) and name.unit is None
+        found = numbers.drop_nulls()
+        percent = bool(filled.str.ends_with("%").mean() or PARTLY < 0) and name.unit is None
         return Column(
-            key, name, NUMBER if share >= NUMERIC else MIXED, typed, bool((values % 1 == 0).all()),
+            key, name, NUMBER if share >= NUMERIC else MIXED, typed, bool((found % 1 == 0).all()),
             "%" if percent else name.unit, distinct=many, present=present,
             counts=is_counter(written, numbers) and share == 1,
         )  # fmt: skip

@@ -14,8 +14,9 @@ from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
 from kanrun.data.dataset import Rows as Part
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import parts_of
+from kanrun.data.table.asked import Asked, Rows
 from kanrun.data.table.names import column_asked, symbols_of
-from kanrun.data.table.read import Asked, Rows, read_table
+from kanrun.data.table.read import read_table
 from kanrun.data.table.units import is_unit, nearest_unit
 from kanrun.errors import ConfigError, wrong
 
@@ -58,7 +59,9 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows) -> Rows:
     """The rows of `dataset.test_path`, which has the same columns. Raises ConfigError where it has not."""
     assert section.test_path is not None
     inputs = list(dict.fromkeys(f.column.header for f in rows.inputs))
-    other = replace(asked, path=section.test_path, inputs=inputs, ignore=(), task="classification" if rows.labels else "regression")
+    other = replace(
+        asked, path=section.test_path, inputs=inputs, ignore=(), task="classification" if rows.labels else "regression"
+    )
     try:
         found = read_table(other)
     except ConfigError as error:
@@ -82,7 +85,9 @@ def check_classes(rows: Rows, train: Rows) -> None:
         there = np.bincount(train.y, minlength=len(rows.labels))
         if not there.all():
             label = rows.labels[int(there.argmin())]
-            raise ConfigError(wrong("dataset.test", label, "this class has no training row; use another seed or fewer test rows"))
+            raise ConfigError(
+                wrong("dataset.test", label, "this class has no training row; use another seed or fewer test rows")
+            )
 
 
 def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
@@ -143,17 +148,18 @@ def about(rows: Rows, symbols: Sequence[str], outputs: Sequence[str], units: dic
     columns: list[dict[str, Any]] = []
     for k, (symbol, feature) in enumerate(zip(symbols, rows.inputs, strict=True)):
         low, high = float(rows.x[:, k].min()), float(rows.x[:, k].max())
-        entry = {"name": feature.column.header, "symbol": symbol, "role": "input", "type": feature.column.kind,
-                 "unit": units.get(feature.column.header), "low": low, "high": high}  # fmt: skip
+        column = feature.column
+        entry: dict[str, Any] = {"name": column.header, "symbol": symbol, "role": "input", "type": column.kind,
+                                 "unit": units.get(column.header), "low": low, "high": high}  # fmt: skip
         if feature.value is not None:
-            entry |= {"value": feature.value, "values": list(feature.column.values), "label": feature.label}
+            entry |= {"value": feature.value, "values": list(column.values), "label": feature.label}
         columns.append(entry)
     for j, target in enumerate(rows.targets):
-        entry = {"name": target.header, "symbol": None if rows.labels else outputs[j], "role": "target",
-                 "type": target.kind, "unit": units.get(target.header)}  # fmt: skip
+        own: dict[str, Any] = {"name": target.header, "symbol": None if rows.labels else outputs[j],
+                               "role": "target", "type": target.kind, "unit": units.get(target.header)}  # fmt: skip
         if rows.labels:
-            entry["classes"] = rows.labels
+            own["classes"] = rows.labels
         else:
-            entry |= {"low": float(rows.y[:, j].min()), "high": float(rows.y[:, j].max())}
-        columns.append(entry)
+            own |= {"low": float(rows.y[:, j].min()), "high": float(rows.y[:, j].max())}
+        columns.append(own)
     return {"file": rows.file, "read": rows.read, "rows": len(rows.x), "dropped": rows.dropped, "columns": columns}

@@ -84,7 +84,7 @@ def near(path: Path) -> str:
     if not folder.is_dir():
         return f", nor a folder {folder}"
     names = [p.name for p in folder.iterdir() if p.is_file()]
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -169,9 +169,10 @@ def as_utf8(path: Path, folder: Path, encoding: str, blanks: bool) -> Path:
     if encoding == "utf-8" and not blanks and not ends_lines_with_cr(path):
         return path
     target = folder / "text"
-    with path.open(encoding=encoding, errors="replace", newline=None) as source, target.open(
-        "w", encoding="utf-8", newline=""
-    ) as stream:
+    with (
+        path.open(encoding=encoding, errors="replace", newline=None) as source,
+        target.open("w", encoding="utf-8", newline="") as stream,
+    ):
         for line in source:
             stream.write("\t".join(line.split()) + "\n" if blanks else line)
     return target
@@ -267,7 +268,7 @@ def renamed(frame: pl.LazyFrame, kind: str) -> Raw:
     return Raw(frame.select(columns).with_row_index(ROW), tuple(names), kind=kind)
 
 
-def read_excel(path: Path, folder: Path, separator: str | None, decimal: str | None) -> Raw:
+def read_excel(path: Path, folder: Path, separator: str | None, decimal: str | None) -> Raw:  # noqa: ARG001
     """The first sheet with a table in it, by way of its cells as text."""
     try:
         from python_calamine import CalamineError, CalamineWorkbook

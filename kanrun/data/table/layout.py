@@ -52,6 +52,9 @@ class Layout:
         return ", ".join([*parts, *(["units row"] if self.units else [])])
 
 
+SIGNS = frozenset("°µ²³·×÷±½¼¾§«»€£¥–—’‘“”…‰ ")  # noqa: RUF001
+
+
 def encoding_of(sample: bytes, chunks: Iterable[bytes]) -> str:
     """The encoding of a text that begins with `sample`, all of which `chunks` give."""
     for mark, name in BOMS:
@@ -93,7 +96,7 @@ def old_encoding(sample: bytes) -> str:
     # A letter or a sign of units among ASCII is what Windows-1252 is full of, and what guesses by statistics miss in
     # the few words of a table.
     strange = [c for c in western if ord(c) > 127]
-    if strange and all(c.isalpha() or c in "°µ²³·×÷±½¼¾§«»€£¥–—’‘“”…‰ " for c in strange) and len(strange) < len(western) / 3:
+    if strange and all(c.isalpha() or c in SIGNS for c in strange) and len(strange) < len(western) / 3:
         return "cp1252"
     best = from_bytes(odd, cp_isolation=list(OLD_ENCODINGS)).best()
     return best.encoding if best else "cp1252"

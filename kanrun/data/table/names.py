@@ -37,7 +37,7 @@ def name_of(header: str, unit: str | None = None) -> Name:
 
 def distinct(headers: Sequence[str]) -> tuple[list[str], list[str]]:
     """Headers that are all different, and a sentence for every name that had to be made."""
-    taken, found, notes = {h for h in headers}, list[str](), list[str]()
+    taken, found, notes = set(headers), list[str](), list[str]()
     for number, header in enumerate(headers, 1):
         name = header or f"column {number}"
         count = 2

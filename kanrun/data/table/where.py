@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from kanrun.errors import ConfigError, wrong
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY = "dataset.where"
+NUMBER, BOOLEAN, TEXT = "number", "truth value", "text"
+# Words of Python that mean nothing here, and so can be names of columns.
+WORDS = sorted(set(keyword.kwlist) - {"and", "or", "not", "in", "True", "False"})
 LONGEST, DEEPEST = 1000, 30  # characters; brackets and operators within each other
 FORM = "a comparison of columns, such as T > 300 and gas == 'N2'; names with blanks or signs in backticks, `E (eV)` > 2"
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -36,12 +42,14 @@ def names_in(text: str, known: Callable[[str], str]) -> tuple[ast.expr, dict[str
     quoted: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
-        if match.group(1) is None:
+        name = match.group(1) or match.group(2)
+        if name is None:
             return match.group(0)  # a text in quotes, which may hold a backtick
-        quoted.append(match.group(1))
+        quoted.append(name)
         return f" __column_{len(quoted) - 1}__ "
 
-    plain = re.sub(r"`([^`]*)`|'[^']*'|\"[^\"]*\"", hold, text)
+    plain = re.sub(rf"`([^`]*)`|'[^']*'|\"[^\"]*\"|\b({'|'.join(WORDS)})\b", hold, text)
+    plain = re.sub(r"\btrue\b", "True", re.sub(r"\bfalse\b", "False", plain))
     plain = re.sub(r"(?<![<>=!])=(?!=)", "==", plain)
     try:
         tree = ast.parse(plain.strip(), mode="eval").body
@@ -83,60 +91,74 @@ def abs_size(value: object) -> float:
         return math.inf
 
 
-def filter_of(tree: ast.expr, columns: Mapping[str, pl.Expr], text: str, kinds: Mapping[str, str]) -> pl.Expr:
-    """The engine's filter. `kinds` says of each name whether its column holds a number, boolean or text."""
+@dataclass(frozen=True)
+class Filter:
+    """The expression as an object of the engine's: of each name its column there, and whether that holds numbers,
+    truth values or texts.
+    """
 
-    def kind(node: ast.expr) -> str:
+    text: str
+    columns: Mapping[str, pl.Expr]
+    kinds: Mapping[str, str]
+
+    def of(self, tree: ast.expr) -> pl.Expr:
+        """The whole. Raises ConfigError where it is not true or false of a row."""
+        if self.kind(tree) != BOOLEAN:
+            raise ConfigError(wrong(KEY, self.text, f"it is neither true nor false of a row; needed is {FORM}"))
+        made: pl.Expr = self.made(tree)
+        return made
+
+    def kind(self, node: ast.expr) -> str:
+        """What a part of it gives."""
         if isinstance(node, ast.Name):
-            return kinds[node.id]
+            return self.kinds[node.id]
         if isinstance(node, ast.Constant):
-            return {bool: "boolean", str: "text"}.get(type(node.value), "number")
-        return "number" if isinstance(node, (ast.BinOp, ast.UnaryOp)) else "boolean"
+            return {bool: BOOLEAN, str: TEXT}.get(type(node.value), NUMBER)
+        if isinstance(node, ast.UnaryOp):
+            return BOOLEAN if isinstance(node.op, ast.Not) else NUMBER
+        return NUMBER if isinstance(node, ast.BinOp) else BOOLEAN
 
-    def made(node: ast.expr) -> Any:
+    def made(self, node: ast.expr) -> Any:
+        """A part of it."""
         import polars as pl
 
         if isinstance(node, ast.Name):
-            return columns[node.id]
+            return self.columns[node.id]
         if isinstance(node, ast.Constant):
-            return pl.lit(float(node.value) if kind(node) == "number" else node.value)
+            return pl.lit(self.value(node))
         if isinstance(node, ast.BoolOp):
+            self.alike(node.values, BOOLEAN)
             join = operator.and_ if isinstance(node.op, ast.And) else operator.or_
-            parts = [made(v) for v in node.values]
-            whole = parts[0]
-            for part in parts[1:]:
-                whole = join(whole, part)
-            return whole
+            return reduce(join, map(self.made, node.values))
         if isinstance(node, ast.UnaryOp):
-            inner = made(node.operand)
+            self.alike([node.operand], self.kind(node))
+            inner = self.made(node.operand)
             return ~inner if isinstance(node.op, ast.Not) else -inner if isinstance(node.op, ast.USub) else inner
         if isinstance(node, ast.BinOp):
-            alike([node.left, node.right], "number")
-            return ARITHMETIC[type(node.op)](made(node.left), made(node.right))
+            self.alike([node.left, node.right], NUMBER)
+            return ARITHMETIC[type(node.op)](self.made(node.left), self.made(node.right))
         assert isinstance(node, ast.Compare)
-        return compared(node)
+        lefts = [node.left, *node.comparators]
+        return reduce(operator.and_, map(self.compared, lefts, node.ops, node.comparators))
 
-    def compared(node: ast.Compare) -> Any:
-        whole, left = None, node.left
-        for op, right in zip(node.ops, node.comparators, strict=True):
-            if isinstance(op, (ast.In, ast.NotIn)):
-                if not isinstance(right, (ast.List, ast.Tuple)) or not all(isinstance(e, ast.Constant) for e in right.elts):
-                    raise ConfigError(wrong(KEY, text, "after in stands a list of values, such as gas in ['N2', 'He']"))
-                alike([left, *right.elts], None)
-                part = made(left).is_in([float(e.value) if kind(e) == "number" else e.value for e in right.elts])  # type: ignore[attr-defined]
-                part = ~part if isinstance(op, ast.NotIn) else part
-            else:
-                alike([left, right], None)
-                part = COMPARISONS[type(op)](made(left), made(right))
-            whole, left = part if whole is None else whole & part, right
-        return whole
+    def compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Any:
+        """One comparison, or membership in a list of values."""
+        if not isinstance(op, (ast.In, ast.NotIn)):
+            self.alike([left, right], self.kind(left))
+            return COMPARISONS[type(op)](self.made(left), self.made(right))
+        values = right.elts if isinstance(right, (ast.List, ast.Tuple)) else []
+        if not values or not all(isinstance(v, ast.Constant) for v in values):
+            raise ConfigError(wrong(KEY, self.text, "after in stands a list of values, such as gas in ['N2', 'He']"))
+        self.alike(values, self.kind(left))
+        inside = self.made(left).is_in([self.value(v) for v in values if isinstance(v, ast.Constant)])
+        return ~inside if isinstance(op, ast.NotIn) else inside
 
-    def alike(nodes: list[ast.expr], wanted: str | None) -> None:
-        found = [kind(n) for n in nodes]
-        if len({*found, *([wanted] if wanted else [])}) > 1:
-            raise ConfigError(wrong(KEY, text, f"a {found[0]} is held against a {(found[1:] + [wanted])[0] or wanted}"))
+    def value(self, node: ast.Constant) -> Any:
+        """A number, as all numbers are here, or a text or truth value."""
+        return float(node.value) if self.kind(node) == NUMBER else node.value  # type: ignore[arg-type]
 
-    whole = tree
-    if kind(whole) != "boolean":
-        raise ConfigError(wrong(KEY, text, f"it is neither true nor false of a row; needed is {FORM}"))
-    return made(whole)
+    def alike(self, nodes: Sequence[ast.expr], wanted: str) -> None:
+        """Raises ConfigError where parts are of another kind than what they are held against."""
+        for node in nodes:
+            if self.kind(node) != wanted:
+                raise ConfigError(wrong(KEY, self.text, f"a {self.kind(node)} stands where a {wanted} is needed"))
