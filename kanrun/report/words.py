@@ -16,15 +16,15 @@ DISTINCT = 2.0  # standard errors from 0 below which a constant may as well be 0
 
 def constants_lines(output: str, constants: list[Constant], classes: bool = False) -> list[str]:
     """The constants with their standard errors, and why some have none; nothing where the data shows no noise."""
-    if not any(c.standard_error for c in constants):
+    if not any(c.standard_error or c.unit for c in constants):
         return []
-    shown = [with_error(c, classes) for c in constants]
+    shown = [with_unit(with_error(c, classes), c.unit) for c in constants]
     lines = [f"constants of {output}: {', '.join(shown)}"]
     if classes and any(c.standard_error is None or is_vague(c) for c in constants):
         # A test against 0 would be wrong here: errors grow with the scale (Hauck and Donner 1977).
         lines.append("classes are told apart by differences alone: what they share is not determined, nor is the scale "
                      "where they hardly overlap")  # fmt: skip
-    elif any(c.standard_error is None for c in constants):
+    elif any(c.standard_error is None for c in constants) and any(c.standard_error for c in constants):
         lines.append("not determined: others can make up for any change of it, so that the data says nothing about it")
     return lines
 
@@ -55,6 +55,14 @@ def with_error(constant: Constant, classes: bool = False) -> str:
         return " ± ".join(f"{number:.{max(places, 0)}f}" for number in shown)
     scaled = [f"{number / 10.0**exponent:.{max(places + exponent, 0)}f}" for number in (value, error)]
     return f"({' ± '.join(scaled)})e{exponent:+d}"
+
+
+def with_unit(value: str, unit: str | None) -> str:
+    """(8.314 ± 0.002) J/(K mol): a value with its unit, if it has one."""
+    if not unit:
+        return value
+    first, bracket, rest = value.partition(" (")  # such as (may be 0)
+    return f"({first}) {unit}{bracket}{rest}" if " ± " in first else f"{first} {unit}{bracket}{rest}"
 
 
 def score_line(formula: Formula) -> str:

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -17,6 +17,7 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
+from kanrun.data.units import dimension_of, unit_of
 from kanrun.errors import KanrunError, shorten
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.naming import as_latex, as_shown
@@ -24,6 +25,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.compare import is_exact
 from kanrun.symbolic.cross_validation import cross_validated
+from kanrun.symbolic.dimensions import Units, dimensions_of
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
@@ -241,7 +243,24 @@ def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[lis
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     if data.loss.logits:
         return of_classes(expressions, columns)
-    return [of_values(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    return [with_units(of_values(e, columns, y[:, j]), e, data, j) for j, e in enumerate(expressions)]
+
+
+def units_for(data: Dataset, j: int) -> Units:
+    """The dimensions of the inputs, and of output `j`."""
+    known = {name: d for name, unit in data.units.items() if (d := dimension_of(unit)) is not None}
+    return Units({name: known[name] for name in data.inputs if name in known}, known.get(data.outputs[j]))
+
+
+def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, j: int) -> list[Constant]:
+    """The constants with the units that make both sides agree, where these are known."""
+    units = units_for(data, j)
+    if not units.known:
+        return constants
+    found = dimensions_of(expression, units).constants
+    given = [*data.units.values()]
+    named = [None if d is None else unit_of(d.tolist(), given) for d in found]
+    return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
 
 
 def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:

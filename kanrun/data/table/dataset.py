@@ -17,7 +17,7 @@ from kanrun.data.split import parts_of
 from kanrun.data.table.asked import Asked, Rows
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
-from kanrun.data.table.units import is_unit, nearest_unit
+from kanrun.data.units import is_unit, nearest_unit
 from kanrun.errors import ConfigError, wrong
 
 

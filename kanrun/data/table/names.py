@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kanrun.data.table.units import is_unit, temperature
+from kanrun.data.units import is_unit, meant
 from kanrun.errors import ConfigError, wrong
 
 UNNAMED = re.compile(r"(unnamed:? ?\d*|)", re.IGNORECASE)  # also as pandas calls the index that it has written
@@ -29,10 +29,10 @@ def name_of(header: str, unit: str | None = None) -> Name:
     """`E (eV)` is E in eV; brackets that hold no unit belong to the name. `unit` is that of a units row."""
     header = " ".join(header.split())
     match = IN_BRACKETS.fullmatch(header)
-    if match and is_unit(temperature(*match.groups())):
-        return Name(header, match.group(1), temperature(*match.groups()))
+    if match and is_unit(meant(*match.groups())):
+        return Name(header, match.group(1), meant(*match.groups()))
     cleaned = (unit or "").strip().strip("()[]")
-    return Name(header, header, temperature(header, cleaned) if cleaned and cleaned not in ("-", "?") else None)
+    return Name(header, header, meant(header, cleaned) if cleaned and cleaned not in ("-", "?") else None)
 
 
 def distinct(headers: Sequence[str]) -> tuple[list[str], list[str]]:
