@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_BAD = 0.1  # share of rows with something that is no value, beyond which the table is refused
 MOST_CLASSES = 50
+MOST_TOLD = 8  # columns that a message names
 BESIDE = ("sigma", "weights", "group")  # columns beside inputs and targets
 
 
@@ -106,13 +107,16 @@ class Cleaning:
 
         data = self.found.data
         whole = pl.Series([True] * len(data))
+        told = []
         for name, label in self.numbers():
             bad = data[name].is_nan().fill_null(value=False) & keep
             if count := int(bad.sum()):
-                reason = f"no finite number in {label}: {self.reading.lines(data[ROW].filter(bad).to_list())}"
-                self.refuse_many(count, len(data), reason)
-                self.warnings.append(f"{counted(count, 'row')} left out: {reason}")
                 whole &= ~bad
+                if len(told) < MOST_TOLD:
+                    where = self.reading.lines(data[ROW].filter(bad).to_list())
+                    told.append(f"{counted(count, 'row')} left out: no finite number in {shorten(label, 60)}: {where}")
+                self.refuse_many(int((~whole).sum()), len(data), told[-1].partition(": ")[2])
+        self.warnings += told
         if count := int((~whole).sum()):
             self.dropped["no number"] = count
         return whole
@@ -160,15 +164,15 @@ class Cleaning:
         sampled = [data[f"x{i}"].to_numpy()[::step] for i, _ in features]
         target = None if self.classes else data["y0"].to_numpy()[::step]
         named = self.reading.asked.inputs is not None
-        gone = set[int]()
-        for i, twin in copies(sampled, target).items():
-            label = features[i][1].label
-            of = "the target" if twin == "the target" else features[int(twin)][1].label
-            says = f"is {of} itself" if twin == "the target" else f"is {of} with another scale or zero"
-            self.warnings.append(
-                f"{label} {says}" + ("" if named else ", so it is left out; name it in dataset.inputs to use it")
-            )
-            gone |= set() if named else {i}
+        found = copies(sampled, target)
+        gone = set[int]() if named else set(found)
+        for i, twin in list(found.items())[:MOST_TOLD]:
+            of = "the target itself" if twin == "the target" else (
+                f"{shorten(features[int(twin)][1].label, 60)} with another scale or zero")  # fmt: skip
+            way = "" if named else ", so it is left out; name it in dataset.inputs to use it"
+            self.warnings.append(f"{shorten(features[i][1].label, 60)} is {of}{way}")
+        if len(found) > MOST_TOLD:
+            self.warnings.append(f"{len(found) - MOST_TOLD} more columns say what others say, in the same way")
         for i, values in enumerate(sampled):
             same = i not in gone and not named and bool((values == values[0]).all())
             if same and bool((data[f"x{i}"] == values[0]).all()):

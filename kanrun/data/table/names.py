@@ -17,6 +17,7 @@ IN_BRACKETS = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*(?:\([^()]*\)[^()\[\]]*)?)[)
 
 
 MOST_NEAR = 1000  # names among which a similar one is looked for
+MOST_TOLD = 8  # names that are told to be there twice
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ def distinct(headers: Sequence[str]) -> tuple[list[str], list[str]]:
         while name in found or (name != header and name in taken):
             name, count = f"{plain} {count}", count + 1
         if header and name != header:
-            notes.append(f"two columns are called {header!r}: the second is {name!r} here")
+            notes.append(f"two columns are called {shorten(header, 60)!r}: the second is {shorten(name, 64)!r} here")
         found[name] = None
-    return list(found), notes
+    more = [f"and {len(notes) - MOST_TOLD} more names twice"] if len(notes) > MOST_TOLD else []
+    return list(found), [*notes[:MOST_TOLD], *more]
 
 
 def column_asked(asked: str, names: Sequence[Name], key: str) -> int:

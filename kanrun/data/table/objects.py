@@ -24,8 +24,6 @@ def read_json(path: Path, folder: Path, told: Told) -> Raw:
     source = as_utf8(path, folder, encoding_told(path, told, sample))
     with source.open(encoding="utf-8", errors="replace") as stream_of_text:
         begin = stream_of_text.read(1000).lstrip()
-    if too_deep(sample):
-        raise ConfigError("its brackets are too deep within each other to be a table")
     try:
         if not begin.startswith("["):
             return checked(renamed(pl.scan_ndjson(str(source), infer_schema_length=None), "JSON lines"))
@@ -35,16 +33,6 @@ def read_json(path: Path, folder: Path, told: Told) -> Raw:
             return of_objects(objects_in(source, begin.startswith("[")))
         except RecursionError:
             raise ConfigError("its brackets are too deep within each other to be a table") from None
-
-
-def too_deep(sample: bytes) -> bool:
-    """Whether brackets are deeper within each other than those of tables, which could cost a parser its stack."""
-    depth = 0
-    for byte in sample:
-        depth += (byte in b"[{") - (byte in b"]}")
-        if depth > 50:
-            return True
-    return False
 
 
 def checked(raw: Raw) -> Raw:

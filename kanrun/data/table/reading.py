@@ -12,6 +12,7 @@ from kanrun.data.table.columns import (
     BOOLEAN,
     DATE,
     EMPTY,
+    FILLED,
     MIXED,
     MOST_CATEGORIES,
     NUMBER,
@@ -19,6 +20,7 @@ from kanrun.data.table.columns import (
     TEXT,
     Column,
     Feature,
+    cleaned,
     columns_of,
     features_of,
     unusable,
@@ -54,6 +56,7 @@ class Reading:
     def __init__(self, asked: Asked, raw: Raw) -> None:
         self.asked, self.raw = asked, raw
         self.columns, self.warnings = columns_of(raw)
+        self.frame = cleaned(raw.frame, len(self.columns)).filter(FILLED)
         self.names = [c.name for c in self.columns]
         self.aside = list(raw.aside)  # columns that are no inputs, with why
 
@@ -105,7 +108,7 @@ class Reading:
         """A cell of a column that is no number, with its line."""
         import polars as pl
 
-        odd = self.raw.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
+        odd = self.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
         found = odd.select(ROW, pl.col(column.key).cast(pl.String).alias("cell")).collect(engine="streaming")
         if not len(found):
             return "of several kinds"
@@ -162,7 +165,7 @@ class Reading:
 
     def in_a_row(self, target: Column) -> bool:
         """Whether a few whole numbers are 0, 1, 2, ... or 1, 2, 3, ..., as numbers of classes are."""
-        values = self.raw.frame.select(target.number(self.raw.decimal).alias("v")).unique().collect()["v"]
+        values = self.frame.select(target.number(self.raw.decimal).alias("v")).unique().collect()["v"]
         numbers = sorted(v for v in values.to_list() if v is not None and v == v)
         return bool(numbers) and numbers[0] in (0, 1) and numbers == [numbers[0] + i for i in range(len(numbers))]
 
@@ -176,9 +179,7 @@ class Reading:
         if not features:
             unused = f"; not used: {', '.join(self.aside[:6])}" if self.aside else ""
             raise ConfigError(wrong("dataset.path", self.asked.path, f"no column is left as an input{unused}"))
-        named = [pl.col(c.key) for c in self.columns]
-        filled = pl.any_horizontal([(c.str.strip_chars() != "") if self.raw.layout else c.is_not_null() for c in named])
-        frame = self.raw.frame.filter(filled)
+        frame = self.frame
         read = int(frame.select(pl.len()).collect(engine="streaming").item())
         if self.asked.where is not None:
             frame = frame.filter(self.condition(self.asked.where))
