@@ -107,7 +107,7 @@ class Cleaning:
 
         data = self.found.data
         whole = pl.Series([True] * len(data))
-        told = []
+        told: list[str] = []
         for name, label in self.numbers():
             bad = data[name].is_nan().fill_null(value=False) & keep
             if count := int(bad.sum()):
