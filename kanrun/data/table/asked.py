@@ -35,7 +35,8 @@ class Rows:
     """The rows of a table as arrays [rows]: those of the inputs, the targets, and what stands beside them.
 
     `labels` are the classes of a target that is no number, in order; `dropped` counts the rows that are left out, by
-    reason; `names` are those of all columns of the file; `notes` say what was understood, `warnings` what is suspicious.
+    reason; `names` are those of all columns of the file; `notes` say what was understood, `warnings` what is
+    suspicious.
     """
 
     file: str
