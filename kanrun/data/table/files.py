@@ -136,14 +136,14 @@ def read_parquet(path: Path, folder: Path, told: Told) -> Raw:  # noqa: ARG001
 def read_excel(path: Path, folder: Path, told: Told) -> Raw:
     """The first sheet with a table in it, by way of its cells as text."""
     try:
-        from python_calamine import CalamineError, CalamineWorkbook
+        from python_calamine import CalamineWorkbook
     except ImportError:
         raise ConfigError("a workbook needs the package python-calamine") from None
     try:
         with path.open("rb") as stream:  # and not by its path, whose ending would say what is in it
             book = CalamineWorkbook.from_filelike(stream)
             sheets = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]
-    except (CalamineError, OSError, ValueError) as error:
+    except Exception as error:  # whatever its parts raise
         reason = f"it cannot be read as a workbook ({shorten(str(error), 80)})"
         raise ConfigError(f"{reason}; a table in a .zip has to be unpacked first" if zipped(path) else reason) from None
     name, rows = next(((n, r) for n, r in sheets if r), ("", []))

@@ -57,6 +57,8 @@ def workbook(*sheets: list[list[Any]]) -> bytes:
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     numbers = range(1, len(sheets) + 1)
     with zipfile.ZipFile(stream, "w") as book:
+        top = f'<Relationship Id="b" Type="{office}/officeDocument" Target="xl/workbook.xml"/>'
+        book.writestr("_rels/.rels", f'<Relationships xmlns="{relations}">{top}</Relationships>')
         names = "".join(f'<sheet name="S{k}" sheetId="{k}" r:id="r{k}"/>' for k in numbers)
         book.writestr(
             "xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{names}</sheets></workbook>'

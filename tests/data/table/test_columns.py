@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kanrun.data.table.asked import Asked
+from kanrun.data.table.columns import BOOLEAN, DATE, EMPTY, MIXED, NUMBER, TEXT, Column, columns_of, copies, features_of
+from kanrun.data.table.files import opened
+from kanrun.data.table.raw import Told
+from tests.data.table.helpers import Path, complaint, inputs_of, rows_of, table
+
+
+def column_of(folder: Path, cells: list[str], header: str = "c") -> Column:
+    """A column with these cells, beside one that counts."""
+    lines = "".join(f'{i},"{cell}"\n' for i, cell in enumerate(cells))
+    with opened(Path(table(folder, f'n,"{header}"\n{lines}')), Told(",")) as raw:
+        return columns_of(raw)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "2.5", "NA", "-3e5"], NUMBER),
+        (["1"] * 19 + ["oops"], NUMBER),  # one of twenty is a slip, which is named with its line
+        (["1"] * 6 + ["oops"] * 4, MIXED),
+        (["a"] * 9 + ["1"], TEXT),
+        (["Yes", "no", "", "YES"], BOOLEAN),
+        (["TRUE", "false"], BOOLEAN),
+        (["ja", "nein"], BOOLEAN),
+        (["true", "maybe"], TEXT),
+        (["yes", "false"], TEXT),
+        (["2020-01-31", "2020-02-01T12:30:00Z"], DATE),
+        (["31.01.2020", "01.02.2020"], TEXT),
+        (["", "NA", "-"], EMPTY),
+        (["inf", "1", "2"], NUMBER),
+    ],
+)
+def test_what_a_column_holds(tmp_path: Path, cells: list[str], kind: str) -> None:
+    assert column_of(tmp_path, cells).kind == kind
+
+
+def test_percent_signs_are_a_unit(tmp_path: Path) -> None:
+    found = column_of(tmp_path, ["25%", "12.5 %", "3"])
+    assert (found.kind, found.unit) == (NUMBER, "%")
+    assert column_of(tmp_path, ["25%", "3"], "share (kg)").unit == "kg"
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "counts"), [("", 0, True), ("id", 1, True), ("id", 2, False), ("T", 0, False)]
+)
+def test_a_column_without_a_name_of_its_own_that_counts_is_an_index(
+    tmp_path: Path, header: str, first: int, counts: bool
+) -> None:
+    assert column_of(tmp_path, [str(first + i) for i in range(9)], header).counts == counts
+
+
+def test_texts_become_zeros_and_ones_against_the_first_and_are_named_so(tmp_path: Path) -> None:
+    gases = ["N2", "He", "Ar"] * 6
+    rows = rows_of(tmp_path, "gas,p\n" + "".join(f"{g},{i}.5\n" for i, g in enumerate(gases)))
+    assert inputs_of(rows) == ["gas = He", "gas = N2"]
+    assert np.array_equal(rows.x, [[g == "He", g == "N2"] for g in gases])
+
+
+def test_truth_values_and_days_become_numbers(tmp_path: Path) -> None:
+    lines = [(["Yes", "no"][i % 2], f"2020-01-{i + 1:02d}T12:00:00", i * i) for i in range(12)]
+    content = "ok,day,p\n" + "".join(f"{a},{b},{c}\n" for a, b, c in lines)
+    rows = rows_of(tmp_path, content, inputs=["ok", "day"])
+    assert rows.x[:, 0].tolist() == [1.0, 0.0] * 6
+    assert np.array_equal(np.diff(rows.x[:, 1]), np.ones(11)) and rows.x[0, 1] % 1 == 0.5
+    assert features_of(rows.inputs[1].column)[0].unit == "d"
+    assert "days" in next(n for n in rows_of(tmp_path, content).notes if n.startswith("not used"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ([f"t{i}" for i in range(40)], "text with more than 10 values, such as 't0'"),
+        (["7"] * 40, "the same in all rows"),
+        ([""] * 40, "empty"),
+        (["1", "a"] * 20, "numbers and texts"),
+        ([str(i) if i > 30 else "" for i in range(40)], "missing in 31 of 40 rows"),
+    ],
+)
+def test_what_is_no_input_is_set_aside_and_told(tmp_path: Path, cells: list[str], why: str) -> None:
+    rows = rows_of(tmp_path, "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells)))
+    assert inputs_of(rows) == ["T"]
+    assert f"not used: c ({why})" in rows.notes
+
+
+@pytest.mark.parametrize("cells", [[f"t{i}" for i in range(40)], [""] * 40, ["1", "a"] * 20])
+def test_the_same_is_refused_where_it_is_named(tmp_path: Path, cells: list[str]) -> None:
+    content = "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells))
+    assert complaint(tmp_path, content, inputs=["T", "c"]).startswith("dataset.inputs=c: it ")
+
+
+# ---- copies --------------------------------------------------------------------------------------------------------
+
+X = np.random.default_rng(0).normal(size=50)
+
+
+@pytest.mark.parametrize("copy", [X * 3, 5 - X, X * 1e-200, X * 1e200, X + 1e3, -X])
+def test_a_column_with_another_scale_or_zero_is_a_copy(copy: np.ndarray) -> None:
+    assert copies([X, copy], None) == {1: "0"}
+
+
+@pytest.mark.parametrize("other", [X**2, X + 1e-6 * X[::-1], np.ones(50), X[::-1], np.where(X > 0, np.nan, X)])
+def test_a_column_that_says_something_else_is_none(other: np.ndarray) -> None:
+    assert copies([X, other], None) == {}
+
+
+def test_the_target_among_the_inputs_is_found_and_three_rows_say_nothing() -> None:
+    assert copies([X, X**2, X], X**2) == {1: "the target", 2: "0"}
+    assert copies([X[:3], X[:3] * 2], None) == {}
+
+
+def test_a_thousand_columns_are_compared_soon() -> None:
+    columns = np.random.default_rng(1).normal(size=(1000, 20))
+    assert copies([*columns, *(2 * columns)], None) == {1000 + k: str(k) for k in range(1000)}
+
+
+def test_a_target_beside_its_copy_is_warned_of(tmp_path: Path) -> None:
+    content = "T,q,p\n" + "".join(f"{i},{i * i},{i * i}\n" for i in range(9))
+    rows = rows_of(tmp_path, content)
+    assert inputs_of(rows) == ["T"] and "q is the target itself, so it is left out" in rows.warnings[0]
+    named = rows_of(tmp_path, content, inputs=["q"])
+    assert inputs_of(named) == ["q"] and "left out" not in named.warnings[0]
+    assert Asked("a", ["p"]).inputs is None
