@@ -41,7 +41,7 @@ def quantity_of(text: str) -> Any | None:
         except Exception:  # pint raises whatever its parts raise
             continue
         quantity = found if hasattr(found, "units") else registry().Quantity(found)
-        if quantity.magnitude > 0:
+        if 0 < quantity.magnitude < math.inf:
             return quantity
     return None
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pint
+import pytest
+
+from kanrun.data.units import dimension_of, is_unit, meant, nearest_unit, product_of, unit_of
+
+REGISTRY = pint.UnitRegistry()
+SPELLED = {
+    "m s-1": "m/s", "m/s": "m/s", "ft3": "ft**3", "m^3": "m**3", "m³": "m**3", "J/(K mol)": "J/K/mol", "µm": "um",
+    "μm": "um", "kg·m²": "kg*m**2", "N m": "N*m", "mol/L": "mol/l", "cm⁻¹": "1/cm", "counts/min^2": "counts/min**2",
+    "km/h": "km/hour", "%": "percent", "kWh": "kilowatt_hour",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_units_as_people_write_them_mean_what_pint_means(text: str) -> None:
+    ours, wanted = dimension_of(text), REGISTRY.parse_expression(SPELLED[text])
+    factor, base = REGISTRY.get_base_units(wanted.units)
+    assert is_unit(text) and ours is not None
+    assert math.isclose(math.exp(ours[-1]), float(factor) * wanted.magnitude, rel_tol=1e-9)
+    assert {k: v for k, v in zip(("[length]", "[mass]", "[time]", "[temperature]"), ours, strict=False) if v} == {
+        k: float(v) for k, v in REGISTRY.Quantity(1, base).dimensionality.items() if k in
+        ("[length]", "[mass]", "[time]", "[temperature]")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["foo", "upper", "2", "2020", "", " ", "1e5", "kelvinn", "m;s", "x" * 61, "-", "0 m"])
+def test_what_is_no_unit_is_none(text: str) -> None:
+    assert not is_unit(text)
+
+
+@pytest.mark.parametrize("text", ["9**9**9", "1e999 m", "m**999999999", "10^10^10 m", "((((" * 15, "m^(9^9)",
+                                  "2**10000 m", "__import__('os')", "m if 1 else s"])  # fmt: skip
+def test_towers_of_powers_and_code_are_no_units_and_end_at_once(text: str) -> None:
+    begin = time.process_time()
+    assert not is_unit(text) and dimension_of(text) is None
+    assert time.process_time() - begin < 1
+
+
+def test_c_and_f_are_degrees_of_temperatures_only() -> None:
+    assert (meant("Temp", "C"), meant("charge", "C"), meant("temperature", "F")) == ("degC", "C", "degF")
+    assert (meant("distance", "AU"), meant("absorbance", "AU")) == ("au", "AU")
+
+
+def test_the_nearest_unit_is_offered() -> None:
+    assert nearest_unit("kelvinn") == "kelvin"
+    assert nearest_unit("metre/sekond") == "metre"
+    assert nearest_unit("qqqqqq") is None
+
+
+def test_sizes_count_and_zeros_of_temperature_do_not() -> None:
+    metre, foot, kelvin, celsius = (np.array(dimension_of(u)) for u in ("m", "ft", "K", "degC"))
+    assert np.array_equal(metre[:-1], foot[:-1]) and math.isclose(foot[-1] - metre[-1], math.log(0.3048))
+    assert np.array_equal(kelvin, celsius)
+
+
+@pytest.mark.parametrize(
+    ("unit", "given"),
+    [("J/(K mol)", ["m^3", "K", "Pa", "mol"]), ("m/s^2", ["m", "s"]), ("Pa m^3/K", ["Pa", "m^3", "K"]), ("1/s", ["s"]),
+     ("kg m^2/s^2", ["kg"]), ("V/A", []), ("ft/min", ["ft", "min"]), ("m^0.5", ["m"]), ("N/m^2", ["m", "N"])],
+)  # fmt: skip
+def test_a_unit_in_words_has_the_dimension_that_was_asked_for(unit: str, given: list[str]) -> None:
+    dimension = dimension_of(unit)
+    assert dimension is not None
+    words = unit_of(dimension, given)
+    assert words is not None
+    assert np.allclose(dimension_of(words) or (), dimension, atol=1e-6)
+
+
+def test_what_has_no_dimension_has_no_unit_and_what_has_no_words_none() -> None:
+    assert unit_of(dimension_of("m/m") or (), ["m"]) == ""
+    assert unit_of((0.123, 0, 0, 0, 0, 0, 0, 5.0), ["s"]) is None
+
+
+def test_products_in_words() -> None:
+    assert product_of(["J", "K", "mol"], [1, -1, -1]) == "J/(K mol)"
+    assert product_of(["s"], [-1]) == "1/s"
+    assert product_of(["m/s", "kg"], [2, 1]) == "(m/s)^2 kg"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.optimize import curve_fit
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+
+from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.cross_validation import ONE_BY_ONE, PARTS, Form, cross_validated, parts, predictions
+from tests.helpers import Array
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.uniform(0.5, 3, 30)
+NOISE = RANDOM.normal(0, 0.1, 30)
+
+
+def parsed(text: str) -> sp.Expr:
+    return parse_formula(text, ["x"])
+
+
+def left_out_one_by_one(text: str, x: Array, y: Array) -> Array:
+    return predictions(parsed(text), {"x": x}, y, parts(len(y), 0))
+
+
+def test_a_line_is_predicted_as_scikit_learn_does_leaving_out_one_by_one() -> None:
+    y = 1.7 * X - 0.4 + NOISE
+    wanted = cross_val_predict(LinearRegression(), X[:, None], y, cv=LeaveOneOut())
+    assert np.allclose(left_out_one_by_one("1.65*x - 0.38", X, y), wanted, rtol=1e-6)
+    found = cross_validated([parsed("1.65*x - 0.38")], {"x": X}, y[:, None], 0)
+    assert found.folds == "leave-one-out"
+    assert found.rmse is not None and math.isclose(found.rmse**2, float(np.mean((wanted - y) ** 2)), rel_tol=1e-6)
+    assert found.r2 is not None and math.isclose(found.r2, r2_score(y, wanted), rel_tol=1e-6)
+    assert found.scores() == {"mse": found.rmse**2, "rmse": found.rmse, "r2": found.r2}
+
+
+def test_a_curve_is_predicted_as_scipy_fits_it_without_each_row() -> None:
+    def curve(x: Array, a: float, b: float) -> Array:
+        return a * np.exp(b * x)
+
+    y = curve(X, 2.1, -0.7) + NOISE / 5
+    wanted = []
+    for k in range(len(X)):
+        constants, _ = curve_fit(curve, np.delete(X, k), np.delete(y, k), p0=(2.0, -0.6))
+        wanted.append(curve(X[k], *constants))
+    assert np.allclose(left_out_one_by_one("2.05*exp(-0.65*x)", X, y), wanted, rtol=1e-4)
+
+
+def test_more_rows_are_left_out_in_ten_parts_that_the_seed_draws() -> None:
+    x = RANDOM.uniform(0, 1, 203)
+    y = 1.3 * x + 0.2 + RANDOM.normal(0, 0.1, 203)
+    own = list(parts(203, 5))
+    assert len(own) == PARTS and sorted(np.concatenate(own)) == list(range(203))
+    splits = [(np.setdiff1d(np.arange(203), part), part) for part in own]
+    wanted = cross_val_predict(LinearRegression(), x[:, None], y, cv=splits)
+    assert np.allclose(predictions(parsed("1.25*x + 0.25"), {"x": x}, y, parts(203, 5)), wanted, rtol=1e-6)
+    assert not np.array_equal(own[0], next(parts(203, 6)))
+    assert len(list(parts(ONE_BY_ONE, 0))) == ONE_BY_ONE
+
+
+def test_whole_numbers_are_part_of_the_form_and_not_fitted_again() -> None:
+    y = 3 * X**2 + NOISE
+    assert np.array_equal(left_out_one_by_one("2*x^2", X, y), 2 * X**2)
+    form = Form.of(parsed("1.5*x^2 + 2"))
+    assert form.start.tolist() == [1.5] and len(form.names) == 1
+
+
+def test_an_exact_form_has_no_error_and_a_wrong_one_a_larger_one() -> None:
+    y = (2.5 * X**2)[:, None]
+    exact, wrong = (cross_validated([parsed(text)], {"x": X}, y, 0) for text in ("2.4*x^2", "2.4*x"))
+    assert exact.rmse is not None and exact.rmse < 1e-8 and exact.r2 == pytest.approx(1)
+    assert wrong.rmse is not None and wrong.rmse > 0.1
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e30])
+def test_the_size_of_the_target_does_not_matter(scale: float) -> None:
+    y = 1.7 * X - 0.4 + NOISE
+    small = cross_validated([parsed("1.65*x - 0.38")], {"x": X}, y[:, None], 0)
+    expression = sp.Float(1.65 * scale) * sp.Symbol("x", real=True) - sp.Float(0.38 * scale)
+    scaled = cross_validated([expression], {"x": X}, y[:, None] * scale, 0)
+    assert scaled.r2 == pytest.approx(small.r2, abs=1e-6)
+
+
+def test_several_outputs_are_scored_together() -> None:
+    y = np.stack([1.7 * X, X**2 + 0.5], axis=1)
+    found = cross_validated([parsed("1.6*x"), parsed("x^2 + 0.6")], {"x": X}, y, 0)
+    assert found.rmse is not None and found.rmse < 1e-8
+
+
+def test_a_form_that_has_no_value_at_a_row_has_no_score_and_a_target_that_never_changes_no_r2() -> None:
+    assert cross_validated([parsed("1.5*log(x - 1)")], {"x": X}, X[:, None], 0).rmse is None
+    found = cross_validated([parsed("1.5 + 0.1*x")], {"x": X}, np.ones((30, 1)), 0)
+    assert found.rmse is not None and found.r2 is None
+
+
+def test_more_constants_than_rows_stay_as_they_are() -> None:
+    form = Form.of(parsed("1.5*x + 2.5*x^2 + 0.5"))
+    assert np.array_equal(form.fitted({"x": X[:2]}, X[:2]), form.start)
