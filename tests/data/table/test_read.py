@@ -200,8 +200,9 @@ def test_a_separator_is_one_sign(separator: str) -> None:
 @pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize(
     "path",
-    ["http://localhost:9/table.csv", "s3://x/table.csv", "table.csv; touch x", "table.csv|secret.csv", "*.csv",
-     "{table}.csv", "t*e.csv", "file:table.csv", "read_csv('table.csv')", "${oc.env:SECRET}", "~/table.csv", "table.csv\0.csv"],
+    ["http://localhost:9/table.csv", "s3://x/table.csv", "table.csv; touch x", "table.csv|secret.csv",
+     "*.csv", "{table}.csv", "t*e.csv", "file:table.csv", "read_csv('table.csv')", "${oc.env:SECRET}", "~/table.csv",
+     "table.csv\0.csv"],
 )  # fmt: skip
 def test_a_path_is_that_of_one_file(path: str) -> None:
     with pytest.raises(ConfigError, match=r"^dataset\.path="):
