@@ -10,7 +10,7 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array, evaluate
-from kanrun.symbolic.compare import agrees, weights_by_size
+from kanrun.symbolic.compare import agrees, has_digits, weights_by_size
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, least_squared, squares
@@ -20,6 +20,7 @@ UNDONE = {sp.atan: sp.tan, sp.asin: sp.sin, sp.acos: sp.cos, sp.atanh: sp.tanh, 
 UNDONE |= {inner: outer for outer, inner in UNDONE.items() if inner is not sp.exp}
 AS_WELL = 3.0  # times the error of rounding, which is still as good
 ROUNDING = 1e-14  # relative error of a row that is rounding in any case
+SMALL = 1e-12  # part of the largest term of a sum that is nothing
 UNSEEN = 1e-7  # relative error that a part must make where it is missing, in one of a hundred rows, to be seen
 STEPS = 3  # of Gauss-Newton after something was left out
 LARGE = 120  # nodes of a formula that is not looked at part by part
@@ -41,7 +42,7 @@ def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
     """
     if not agrees(evaluate(expression, columns), y):
         return Verdict.NOT
-    if complexity(expression) > LARGE or len(constants_of(expression)) > MOST:
+    if not has_digits(y) or complexity(expression) > LARGE or len(constants_of(expression)) > MOST:
         return Verdict.UNDECIDED
     weights = weights_by_size(y)
     for trial in [*fewer(expression), *straighter(expression)]:
@@ -63,17 +64,48 @@ def bare(expression: sp.Expr, columns: Columns, y: Array, context: Context = UNL
     best = least_squared(expression, columns, y, weights)
     if not agrees(evaluate(best, columns), y):
         return expression
-    changed = True
-    while changed and complexity(best) <= LARGE and not context.over():
-        limit = max(AS_WELL**2 * squares(best, columns, y, weights), len(y) * ROUNDING**2)
-        changed = False
-        for trial in [*without_identities(best, columns), *fewer(best), *straighter(best)]:
-            context.spend(work_of_look(trial))
-            refitted = least_squared(trial, columns, y, weights, STEPS)
-            if complexity(refitted) < complexity(best) and squares(refitted, columns, y, weights) <= limit:
-                best, changed = refitted, True
-                break
+    large = least_squared(without_small(best, columns), columns, y, weights)
+    best = large if agrees(evaluate(large, columns), y) else best
+    limit = max(AS_WELL**2 * squares(best, columns, y, weights), len(y) * ROUNDING**2)
+    refused: set[sp.Expr] = set()
+    while complexity(best) <= LARGE and not context.over():
+        shorter = next(shorter_ones(best, limit, columns, y, refused, context), None)
+        if shorter is None:
+            break
+        best = shorter
     return best
+
+
+def shorter_ones(
+    expression: sp.Expr, limit: float, columns: Columns, y: Array, refused: set[sp.Expr], context: Context
+) -> Iterator[sp.Expr]:
+    """Shorter expressions whose squared error is within the limit, of those that were not `refused` before."""
+    weights = weights_by_size(y)
+    for trial in [*without_identities(expression, columns), *fewer(expression), *straighter(expression)]:
+        skeleton = trial.xreplace(dict.fromkeys(trial.atoms(sp.Float), sp.Symbol("c")))
+        if skeleton in refused or context.over():
+            continue
+        context.spend(work_of_look(trial))
+        refitted = least_squared(trial, columns, y, weights, STEPS)
+        if complexity(refitted) < complexity(expression) and squares(refitted, columns, y, weights) <= limit:
+            yield refitted
+        refused.add(skeleton)
+
+
+def without_small(expression: sp.Expr, columns: Columns) -> sp.Expr:
+    """The expression without the terms of its sums that are nothing beside the others on all rows."""
+    smaller = {}
+    for node in nodes(expression, sp.Add):
+        values = np.stack([np.abs(evaluate(term, columns)) for term in node.args], axis=1)
+        needed = (values > SMALL * values.max(1, keepdims=True)).any(0)
+        if np.isfinite(values).all() and not needed.all():
+            smaller[node] = sp.Add(*[term for term, keep in zip(node.args, needed, strict=True) if keep])
+    while smaller:  # sums within sums: the inner ones first
+        node = min(smaller, key=lambda e: (complexity(e), sp.default_sort_key(e)))
+        less = smaller.pop(node)
+        expression = expression.xreplace({node: less})
+        smaller = {a.xreplace({node: less}): b.xreplace({node: less}) for a, b in smaller.items()}
+    return expression
 
 
 def work_of_look(expression: sp.Expr) -> float:

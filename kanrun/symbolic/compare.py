@@ -10,32 +10,42 @@ import sympy as sp
 from kanrun.functions.algebra import is_zero
 from kanrun.functions.evaluate import Array, evaluate
 
-POINTS, WIDER = 4000, 1.5
-# Parts of the largest value, and how near to rows of this size a formula must come, relative to them.
-AGREEMENT = ((1e-6, 1e-9), (1e-9, 1e-6))
+POINTS, WIDER, AGREEMENT = 4000, 1.5, 1e-9
+DIGITS_LOST = 8.0  # times the rounding of a value, which is still rounding
 NOTHING = 1e-300  # what is left where numbers end
 DECADES = 3.0  # between the 2nd and the 98th percentile of values that are judged relative to their size
 FEW = 0.1  # part of the rows that may be zero where the others are
-RELATIVE_LEAST = 1e-6  # part of the largest value below which rows count as if they had this size
+RELATIVE_LEAST = 1e-6
+
+
+def sizes(y: Array) -> Array:
+    """What errors of the values `y` [rows] are held against: their size, or their spread where that is smaller.
+
+    Rows of less than a millionth of the largest count as if they had this size: they may be differences of larger ones.
+    """
+    largest = float(np.abs(y).max(initial=0.0))
+    if not largest > 0:
+        return np.ones_like(y)
+    own = np.minimum(np.abs(y), largest * float(np.std(y / largest)) or largest)
+    return np.maximum(own, RELATIVE_LEAST * float(own.max()))
 
 
 def agrees(ours: Array, theirs: Array) -> bool:
-    """Whether two sets of values [rows] are the same, row by row, relative to the size of `theirs`.
-
-    Rows of less than a millionth of the largest value may be off by more, as they may be differences of larger ones.
-    """
+    """Whether two sets of values [rows] are the same but for rounding, row by row, relative to what `sizes` says."""
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return False
-    size, off = np.abs(theirs), np.abs(ours - theirs)
-    largest = float(size.max(initial=0.0))
-    return all(bool((off <= near * np.maximum(size, least * largest) + NOTHING).all()) for least, near in AGREEMENT)
+    last = DIGITS_LOST * np.finfo(np.float64).eps * np.abs(theirs) + NOTHING
+    return bool((np.abs(ours - theirs) <= np.maximum(AGREEMENT * sizes(theirs), last)).all())
+
+
+def has_digits(y: Array) -> bool:
+    """Whether the values `y` [rows] differ by so much that rounding leaves all digits that `agrees` asks for."""
+    return DIGITS_LOST * np.finfo(np.float64).eps * float(np.abs(y).max()) <= AGREEMENT * float(sizes(y).max())
 
 
 def weights_by_size(y: Array) -> Array:
-    """Weights [rows] by which errors of the values `y` become relative to their size."""
-    size = np.abs(y)
-    largest = float(size.max(initial=0.0))
-    return 1 / np.maximum(size, RELATIVE_LEAST * largest) if largest > 0 else np.ones_like(size)
+    """Weights [rows] by which errors of the values `y` become relative to what `sizes` says."""
+    return 1 / sizes(y)
 
 
 def over_decades(y: Array) -> bool:

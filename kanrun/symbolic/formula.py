@@ -82,6 +82,9 @@ class Formula:
     decision: Decision | None = None
 
 
+LossOf = Callable[[list[sp.Expr]], float]
+
+
 class FormulaError(KanrunError):
     """A formula that cannot be written, read back or evaluated, and so is none."""
 
@@ -133,18 +136,33 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
 
 def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
     """The formulas with constants snapped and fitted again, rewritten where that makes them shorter."""
-    rows, locked = len(data.train.x), is_locked(model)
-    loss, floor = loss_and_floor(data)
-    if data.loss.least_squares and not locked:
-        columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-        expressions = [bare(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
-        if all(agrees(evaluate(e, columns), y[:, j]) for j, e in enumerate(expressions)):
-            loss, floor = relative_and_floor(expressions, data)
+    if not data.loss.least_squares or is_locked(model):
+        return shortened(expressions, *loss_and_floor(data), data, context)
+    exact = exact_forms(expressions, data, context)
+    if exact is None:
+        loss, floor = loss_and_floor(data)
+        expressions = shortened(expressions, loss, floor, data, context)
+        if loss(expressions) > floor:
+            expressions = polished_forms(expressions, loss, floor, data, context)
+        exact = exact_forms(expressions, data, context)
+    return expressions if exact is None else shortened(exact, *relative_and_floor(exact, data), data, context)
+
+
+def exact_forms(expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr] | None:
+    """The formulas without what they can go without, where all of them leave nothing but rounding; None elsewhere."""
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    found = [bare(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
+    return found if all(agrees(evaluate(e, columns), y[:, j]) for j, e in enumerate(found)) else None
+
+
+def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context) -> list[sp.Expr]:
+    """The formulas with simple numbers, rewritten where that makes them shorter, at the same loss."""
 
     def loss_of(trial: list[sp.Expr]) -> float:
         context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
         return loss(trial)
 
+    rows = len(data.train.x)
     expressions = snap(expressions, loss_of, rows, floor, context)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
     above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
@@ -154,10 +172,7 @@ def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short
-    return expressions if locked else polish(expressions, data, loss_of, floor, context)
-
-
-LossOf = Callable[[list[sp.Expr]], float]
+    return expressions
 
 
 def loss_and_floor(data: Dataset) -> tuple[LossOf, float]:
@@ -183,23 +198,19 @@ def is_locked(model: KAN) -> bool:
     return any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
 
 
-def polish(
-    expressions: list[sp.Expr],
-    data: Dataset,
-    loss_of: LossOf,
-    floor: float,
-    context: Context,
+def polished_forms(
+    expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context
 ) -> list[sp.Expr]:
     """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
 
-    Only for a loss that least squares makes least: logits of classes would grow without end. Errors are those relative
-    to the size of the targets where these explain them better.
+    Only for a loss that least squares makes least: logits of classes would grow without end. Errors count relative to
+    the size of the targets where that explains these better.
     """
-    if not data.loss.least_squares or not loss_of(expressions) > floor:
-        return expressions
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
-    return snap(again, loss_of, len(y), floor, context)
+    relative = [is_relative(e, j, data) for j, e in enumerate(expressions)]
+    weights = [weights_by_size(y[:, j]) if by_size else 1.0 for j, by_size in enumerate(relative)]
+    again = [settled(e, columns, y[:, j], context, weights[j]) for j, e in enumerate(expressions)]
+    return again if any(relative) else snap(again, loss, len(y), floor, context)
 
 
 def check(expressions: list[sp.Expr], data: Dataset) -> None:

@@ -10,7 +10,8 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.algebra import rewritten, simplified
-from kanrun.symbolic.expression import DIGITS, complexity
+from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.square import with_squares
 
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
@@ -24,6 +25,7 @@ EXACT_UNITS = [
 TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 MOST_DIGITS = 11  # of a decimal that more than chance speaks for
+SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
 def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
@@ -47,7 +49,7 @@ def decimal(value: float) -> sp.Float | None:
     for digits in range(1, MOST_DIGITS + 1):
         short = float(f"{value:.{digits - 1}e}")
         if abs(short - value) * 10**digits < CHANCE * abs(value):
-            return sp.Float(short, DIGITS)
+            return sp.Float(short, SHOWN)
     return None
 
 
@@ -85,9 +87,8 @@ def snap(
         return reached < exact_below or reached <= limit
 
     together = [e.xreplace(simplest(e, exact)) for e in expressions]
-    if all(is_sound(e) for e in together) and fine(together, loss):
-        return together
-    result, changed = list(expressions), True
+    all_at_once = all(is_sound(e) for e in together) and fine(together, loss)
+    result, changed = together if all_at_once else list(expressions), True
     while changed:
         changed = False
         for index, expression in enumerate(result):
@@ -115,7 +116,8 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
-    plain = [rewritten(rewrite, expression) for rewrite in (sp.factor_terms, sp.powsimp)]
+    rewrites = (sp.factor_terms, sp.powsimp, with_squares, lambda e: sp.factor_terms(with_squares(e)))
+    plain = [rewritten(rewrite, expression) for rewrite in rewrites]
     return min([expression, *plain, *simplified(expression)], key=complexity)
 
 

@@ -106,25 +106,27 @@ def is_rounding(squares: float, y: Array) -> bool:
     return squares <= len(y) * max(EXACT * float(np.var(y)), ROUNDING * float(np.mean(y**2)))
 
 
-def of_values(expression: sp.Expr, columns: Columns, y: Array) -> list[Constant]:
+def of_values(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> list[Constant]:
     """The constants of a formula for `y` [rows] with the errors of least squares: s^2 (J^T J)^-1.
 
     s^2 is the squared error over rows less determined constants. Where it is nothing but rounding the rows show no
     noise, and the errors are 0; without more rows than constants noise cannot be told from signal, and they are None.
+    Errors count by the `weights` of their rows.
     """
     constants = constants_of(expression)
     unknown = [Constant(float(f), None) for f in constants]
     if not 0 < len(constants) <= MOST:
         return unknown
-    residuals = evaluate(expression, columns) - y
-    slopes = jacobian(expression, constants, columns)
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    residuals = rows * (evaluate(expression, columns) - y)
+    slopes = rows[:, None] * jacobian(expression, constants, columns)
     kept = np.isfinite(residuals) & np.isfinite(slopes).all(1)
     residuals, slopes = residuals[kept], slopes[kept]
     errors, rank = standard_errors(slopes)
     if len(residuals) <= rank:
         return unknown
     squares = float(residuals @ residuals)
-    noise = 0.0 if is_rounding(squares, y[kept]) else math.sqrt(squares / (len(residuals) - rank))
+    noise = 0.0 if is_rounding(squares, (rows * y)[kept]) else math.sqrt(squares / (len(residuals) - rank))
     return [Constant(float(f), None if e is None else noise * e) for f, e in zip(constants, errors, strict=True)]
 
 
@@ -156,20 +158,21 @@ def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
     ]
 
 
-def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
+def polished(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> sp.Expr:
     """The expression with its decimals at the least squared error over the rows, by a few Gauss-Newton steps.
 
-    The same expression where that wins nothing, or where only rounding is left to win.
+    The same expression where that wins nothing, or where only rounding is left to win. Errors count by the `weights` of
+    their rows.
     """
-    if is_rounding(squares(expression, columns, y), y):
+    if is_rounding(squares(expression, columns, y, weights), weights * y):
         return expression
-    return least_squared(expression, columns, y)
+    return least_squared(expression, columns, y, weights)
 
 
 def least_squared(
     expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0, steps: int = STEPS
 ) -> sp.Expr:
-    """The same down to the last digit of the constants, where errors count by the `weights` of their rows."""
+    """The same down to the last digit of the constants."""
     constants = constants_of(expression)
     before = squares(expression, columns, y, weights)
     if not 0 < len(constants) <= MOST or not np.isfinite(before):
