@@ -15,6 +15,7 @@ from kanrun.training.history import Record
 
 LEAST, MOST = 0.1, 10.0  # spread of targets that are left as they are
 FAR = 10.0  # the same for their mean, in spreads
+UNEVEN = 3.0  # times the smallest spread that the largest one may be among outputs that are left as they are
 
 N = TypeVar("N", bound=Network)
 F = TypeVar("F", bound="Read")
@@ -112,14 +113,23 @@ def scaling_of(data: Dataset, model: Network) -> TargetScaling:
     """
     if not data.loss.rescalable:
         return Unscaled()
-    y = data.train.y
+    y = data.train.y.double().cpu()  # squares may be no numbers in single precision
     shift, locked = y.mean(0), False
     if isinstance(model, KAN):
         last = model.layers[-1]
         shift[last.n_sum :] = 0.0
         locked = bool((last.alive & last.is_fixed & ~last.is_trainable).any())
-    spread, size = ((y - shift) ** 2).mean(0).sqrt(), y.mean(0).abs()
-    if locked or bool(((spread >= LEAST) & (spread <= MOST) & (size <= FAR * spread)).all()):
+    spread = ((y - shift) ** 2).mean(0).sqrt()
+    if locked or moderate(spread, y.mean(0).abs()):
         return Unscaled()
-    alike = spread <= 8 * torch.finfo(y.dtype).eps * y.abs().amax(0)  # but for rounding
-    return Scaled(torch.where(alike, 1.0, spread), shift)
+    alike = spread <= 8 * torch.finfo(data.train.y.dtype).eps * y.abs().amax(0)  # but for rounding
+    return Scaled(torch.where(alike, 1.0, spread).to(data.train.y), shift.to(data.train.y))
+
+
+def moderate(spread: Tensor, size: Tensor) -> bool:
+    """Whether targets can stay as they are: not far from 0, of a spread near one, and alike in that; both [outputs].
+
+    The loss of several outputs hardly sees the small ones among them.
+    """
+    near = bool(((spread >= LEAST) & (spread <= MOST) & (size <= FAR * spread)).all())
+    return near and float(spread.amax()) <= UNEVEN * float(spread.amin())
