@@ -9,7 +9,8 @@ from torch import Tensor
 
 LEAST, MOST = 0.1, 10.0  # half-width of columns that are left as they are
 FAR = 10.0  # the same for the distance of their middle from 0, in half-widths
-WIDEST = 3.0  # half-width that scaled columns have at most, and more than a tenth of it
+WIDEST = 3.0  # half-width that scaled inputs have at most, and more than a tenth of it
+WIDEST_TARGETS = 1.0  # the same for the spread of targets, so that most laws on inputs of size one have the same digits
 OUTER = 0.05  # part of the rows at each end that has no say in where a column lies
 DIGITS = {torch.float32: 37, torch.float64: 300}  # largest exponents whose squares or inverses are still numbers
 
@@ -36,10 +37,7 @@ def unit_of(ordered: Tensor, digits: int) -> tuple[float, float]:
         return 0.0, decimal(max(abs(low), abs(high)), digits)
     half, middle = high / 2 - low / 2, high / 2 + low / 2
     scale = decimal(half, digits)
-    if abs(middle) <= FAR * half:
-        return 0.0, scale
-    step = scale / 10
-    return round(middle / step) * step, scale
+    return far_middle(middle, half, scale), scale
 
 
 def wide(low: float, high: float) -> bool:
@@ -47,9 +45,19 @@ def wide(low: float, high: float) -> bool:
     return high - low > 64 * torch.finfo(torch.float64).eps * max(abs(low), abs(high))
 
 
-def decimal(size: float, digits: int = DIGITS[torch.float64]) -> float:
-    """The power of ten that a `size` is divided by: 1 where it is moderate, 0 or not finite."""
+def decimal(size: float, digits: int = DIGITS[torch.float64], widest: float = WIDEST) -> float:
+    """The power of ten by which a `size` becomes at most `widest`: 1 where it is moderate, 0 or not finite."""
+    return float(f"1e{exponent(size, digits, widest)}")
+
+
+def exponent(size: float, digits: int = DIGITS[torch.float64], widest: float = WIDEST) -> int:
+    """That of this power of ten."""
     if LEAST <= size <= MOST or not 0 < size < math.inf:
-        return 1.0
-    exponent = math.ceil(math.log10(size / WIDEST) - 1e-9)
-    return float(f"1e{max(-digits, min(digits, exponent))}")
+        return 0
+    return max(-digits, min(digits, math.ceil(math.log10(size / widest) - 1e-9)))
+
+
+def far_middle(middle: float, half: float, scale: float) -> float:
+    """What is taken off where the `middle` is far from 0: it, rounded to a tenth of the scale."""
+    step = scale / 10
+    return round(middle / step) * step if abs(middle) > FAR * half else 0.0

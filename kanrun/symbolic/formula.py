@@ -8,32 +8,28 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows
-from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
 from kanrun.errors import KanrunError, shorten
 from kanrun.functions.algebra import latex_of
-from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.compare import is_exact
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
+from kanrun.symbolic.settle import settled
+from kanrun.symbolic.snap import expanded, shortest
 from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
+from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_all, evaluate_texts
 
 log = logging.getLogger("kanrun")
 
-# units of work: a node of a formula that is made; an evaluation, and a row and node of it
-MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
-OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
+MADE = 0.15  # units of work: of a node of a formula that is made
 
 
 @dataclass(frozen=True)
@@ -88,28 +84,6 @@ EXACT_REASON = "exact to rounding"
 SHORT_REASON = "shortest description of the training data"
 
 
-def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
-    """Values of formulas given as text at `rows` [rows, inputs]: [rows, formulas], NaN where not finite."""
-    return evaluate_all([parse_formula(t, inputs, "expression", OWN_LENGTH) for t in texts], rows, inputs)
-
-
-def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) -> Tensor:
-    """Values of expressions at `rows`: [rows, expressions]."""
-    columns = columns_of(rows, inputs)
-    return torch.as_tensor(np.stack([evaluate(e, columns) for e in expressions], axis=1))
-
-
-def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
-    """The inputs' columns by name."""
-    return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
-
-
-def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:
-    """The loss of these formulas on the training rows; NaN where one is not finite."""
-    targets = train.y.double().cpu() if train.y.is_floating_point() else train.y.cpu()
-    return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))
-
-
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
     """The network's formulas with snapped constants, in their shortest form; as they are where that spoils them.
 
@@ -119,54 +93,12 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     context.spend(MADE * sum(map(complexity, plain)))
     check(plain, data)
     try:
-        short = settled_forms(model, plain, data, context)
+        short = settled(model, plain, data, context)
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")
         return plain
     return short
-
-
-def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
-    """The formulas with constants snapped and fitted again, rewritten where that makes them shorter."""
-
-    def loss_of(trial: list[sp.Expr]) -> float:
-        context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
-        return training_loss(trial, data.train, data.inputs, data.loss)
-
-    floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
-    rows = len(data.train.x)
-    expressions = snap(expressions, loss_of, rows, floor, context)
-    limit = max(loss_of(expressions) * (1 + 1e-6), floor)
-    above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
-    for rewrite in (shortest, expanded) if not context.over() else ():
-        context.spend(sum(map(work_of_rewriting, expressions)))
-        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
-        shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
-        if shorter and loss_of(short) <= limit:
-            expressions = short
-    return polish(model, expressions, data, loss_of, floor, context)
-
-
-def polish(
-    model: KAN,
-    expressions: list[sp.Expr],
-    data: Dataset,
-    loss_of: Callable[[list[sp.Expr]], float],
-    floor: float,
-    context: Context,
-) -> list[sp.Expr]:
-    """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
-
-    Only for a loss that least squares makes least: logits of classes would grow without end. Constants that were fixed
-    for good stay.
-    """
-    locked = any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
-    if not data.loss.least_squares or locked or not loss_of(expressions) > floor:
-        return expressions
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
-    return snap(again, loss_of, len(y), floor, context)
 
 
 def check(expressions: list[sp.Expr], data: Dataset) -> None:
