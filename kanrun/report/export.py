@@ -15,7 +15,8 @@ from kanrun.functions.naming import latex_name
 from kanrun.functions.parser import parse_formula
 from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
-from kanrun.symbolic.formula import OWN_LENGTH, Formula
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.values import OWN_LENGTH
 
 
 def as_entries(formulas: list[Formula], relations: Sequence[Relation] = ()) -> list[dict[str, Any]]:

@@ -79,12 +79,20 @@ def jacobian(expression: sp.Expr, constants: list[sp.Float], columns: Columns) -
     return result
 
 
+def sizes_of(columns: Array) -> Array:
+    """Norms of the columns [rows, columns], whose squares may be too large or too small to be numbers."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit), axis=0)
+    return np.where(np.isfinite(largest), sizes, largest)
+
+
 def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
     """Roots of the diagonal of (J^T J)^-1 for J = `slopes` [equations, constants], and the rank of J.
 
     The pseudo-inverse is taken where constants are redundant; those that share in a redundant direction get None.
     """
-    sizes = np.linalg.norm(slopes, axis=0)
+    sizes = sizes_of(slopes)
     if not sizes.any() or not np.isfinite(sizes).all():
         return [None] * len(sizes), 0
     scale = np.where(sizes > 0, sizes, 1.0)
