@@ -97,6 +97,8 @@ def snap(
                     context.spend(TRIAL)
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
+                    if not smaller.free_symbols and expression.free_symbols:
+                        continue
                     if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):
                         result, loss, changed = trial, max(loss, loss_of(trial)), True
                         break
