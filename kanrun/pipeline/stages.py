@@ -22,7 +22,8 @@ from kanrun.pipeline.searching import budget_of, history_of, search_problem, sen
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.formula import FormulaError, formula_function, write_formulas
+from kanrun.symbolic.forms import FormulaError
+from kanrun.symbolic.formula import formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
 from kanrun.symbolic.search import Symbolic
 from kanrun.training.history import Record

@@ -14,7 +14,8 @@ from kanrun.data.losses import loss_of
 from kanrun.functions.parser import parse_formula
 from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
-from kanrun.symbolic.formula import OWN_LENGTH, Formula
+from kanrun.symbolic.forms import OWN_LENGTH
+from kanrun.symbolic.formula import Formula
 
 
 def as_entries(formulas: list[Formula], relations: Sequence[Relation] = ()) -> list[dict[str, Any]]:

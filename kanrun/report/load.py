@@ -15,7 +15,7 @@ from kanrun.errors import KanrunError, shorten
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model, read_json, read_yaml
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.forms import evaluate_texts
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def agrees(ours: Array, theirs: Array, nearest: float = AGREEMENT) -> bool:
 
 def has_digits(y: Array) -> bool:
     """Whether the values `y` [rows] differ by so much that rounding leaves all digits that `agrees` asks for."""
-    return DIGITS_LOST * np.finfo(np.float64).eps * float(np.abs(y).max()) <= AGREEMENT * float(sizes(y).max())
+    return bool(DIGITS_LOST * np.finfo(np.float64).eps * float(np.abs(y).max()) <= AGREEMENT * float(sizes(y).max()))
 
 
 def weights_by_size(y: Array) -> Array:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from kanrun.functions.library import FUNCTIONS
 from kanrun.relations.relation import Relation
 from kanrun.report.export import as_entries, as_latex, as_python, as_text, latex_name, python_name
-from kanrun.symbolic.formula import Alternative, Decision, Formula, evaluate_texts
+from kanrun.symbolic.forms import evaluate_texts
+from kanrun.symbolic.formula import Alternative, Decision, Formula
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 
