@@ -113,8 +113,10 @@ class TermSearch:
     def of(cls, table: Table, y: Tensor, link: Link, context: Context) -> TermSearch | None:
         """The search for `y` [rows, 1]; None where what is left of it without the link function cannot be used."""
         z, there = (part[:, 0] for part in link.undone(y))
+        if int(there.sum()) < 2 or not (link.relative or bool(there.all())):
+            return None
         scale = float(z[there].std())
-        if not (math.isfinite(scale) and scale > 0) or not (link.relative or bool(there.all())):
+        if not (math.isfinite(scale) and scale > 0):
             return None
         weights = (there.to(y.dtype) if link.relative else link.slope(z, y[:, 0]).abs())[table.rows]
         weights = weights / weights.amax()

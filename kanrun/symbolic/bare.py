@@ -10,7 +10,7 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array, evaluate
-from kanrun.symbolic.compare import agrees, has_digits, weights_by_size
+from kanrun.symbolic.compare import ROUNDED, agrees, has_digits, weights_by_size
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, least_squared, squares
@@ -21,7 +21,9 @@ UNDONE |= {inner: outer for outer, inner in UNDONE.items() if inner is not sp.ex
 AS_WELL = 3.0  # times the error of rounding, which is still as good
 ROUNDING = 1e-14  # relative error of a row that is rounding in any case
 SMALL = 1e-12  # part of the largest term of a sum that is nothing
-UNSEEN = 1e-7  # relative error that a part must make where it is missing, in one of a hundred rows, to be seen
+# Relative error that a part must make where it is missing, in one of a hundred rows, to be seen for what it is: what
+# would tell it from the beginning of a series makes about the square of it.
+UNSEEN = 3e-6
 STEPS = 3  # of Gauss-Newton after something was left out
 LARGE = 120  # nodes of a formula that is not looked at part by part
 LOOKED_AT, LOOKED_AT_NODE = 1.0, 0.3  # units of work of a formula that is tried, and of a node and constant of it
@@ -40,9 +42,15 @@ def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
 
     A part that only the last digits of the rows speak for could as well be another one: the data cannot decide.
     """
-    if not agrees(evaluate(expression, columns), y):
+    values = evaluate(expression, columns)
+    if not agrees(values, y):
         return Verdict.NOT
-    if not has_digits(y) or complexity(expression) > LARGE or len(constants_of(expression)) > MOST:
+    if (
+        not agrees(values, y, ROUNDED)
+        or not has_digits(y)
+        or complexity(expression) > LARGE
+        or len(constants_of(expression)) > MOST
+    ):
         return Verdict.UNDECIDED
     weights = weights_by_size(y)
     for trial in [*fewer(expression), *straighter(expression)]:

@@ -11,6 +11,8 @@ from kanrun.functions.algebra import is_zero
 from kanrun.functions.evaluate import Array, evaluate
 
 POINTS, WIDER, AGREEMENT = 4000, 1.5, 1e-9
+ROUNDED = 1e-11  # how near the formula of rows comes to them once its constants are at their best
+CANCELLED = 1e-13  # part of the largest value that differences may be off by
 DIGITS_LOST = 8.0  # times the rounding of a value, which is still rounding
 NOTHING = 1e-300  # what is left where numbers end
 DECADES = 3.0  # between the 2nd and the 98th percentile of values that are judged relative to their size
@@ -30,12 +32,17 @@ def sizes(y: Array) -> Array:
     return np.maximum(own, RELATIVE_LEAST * float(own.max()))
 
 
-def agrees(ours: Array, theirs: Array) -> bool:
-    """Whether two sets of values [rows] are the same but for rounding, row by row, relative to what `sizes` says."""
+def agrees(ours: Array, theirs: Array, nearest: float = AGREEMENT) -> bool:
+    """Whether two sets of values [rows] are the same but for rounding, row by row, relative to what `sizes` says.
+
+    Large rows must come as near as `nearest`; small ones, which may be differences of large ones, to AGREEMENT.
+    """
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return False
+    own = sizes(theirs)
+    lost = np.minimum(AGREEMENT * own, CANCELLED * own.max(initial=0.0))
     last = DIGITS_LOST * np.finfo(np.float64).eps * np.abs(theirs) + NOTHING
-    return bool((np.abs(ours - theirs) <= np.maximum(AGREEMENT * sizes(theirs), last)).all())
+    return bool((np.abs(ours - theirs) <= np.maximum(np.maximum(nearest * own, lost), last)).all())
 
 
 def has_digits(y: Array) -> bool:
@@ -46,6 +53,12 @@ def has_digits(y: Array) -> bool:
 def weights_by_size(y: Array) -> Array:
     """Weights [rows] by which errors of the values `y` become relative to what `sizes` says."""
     return 1 / sizes(y)
+
+
+def relative_weights(y: Array) -> Array:
+    """Weights [rows] by which errors of the values `y` become relative to them alone; 0 where they are 0."""
+    there = np.abs(y) > np.finfo(np.float64).tiny
+    return np.where(there, 1 / np.where(there, np.abs(y), 1.0), 0.0)
 
 
 def over_decades(y: Array) -> bool:

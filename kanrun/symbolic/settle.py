@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import sympy as sp
 
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset, Rows
-from kanrun.functions.evaluate import evaluate
+from kanrun.functions.evaluate import Array, evaluate
 from kanrun.model.network import KAN
 from kanrun.symbolic.bare import bare
-from kanrun.symbolic.compare import agrees, weights_by_size
+from kanrun.symbolic.compare import agrees, relative_weights, weights_by_size
 from kanrun.symbolic.disguise import undone
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.frame import frame_of
@@ -93,11 +94,34 @@ def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context
     exact = exact_forms(expressions, data, context)
     if exact is None:
         loss, floor = loss_and_floor(data)
+        weights = weights_of_errors(expressions, data)
+        if weights is not None:
+            loss, floor = weighted_loss(weights, data), LAST_DIGITS
         expressions = shortened(expressions, loss, floor, data, context)
         if loss(expressions) > floor:
-            expressions = polished_forms(expressions, loss, floor, data, context)
+            expressions = polished_forms(expressions, loss, floor, data, weights, context)
         exact = exact_forms(expressions, data, context)
     return expressions if exact is None else shortened(exact, *relative_and_floor(exact, data), data, context)
+
+
+def weights_of_errors(expressions: list[sp.Expr], data: Dataset) -> list[Array] | None:
+    """Weights of the rows for each output, where one is explained better relative to its size; None where none is."""
+    y = data.train.y.double().cpu().numpy()
+    relative = [is_relative(e, j, data) for j, e in enumerate(expressions)]
+    spread = [np.full(len(y), 1 / (float(np.std(y[:, j])) or 1.0)) for j in range(y.shape[1])]
+    own = [relative_weights(y[:, j]) if by_size else spread[j] for j, by_size in enumerate(relative)]
+    return own if any(relative) else None
+
+
+def weighted_loss(weights: list[Array], data: Dataset) -> LossOf:
+    """The mean squared error of formulas on the training rows, where errors count by these weights of each output."""
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+
+    def loss_of(trial: list[sp.Expr]) -> float:
+        total = sum(squares(e, columns, y[:, j], weights[j]) for j, e in enumerate(trial))
+        return total / y.size if math.isfinite(total) else math.nan
+
+    return loss_of
 
 
 def exact_forms(expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr] | None:
@@ -131,13 +155,8 @@ def loss_and_floor(data: Dataset) -> tuple[LossOf, float]:
 
 def relative_and_floor(exact: list[sp.Expr], data: Dataset) -> tuple[LossOf, float]:
     """The same by errors relative to the size of each target, for formulas that leave nothing but rounding."""
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    weights = [weights_by_size(y[:, j]) for j in range(y.shape[1])]
-
-    def loss_of(trial: list[sp.Expr]) -> float:
-        total = sum(squares(e, columns, y[:, j], weights[j]) for j, e in enumerate(trial))
-        return total / y.size if math.isfinite(total) else math.nan
-
+    y = data.train.y.double().cpu().numpy()
+    loss_of = weighted_loss([weights_by_size(y[:, j]) for j in range(y.shape[1])], data)
     return loss_of, max(WORSE * loss_of(exact), LAST_DIGITS)
 
 
@@ -147,15 +166,20 @@ def is_locked(model: KAN) -> bool:
 
 
 def polished_forms(
-    expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context
+    expressions: list[sp.Expr],
+    loss: LossOf,
+    floor: float,
+    data: Dataset,
+    weights: list[Array] | None,
+    context: Context,
 ) -> list[sp.Expr]:
     """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
 
-    Only for a loss that least squares makes least: logits of classes would grow without end. Errors count relative to
-    the size of the targets where that explains these better.
+    Only for a loss that least squares makes least: logits of classes would grow without end.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    relative = [is_relative(e, j, data) for j, e in enumerate(expressions)]
-    weights = [weights_by_size(y[:, j]) if by_size else 1.0 for j, by_size in enumerate(relative)]
-    again = [parsimonious(e, columns, y[:, j], context, weights[j]) for j, e in enumerate(expressions)]
-    return again if any(relative) else snap(again, loss, len(y), floor, context)
+    again = [
+        parsimonious(e, columns, y[:, j], context, 1.0 if weights is None else weights[j])
+        for j, e in enumerate(expressions)
+    ]
+    return snap(again, loss, len(y), floor, context)

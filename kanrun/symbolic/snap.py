@@ -22,6 +22,7 @@ EXACT_UNITS = [
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
     *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
+MOST_ZEROS = 40  # constants of which each is tried without
 TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 MOST_DIGITS = 11  # of a decimal that more than chance speaks for
@@ -89,14 +90,20 @@ def snap(
     together = [e.xreplace(simplest(e, exact)) for e in expressions]
     all_at_once = all(is_sound(e) for e in together) and fine(together, loss)
     result, changed = together if all_at_once else list(expressions), True
+    few = sum(len(e.atoms(sp.Float)) for e in result) <= MOST_ZEROS
+    if all_at_once and not few:
+        return together
+    nothing = [sp.Integer(0)] if few else []
     while changed:
         changed = False
         for index, expression in enumerate(result):
             for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in [sp.Integer(0), *nice_numbers(float(constant), exact)] if not context.over() else ():
+                for candidate in [*nothing, *nice_numbers(float(constant), exact)] if not context.over() else ():
                     context.spend(TRIAL)
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
+                    if not smaller.free_symbols and expression.free_symbols:
+                        continue
                     if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):
                         result, loss, changed = trial, max(loss, loss_of(trial)), True
                         break
