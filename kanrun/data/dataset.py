@@ -78,6 +78,18 @@ def at_most(data: Dataset, rows: int) -> Dataset:
     return data if step == 1 else replace(data, train=Rows(data.train.x[::step], data.train.y[::step]))
 
 
+def of_output(data: Dataset, output: int) -> Dataset:
+    """The same inputs with one of the outputs."""
+
+    def column(rows: Rows) -> Rows:
+        return Rows(rows.x, rows.y[:, output : output + 1])
+
+    return replace(
+        data, train=column(data.train), test=column(data.test), outputs=[data.outputs[output]],
+        truth=data.truth[output : output + 1], validation=None if data.validation is None else column(data.validation),
+    )  # fmt: skip
+
+
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:
     """The dataset with this part of its training rows as validation rows."""
     rows = len(data.train.x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,14 +11,26 @@ from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, Dataset
 
-Scores = dict[str, float | int | None]
+Scores = dict[str, Any]  # numbers, None where there is no value; `outputs` has those of each output by its name
 
 
 def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
     """The loss by its name; beside it rmse and r2 for regression, and for classification how well classes are told.
 
-    Rows whose outputs are not finite are left out and counted as `nonfinite_rows`; a class there counts as wrong.
+    With several outputs of a regression `outputs` has the same for each of them, as a large one hides the others. Rows
+    whose outputs are not finite are left out and counted as `nonfinite_rows`; a class there counts as wrong.
     """
+    if data.task != CLASSIFICATION:
+        outputs, targets = outputs.double(), targets.double()  # squares may be no numbers in single precision
+    result = scores_of(data, outputs, targets)
+    if data.task != CLASSIFICATION and targets.shape[1] > 1:
+        columns = [(outputs[:, j : j + 1], targets[:, j : j + 1]) for j in range(targets.shape[1])]
+        result["outputs"] = {name: scores_of(data, *pair) for name, pair in zip(data.outputs, columns, strict=True)}
+    return result
+
+
+def scores_of(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
+    """The same, of all columns together."""
     finite = outputs.isfinite().all(1)
     kept, aims = outputs[finite], targets[finite]
     result: Scores = {data.loss.name: as_number(data.loss.value(kept, aims)) if len(kept) else None}

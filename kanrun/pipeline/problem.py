@@ -54,7 +54,8 @@ def problem_of_trained(config: Config, data: Dataset, model: KAN) -> Problem:
     network = model.clone().to(data.train.x)
     check_start(network, data, config)
     config = replace(config, optimizer=chosen_optimizer(config.optimizer, network))
-    return Problem(config, data, network, Unscaled(), data, trained=True)
+    scaling = scaling_of(data, network)
+    return Problem(config, data, scaling.entered(network), scaling, scaling.scaled(data), trained=True)
 
 
 def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:

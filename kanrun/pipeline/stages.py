@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,20 +15,23 @@ from kanrun.data.scores import scores
 from kanrun.discovery.discover import discover
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import extended, library
+from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, without_gradient
+from kanrun.model.pruning import remove_edges, subnodes_of
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
 from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.formula import FormulaError, formula_function, write_formulas
+from kanrun.symbolic.formula import Formula, FormulaError, formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
 from kanrun.symbolic.search import Symbolic
+from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
-from kanrun.training.pruning import MOST_ROWS, prune_and_refit
+from kanrun.training.pruning import MOST_ROWS, prune_each_output
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
 
@@ -74,9 +77,28 @@ def reached(
     flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
     if flat and not state.entries:
         state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
+    for text in badly_explained(entry["test"]):
+        if not any(one.startswith(text.split(" (R2")[0]) for one in state.warnings):
+            state = state.warned(text, context)
     context.events.stage_ended(entry)
     networks = {**state.networks, name: delivered}
     return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
+
+
+WEAK, MUCH_WEAKER = 0.1, 10.0  # part of an output that is not explained, and how many times that of the best
+
+
+def badly_explained(scored: Mapping[str, Any]) -> list[str]:
+    """A sentence for each output that is explained far worse than the best one."""
+    r2 = {name: each["r2"] for name, each in scored.get("outputs", {}).items() if each["r2"] is not None}
+    if not r2:
+        return []
+    best = max(r2, key=r2.__getitem__)
+    limit = max(WEAK, MUCH_WEAKER * (1 - r2[best]))
+    bad = {name: value for name, value in r2.items() if 1 - value > limit}
+    return [
+        f"{name} is explained badly (R2 {value:.3g}) beside {best} (R2 {r2[best]:.3g})" for name, value in bad.items()
+    ]
 
 
 def stage_entry(
@@ -151,7 +173,7 @@ def prune(problem: Problem, state: State, context: Context) -> State:
     """A smaller network, as far as the loss of rows that it was not trained on allows."""
     kan, config = current_kan(state), problem.config
     rows = with_validation(problem.rows, kan.parameter_count(), config.seed)
-    return reached(problem, state, "prune", prune_and_refit(kan, rows, config.prune, context), context)
+    return reached(problem, state, "prune", prune_each_output(kan, rows, config.prune, context), context)
 
 
 def refit(problem: Problem, state: State, context: Context) -> State:
@@ -214,8 +236,18 @@ def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, co
         except FormulaError as error:
             state = state.warned(f"a formula was dropped, {error}", context)
             continue
-        return replace(state, formulas=tuple(formulas)), network
+        return replace(state, formulas=tuple(formulas)), without_constants(network, formulas, problem)
     return state.warned("there is no formula: none that was found can be kept", context), found.model
+
+
+def without_constants(model: KAN, formulas: Sequence[Formula], problem: Problem) -> KAN:
+    """The network without the edges into outputs whose formulas are constants, so that no picture shows any."""
+    last, doomed = len(model.layers) - 1, []
+    for j, formula in enumerate(formulas):
+        if not parse_formula(formula.expression, problem.data.inputs, "expression", OWN_LENGTH).free_symbols:
+            for sub in subnodes_of(model.layers[last], j):
+                doomed += [(last, sub, i) for i in model.layers[last].alive[sub].nonzero().flatten().tolist()]
+    return remove_edges(model, tuple(doomed), problem.rows.train.x) if doomed else model
 
 
 def equations(problem: Problem, state: State, context: Context) -> State:  # noqa: ARG001

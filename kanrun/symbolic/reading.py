@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most
+from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most, of_output
 from kanrun.functions.builtin import Function
+from kanrun.model.joining import alone, beside
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
@@ -44,8 +45,24 @@ def find_formula(model: KAN, data: Dataset, functions: list[Function], context: 
         model = model.clone()
         temper(model, data)
         levenberg_marquardt(model, x, y, data.loss, 2 * REFIT_STEPS, MODERATE, context=context)
+    if data.loss.least_squares and model.n_out > 1:
+        return read_each_output(model, data, functions, context)
     variance = float(y.double().var(0, correction=0).mean())
     return read(model, data, functions, (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance, context)
+
+
+def read_each_output(model: KAN, data: Dataset, functions: list[Function], context: Context) -> Symbolic:
+    """Every output read as a network of its own, in its share of the work, and all of them as one network."""
+    found = []
+    for j in range(model.n_out):
+        own = replace(context, budget=context.budget.share(1 / (model.n_out - j)))
+        found.append(find_formula(alone(model, j, data.train.x), of_output(data, j), functions, own))
+    fronts = [each.front or [each.model] for each in found]
+    longest = max(map(len, fronts))
+    # The n-th from the end of every output together: there would be too many ways to combine them.
+    front = [beside([front[max(0, len(front) - n)] for front in fronts]) for n in range(longest, 0, -1)]
+    loss, bits = sum(each.loss for each in found) / len(found), sum(each.bits for each in found)
+    return Symbolic(beside([each.model for each in found]), loss, bits, front)
 
 
 def read(model: KAN, data: Dataset, functions: list[Function], enough: float, context: Context) -> Symbolic:

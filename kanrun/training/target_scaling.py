@@ -35,6 +35,7 @@ class TargetScaling(Protocol):
     """A transform of a problem's targets with its inverse for all that comes of training on them."""
 
     def scaled(self, data: Dataset) -> Dataset: ...
+    def entered(self, model: N) -> N: ...
     def restored(self, model: N) -> N: ...
     def restored_formula(self, found: F) -> F: ...
     def restored_record(self, record: Record) -> Record: ...
@@ -47,6 +48,10 @@ class Unscaled:
     def scaled(self, data: Dataset) -> Dataset:
         """The same problem."""
         return data
+
+    def entered(self, model: N) -> N:
+        """The same network."""
+        return model
 
     def restored(self, model: N) -> N:
         """The same network."""
@@ -80,6 +85,12 @@ class Scaled:
             return Rows(rows.x, (rows.y - self.shift) / self.scale)
 
         return in_all_parts(data, of)
+
+    def entered(self, model: N) -> N:
+        """A network for the scaled targets, from one for the targets themselves."""
+        own = model.clone()
+        own.rescale_outputs(1 / self.scale, -self.shift / self.scale)
+        return own
 
     def restored(self, model: N) -> N:
         """A network for the targets themselves, from one for the scaled ones."""
