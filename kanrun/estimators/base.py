@@ -1,7 +1,10 @@
 """What the estimators share: a fit of kanrun, what is told of it, and the outputs at other rows."""
 
+# ruff: noqa: N803 - scikit-learn's name for rows
+
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,9 +52,8 @@ def plain(value: Any) -> Any:
 class FitEstimator(BaseEstimator):  # type: ignore[misc]
     """The part of an estimator that holds a FitResult."""
 
-    def _learned(self, x: Array, y: Array, config: Mapping[str, Any]) -> list[Formula]:
-        """Fits the rows and keeps what came of it; gives the formulas, one an output."""
-        result = fitted(x, y, config)
+    def _keep(self, result: FitResult) -> list[Formula]:
+        """Keeps what came of a fit; gives the formulas, one an output."""
         formulas, network = result.formulas, result.network
         self.result_ = result
         self.n_iter_ = max(1, len(result.state.history))
@@ -91,6 +93,12 @@ class FitEstimator(BaseEstimator):  # type: ignore[misc]
         if lost.any():
             values[lost] = values_of(self.result_, x[lost])
         return values
+
+
+def training_loss(result: FitResult) -> float:
+    """The loss that a fit ends with on its rows; infinite where it has no value on some."""
+    loss = result.metrics["stages"][-1]["train"][result.problem.data.loss.name]
+    return math.inf if loss is None or math.isnan(loss) else float(loss)
 
 
 def values_of(result: FitResult, x: torch.Tensor) -> Array:

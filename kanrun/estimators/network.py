@@ -1,7 +1,10 @@
 """Kolmogorov-Arnold networks that end in formulas, as a regressor and a classifier of scikit-learn."""
 
+# ruff: noqa: N803 - scikit-learn's name for rows
+
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -10,10 +13,12 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from kanrun.estimators.base import FitEstimator, plain
+from kanrun.estimators.base import FitEstimator, fitted, plain, training_loss
 from kanrun.estimators.rows import Array, seed_of, weighted_rows
-from kanrun.estimators.width import chosen_width
+from kanrun.estimators.width import suitable_widths
 from kanrun.symbolic.formula import Formula
+
+READING_OF_ROW, READING_OF_EDGE, MOST_READING = 15.0, 20.0, 15_000.0  # units of work
 
 
 class KANEstimator(FitEstimator):
@@ -33,7 +38,11 @@ class KANEstimator(FitEstimator):
         self.random_state = random_state
 
     def _trained(self, x: Array, y: Array, weights: Array | None) -> list[Formula]:
-        """Trains the network that was asked for, or the one that suits the rows."""
+        """Trains the network that was asked for, or what suits the rows: that is, of several the best on them.
+
+        The formula of a network with a hidden layer can be far worse than the network itself, and worse than that of a
+        sum.
+        """
         x, y = weighted_rows(x, y, weights)
         steps = {} if self.steps is None else {"steps": plain(self.steps), "refit_steps": plain(self.steps)}
         config: dict[str, Any] = {
@@ -41,8 +50,14 @@ class KANEstimator(FitEstimator):
             "optimizer": steps, "regularization": {"lamb": plain(self.lamb)}, "prune": {"enabled": plain(self.prune)},
             "symbolic": {"enabled": plain(self.formula)}, "seed": seed_of(self.random_state),
         }  # fmt: skip
-        config["model"]["width"] = chosen_width(x, y, config) if self.width is None else plain(self.width)
-        return self._learned(x, y, config)
+        if self.width is not None:
+            config["model"]["width"] = plain(self.width)
+            return self._keep(fitted(x, y, config))
+        results = []
+        for width in suitable_widths(x, y, config):
+            symbolic = {**config["symbolic"], "work": reading_work(len(x), width)}
+            results.append(fitted(x, y, {**config, "model": {**config["model"], "width": width}, "symbolic": symbolic}))
+        return self._keep(min(results, key=training_loss))
 
 
 class KANRegressor(RegressorMixin, KANEstimator):  # type: ignore[misc]
@@ -59,9 +74,9 @@ class KANRegressor(RegressorMixin, KANEstimator):  # type: ignore[misc]
     without a formula. `front_`, the simpler and more exact formulas (a list for each output where these are several):
     `complexity`, `error` (mean squared error of the training rows), `formula`, `expression` (at full precision) and
     whether it is the `chosen` one. `feature_importances_` [inputs], attribution scores of the network with a sum of 1.
-    `result_`, the FitResult, over x_1, x_2, ...; it has no test rows of its own, and what it calls test are the training
-    rows. `n_iter_`, training steps. `n_features_in_`, and `feature_names_in_` where columns have names: those that are
-    no identifiers stand in backquotes in formulas.
+    `result_`, the FitResult, over x_1, x_2, ...; what it calls test rows are the training rows again. `n_iter_`,
+    training steps. `n_features_in_`, and `feature_names_in_` where columns have names: those that are no identifiers
+    stand in backquotes in formulas.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -129,7 +144,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """The class with the largest logit: [rows]."""
-        return self.classes_[self._outputs(X).argmax(axis=1)]
+        best = self._outputs(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, softmax of the logits: [rows, classes]."""
@@ -138,6 +154,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
     def predict_log_proba(self, X: Any) -> Array:
         """Its logarithm: [rows, classes]."""
         return log_softmax(self._outputs(X), axis=1)
+
+
+def reading_work(rows: int, width: list[int]) -> float:
+    """Units of work for reading a network of this width: few rows cannot tell apart what a longer reading would find."""
+    edges = sum(before * behind for before, behind in pairwise(width))
+    return min(MOST_READING, READING_OF_ROW * rows + READING_OF_EDGE * edges)
 
 
 def weights_of(given: Any, x: Array) -> Array | None:

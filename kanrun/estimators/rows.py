@@ -41,10 +41,11 @@ def repetitions(weights: Array) -> NDArray[np.int64]:
     (systematic resampling, Kitagawa 1996, J. Comput. Graph. Stat. 5(1)).
     """
     limit = max(LEAST_LIMIT, MOST_REPEATED * len(weights))
-    for counts in (weights, weights / weights[weights > 0].min()):
-        whole = np.rint(counts)
-        if np.abs(counts - whole).max() <= WHOLE * counts.max() and not ((whole == 0) & (weights > 0)).any():
-            if whole.sum() <= limit:
+    for unit in (1.0, weights[weights > 0].min()):
+        if weights.sum() / limit <= unit:
+            counts = weights / unit
+            whole = np.rint(counts)
+            if (np.abs(counts - whole) <= WHOLE * counts).all():
                 return whole.astype(np.int64)
     passed = np.cumsum(weights / weights.sum()) * COPIES * np.count_nonzero(weights)
     return np.diff(np.rint(passed), prepend=0).astype(np.int64)

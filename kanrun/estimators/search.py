@@ -1,5 +1,7 @@
 """The search for a formula as a regressor of scikit-learn."""
 
+# ruff: noqa: N803 - scikit-learn's name for rows
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from kanrun.errors import wrong
-from kanrun.estimators.base import FitEstimator, plain
+from kanrun.estimators.base import FitEstimator, fitted, plain
 from kanrun.estimators.network import weights_of
 from kanrun.estimators.rows import Array, seed_of, weighted_rows
 
@@ -46,7 +48,7 @@ class FormulaRegressor(RegressorMixin, FitEstimator):  # type: ignore[misc]
         check_units(self.units)
         x, values = weighted_rows(X, y.astype(np.float64), weights_of(sample_weight, X))
         config = {"search": budget(plain(self.seconds), plain(self.work)), "seed": seed_of(self.random_state)}
-        formulas = self._learned(x, values, config)
+        formulas = self._keep(fitted(x, values, config))
         self.n_iter_ = max(1, self.result_.metrics["search"]["structures"])
         self.front_ = self._front(formulas[0]) if formulas else []
         self.formula_ = self._named(formulas[0].rounded) if formulas else None
