@@ -1,4 +1,4 @@
-"""scikit-learn's checks of the estimators with their whole training and reading: `python benchmarks/estimator_checks.py`.
+"""scikit-learn's checks of the estimators, trained and read in full: `python benchmarks/estimator_checks.py`.
 
 Names of estimators choose some of them. Exit status 1 where a check fails; what takes longest is shown.
 """

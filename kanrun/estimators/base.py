@@ -91,7 +91,7 @@ class FitEstimator(BaseEstimator):  # type: ignore[misc]
         values: Array = evaluate_all(self._expressions, x, symbols(self.n_features_in_)).numpy()
         lost = ~np.isfinite(values).all(axis=1)
         if lost.any():
-            values[lost] = values_of(self.result_, x[lost])
+            values[lost] = values_of(self.result_, x[torch.tensor(lost)])
         return values
 
 

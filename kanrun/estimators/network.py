@@ -157,7 +157,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):  # type: ignore[misc]
 
 
 def reading_work(rows: int, width: list[int]) -> float:
-    """Units of work for reading a network of this width: few rows cannot tell apart what a longer reading would find."""
+    """Units of work for reading a network: few rows cannot tell apart what a longer reading would find."""
     edges = sum(before * behind for before, behind in pairwise(width))
     return min(MOST_READING, READING_OF_ROW * rows + READING_OF_EDGE * edges)
 

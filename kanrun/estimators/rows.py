@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -63,6 +62,6 @@ def seed_of(random_state: Any) -> int:
 
     Raises ValueError for anything else.
     """
-    if isinstance(random_state, numbers.Integral) and 0 <= random_state <= MOST_SEED:
+    if isinstance(random_state, (int, np.integer)) and 0 <= random_state <= MOST_SEED:
         return int(random_state)
     return int(check_random_state(random_state).randint(MOST_SEED - 1))
