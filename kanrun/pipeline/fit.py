@@ -202,7 +202,8 @@ def fit(
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled))
-        check_match(network_width(settled, data), data)
+        if model is None:
+            check_match(network_width(settled, data), data)
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)

@@ -86,6 +86,7 @@ def test_importances_are_attribution_scores() -> None:
     assert constant.formula_ == "5/2" and not constant.feature_importances_.any()
 
 
+@pytest.mark.slow
 def test_classes_have_any_labels_and_a_logit_each() -> None:
     x = rows(120)
     y = np.array(["down", "up"])[(x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=120) > 0.2).astype(int)]
@@ -112,7 +113,7 @@ def test_more_classes_have_a_column_of_logits_each() -> None:
 @pytest.mark.slow
 def test_a_hidden_layer_is_kept_only_where_its_formula_is_better() -> None:
     x = rows(150)
-    model = KANRegressor().fit(x, x[:, 0] * x[:, 1])
+    model = KANRegressor(grid=3).fit(x, x[:, 0] * x[:, 1])
     assert model.result_.metrics["width"] == [2, 5, 1]
     assert model.score(x, x[:, 0] * x[:, 1]) > 0.99
 

@@ -71,6 +71,7 @@ def test_units_are_kept() -> None:
     assert model.units == {"E": "eV"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_frames_give_formulas_the_names_of_their_columns(library: str) -> None:
     frames = pytest.importorskip(library)
