@@ -12,6 +12,7 @@ from typing import Any
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
+from kanrun.data.build import check_match, network_width
 from kanrun.data.rows import dataset_of
 from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
@@ -221,6 +222,8 @@ def fit(
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled))
+        if model is None:
+            check_match(network_width(settled, data), data)
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)

@@ -43,8 +43,7 @@ def functions_of(config: Config) -> list[Function]:
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-READING = 15_000.0  # units of work for reading a network, less than half a minute
-WRITING = 0.25  # part of them that is left for writing the formula
+WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 
 Spent = tuple[float, float]  # seconds, and those of this process on the processor
 
@@ -213,7 +212,7 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
-    whole = Budget.of(context.budget.meter, work=READING)
+    whole = Budget.of(context.budget.meter, work=problem.config.symbolic.work)
     context = replace(context, budget=whole.leaving(WRITING))
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     if context.over():
