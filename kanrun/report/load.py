@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
-from kanrun.errors import KanrunError, shorten
+from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model, read_json, read_yaml
@@ -49,6 +49,40 @@ def load_run(folder: str | Path) -> LoadedRun:
     model = read(folder, "model.pt", load_model)
     names = metrics.get("inputs") or [f"x_{i + 1}" for i in range(model.n_in)]
     return LoadedRun(config, metrics, formulas, model, names)
+
+
+def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None) -> list[dict[str, Any]]:
+    """The entries of formula.json with another point of the front as the formula of each output.
+
+    Numbers count from 1, in the order of `front`; one number holds for all outputs, None for what was chosen. What is
+    known of the chosen formula only (constants, exactness, the decision) is left out. Raises KanrunError for a number
+    beyond the front.
+    """
+    if numbers is None:
+        return entries
+    if not entries:
+        raise KanrunError("the run has no formula")
+    given = [numbers] if isinstance(numbers, int) else list(numbers)
+    given = given * len(entries) if len(given) == 1 else given
+    if len(given) != len(entries):
+        raise KanrunError(wrong("formula", given, f"one number for all outputs, or one for each of {len(entries)}"))
+    picked = [point_of(entry, number) for entry, number in zip(entries, given, strict=True)]
+    if picked != entries:
+        picked = [{key: value for key, value in entry.items() if key != "decision"} for entry in picked]
+    return picked
+
+
+def point_of(entry: dict[str, Any], number: int) -> dict[str, Any]:
+    """One entry with the point of that number on its front as its formula."""
+    front = entry.get("front") or []
+    if not 1 <= number <= len(front):
+        has = f"has formulas 1 to {len(front)}; kanrun show lists them" if front else "has no front"
+        raise KanrunError(wrong("formula", number, f"{entry['output']} {has}"))
+    point = front[number - 1]
+    if point.get("chosen"):
+        return entry
+    known: dict[str, Any] = {key: entry[key] for key in ("output", "test", "front", "symbols", "units") if key in entry}
+    return {**known, **{key: point.get(key) for key in ("expression", "rounded", "complexity")}, "exact": None}
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kanrun.errors import failure
+from kanrun.exporters.source import source_of
+from kanrun.exporters.table import exporter
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
-from kanrun.report.export import as_entries, as_latex, as_python, as_text
+from kanrun.report.export import as_entries, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.state import Result
 from kanrun.symbolic.formula import formula_function
@@ -68,12 +70,19 @@ def text(folder: Path, result: Result) -> None:
 
 def latex(folder: Path, result: Result) -> None:
     """The formulas as LaTeX."""
-    write_text(folder / "formula.tex", as_latex(result.formulas))
+    export(folder / "formula.tex", "latex", result)
 
 
 def python(folder: Path, result: Result) -> None:
     """The formulas as a module of Python."""
-    write_text(folder / "formula.py", as_python(result.formulas, result.problem.data.inputs))
+    export(folder / "formula.py", "python", result)
+
+
+def export(path: Path, language: str, result: Result) -> None:
+    """A file in another language."""
+    text = exporter(language).write(source_of(as_entries(result.formulas), result.problem.data.inputs))
+    assert isinstance(text, str)
+    write_text(path, text)
 
 
 def metrics(folder: Path, result: Result) -> None:

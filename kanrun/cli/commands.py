@@ -1,0 +1,122 @@
+"""What `kanrun` does with finished runs: one table of commands, each with its arguments; nothing heavy is imported."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from kanrun.errors import KanrunError
+from kanrun.exporters.table import EXPORTERS, exporter
+
+Arguments = Callable[[ArgumentParser], None]
+
+
+class Parser(ArgumentParser):
+    """Mistakes are told in one line, as everywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        raise KanrunError(f"{message}; {' '.join(self.format_usage().split())}")
+
+
+@dataclass(frozen=True)
+class Command:
+    """`kanrun NAME ...`: what it takes, what it is for, and what does it."""
+
+    usage: str
+    about: str
+    arguments: Arguments
+    run: Callable[[Namespace], None]
+
+
+def carry_out(name: str, given: list[str]) -> None:
+    """Does what a command is given. Raises KanrunError, in one line, for what it does not take."""
+    command = COMMANDS[name]
+    parser = Parser(prog=f"kanrun {name}", description=f"{command.about}.", allow_abbrev=False)
+    command.arguments(parser)
+    command.run(parser.parse_args(given))
+
+
+# ---- arguments that several of them take ---------------------------------------------------------------------------
+
+
+def run_folder(parser: ArgumentParser) -> None:
+    """One run."""
+    parser.add_argument("folder", metavar="RUN", help="folder of the run")
+
+
+def formula_number(parser: ArgumentParser) -> None:
+    """Another formula of the front."""
+    parser.add_argument(
+        "--formula", metavar="N", type=numbers, help="formula N of the front, as kanrun show numbers them; N,M,... for "
+        "several outputs",
+    )  # fmt: skip
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    return [int(part) for part in text.split(",")]
+
+
+def output_file(parser: ArgumentParser) -> None:
+    """Where the result goes."""
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="file to write; otherwise it is printed")
+
+
+def put(content: str | bytes, path: Path) -> None:
+    """Writes a file in one go. Raises KanrunError where that cannot be."""
+    from kanrun.report.files import write_bytes
+
+    try:
+        write_bytes(path, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise KanrunError(f"-o {path}: {error.strerror or error}") from None
+
+
+# ---- the commands --------------------------------------------------------------------------------------------------
+
+
+def resume(options: Namespace) -> None:
+    """Goes on with a run."""
+    from kanrun.cli.main import resume_run
+
+    resume_run(options.folder)
+
+
+def export_arguments(parser: ArgumentParser) -> None:
+    """A run, a language, a formula and a file."""
+    run_folder(parser)
+    parser.add_argument("--to", required=True, metavar="NAME", help=f"one of {', '.join(EXPORTERS)}")
+    output_file(parser)
+    formula_number(parser)
+
+
+def export(options: Namespace) -> None:
+    """A run's formulas, or its network, in another language."""
+    from kanrun.exporters.source import source_of
+    from kanrun.report.load import load_run, numbered
+
+    language = exporter(options.to)
+    run = load_run(options.folder)
+    entries = numbered(run.formulas, options.formula)
+    if language.of_network and options.formula:
+        raise KanrunError(f"--formula: {language.name} is for the network, which has no number")
+    if not entries and not language.of_network:
+        raise KanrunError(f"{options.folder}: the run has no formula")
+    content = language.write(source_of(entries, run.inputs, run.model))
+    if options.output:
+        put(content, options.output)
+    elif isinstance(content, bytes):
+        raise KanrunError(f"--to {language.name}: nothing to read; name its file with -o FILE")
+    else:
+        print(content, end="")
+
+
+COMMANDS = {
+    "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
+    "export": Command(
+        "RUN --to NAME [-o FILE] [--formula N]", "the formula in another language", export_arguments, export
+    ),
+}

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kanrun.cli.commands import COMMANDS
+from kanrun.exporters.table import EXPORTERS
+from tests.cli.command import Call
+
+# ---- what all of them do -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
+    told = kanrun(name, "--help")
+    assert told.status == 0
+    assert told.out.startswith(f"usage: kanrun {name}")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["export", "nowhere", "--to", "c"], "nowhere: not the folder of a completed run, status.json is missing"),
+        (["export", "nowhere"], "the following arguments are required: --to"),
+        (["export", "nowhere", "--to", "pyton"], "--to pyton: unknown exporter, did you mean python?"),
+        (["export", "RUN", "--to", "c", "--formula", "99"], "formula=99: y has formulas 1 to "),
+        (["export", "RUN", "--to", "c", "--formula", "0"], "formula=0: y has formulas 1 to "),
+        (["export", "RUN", "--to", "c", "--formula", "1,1"], "formula=[1,1]: one number for all outputs"),
+        (["export", "RUN", "--to", "c", "--formula", "one"], "argument --formula: invalid numbers value: 'one'"),
+        (["export", "RUN", "--to", "c", "-o", "nowhere/law.c"], "-o nowhere/law.c: No such file or directory"),
+        (["export", "RUN", "--to", "onnx"], "--to onnx: "),
+        (["resume"], "the following arguments are required: RUN"),
+        (["resume", "nowhere"], "nowhere: not a run folder, there is no status.json in it"),
+    ],
+)
+def test_a_mistake_is_one_line(kanrun: Call, noisy_run: Path, given: list[str], said: str) -> None:
+    told = kanrun(*[str(noisy_run) if word == "RUN" else word for word in given])
+    assert (told.status, told.out) == (1, "")
+    [line] = told.lines
+    assert line.startswith(f"kanrun: {said}")
+
+
+def test_a_damaged_file_is_one_line(kanrun: Call, noisy_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(noisy_run, folder)
+    entries = json.loads((folder / "formula.json").read_text(encoding="utf-8"))
+    for expression, said in (("__import__('os')", "unknown function __import__"), ("x_3", "unknown name x_3")):
+        entries[0]["expression"] = expression
+        (folder / "formula.json").write_text(json.dumps(entries), encoding="utf-8")
+        told = kanrun("export", "copy", "--to", "c")
+        assert told.status == 1
+        [line] = told.lines
+        assert said in line
+
+
+# ---- export --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name, one in EXPORTERS.items() if not one.of_network])
+def test_a_run_is_exported_from_anywhere_to_the_console_or_a_file(
+    kanrun: Call, noisy_run: Path, tmp_path: Path, name: str
+) -> None:
+    shown = kanrun("export", str(noisy_run), "--to", name)
+    written = kanrun("export", str(noisy_run), "--to", name, "-o", "law")
+    assert (shown.status, written.status, written.out) == (0, 0, "")
+    assert shown.out == (tmp_path / "law").read_text(encoding="utf-8")
+
+
+def test_latex_and_python_are_those_of_the_folder(kanrun: Call, noisy_run: Path) -> None:
+    for name, file in (("latex", "formula.tex"), ("python", "formula.py")):
+        assert kanrun("export", str(noisy_run), "--to", name).out == (noisy_run / file).read_text(encoding="utf-8")
+
+
+def test_another_formula_of_the_front_is_exported(kanrun: Call, noisy_run: Path) -> None:
+    [entry] = json.loads((noisy_run / "formula.json").read_text(encoding="utf-8"))
+    assert len(entry["front"]) > 1
+    texts = [kanrun("export", str(noisy_run), "--to", "python", "--formula", str(n + 1)).out
+             for n in range(len(entry["front"]))]  # fmt: skip
+    assert len(set(texts)) == len(texts)
+    chosen = [point["chosen"] for point in entry["front"]].index(True)
+    assert texts[chosen] == (noisy_run / "formula.py").read_text(encoding="utf-8")
