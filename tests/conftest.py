@@ -32,7 +32,7 @@ def nothing_failed_within(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def noisy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small finished run whose rows have noise, so that its constants have errors; not to be changed."""
+    """The folder of a small finished run whose rows have noise, so that constants have errors; not to be changed."""
     from kanrun.pipeline.run import run
 
     config = {

@@ -114,8 +114,31 @@ def export(options: Namespace) -> None:
         print(content, end="")
 
 
+def show(options: Namespace) -> None:
+    """What there is to say about a run."""
+    from kanrun.report.load import record_of
+    from kanrun.report.show import show_run
+
+    show_run(record_of(options.folder))
+
+
+def compare_arguments(parser: ArgumentParser) -> None:
+    """Runs."""
+    parser.add_argument("folders", metavar="RUN", nargs="+", help="folders of runs")
+
+
+def compare(options: Namespace) -> None:
+    """Runs side by side."""
+    from kanrun.report.compare import compare_runs
+    from kanrun.report.load import record_of
+
+    compare_runs([record_of(folder) for folder in options.folders])
+
+
 COMMANDS = {
     "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
+    "show": Command("RUN", "what was asked, scores, formulas with their numbers, warnings", run_folder, show),
+    "compare": Command("RUN RUN ...", "runs side by side", compare_arguments, compare),
     "export": Command(
         "RUN --to NAME [-o FILE] [--formula N]", "the formula in another language", export_arguments, export
     ),

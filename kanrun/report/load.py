@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -15,7 +15,8 @@ from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model, read_json, read_yaml
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.formula import Alternative, Decision, Formula, evaluate_texts
+from kanrun.symbolic.uncertainty import Constant
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,40 @@ class LoadedRun:
         return evaluate_texts([f["expression"] for f in self.formulas], x, self.inputs)
 
 
+@dataclass(frozen=True)
+class Record:
+    """What a run folder says of its run, finished or not, without the network; what is not there is None or empty."""
+
+    folder: Path
+    state: str
+    error: str | None
+    config: Config | None
+    metrics: dict[str, Any]
+    formulas: list[dict[str, Any]]
+
+
+def record_of(folder: str | Path) -> Record:
+    """The record of a run. Raises KanrunError where there is none, or a file of it cannot be read."""
+    folder = Path(folder)
+    if not (folder / "status.json").is_file():
+        raise KanrunError(f"{folder}: not a run folder, there is no status.json in it")
+    status = read(folder, "status.json", read_json)
+    status = status if isinstance(status, dict) else {}
+
+    def there(name: str, reader: Callable[[Path], Any], otherwise: Any) -> Any:
+        return read(folder, name, reader) if (folder / name).exists() else otherwise
+
+    return Record(
+        folder, str(status.get("state")), status.get("error"), there("config.yaml", config_in, None),
+        there("metrics.json", read_metrics, {}), there("formula.json", read_formulas, []),
+    )  # fmt: skip
+
+
+def config_in(path: Path) -> Config:
+    """The config of a file."""
+    return read_config(read_yaml(path))
+
+
 def load_run(folder: str | Path) -> LoadedRun:
     """Everything that a completed run left in `folder`; nothing in it is executed.
 
@@ -43,12 +78,35 @@ def load_run(folder: str | Path) -> LoadedRun:
     state = status.get("state") if isinstance(status, dict) else None
     if state != "completed":
         raise KanrunError(f"{folder}: not the folder of a completed run, its status.json says {state}")
-    config = read(folder, "config.yaml", lambda path: read_config(read_yaml(path)))
+    config = read(folder, "config.yaml", config_in)
     metrics = read(folder, "metrics.json", read_metrics)
     formulas = read(folder, "formula.json", read_formulas) if (folder / "formula.json").exists() else []
     model = read(folder, "model.pt", load_model)
     names = metrics.get("inputs") or [f"x_{i + 1}" for i in range(model.n_in)]
     return LoadedRun(config, metrics, formulas, model, names)
+
+
+def formula_of(entry: Mapping[str, Any]) -> Formula:
+    """An entry of formula.json as a formula again. What it lacks, as one of an older version may, is unknown."""
+    known = {f.name for f in fields(Formula)}
+    content = {key: value for key, value in entry.items() if key in known}
+    defaults = {"rounded": entry["expression"], "latex": "", "complexity": 0, "test": {}, "exact": None}
+    content = {**defaults, **content}
+    content["front"] = [taken(Alternative, point) for point in content.get("front") or []]
+    content["constants"] = [taken(Constant, constant) for constant in content.get("constants") or []]
+    if content.get("decision"):
+        decision = dict(content["decision"])
+        decision["constants"] = [taken(Constant, constant) for constant in decision.get("constants") or []]
+        content["decision"] = taken(Decision, decision)
+    return Formula(**content)
+
+
+T = TypeVar("T")
+
+
+def taken(kind: type[T], content: Mapping[str, Any]) -> T:
+    """A value from what a file says of it, without what it does not know."""
+    return kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
 
 
 def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None) -> list[dict[str, Any]]:
