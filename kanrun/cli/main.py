@@ -6,7 +6,6 @@ import gc
 import io
 import logging
 import os
-import re
 import signal
 import sys
 from argparse import Namespace
@@ -18,6 +17,7 @@ from typing import Any
 from kanrun.cli.commands import COMMANDS, carry_out
 from kanrun.cli.explain import TRACEBACK, explain
 from kanrun.cli.hints import config_folder, explain_flag
+from kanrun.cli.quoting import prepared
 from kanrun.errors import KanrunError
 from kanrun.report.standard_output import StandardOutput, silence
 
@@ -197,23 +197,6 @@ def complain(lines: list[str]) -> None:
             print(f"kanrun: {line}", file=sys.stderr, flush=True)
 
 
-def prepared(arguments: list[str]) -> list[str]:
-    """The arguments as Hydra needs them: folders in full, quotes around formulas, overrides in one row."""
-    sweep = bool({"-m", "--multirun"} & set(arguments))
-    ready = [quoted(a, sweep) for a in arguments]
-    flags = [a.split("=")[0] for a in arguments]
-    if {"--config-path", "-cp"} & set(flags):
-        # Hydra takes a relative path as one beside its own main module; people mean their own folder.
-        at = next(i for i, flag in enumerate(flags) if flag in ("--config-path", "-cp"))
-        flag, _, path = ready[at].partition("=")
-        if path:
-            ready[at] = f"{flag}={Path(path).resolve()}"
-        elif at + 1 < len(ready):
-            ready[at + 1] = str(Path(ready[at + 1]).resolve())
-    # Hydra takes overrides in one row only, which a flag among them would end.
-    return sorted(ready, key=lambda a: a not in ("-m", "--multirun"))
-
-
 def parsed(arguments: list[str]) -> Namespace:
     """The flags and overrides. Raises KanrunError for a flag that Hydra does not know, instead of a page of all."""
     from hydra._internal.utils import get_args_parser
@@ -227,61 +210,3 @@ def parsed(arguments: list[str]) -> Namespace:
 
     parser.error = fail  # type: ignore[method-assign,assignment]
     return parser.parse_args(arguments)
-
-
-def quoted(argument: str, sweep: bool) -> str:
-    """A formula, or functions of the library, with the quotes that Hydra's grammar wants and a shell takes away.
-
-    A new function is no key that a config has: it gets the plus signs that Hydra wants.
-    """
-    own = re.fullmatch(r"\+{0,2}symbolic\.functions(\.[^=]+)?=(.*)", argument, flags=re.DOTALL)
-    if own:
-        name, given = own.group(1) or "", own.group(2)
-        return f"++symbolic.functions{name}=" + (quoted_texts(given, sweep) if name else quoted_mapping(given))
-    if re.match(r"\+{0,2}model\.fix=", argument):
-        plain = r"(\bfunction\s*:\s*)([^\s,}'\"][^,}'\"]*)"  # such as x^2
-        return re.sub(plain, lambda m: m.group(1) + in_quotes(m.group(2).strip()), argument)
-    match = re.fullmatch(r"(\+{0,2}dataset\.formula=)(.+)", argument, flags=re.DOTALL)
-    if match:
-        return match.group(1) + quoted_texts(match.group(2), sweep)
-    names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
-    if names:
-        return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
-    return argument
-
-
-MARKED = ("'", '"', "[", "$")  # what begins with one of these means something to Hydra already
-
-
-def quoted_texts(given: str, sweep: bool) -> str:
-    """A formula in quotes, or each of those that a sweep has."""
-    if not given or given == "null" or given.startswith(MARKED):
-        return given
-    return ",".join(map(in_quotes, split_outside_brackets(given) if sweep else [given]))
-
-
-def quoted_mapping(given: str) -> str:
-    """`{name: formula, ...}` with quotes around each formula that has none."""
-    entries = re.fullmatch(r"\s*\{([^{}]*)\}\s*", given, flags=re.DOTALL)
-    parts = [part.partition(":") for part in split_outside_brackets(entries.group(1))] if entries else []
-    pairs = [(name.strip(), text.strip()) for name, _, text in parts]
-    if not all(name and text for name, text in pairs) or not pairs:
-        return given
-    return "{" + ",".join(f"{n}:{t if t.startswith(MARKED) else in_quotes(t)}" for n, t in pairs) + "}"
-
-
-def in_quotes(text: str) -> str:
-    """The text as Hydra takes it for a text, whatever is in it."""
-    return '"' + text.replace('"', '\\"') + '"'
-
-
-def split_outside_brackets(text: str) -> list[str]:
-    """The parts between the commas that no bracket encloses."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts

@@ -95,6 +95,57 @@ class RowsConfig(DatasetConfig):
     )
 
 
+@dataclass
+class TableConfig(DatasetConfig):
+    """A table of one's own in a file: CSV and its relatives, .xlsx, Parquet, JSON lines, .npy, .npz, also as .gz."""
+
+    name: str = setting("table", "which dataset this is")
+    path: str = setting("", "the file")
+    target: Any = setting(
+        "", "the column to be explained, by its header or its name without the unit; or a list of such"
+    )
+    inputs: Optional[list[str]] = setting(None, "columns that explain it; null: all others that can")
+    ignore: list[str] = setting([], "columns that are no inputs")
+    where: Optional[str] = setting(None, "which rows: an expression over columns, such as T > 300 and gas == 'N2'")
+    units: dict[str, str] = setting({}, "units of columns, such as {T: K, V: m**3}, beside those of the header")
+    task: str = setting(
+        "auto", "values or classes; auto: by the target", choices=("auto", "regression", "classification")
+    )
+    test: Optional[float] = setting(
+        None,
+        "part of the rows that only the scores look at; null: none of fewer than 100 rows, else 0.2",
+        low=0,
+        high=0.9,
+    )
+    test_path: Optional[str] = setting(None, "a file with the test rows, with the same columns")
+    split: str = setting(
+        "random", "which rows are test rows: some by the seed, or the last", choices=("random", "order")
+    )
+    group: Optional[str] = setting(None, "column of groups, such as samples or people, that are not to be torn apart")
+    separator: Optional[str] = setting(None, "what separates fields; null: what is found")
+    decimal: Optional[str] = setting(None, "the decimal mark; null: what is found", choices=(".", ","))
+
+
+@dataclass
+class SklearnConfig(DatasetConfig):
+    """A table that scikit-learn ships or makes."""
+
+    name: str = setting("sklearn", "which dataset this is")
+    table: str = setting(
+        "diabetes", "which one",
+        choices=("diabetes", "iris", "wine", "breast_cancer", "digits", "linnerud", "friedman1", "friedman2",
+                 "friedman3", "circles", "blobs", "s_curve", "swiss_roll"),
+    )  # fmt: skip
+    rows: int = setting(500, "rows of a table that is made", low=10, high=MAX_ROWS)
+    noise: float = setting(0.0, "noise of a table that is made", low=0)
+    test: Optional[float] = setting(
+        None,
+        "part of the rows that only the scores look at; null: none of fewer than 100 rows, else 0.2",
+        low=0,
+        high=0.9,
+    )
+
+
 # ---- the network ---------------------------------------------------------------------------------------------------
 
 
@@ -296,7 +347,14 @@ class Config:
 
 
 GROUPS: dict[str, dict[str, type]] = {
-    "dataset": {"symbolic": SymbolicConfig, "moons": MoonsConfig, "contrastive": ContrastiveConfig, "rows": RowsConfig},
+    "dataset": {
+        "symbolic": SymbolicConfig,
+        "moons": MoonsConfig,
+        "contrastive": ContrastiveConfig,
+        "rows": RowsConfig,
+        "table": TableConfig,
+        "sklearn": SklearnConfig,
+    },
     "model": {"kan": ModelConfig, "mlp": MlpConfig},
     "optimizer": {"auto": AutoConfig, "lbfgs": LbfgsConfig, "adam": AdamConfig, "lm": LmConfig},
     "regularization": {"none": RegularizationConfig, "sparse": RegularizationConfig},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -16,10 +16,12 @@ from kanrun.config.schema import (
     MlpConfig,
     MoonsConfig,
     RowsConfig,
+    SklearnConfig,
     SymbolicConfig,
+    TableConfig,
 )
 from kanrun.config.validation import given_width
-from kanrun.data.dataset import Dataset, Rows, hold_back
+from kanrun.data.dataset import Dataset, Rows, hold_back, in_all_parts
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
@@ -55,10 +57,25 @@ def rows(section: RowsConfig, seed: int, dtype: torch.dtype, n_outputs: int | No
     raise ConfigError(wrong("dataset", section.name, "its rows are given in Python, to kanrun.fit"))
 
 
+def table(section: TableConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:  # noqa: ARG001
+    """Rows of a file."""
+    from kanrun.data.table.dataset import make_table
+
+    return make_table(section, seed, dtype)
+
+
+def shipped(section: SklearnConfig, seed: int, dtype: torch.dtype, n_outputs: int | None) -> Dataset:  # noqa: ARG001
+    """A table of scikit-learn's."""
+    from kanrun.data.shipped import make_shipped
+
+    return make_shipped(section, seed, dtype)
+
+
 # What makes the rows of a dataset from its settings, the seed, the precision and the number of outputs, if it is given;
 # each imports what it needs when it is called.
 MAKERS: dict[type, Maker] = {
     SymbolicConfig: symbolic, MoonsConfig: moons, ContrastiveConfig: contrastive, RowsConfig: rows,
+    TableConfig: table, SklearnConfig: shipped,
 }  # fmt: skip
 
 
@@ -120,5 +137,4 @@ def moved(data: Dataset, device: torch.device) -> Dataset:
     def there(rows: Rows) -> Rows:
         return Rows(rows.x.to(device), rows.y.to(device))
 
-    validation = data.validation and there(data.validation)
-    return replace(data, train=there(data.train), test=there(data.test), validation=validation)
+    return in_all_parts(data, there)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,12 +27,15 @@ class Rows:
 class Dataset:
     """A problem. `truth` has a formula an output, as text, where one is known.
 
-    `validation` are rows that no stage trains on; they say when to stop.
+    `test` is None where the rows are too few to set some aside. `validation` are rows that no stage trains on; they say
+    when to stop. `inputs` are identifiers; what the user calls them, and their units where they are known, is in
+    `names` and `units`, with the units of the outputs. `about` says in metrics.json where the rows are from; `notes`
+    are told before training.
     """
 
     name: str
     train: Rows
-    test: Rows
+    test: Rows | None
     inputs: list[str]
     outputs: list[str]
     task: str
@@ -39,6 +44,32 @@ class Dataset:
     domain: list[tuple[float, float]] = field(default_factory=list)
     relations: list[str] = field(default_factory=list)  # contrastive: the true relations, as equations
     validation: Rows | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> Rows:
+        """The rows that scores and pictures show first: those of the test, or all where there are none."""
+        return self.train if self.test is None else self.test
+
+    @property
+    def input_names(self) -> list[str]:
+        """What the user calls the inputs."""
+        return [self.names.get(symbol, symbol) for symbol in self.inputs]
+
+    def labelled(self, number: int) -> str:
+        """An input's name with its unit, for the axes of a picture."""
+        unit = self.units.get(self.inputs[number])
+        return self.input_names[number] + (f" ({unit})" if unit else "")
+
+
+def in_all_parts(data: Dataset, change: Callable[[Rows], Rows]) -> Dataset:
+    """The dataset with the rows of each of its parts changed."""
+    test, validation = (None if rows is None else change(rows) for rows in (data.test, data.validation))
+    return replace(data, train=change(data.train), test=test, validation=validation)
 
 
 def at_most(data: Dataset, rows: int) -> Dataset:

@@ -22,7 +22,7 @@ class Shown(MathMLPresentationPrinter):  # type: ignore[misc]
     names: Source
 
     def _print_Symbol(self, sym: Any, style: str = "plain") -> Any:  # noqa: N802, ARG002
-        name = self.names.name(sym.name)
+        name = self.names.name(sym.name) if sym.is_real else sym.name  # inputs are real numbers
         head, _, tail = name.partition("_")
         if not (len(head) == 1 and head.isalpha() and tail.isdigit()):
             return self.leaf("mi", name)
@@ -44,7 +44,7 @@ class Content(MathMLContentPrinter):  # type: ignore[misc]
     names: Source
 
     def _print_Symbol(self, sym: Any) -> Any:  # noqa: N802
-        return self.leaf("ci", self.names.name(sym.name))
+        return self.leaf("ci", self.names.name(sym.name) if sym.is_real else sym.name)
 
     def _print_Float(self, e: Any) -> Any:  # noqa: N802
         mantissa, _, exponent = repr(float(e)).partition("e")
@@ -60,7 +60,7 @@ class Content(MathMLContentPrinter):  # type: ignore[misc]
 
 def mathml(source: Source) -> str:
     """A `math` element an output, each on a line of its own; the decision between two classes comes last."""
-    laws = [Law(source.name(law.output), law.expression) for law in source.laws]
+    laws = [*source.laws]
     if source.decision:
         laws.append(Law(f"decision for {source.decision.output}", source.decision.expression))
     return "".join(f"{element(law, source)}\n" for law in laws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -25,23 +26,32 @@ def python_name(name: str) -> str:
     return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN else clean
 
 
+def python_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """The same for several names, each with one of its own that is not `taken`."""
+    safe: dict[str, str] = {}
+    taken = set(taken)
+    for name in names:
+        free = python_name(name)
+        while free in safe.values() or free in taken:
+            free += "_"
+        safe[name] = free
+    return safe
+
+
 def python(source: Source) -> str:
     """A module with one function an output, and `predict(x)` for rows [rows, inputs]; for classes `classify(x)` too.
 
     The decision between two classes is a function of its own, above 0 for the second.
     """
     inputs = source.inputs
-    arguments = {name: python_name(name) for name in inputs}
-    outputs = [python_name(law.output) for law in source.laws]
+    arguments, functions_of = python_names(inputs), python_names(law.output for law in source.laws)
+    outputs = list(functions_of.values())
     functions = [(name, law.expression) for name, law in zip(outputs, source.laws, strict=True)]
     if source.decision:
         functions.append(("decision", source.decision.expression))
     scipy = any(expression.has(*SPECIAL) for _, expression in functions)
     lines = [f'"""Formulas found by kanrun; needs only NumPy{" and SciPy" * scipy}."""', "", "import numpy"]
-    safe = arguments | {law.output: name for name, law in zip(outputs, source.laws, strict=True)}
-    known = glossary(
-        source, {**{name: name for name in safe}, **{n: s for n, s in safe.items() if n in source.symbols}}
-    )
+    known = glossary(source, functions_of | arguments)
     lines += [*[SCIPY] * scipy, *[""] * bool(known), *(f"# {line}" for line in known), ""]
     for name, expression in functions:
         lines += ["", f"def {name}({', '.join(arguments.values())}):", f"    return {code(expression, arguments)}", ""]

@@ -43,7 +43,7 @@ class Source:
     network: Network | None = None
 
     def name(self, identifier: str) -> str:
-        """The user's name of a column."""
+        """The user's name of an input; outputs have theirs."""
         return self.symbols.get(identifier, identifier)
 
 
@@ -51,7 +51,7 @@ def source_of(entries: Sequence[Mapping[str, Any]], inputs: Sequence[str], netwo
     """The source of entries of formula.json. Raises KanrunError for an expression that cannot be read."""
     inputs = list(inputs)
     laws = [law_of(entry["output"], entry, inputs) for entry in entries]
-    classes = bool(entries) and loss_of(entries[0]["test"]).logits
+    classes = bool(entries) and loss_of(judged(entries[0])).logits
     decision = None
     if entries and entries[0].get("decision"):
         decision = law_of(entries[1]["output"].removeprefix("logit_"), entries[0]["decision"], inputs)
@@ -64,6 +64,12 @@ def source_of(entries: Sequence[Mapping[str, Any]], inputs: Sequence[str], netwo
         symbols |= texts(entry.get("symbols"))
         units |= texts(entry.get("units"))
     return Source(laws, inputs, symbols, units, classes, decision, network)
+
+
+def judged(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The scores that an entry has: on test rows, else cross-validated, else on the training rows."""
+    found: Mapping[str, Any] = entry.get("test") or entry.get("cross_validation") or entry.get("train") or {}
+    return found
 
 
 def law_of(output: str, entry: Mapping[str, Any], inputs: list[str]) -> Law:
@@ -104,7 +110,7 @@ def glossary(source: Source, safe: Mapping[str, str], *, everything: bool = Fals
     """
     lines = []
     for name in [*source.inputs, *(law.output for law in source.laws)]:
-        own, unit = source.name(name), source.units.get(name, "")
+        own, unit = source.name(name) if name in source.inputs else name, source.units.get(name, "")
         if everything or own != safe[name] or unit:
             lines.append(f"{safe[name]}: {quoted(own)}" + (f" in {quoted(unit)}" if unit else ""))
     return lines

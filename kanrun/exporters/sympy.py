@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.pycode import SymPyPrinter
 
-from kanrun.exporters.python import python_name
+from kanrun.exporters.python import python_names
 from kanrun.exporters.source import Source, glossary
 
 DIGITS = 17  # give back the same float64
@@ -15,6 +15,8 @@ DIGITS = 17  # give back the same float64
 
 class Printer(SymPyPrinter):  # type: ignore[misc]
     """Numbers stay what they are: Python would make decimals of fractions, and drop digits of decimals."""
+
+    names: dict[str, str]
 
     def _print_Float(self, expr: Any) -> str:  # noqa: N802
         return f"sympy.Float('{sp.Float(expr, DIGITS)}', {DIGITS})"
@@ -26,7 +28,7 @@ class Printer(SymPyPrinter):  # type: ignore[misc]
         return f"sympy.Pow({self._print(expr.base)}, {self._print(expr.exp)})"
 
     def _print_Symbol(self, expr: Any) -> str:  # noqa: N802
-        return python_name(expr.name)
+        return self.names[expr.name]
 
     def _print_Function(self, expr: Any) -> str:  # noqa: N802
         return f"sympy.{expr.func.__name__}({', '.join(map(self._print, expr.args))})"
@@ -40,12 +42,14 @@ class Printer(SymPyPrinter):  # type: ignore[misc]
 
 def sympy(source: Source) -> str:
     """A module with a symbol an input and an expression an output."""
-    safe = {name: python_name(name) for name in [*source.inputs, *(law.output for law in source.laws)]}
+    inputs = python_names(source.inputs, {"sympy"})
+    outputs = python_names((law.output for law in source.laws), {"sympy", *inputs.values()})
     lines = ['"""Formulas found by kanrun, for SymPy."""', "", "import sympy", ""]
-    lines += [f"# {line}" for line in glossary(source, safe)]
-    lines += [f"{safe[name]} = sympy.Symbol({safe[name]!r}, real=True)" for name in source.inputs] + [""]
+    lines += [f"# {line}" for line in glossary(source, outputs | inputs)]
+    lines += [f"{inputs[name]} = sympy.Symbol({inputs[name]!r}, real=True)" for name in source.inputs] + [""]
     printer = Printer({"fully_qualified_modules": True})
-    laws = [(safe[law.output], law.expression) for law in source.laws]
+    printer.names = inputs
+    laws = [(outputs[law.output], law.expression) for law in source.laws]
     if source.decision:
         laws.append(("decision", source.decision.expression))
     lines += [f"{name} = sympy.sympify({printer.doprint(expression)})" for name, expression in laws]

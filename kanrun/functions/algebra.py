@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TypeVar
 
@@ -105,6 +105,6 @@ def is_zero(expression: sp.Expr) -> bool:
     return bool(rewritten(sp.simplify, expression) == 0)
 
 
-def latex_of(expression: sp.Expr) -> str:
-    """The expression as LaTeX; its text where that cannot be made."""
-    return bounded(lambda: str(sp.latex(expression)), f"\\mathtt{{{expression}}}")
+def latex_of(expression: sp.Expr, symbols: Mapping[sp.Symbol, str] | None = None) -> str:
+    """The expression as LaTeX, with other names for some symbols; its text where that cannot be made."""
+    return bounded(lambda: str(sp.latex(expression, symbol_names=dict(symbols or {}))), f"\\mathtt{{{expression}}}")

@@ -14,6 +14,7 @@ from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.rows import dataset_of
 from kanrun.errors import ConfigError, failure
+from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
@@ -23,6 +24,8 @@ from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
+from kanrun.symbolic.cross_validation import cross_validated
+from kanrun.symbolic.formula import FOLDS_SEED, OWN_LENGTH, columns_of
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
@@ -131,22 +134,38 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     """The content of metrics.json."""
     data, config, entries = problem.data, problem.config, [dict(entry) for entry in state.entries]
     first, final = (entries[0], entries[-1]["test"]) if entries else ({}, None)
+    validated = cross_validation(problem, state) if data.test is None else None
     metrics: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION, "kanrun": __version__,
-        "task": data.task, "dataset": data.name, "inputs": data.inputs,
+        "task": data.task, "dataset": data.name, "inputs": data.inputs, "outputs": data.outputs,
         "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
-        "seed": config.seed, "stages": entries, "final": final,
+        "seed": config.seed, "stages": entries,
+        "final": validated or final, "final_of": "cross_validation" if validated else "test",
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
-    if state.warnings:
-        metrics["warnings"] = list(state.warnings)
+    if validated:
+        metrics["cross_validation"] = validated
+    if data.about:
+        metrics["data"] = dict(data.about)
+    if warnings := [*data.warnings, *state.warnings]:
+        metrics["warnings"] = warnings
     if state.relations.related is not None:
-        metrics["related_inputs"] = [[data.inputs[i] for i in group] for group in state.relations.related]
+        metrics["related_inputs"] = [[data.input_names[i] for i in group] for group in state.relations.related]
     if state.search:
         metrics["search"] = dict(state.search)
     if state.relations.rounds:
         metrics["relation_rounds"] = [asdict(r) for r in state.relations.rounds]
     return metrics
+
+
+def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
+    """The scores of the formulas of values together, with constants that have not seen the rows; None without them."""
+    data = problem.data
+    if not state.formulas or data.loss.logits:
+        return None
+    expressions = [parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in state.formulas]
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    return asdict(cross_validated(expressions, columns, y, FOLDS_SEED))
 
 
 def peak_memory() -> float | None:

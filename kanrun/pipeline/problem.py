@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import Config, MlpConfig, ModelConfig
+from kanrun.config.schema import Config, MlpConfig, ModelConfig, SearchConfig, TableConfig
 from kanrun.data.build import build_dataset, network_width
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import CLASSIFICATION, Dataset
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -29,7 +29,13 @@ def make_problem(config: Config) -> Problem:
 
 
 def problem_of(config: Config, data: Dataset) -> Problem:
-    """The problem of these rows. Raises ConfigError where they do not fit the config."""
+    """The problem of these rows. Raises ConfigError where they do not fit the config.
+
+    A search is for formulas of values: where a table turns out to have classes, the network is trained as it is given.
+    """
+    if config.search.wanted and data.task == CLASSIFICATION and isinstance(config.dataset, TableConfig):
+        config = replace(config, search=SearchConfig())
+        data = replace(data, notes=(*data.notes, "the target has classes, so a network is trained instead of a search"))
     model = build_network(config, network_width(config, data), data.train.x)
     check_start(model, data, config)
     config = replace(config, optimizer=chosen_optimizer(config.optimizer, model))

@@ -50,7 +50,10 @@ def history_of(found: SearchState, problem: Problem, data: Dataset) -> list[Reco
     """A row of history for each network that was read as a formula; where none had to be, for the formula's own."""
 
     def record(attempt: int, outputs: Callable[[Tensor], Tensor], held: float, seconds: float, grid: int) -> Record:
-        train, test = (float(data.loss.value(outputs(r.x), r.y)) for r in (data.train, data.test))
+        train, test = (
+            None if r is None else float(data.loss.value(outputs(r.x), r.y)) for r in (data.train, data.test)
+        )
+        assert train is not None
         return Record("train", 0, train, test, 0.0, seconds, held, grid, attempt=attempt)
 
     read = [t for t in found.tried if t.trial is not None]

@@ -64,9 +64,13 @@ def reached(
     now = spent(context)
     taken = now[0] - since[0], now[1] - since[1]
     entry = stage_entry(name, delivered, outputs, problem.data, taken)
-    if lost := entry["test"].get("nonfinite_rows"):
-        state = state.warned(f"{name} has no value on {lost} of {len(problem.data.test.x)} test rows", context)
-    scored = {part: entry.get(part, {}) for part in ("train", "validation", "test")}
+    part, judged = ("train", entry["train"]) if entry["test"] is None else ("test", entry["test"])
+    if lost := judged.get("nonfinite_rows"):
+        rows = len(problem.data.judged.x)
+        state = state.warned(
+            f"{name} has no value on {lost} of {rows} {part}ing rows".replace("testing", "test"), context
+        )
+    scored = {part: entry.get(part) or {} for part in ("train", "validation", "test")}
     flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
     if flat and not state.entries:
         state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
@@ -82,11 +86,11 @@ def stage_entry(
     parts = {"train": data.train, "test": data.test}
     if data.validation is not None:
         parts["validation"] = data.validation
-    scored = {part: scores(data, outputs(r.x).cpu(), r.y.cpu()) for part, r in parts.items()}
+    scored = {p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu()) for p, r in parts.items()}
     return {
         "name": name, "seconds": taken[0], "cpu_seconds": taken[1],
         "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
-        "active_edges": model.active_edges(), "active_inputs": [data.inputs[i] for i in model.active_inputs()],
+        "active_edges": model.active_edges(), "active_inputs": [data.input_names[i] for i in model.active_inputs()],
         **scored,
     }  # fmt: skip
 

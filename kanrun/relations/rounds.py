@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from kanrun.context import Over, never
-from kanrun.data.dataset import VALIDATION_PART, Dataset, Rows, hold_back
+from kanrun.data.dataset import VALIDATION_PART, Dataset, Rows, hold_back, in_all_parts
 from kanrun.data.scores import scores
 from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
@@ -89,5 +89,4 @@ def with_shuffled(data: Dataset, aside: list[int], seed: int) -> Dataset:
             x[real, i] = x[real[torch.randperm(len(real), generator=generator).to(real.device)], i]
         return Rows(x, rows.y)
 
-    validation = data.validation and shuffled(data.validation)
-    return replace(data, train=shuffled(data.train), test=shuffled(data.test), validation=validation)
+    return in_all_parts(data, shuffled)

@@ -42,8 +42,13 @@ class Console(Silent):
     def begin(self, problem: Problem) -> None:
         """One line about the problem and one about the network and its optimizer, or about the search for it."""
         data, model, search = problem.data, problem.model, problem.config.search
-        rows = f"{len(data.train.x)} training and {len(data.test.x)} test rows, {counted(len(data.inputs), 'input')}"
+        test = f"training and {len(data.test.x)} test rows" if data.test else "rows, too few to set some aside"
+        rows = f"{len(data.train.x)} {test}, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
+        for line in data.notes:
+            self.out.print(f"  {escape(line)}", soft_wrap=True)
+        for line in data.warnings:
+            self.stand_out(line)
         if search.wanted:
             self.out.print(f"[bold]search[/] for a network and its formula, at most {search.limit}")
             return
@@ -89,8 +94,9 @@ class Console(Silent):
         if self.status:
             self.status.stop()
         self.say_warnings()
-        key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in entry["test"])
-        score = f"test {name_of(key)} {shown(entry['test'][key])}"
+        part = "test" if entry["test"] else "train"
+        key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in entry[part])
+        score = f"{part} {name_of(key)} {shown(entry[part][key])}"
         size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
         self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
         self.say_what_is_left()
@@ -132,6 +138,11 @@ class Console(Silent):
                 self.out.print(f"  {escape(line)}", soft_wrap=True)
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)
+        if found := metrics.get("cross_validation"):
+            known = f"RMSE {shown(found['rmse'])}, R2 {shown(found['r2'])} on rows that the constants have not seen"
+            self.out.print(
+                f"[bold]cross-validated[/] ({escape(folds_in_words(found['folds']))}): {known}", soft_wrap=True
+            )
         for sentence in worse_than_network(data, formulas, metrics):
             self.stand_out(sentence)
         self.say_relations(result)
@@ -149,19 +160,20 @@ class Console(Silent):
 
 
 def score_table(metrics: dict[str, Any]) -> Table:
-    """Train and test scores of every stage."""
-    found = metrics["stages"][0]["test"]
+    """Train and test scores of every stage, as far as there are such rows."""
+    found = metrics["stages"][0]["train"]
+    parts = [part for part in ("train", "test") if metrics["stages"][0][part]]
     keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in (
         "stage",
-        *(f"{part} {name_of(key)}" for key in keys for part in ("train", "test")),
+        *(f"{part} {name_of(key)}" for key in keys for part in parts),
         "parameters",
         "seconds",
     ):
         table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
     for entry in metrics["stages"]:
-        cells = [shown(entry[part].get(key)) for key in keys for part in ("train", "test")]
+        cells = [shown(entry[part].get(key)) for key in keys for part in parts]
         table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
     return table
 
@@ -172,28 +184,36 @@ def name_of(key: str) -> str:
 
 
 def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:
-    """By how much the formulas fall behind the last network of splines on the test rows, if it is more than chance."""
+    """By how much the formulas fall behind the last network of splines, if it is more than chance."""
     splines = [s for s in metrics["stages"] if s["name"] != "symbolic"]
     if not formulas or not splines:
         return []
-    before, after = splines[-1]["test"], metrics["stages"][-1]["test"]
-    found = []
+    part = "training" if data.test is None else "test"
+    before, after = (stage[part.removesuffix("ing")] for stage in (splines[-1], metrics["stages"][-1]))
+    found, rows = [], len(data.judged.x)
     lost = after.get("nonfinite_rows", 0)
     if lost:
-        found.append(f"the formula is not finite on {lost} of {len(data.test.x)} test rows")
+        found.append(f"the formula is not finite on {lost} of {rows} {part} rows")
     key = "accuracy" if "accuracy" in before else "rmse"
     old, new = before.get(key), after.get(key)
     if old is None or new is None:
         return found
-    if key == "accuracy" and old - new > 2 * chance(old, new, len(data.test.x)):
+    if key == "accuracy" and old - new > 2 * chance(old, new, rows):
         found.append(
-            f"the formula's test accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})"
+            f"the formula's {part} accuracy is lower than the network's by {old - new:.3f} "
+            f"({new:.3f} against {old:.3f})"
         )
     if key == "rmse" and new > 1.05 * old:
         found.append(
-            f"the formula's test RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
+            f"the formula's {part} RMSE is {new / max(old, 1e-300):.3g} times the network's "
+            f"({new:.3g} against {old:.3g})"
         )
     return found
+
+
+def folds_in_words(folds: str | int) -> str:
+    """How the rows were left out."""
+    return folds if isinstance(folds, str) else f"{folds} parts"
 
 
 def chance(one: float, other: float, rows: int) -> float:

@@ -41,4 +41,4 @@ def as_text(formulas: list[Formula], relations: Sequence[Relation] = ()) -> str:
 
 def of_classes(formulas: list[Formula]) -> bool:
     """Whether the formulas are logits of classes."""
-    return bool(formulas) and loss_of(formulas[0].test).logits
+    return bool(formulas) and loss_of(formulas[0].judged).logits

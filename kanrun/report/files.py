@@ -23,7 +23,7 @@ from kanrun.model.protocol import Network
 from kanrun.model.saving import content_of, network_of
 from kanrun.training.history import Record
 
-SCHEMA_VERSION = 2  # 2: kanrun, warnings
+SCHEMA_VERSION = 3  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data
 LARGEST = 200_000_000  # bytes of a text file of a run
 LARGEST_YAML, DEEPEST_YAML = 2_000_000, 200
 

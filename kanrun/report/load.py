@@ -139,7 +139,8 @@ def point_of(entry: dict[str, Any], number: int) -> dict[str, Any]:
     point = front[number - 1]
     if point.get("chosen"):
         return entry
-    known: dict[str, Any] = {key: entry[key] for key in ("output", "test", "front", "symbols", "units") if key in entry}
+    kept = ("output", "test", "train", "cross_validation", "front", "symbols", "units")
+    known: dict[str, Any] = {key: entry[key] for key in kept if key in entry}
     return {**known, **{key: point.get(key) for key in ("expression", "rounded", "complexity")}, "exact": None}
 
 

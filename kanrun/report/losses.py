@@ -76,6 +76,7 @@ def draw_curves(axes: Axes, history: list[Record], marker: str) -> None:
     """The losses of training, test and validation rows, broken between stages."""
     steps = np.arange(1, len(history) + 1, dtype=float)
     curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
+    curves = [c for c in curves if c[0] == "train" or any(r.test_loss is not None for r in history)]
     if any(r.validation_loss is not None for r in history):
         curves.append(("validation", "validation", "#CC79A7", (0, (1, 1))))
     ends = np.cumsum([count for _, count in parts_of(history)], dtype=int)[:-1]

@@ -118,7 +118,7 @@ def network_of(*stages: str) -> Output:
         network = next(networks[stage] for stage in stages if stage in networks)
         assert isinstance(network, KAN)
         draw_network(
-            network, data.train.x, folder / "plots" / name, inputs=data.inputs, outputs=data.outputs,
+            network, data.train.x, folder / "plots" / name, inputs=data.input_names, outputs=data.outputs,
             beta=result.problem.config.plots.beta,
         )  # fmt: skip
 

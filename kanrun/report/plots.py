@@ -89,19 +89,19 @@ def predictions_figure(data: Dataset, network: Function, formula: Function | Non
     functions = {"network": network} if formula is None else {"network": network, "formula": formula}
     if data.task != CLASSIFICATION:
         return _truth_figure(data, functions)
-    confusion = data.loss.logits and data.test.x.shape[1] != 2
+    confusion = data.loss.logits and data.judged.x.shape[1] != 2
     side = min(9.0, max(3.7, 1.2 + 0.33 * len(data.outputs))) if confusion else 3.7
     figure = Figure(figsize=(side * len(functions) + 0.3, side + 0.4), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(functions), squeeze=False)[0]
     for axes, (name, function) in zip(panels, functions.items(), strict=True):
-        margins, truth = _margins(data, function, data.test.x), _true_classes(data)
+        margins, truth = _margins(data, function, data.judged.x), _true_classes(data)
         known = torch.isfinite(margins).all(1)
         right = (margins.argmax(1) == truth)[known]
         accuracy = f"accuracy {100 * float(right.double().mean()):.4g} %" if len(right) else "no values"
         axes.set_title(f"{name}: {accuracy}{_missing(int((~known).sum()))}")
         if confusion:
             _draw_confusion(axes, data, margins[known].argmax(1), truth[known], side)
-        elif data.test.x.shape[1] == 2:
+        elif data.judged.x.shape[1] == 2:
             _draw_regions(axes, data, function, torch.where(known, truth, -1))
         else:
             _draw_histogram(axes, data, margins[known, 1] + 0.5, truth[known])
@@ -124,7 +124,7 @@ def _missing(rows: int) -> str:
 
 def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
     """Predicted against true, one panel an output."""
-    truth = data.test.y.reshape(len(data.test.y), -1).cpu().double()
+    truth = data.judged.y.reshape(len(data.judged.y), -1).cpu().double()
     count = min(truth.shape[1], MAX_PANELS)
     columns = min(count, 3)
     size = (3.8 * columns, 3.8 * -(-count // columns))
@@ -132,7 +132,7 @@ def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
     panels = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()
     if count < truth.shape[1]:
         figure.suptitle(f"the first {count} of {truth.shape[1]} outputs")
-    values = {name: _values(function, data.test.x) for name, function in functions.items()}
+    values = {name: _values(function, data.judged.x) for name, function in functions.items()}
     for extra in panels[count:]:
         extra.remove()
     for output, axes in enumerate(panels[:count]):
@@ -158,7 +158,7 @@ def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
 
 def _true_classes(data: Dataset) -> Tensor:
     """Class numbers of the test rows: [rows]."""
-    return data.loss.labels(data.test.y.cpu())
+    return data.loss.labels(data.judged.y.cpu())
 
 
 def _margins(data: Dataset, function: Function, x: Tensor) -> Tensor:
@@ -177,11 +177,11 @@ def _class_names(data: Dataset) -> list[str]:
 
 def _draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) -> None:
     """The regions of 2 inputs where each class is predicted, and the test rows; those of class -1 are left out."""
-    x = data.test.x.cpu().double()
+    x = data.judged.x.cpu().double()
     rows = torch.cat([data.train.x.cpu().double(), x])
     along = torch.linspace(-0.05, 1.05, 121, dtype=torch.float64)[:, None]
     first, second = torch.lerp(rows.amin(0), rows.amax(0) + 1e-9, along).unbind(1)
-    margins = _margins(data, function, torch.cartesian_prod(first, second).to(data.test.x))
+    margins = _margins(data, function, torch.cartesian_prod(first, second).to(data.judged.x))
     margins = torch.where(torch.isfinite(margins).all(1, keepdim=True), margins.clamp(-1e6, 1e6), torch.nan)
     for c, name in enumerate(_class_names(data)):
         color = CLASSES[c % len(CLASSES)]
@@ -194,8 +194,8 @@ def _draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) 
         marker = MARKERS[(c + c // len(CLASSES)) % len(MARKERS)]
         dots = axes.scatter(x[own, 0], x[own, 1], s=14, c=color, marker=marker, label=name)
         dots.set(linewidths=0.4, edgecolors="white", zorder=3)
-    axes.set_xlabel(shortened(data.inputs[0]), parse_math=False)
-    axes.set_ylabel(shortened(data.inputs[1]), parse_math=False)
+    axes.set_xlabel(shortened(data.labelled(0)), parse_math=False)
+    axes.set_ylabel(shortened(data.labelled(1)), parse_math=False)
 
 
 def _draw_histogram(axes: Axes, data: Dataset, outputs: Tensor, truth: Tensor) -> None:

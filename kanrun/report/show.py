@@ -71,9 +71,10 @@ def show_formula(formula: Formula, out: Console) -> None:
 
 def front_table(formula: Formula) -> Table:
     """The front with the numbers that --formula takes."""
-    known = [key for key in LOSSES if key in formula.test]
+    known = [key for key in LOSSES if key in formula.judged]
+    rows = "test " if formula.test else "CV " if formula.cross_validation else ""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "N", "complexity", f"test {name_of(known[0]) if known else 'error'}"):
+    for title in ("", "N", "complexity", rows + (name_of(known[0]) if known else "error")):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("formula", overflow="fold")
     for number, point in enumerate(formula.front, start=1):
@@ -83,14 +84,15 @@ def front_table(formula: Formula) -> Table:
 
 
 def stage_table(stages: list[dict[str, Any]]) -> Table:
-    """Test scores of every stage, in 60 columns."""
-    found: Mapping[str, Any] = stages[0].get("test") or {}
+    """Test scores of every stage, or those of training where there are no test rows, in 60 columns."""
+    part = "test" if stages[0].get("test") else "train"
+    found: Mapping[str, Any] = stages[0].get(part) or {}
     keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("stage", *(f"test {name_of(key)}" for key in keys), "parameters", "seconds"):
+    for title in ("stage", *(f"{part} {name_of(key)}" for key in keys), "parameters", "seconds"):
         table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
     for entry in stages:
-        scores = entry.get("test") or {}
+        scores = entry.get(part) or {}
         cells = [score_of(scores, key) for key in keys]
         table.add_row(str(entry.get("name")), *cells, str(entry.get("parameters")), f"{entry.get('seconds', 0):.1f}")
     return table

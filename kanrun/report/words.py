@@ -16,15 +16,15 @@ DISTINCT = 2.0  # standard errors from 0 below which a constant may as well be 0
 
 def constants_lines(output: str, constants: list[Constant], classes: bool = False) -> list[str]:
     """The constants with their standard errors, and why some have none; nothing where the data shows no noise."""
-    if not any(c.standard_error for c in constants):
+    if not any(c.standard_error or c.unit for c in constants):
         return []
-    shown = [with_error(c, classes) for c in constants]
+    shown = [with_unit(with_error(c, classes), c.unit) for c in constants]
     lines = [f"constants of {output}: {', '.join(shown)}"]
     if classes and any(c.standard_error is None or is_vague(c) for c in constants):
         # A test against 0 would be wrong here: errors grow with the scale (Hauck and Donner 1977).
         lines.append("classes are told apart by differences alone: what they share is not determined, nor is the scale "
                      "where they hardly overlap")  # fmt: skip
-    elif any(c.standard_error is None for c in constants):
+    elif any(c.standard_error is None for c in constants) and any(c.standard_error for c in constants):
         lines.append("not determined: others can make up for any change of it, so that the data says nothing about it")
     return lines
 
@@ -57,13 +57,23 @@ def with_error(constant: Constant, classes: bool = False) -> str:
     return f"({' ± '.join(scaled)})e{exponent:+d}"
 
 
+def with_unit(value: str, unit: str | None) -> str:
+    """(8.314 ± 0.002) J/(K mol): a value with its unit, if it has one."""
+    if not unit:
+        return value
+    first, bracket, rest = value.partition(" (")  # such as (may be 0)
+    return f"({first}) {unit}{bracket}{rest}" if " ± " in first else f"{first} {unit}{bracket}{rest}"
+
+
 def score_line(formula: Formula) -> str:
-    """How well the formula does on the test rows."""
-    loss = loss_of(formula.test)
+    """How well the formula does on rows that it was not fitted to, as far as there are such."""
+    loss, where = loss_of(formula.judged), "test" if formula.test else "training"
+    if formula.cross_validation:
+        where = "cross-validated"
     named = {"r2": "R2", "rmse": "RMSE", "accuracy": "accuracy", loss.name: loss.short}
-    known = {name: formula.test.get(key) for key, name in named.items()}
+    known = {name: formula.judged.get(key) for key, name in named.items()}
     shown = [f"{name} {value:.5g}" for name, value in known.items() if value is not None]
-    return f"test {', '.join(shown)}" if shown else "no test score: the formula has no value there"
+    return f"{where} {', '.join(shown)}" if shown else f"no {where} score: the formula has no value there"
 
 
 def exactness(formula: Formula) -> str | None:
@@ -87,14 +97,14 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
 
 def about_lines(formula: Formula) -> list[str]:
     """The constants of a formula with their errors."""
-    return constants_lines(formula.output, formula.constants, loss_of(formula.test).logits)
+    return constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
 
 
 def front_lines(formula: Formula, loss: Loss) -> list[str]:
     """The front as a small table with a mark at the chosen formula; nothing where there is only one."""
     if len(formula.front) < 2:
         return []
-    title = f"test {loss.short}"
+    title = ("test " if formula.test else "CV " if formula.cross_validation else "") + loss.short
     lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
         error = "-" if point.error is None else f"{point.error:.3g}"

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -17,12 +17,15 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
+from kanrun.data.units import dimension_of, unit_of
 from kanrun.errors import KanrunError, shorten
-from kanrun.functions.algebra import latex_of
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.compare import is_exact
+from kanrun.symbolic.cross_validation import cross_validated
+from kanrun.symbolic.dimensions import Units, dimensions_of
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
@@ -33,6 +36,7 @@ log = logging.getLogger("kanrun")
 
 # units of work: a node of a formula that is made; an evaluation, and a row and node of it
 MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
+FOLDS_SEED = 0  # draws the parts of a cross-validation
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
 
 
@@ -63,8 +67,11 @@ class Decision:
 class Formula:
     """One output as a formula. `test` scores `expression` as a text; `exact` is None without a known truth.
 
-    `constants` has its decimals in order of appearance, `reason` says why this point of the front was chosen; the
-    first of two classes also has the decision between them.
+    Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
+    have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
+    in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known. `constants`
+    has its decimals in order of appearance, `reason` says why this point of the front was chosen; the first of two
+    classes also has the decision between them.
     """
 
     output: str
@@ -72,12 +79,21 @@ class Formula:
     rounded: str
     latex: str
     complexity: int
-    test: Scores
+    test: Scores | None
     exact: bool | None
     front: list[Alternative]
     constants: list[Constant] = field(default_factory=list)
     reason: str = ""
     decision: Decision | None = None
+    train: Scores = field(default_factory=dict)
+    cross_validation: Scores | None = None
+    symbols: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> Scores:
+        """The scores that say most: on test rows, else cross-validated, else on the training rows."""
+        return self.test or self.cross_validation or self.train
 
 
 class FormulaError(KanrunError):
@@ -187,7 +203,6 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     """
     chosen = expressions_of(symbolic.model, data, context)
     texts = [str(e) for e in chosen]
-    test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
     constants = constants_with_errors(chosen, data)
@@ -195,10 +210,14 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
         Formula(
             output=name,
             expression=texts[j],
-            rounded=str(rounded(chosen[j])),
-            latex=latex_of(rounded(chosen[j])),
+            rounded=as_shown(rounded(chosen[j]), data.names),
+            latex=as_latex(rounded(chosen[j]), data.names),
             complexity=complexity(chosen[j]),
-            test=test if data.loss.logits else output_scores(data, chosen[j], j),
+            test=None if data.test is None else scores_of(chosen, j, data, data.test),
+            train=scores_of(chosen, j, data, data.train),
+            cross_validation=cross_validation_of([chosen[j]], j, data),
+            symbols={symbol: data.names.get(symbol, symbol) for symbol in data.inputs},
+            units=dict(data.units),
             exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
             front=fronts[j],
             constants=constants[j],
@@ -224,7 +243,24 @@ def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[lis
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     if data.loss.logits:
         return of_classes(expressions, columns)
-    return [of_values(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    return [with_units(of_values(e, columns, y[:, j]), e, data, j) for j, e in enumerate(expressions)]
+
+
+def units_for(data: Dataset, j: int) -> Units:
+    """The dimensions of the inputs, and of output `j`."""
+    known = {name: d for name, unit in data.units.items() if (d := dimension_of(unit)) is not None}
+    return Units({name: known[name] for name in data.inputs if name in known}, known.get(data.outputs[j]))
+
+
+def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, j: int) -> list[Constant]:
+    """The constants with the units that make both sides agree, where these are known."""
+    units = units_for(data, j)
+    if not units.known:
+        return constants
+    found = dimensions_of(expression, units).constants
+    given = [*data.units.values()]
+    named = [None if d is None else unit_of(d.tolist(), given) for d in found]
+    return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
 
 
 def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
@@ -255,23 +291,31 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
         if torch.allclose(trial, aims, rtol=1e-9, atol=1e-9, equal_nan=True):
             same.append(rewrite(plain))
     best = min(same, key=complexity)
-    short = rounded(best)
+    short, read = rounded(best), parse_formula(str(best), data.inputs, "decision", OWN_LENGTH)
     return Decision(
         expression=str(best),
-        rounded=str(short),
-        latex=latex_of(short),
+        rounded=as_shown(short, data.names),
+        latex=as_latex(short, data.names),
         complexity=complexity(best),
-        test=scores(
-            data, decided(parse_formula(str(best), data.inputs, "decision", OWN_LENGTH), data.test), data.test.y.cpu()
-        ),
+        test=scores(data, decided(read, data.judged), data.judged.y.cpu()),
         constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs))[1],
     )
 
 
-def output_scores(data: Dataset, expression: sp.Expr, j: int) -> Scores:
-    """Scores of output `j` alone, by evaluating the text of its formula on the test rows."""
-    values = evaluate_texts([str(expression)], data.test.x, data.inputs)
-    return scores(data, values, data.test.y[:, j : j + 1].double().cpu())
+def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> Scores:
+    """Scores of output `j` alone, of all classes together, by evaluating the texts of the formulas."""
+    if data.loss.logits:
+        return scores(data, evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), rows.y.cpu())
+    values = evaluate_texts([str(expressions[j])], rows.x, data.inputs)
+    return scores(data, values, rows.y[:, j : j + 1].double().cpu())
+
+
+def cross_validation_of(expressions: list[sp.Expr], j: int, data: Dataset) -> Scores | None:
+    """Scores of formulas of values, the first for output `j`, where no rows are set aside to test them."""
+    if data.test is not None or data.loss.logits:
+        return None
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    return cross_validated(expressions, columns, y[:, j : j + len(expressions)], FOLDS_SEED).scores()
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
@@ -284,13 +328,10 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
 
 def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
     """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
-    if data.loss.logits:
-        texts = [str(e) for e in [*chosen[:j], expression, *chosen[j + 1 :]]]
-        test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
-    else:
-        test = output_scores(data, expression, j)
-    error = test[data.loss.name]
-    size, text, short = complexity(expression), str(expression), str(rounded(expression))
+    others = [*chosen[:j], expression, *chosen[j + 1 :]]
+    judged = cross_validation_of([expression], j, data) or scores_of(others, j, data, data.judged)
+    error = judged[data.loss.name]
+    size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 class Record:
     """One step of one stage: losses without regularization, the regularization, seconds since the stage began.
 
-    `validation_loss` is that of validation rows, None where there are none; `attempt` counts restarts.
+    `test_loss` and `validation_loss` are None where there are no such rows; `attempt` counts restarts.
     """
 
     stage: str
     step: int
     train_loss: float
-    test_loss: float
+    test_loss: float | None
     regularization: float
     seconds: float
     validation_loss: float | None = None

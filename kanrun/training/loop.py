@@ -98,8 +98,10 @@ class Trainer:
             loss, penalty = at.parts(self.state.model, self.plan.data.train.x, self.plan.data.train.y)
         return float(loss), float(penalty)
 
-    def loss_on(self, rows: Rows, first: Prepared | None) -> float:
-        """The loss on other rows, without regularization."""
+    def loss_on(self, rows: Rows | None, first: Prepared | None) -> float | None:
+        """The loss on other rows, without regularization; None where there are none."""
+        if rows is None:
+            return None
         with torch.no_grad():
             return float(self.plan.objective.parts(self.state.model, rows.x, rows.y, penalized=False, first=first)[0])
 
@@ -149,8 +151,7 @@ class Trainer:
         plan, state, data = self.plan, self.state, self.plan.data
         if state.step == 0 or plan.grows_after(state.step - 1):
             state.best_score = math.inf  # another objective: what was reached before does not count
-        test = self.loss_on(data.test, self.features[0])
-        judged = None if data.validation is None else self.loss_on(data.validation, self.features[1])
+        test, judged = (self.loss_on(r, f) for r, f in zip((data.test, data.validation), self.features, strict=True))
         seconds, grid = time.perf_counter() - self.begin, state.model.grid
         state.history.append(Record(plan.stage, state.step, loss, test, penalty, seconds, judged, grid, plan.attempt))
         score = (loss if judged is None else judged) + penalty

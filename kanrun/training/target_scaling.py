@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.dataset import Dataset, Rows, in_all_parts
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.training.history import Record
@@ -79,8 +79,7 @@ class Scaled:
         def of(rows: Rows) -> Rows:
             return Rows(rows.x, (rows.y - self.shift) / self.scale)
 
-        validation = None if data.validation is None else of(data.validation)
-        return replace(data, train=of(data.train), test=of(data.test), validation=validation)
+        return in_all_parts(data, of)
 
     def restored(self, model: N) -> N:
         """A network for the targets themselves, from one for the scaled ones."""
@@ -97,9 +96,9 @@ class Scaled:
     def restored_record(self, record: Record) -> Record:
         """A row of the history with the losses of the targets themselves."""
         factor = self.of_loss
-        judged = None if record.validation_loss is None else record.validation_loss * factor
+        test, judged = (None if v is None else v * factor for v in (record.test_loss, record.validation_loss))
         return replace(
-            record, train_loss=record.train_loss * factor, test_loss=record.test_loss * factor,
+            record, train_loss=record.train_loss * factor, test_loss=test,
             regularization=record.regularization * factor, validation_loss=judged,
         )  # fmt: skip
 

@@ -37,9 +37,9 @@ TEXTS = [*PLAIN, *LIBRARY]
 SPECIAL = ["erf(x_1)*erfc(x_2)", "gamma(x_1 + 4)/loggamma(x_2 + 5)"]
 
 
-def source(*texts: str, inputs: list[str] | None = None, test: str = "mse", **more: Any) -> Source:
-    """That of these formulas for y_1, y_2, ..., or for the only one, y."""
-    names = ["y"] if len(texts) == 1 else [f"y_{j + 1}" for j in range(len(texts))]
+def source(*texts: str, inputs: list[str] | None = None, test: str = "mse", output: str = "y", **more: Any) -> Source:
+    """That of these formulas for y_1, y_2, ..., or for one output."""
+    names = [output] if len(texts) == 1 else [f"y_{j + 1}" for j in range(len(texts))]
     entries = [
         {"output": name, "expression": text, "test": {test: 0.0}, **more}
         for name, text in zip(names, texts, strict=True)

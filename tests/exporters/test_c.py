@@ -47,7 +47,7 @@ def test_it_compiles_whatever_inputs_are_called(tmp_path: Path, names: tuple[str
 
 @pytest.mark.parametrize("name", EVIL)
 def test_a_column_name_is_only_ever_a_comment(tmp_path: Path, name: str) -> None:
-    agree(computed(source("x_1 - x_2", symbols={"x_1": name}, units={"x_1": name}), tmp_path), "x_1 - x_2")
+    agree(computed(source("x_1 - x_2", output=name, symbols={"x_1": name}, units={"x_1": name}), tmp_path), "x_1 - x_2")
 
 
 def test_classes_have_the_number_of_the_largest(tmp_path: Path) -> None:

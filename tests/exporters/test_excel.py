@@ -79,7 +79,7 @@ def test_what_binds_otherwise_in_excel_is_written_without_doubt() -> None:
 
 @pytest.mark.parametrize("name", EVIL)
 def test_a_column_name_is_only_ever_a_comment(name: str) -> None:
-    lines = excel(source("x_1", symbols={"x_1": name, "y": name}, units={"x_1": name})).splitlines()
+    lines = excel(source("x_1", output=name, symbols={"x_1": name}, units={"x_1": name})).splitlines()
     assert [line for line in lines if not line.startswith("' ")] == ["=A2"]
 
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from kanrun.exporters.latex import latex, latex_name
+from kanrun.exporters.latex import latex
 from kanrun.exporters.source import source_of
+from kanrun.functions.naming import latex_name
 from tests.exporters.laws import EVIL, TEXTS, source
 
 
@@ -70,6 +71,6 @@ def test_a_formula_without_latex_gets_it(text: str) -> None:
 
 @pytest.mark.parametrize("name", EVIL)
 def test_the_users_names_are_escaped(name: str) -> None:
-    [line] = latex(source("2.54321678*x_1", symbols={"x_1": name, "y": name})).splitlines()
+    [line] = latex(source("2.54321678*x_1", output=name, symbols={"x_1": name})).splitlines()
     assert line == rf"\[ {latex_name(name)} = 2.543 {latex_name(name)} \]"
     assert is_balanced(line)

@@ -118,9 +118,14 @@ def test_classes_have_their_number_and_two_of_them_a_decision() -> None:
 
 @pytest.mark.parametrize("name", EVIL)
 def test_a_column_name_is_only_ever_a_comment(name: str) -> None:
-    code = python(source("x_1 - x_2", symbols={"x_1": name, "y": name}, units={"x_1": name}))
+    code = python(source("x_1 - x_2", output=name, symbols={"x_1": name}, units={"x_1": name}))
     assert sum(line.startswith("# ") for line in code.splitlines()) == 2
     agree(predict(code, laws.X), "x_1 - x_2")
+
+
+def test_names_that_python_would_take_for_one_stay_two() -> None:
+    entries = [formula("x + x_", "a b"), formula("x - x_", "a_b")]
+    agree(predict(as_python(entries, ["x", "x_"]), laws.X), "x_1 + x_2", "x_1 - x_2")
 
 
 def test_what_numpy_has_not_is_said() -> None:

@@ -30,6 +30,12 @@ def test_a_column_name_is_only_ever_a_comment(name: str) -> None:
     assert set(names) == {"__builtins__", "__doc__", "sympy", "x_1", "x_2", "y"}
 
 
+def test_an_output_that_is_called_as_an_input_leaves_it_alone() -> None:
+    names: dict[str, Any] = {}
+    exec(sympy(source("x_1 + x_2", output="x_1")), names)
+    assert names["x_1_"] == names["x_1"] + names["x_2"]
+
+
 def test_classes_have_their_decision() -> None:
     names: dict[str, Any] = {}
     exec(sympy(source("x_1", "x_2", test="cross_entropy")), names)

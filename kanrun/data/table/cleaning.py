@@ -1,0 +1,254 @@
+"""Rows that say nothing are left out and counted, columns that say nothing new are left out, and all that is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kanrun.data.table.asked import Array, Rows
+from kanrun.data.table.cells import SENTINELS
+from kanrun.data.table.columns import Feature, copies
+from kanrun.data.table.files import ROW
+from kanrun.data.table.reading import Found, Reading
+from kanrun.data.table.where import KEY
+from kanrun.errors import ConfigError, counted, wrong
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_BAD = 0.1  # share of rows with something that is no value, beyond which the table is refused
+MOST_CLASSES = 50
+BESIDE = ("sigma", "weights", "group")  # columns beside inputs and targets
+
+
+class Cleaning:
+    """The rows of a table while those that say nothing are left out."""
+
+    def __init__(self, reading: Reading, found: Found) -> None:
+        self.reading, self.found = reading, found
+        self.targets, self.beside, self.classes = found.targets, found.beside, found.classes
+        self.warnings, self.dropped = list(reading.warnings), dict[str, int]()
+
+    def rows(self) -> Rows:
+        """The rows that are left."""
+        found, asked = self.found, self.reading.asked
+        if not len(found.data):
+            raise ConfigError(wrong(KEY, asked.where, f"it is true of none of the {found.read} rows"))
+        if len(found.data) < found.read:
+            self.dropped["where"] = found.read - len(found.data)
+        keep = self.without_ragged()
+        keep &= self.without_bad(keep)
+        keep &= self.without_missing(keep)
+        data = found.data.filter(keep)
+        if len(data) < 2:
+            raise ConfigError("all rows miss something, or all but one" if not len(data) else "only one row is left")
+        features = self.without_copies(data)
+        x = np.stack([data[f"x{i}"].to_numpy() for i, _ in features], axis=1).astype(float)
+        y, labels = self.target_values(data)
+        columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
+        self.check_beside(columns)
+        rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
+                    read=found.read, dropped=self.dropped, warnings=self.warnings)  # fmt: skip
+        rows.notes = self.understood(rows)
+        return rows
+
+    def numbers(self) -> list[tuple[str, str]]:
+        """The columns of numbers, with what the user calls them."""
+        named = [(f"x{i}", f.label) for i, f in enumerate(self.found.features)]
+        if not self.classes:
+            named += [(f"y{i}", t.header) for i, t in enumerate(self.targets)]
+        return named + [(n, c.header) for n, c in self.beside.items() if n != "group"]
+
+    def without_ragged(self) -> Any:
+        """Which rows have as many fields as the header. Raises ConfigError where too many have not."""
+        import polars as pl
+
+        data, reading = self.found.data, self.reading
+        every = pl.Series([True] * len(data))
+        last = reading.columns[-1].key
+        suspicious = bool(data["ragged"].any()) or any(data[n].null_count() for n in self.columns_of(last))
+        if reading.raw.records is None or not suspicious:
+            return every
+        width = max(i for i, n in enumerate(reading.raw.names) if n.strip() or i == 0) + 1
+        odd: dict[int, tuple[int, int]] = {}
+        for number, line, cells in reading.raw.records():
+            if any(c.strip() for c in cells):
+                filled = max(i for i, c in enumerate(cells) if c.strip()) + 1
+                if len(cells) < width or filled > len(reading.raw.names):
+                    odd[number] = line, max(filled, min(len(cells), width))
+        keep = ~data[ROW].is_in(list(odd))
+        count = int((~keep).sum())
+        if count:
+            told = ", ".join(f"line {line} has {counted(fields, 'field')}" for line, fields in list(odd.values())[:5])
+            more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
+            reason = f"the header has {width}, but {told}{more}"
+            self.refuse_many(count, len(data), reason)
+            self.dropped["fields"] = count
+            self.warnings.append(f"{counted(count, 'row')} left out: {reason}")
+        return keep
+
+    def columns_of(self, key: str) -> list[str]:
+        """The columns of the frame that come from one of the file."""
+        named = [f"x{i}" for i, f in enumerate(self.found.features) if f.column.key == key]
+        return named + [f"y{i}" for i, t in enumerate(self.targets) if t.key == key]
+
+    def without_bad(self, keep: Any) -> Any:
+        """Which rows hold no cell that is no number or not finite. Raises ConfigError where too many do."""
+        import polars as pl
+
+        data = self.found.data
+        whole = pl.Series([True] * len(data))
+        for name, label in self.numbers():
+            bad = data[name].is_nan().fill_null(value=False) & keep
+            if count := int(bad.sum()):
+                reason = f"no finite number in {label}: {self.reading.lines(data[ROW].filter(bad).to_list())}"
+                self.refuse_many(count, len(data), reason)
+                self.warnings.append(f"{counted(count, 'row')} left out: {reason}")
+                whole &= ~bad
+        if count := int((~whole).sum()):
+            self.dropped["no number"] = count
+        return whole
+
+    def refuse_many(self, count: int, rows: int, reason: str) -> None:
+        """Raises ConfigError where more than a tenth of the rows cannot be used."""
+        if count > MOST_BAD * rows:
+            raise ConfigError(f"{count} of {rows} rows cannot be used: {reason}")
+
+    def without_missing(self, keep: Any) -> Any:
+        """Which rows miss nothing; codes such as -999 among numbers that are not negative are missing values."""
+        import polars as pl
+
+        data, told = self.found.data, []
+        whole = pl.Series([True] * len(data))
+        for name, label in [*self.numbers(), *([("y0", self.targets[0].header)] if self.classes else []),
+                            *([("group", self.beside["group"].header)] if "group" in self.beside else [])]:  # fmt: skip
+            gone = data[name].is_null()
+            if data[name].dtype == pl.Float64:
+                values = data[name].filter(keep).drop_nulls().drop_nans()
+                codes = [s for s in SENTINELS if (values == s).any()]
+                if codes and len(rest := values.filter(~values.is_in(codes))) and rest.min() >= 0:  # type: ignore[operator]
+                    gone |= data[name].is_in(codes)
+                    listed = ", ".join(f"{c:g}" for c in codes)
+                    self.warnings.append(
+                        f"{listed} in {label} is taken for a missing value: no other value is negative"
+                    )
+            if count := int((gone & keep).sum()):
+                told.append((count, label))
+                whole &= ~gone
+        if told:
+            count = int((~whole & keep).sum())
+            listed = ", ".join(f"{n} of {label}" for n, label in sorted(told, reverse=True)[:6])
+            if count == int(keep.sum()):
+                raise ConfigError(
+                    f"all {len(data)} rows miss something ({listed}); leave that column out by dataset.ignore"
+                )
+            self.dropped["missing"] = count
+            self.warnings.append(f"{counted(count, 'row')} left out for missing values: {listed}")
+        return whole
+
+    def without_copies(self, data: pl.DataFrame) -> list[tuple[int, Feature]]:
+        """The features but those that say what the target or another one says, where nobody has named them."""
+        features = list(enumerate(self.found.features))
+        step = max(1, len(data) // 10_000)
+        sampled = [data[f"x{i}"].to_numpy()[::step] for i, _ in features]
+        target = None if self.classes else data["y0"].to_numpy()[::step]
+        named = self.reading.asked.inputs is not None
+        gone = set[int]()
+        for i, twin in copies(sampled, target).items():
+            label = features[i][1].label
+            of = "the target" if twin == "the target" else features[int(twin)][1].label
+            says = f"is {of} itself" if twin == "the target" else f"is {of} with another scale or zero"
+            self.warnings.append(
+                f"{label} {says}" + ("" if named else ", so it is left out; name it in dataset.inputs to use it")
+            )
+            gone |= set() if named else {i}
+        for i, values in enumerate(sampled):
+            same = i not in gone and not named and bool((values == values[0]).all())
+            if same and bool((data[f"x{i}"] == values[0]).all()):
+                gone.add(i)
+                self.reading.aside.append(f"{features[i][1].label} (the same in all rows)")
+        left = [(i, f) for i, f in features if i not in gone]
+        if not left:
+            raise ConfigError(
+                f"no column is left as an input: {'; '.join(self.warnings[-3:] or self.reading.aside[:6])}"
+            )
+        return left
+
+    def target_values(self, data: pl.DataFrame) -> tuple[Array, list[str]]:
+        """The targets [rows, outputs], or class numbers [rows] with the names of the classes."""
+        asked, name = self.reading.asked, self.targets[0].header
+        if not self.classes:
+            y = np.stack([data[f"y{i}"].to_numpy() for i in range(len(self.targets))], axis=1).astype(float)
+            for j in range(len(self.targets)):
+                if bool((y[:, j] == y[0, j]).all()):
+                    raise ConfigError(
+                        wrong("dataset.target", asked.target[j], f"it is {y[0, j]:g} in all {len(y)} rows: "
+                              "there is nothing to explain"))  # fmt: skip
+            return y, []
+        values = data["y0"].to_list()
+        labels = sorted(set(values), key=lambda v: (0, float(v), v) if _is_float(v) else (1, 0.0, v))
+        if len(labels) == 1:
+            reason = f"{name} is {labels[0]!r} in all {len(values)} rows, so there is nothing to learn"
+            way = "pick another target or add rows with another value"
+            raise ConfigError(wrong("dataset.target", asked.target[0], f"{reason}; {way}"))
+        if len(labels) > MOST_CLASSES:
+            reason = f"it has {len(labels)} different values, as classes at most {MOST_CLASSES} are taken"
+            raise ConfigError(wrong("dataset.target", asked.target[0], reason))
+        order = {label: k for k, label in enumerate(labels)}
+        return np.array([order[v] for v in values]), labels
+
+    def check_beside(self, columns: dict[str, Array | None]) -> None:
+        """Raises ConfigError for errors and weights that are none."""
+        for name, what in (("sigma", "errors of measurement are above 0"), ("weights", "weights are not negative")):
+            values = columns[name]
+            if values is None:
+                continue
+            bad = values <= 0 if name == "sigma" else values < 0
+            if bad.any():
+                asked = getattr(self.reading.asked, name)
+                raise ConfigError(
+                    wrong(f"dataset.{name}", asked, f"{what}, but it is {values[bad][0]:g} in {int(bad.sum())} rows")
+                )
+
+    def understood(self, rows: Rows) -> list[str]:
+        """What was understood, in a few lines."""
+        raw, reading = self.reading.raw, self.reading
+        left = f", {len(rows.x)} used" if len(rows.x) < rows.read else ""
+        lines = [f"{rows.file}: {raw.kind}, {rows.read} rows{left}, {counted(len(reading.columns), 'column')}"]
+        if self.classes:
+            shares = ", ".join(f"{label} {int((rows.y == k).sum())}" for k, label in enumerate(rows.labels[:8]))
+            lines.append(f"target {self.targets[0].header}: {len(rows.labels)} classes ({shares})")
+        else:
+            ranges = [ranged(with_unit(t.header, t.unit), rows.y[:, j]) for j, t in enumerate(self.targets)]
+            lines.append(f"target {', '.join(ranges)}")
+        shown = [ranged(with_unit(f.label, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
+        more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
+        lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
+        if reading.aside:
+            more = f" and {len(reading.aside) - 8} more" if len(reading.aside) > 8 else ""
+            lines.append(f"not used: {', '.join(reading.aside[:8])}{more}")
+        return lines
+
+
+def with_unit(label: str, unit: str | None) -> str:
+    """A column with its unit, where its header does not say it."""
+    return (
+        label
+        if unit is None or label.rstrip(")]").endswith(unit) or label.endswith((")", "]"))
+        else f"{label} [{unit}]"
+    )
+
+
+def ranged(label: str, values: Array) -> str:
+    """A column and its range."""
+    return f"{label} from {values.min():.4g} to {values.max():.4g}"
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""A table of the user's own as a dataset: names, units, classes, and which rows are for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from kanrun.config.schema import TableConfig
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
+from kanrun.data.dataset import Rows as Part
+from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.data.split import parts_of
+from kanrun.data.table.asked import Asked, Rows
+from kanrun.data.table.names import column_asked, symbols_of
+from kanrun.data.table.read import read_table
+from kanrun.data.units import is_unit, nearest_unit
+from kanrun.errors import ConfigError, wrong
+
+
+def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
+    """The rows of a file as a dataset. Raises ConfigError for what cannot be used."""
+    asked = asked_of(section)
+    rows = read_table(asked)
+    units = settled_units(section, rows)
+    train, test = rows, None
+    if section.test_path is not None:
+        test = rows_for_test(section, asked, rows)
+    else:
+        kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group)
+        train, test = taken(rows, kept), None if held is None else taken(rows, held)
+    check_classes(rows, train)
+    return dataset_of_rows(rows, train, test, units, dtype)
+
+
+def asked_of(section: TableConfig) -> Asked:
+    """What the config asks of the file."""
+    if not section.path:
+        raise ConfigError(wrong("dataset.path", "", "a table needs its file, such as dataset.path='gas law.csv'"))
+    target = section.target if isinstance(section.target, (list, tuple)) else [section.target] if section.target else []
+    if not all(isinstance(name, (str, int, float)) for name in target):
+        raise ConfigError(wrong("dataset.target", section.target, "the name of a column is needed, or a list of names"))
+    return Asked(
+        section.path, [str(name) for name in target], section.inputs, section.ignore, section.where,
+        group=section.group, task=section.task, separator=section.separator, decimal=section.decimal,
+    )  # fmt: skip
+
+
+def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
+    """Some of the rows."""
+    chosen = numbers.numpy()
+    return replace(rows, x=rows.x[chosen], y=rows.y[chosen])
+
+
+def rows_for_test(section: TableConfig, asked: Asked, rows: Rows) -> Rows:
+    """The rows of `dataset.test_path`, which has the same columns. Raises ConfigError where it has not."""
+    assert section.test_path is not None
+    inputs = list(dict.fromkeys(f.column.header for f in rows.inputs))
+    other = replace(
+        asked, path=section.test_path, inputs=inputs, ignore=(), task="classification" if rows.labels else "regression"
+    )
+    try:
+        found = read_table(other)
+    except ConfigError as error:
+        raise ConfigError([p.replace("dataset.path=", "dataset.test_path=", 1) for p in error.problems]) from None
+    columns = {f.label: k for k, f in enumerate(found.inputs)}
+    if lost := [f.label for f in rows.inputs if f.label not in columns]:
+        raise ConfigError(wrong("dataset.test_path", section.test_path, f"it has no {', '.join(lost[:4])}"))
+    x, y = found.x[:, [columns[f.label] for f in rows.inputs]], found.y
+    if rows.labels:
+        order = {label: k for k, label in enumerate(rows.labels)}
+        if strange := [label for label in found.labels if label not in order]:
+            reason = f"class {strange[0]} is not among the training rows"
+            raise ConfigError(wrong("dataset.test_path", section.test_path, reason))
+        y = np.array([order[found.labels[k]] for k in found.y])
+    return replace(rows, x=x, y=y)
+
+
+def check_classes(rows: Rows, train: Rows) -> None:
+    """Raises ConfigError where a class has no training row."""
+    if rows.labels:
+        there = np.bincount(train.y, minlength=len(rows.labels))
+        if not there.all():
+            label = rows.labels[int(there.argmin())]
+            raise ConfigError(
+                wrong("dataset.test", label, "this class has no training row; use another seed or fewer test rows")
+            )
+
+
+def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
+    """The units of columns by their headers: those of the file, and before these the ones in the config.
+
+    Raises ConfigError for a unit that is none, with the nearest, and for a column that is not there.
+    """
+    columns = {f.column.key: f.column for f in rows.inputs} | {t.key: t for t in rows.targets}
+    names = [c.name for c in columns.values()]
+    units = {c.header: c.unit for c in columns.values() if c.unit and is_unit(c.unit)}
+    strange = sorted({c.unit for c in columns.values() if c.unit and not is_unit(c.unit)})
+    if strange:
+        rows.warnings.append(f"unknown unit{'s' * (len(strange) > 1)} {', '.join(strange)}: shown, not reckoned with")
+        units |= {c.header: c.unit for c in columns.values() if c.unit in strange and c.unit}
+    for name, unit in section.units.items():
+        key = f"dataset.units.{name}"
+        header = names[column_asked(name, names, key)].header
+        if not is_unit(unit):
+            close = nearest_unit(unit)
+            raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
+        units[header] = unit
+    return units
+
+
+def dataset_of_rows(rows: Rows, train: Rows, test: Rows | None, units: dict[str, str], dtype: torch.dtype) -> Dataset:
+    """What training takes: tensors, symbols, names and what is told of the table."""
+
+    def part(own: Rows) -> Part:
+        y = torch.as_tensor(own.y) if rows.labels else torch.as_tensor(own.y, dtype=dtype)
+        return Part(torch.as_tensor(own.x, dtype=dtype), y)
+
+    shown = short_names([f.name for f in rows.inputs], [f.label for f in rows.inputs], rows)
+    symbols = symbols_of(shown)
+    if rows.labels:
+        outputs = [f"logit_{label}" for label in rows.labels]
+    else:
+        outputs = short_names([t.name.name for t in rows.targets], [t.header for t in rows.targets], None)
+    of_inputs = {s: units[f.column.header] for s, f in zip(symbols, rows.inputs, strict=True)
+                 if f.value is None and f.column.header in units}  # fmt: skip
+    of_targets = {o: units[t.header] for o, t in zip(outputs, rows.targets, strict=False) if t.header in units}
+    return Dataset(
+        "table", part(train), None if test is None else part(test), symbols, outputs,
+        CLASSIFICATION if rows.labels else REGRESSION, CROSS_ENTROPY if rows.labels else MSE,
+        names=dict(zip(symbols, shown, strict=True)), units=of_inputs | of_targets,
+        about=about(rows, symbols, outputs, units), notes=tuple(rows.notes), warnings=tuple(rows.warnings),
+    )  # fmt: skip
+
+
+def short_names(names: Sequence[str], headers: Sequence[str], rows: Rows | None) -> list[str]:
+    """Names without units where these tell the columns apart, and else whole headers."""
+    others = [t.name.name for t in rows.targets] if rows else []
+    several = {n for n in names if [*names, *others].count(n) > 1}
+    return [header if name in several else name for name, header in zip(names, headers, strict=True)]
+
+
+def about(rows: Rows, symbols: Sequence[str], outputs: Sequence[str], units: dict[str, str]) -> dict[str, Any]:
+    """What metrics.json says of the table."""
+    columns: list[dict[str, Any]] = []
+    for k, (symbol, feature) in enumerate(zip(symbols, rows.inputs, strict=True)):
+        low, high = float(rows.x[:, k].min()), float(rows.x[:, k].max())
+        column = feature.column
+        entry: dict[str, Any] = {"name": column.header, "symbol": symbol, "role": "input", "type": column.kind,
+                                 "unit": units.get(column.header), "low": low, "high": high}  # fmt: skip
+        if feature.value is not None:
+            entry |= {"value": feature.value, "values": list(column.values), "label": feature.label}
+        columns.append(entry)
+    for j, target in enumerate(rows.targets):
+        own: dict[str, Any] = {"name": target.header, "symbol": None if rows.labels else outputs[j],
+                               "role": "target", "type": target.kind, "unit": units.get(target.header)}  # fmt: skip
+        if rows.labels:
+            own["classes"] = rows.labels
+        else:
+            own |= {"low": float(rows.y[:, j].min()), "high": float(rows.y[:, j].max())}
+        columns.append(own)
+    return {"file": rows.file, "read": rows.read, "rows": len(rows.x), "dropped": rows.dropped, "columns": columns}

@@ -1,0 +1,23 @@
+"""From a file to the rows that are used: columns as numbers, what was left out and why, and what was understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kanrun.data.table.asked import Asked, Rows
+from kanrun.data.table.cleaning import Cleaning
+from kanrun.data.table.files import opened
+from kanrun.data.table.reading import Reading
+from kanrun.errors import ConfigError, wrong
+
+
+def read_table(asked: Asked) -> Rows:
+    """The rows of a file. Raises ConfigError, in one line, for what cannot be read, is not there or says nothing."""
+    try:
+        with opened(Path(asked.path), asked.separator, asked.decimal) as raw:
+            reading = Reading(asked, raw)
+            return Cleaning(reading, reading.found()).rows()
+    except ConfigError as error:
+        if any(p.startswith(("dataset", "seed")) for p in error.problems):
+            raise
+        raise ConfigError(wrong("dataset.path", asked.path, "; ".join(error.problems))) from None

@@ -1,0 +1,224 @@
+"""A table while it is read: which columns are used and how, and their cells as numbers from the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kanrun.data.table import where as where_is
+from kanrun.data.table.asked import Asked
+from kanrun.data.table.columns import (
+    BOOLEAN,
+    EMPTY,
+    MIXED,
+    MOST_CATEGORIES,
+    NUMBER,
+    OTHER,
+    TEXT,
+    Column,
+    Feature,
+    columns_of,
+    features_of,
+    unusable,
+)
+from kanrun.data.table.files import MORE, ROW, Raw
+from kanrun.data.table.names import column_asked
+from kanrun.errors import ConfigError, shorten, wrong
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FEW_NUMBERS, TIMES = 10, 5  # whole numbers that are classes: at most so many, each so often
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the engine gives: a frame with columns x0, ..., y0, ..., and those of `beside` by their names.
+
+    `read` is the number of rows in the file; the targets are texts where they are `classes`.
+    """
+
+    data: pl.DataFrame
+    features: list[Feature]
+    targets: list[Column]
+    beside: dict[str, Column]
+    classes: bool
+    read: int
+
+
+class Reading:
+    """A table while it is read: its columns, what is asked of them, and what there is to say."""
+
+    def __init__(self, asked: Asked, raw: Raw) -> None:
+        self.asked, self.raw = asked, raw
+        self.columns, self.warnings = columns_of(raw)
+        self.names = [c.name for c in self.columns]
+        self.aside: list[str] = []  # columns that are no inputs, with why
+
+    # ---- which columns -----------------------------------------------------------------------------------------
+
+    def column(self, asked: str, key: str) -> Column:
+        """The column that is meant."""
+        return self.columns[column_asked(asked, self.names, key)]
+
+    def chosen_inputs(self, others: Sequence[Column], rows: int) -> list[Column]:
+        """Those that are named, or all that can be inputs."""
+        asked = self.asked
+        taken = {c.key for c in others}
+        if asked.inputs is not None:
+            chosen = [self.column(name, "dataset.inputs") for name in asked.inputs]
+            for name, column in zip(asked.inputs, chosen, strict=True):
+                self.check_input(name, column, taken)
+            return list(dict.fromkeys(chosen))
+        ignored = {self.column(name, "dataset.ignore").key for name in asked.ignore}
+        chosen = []
+        for column in self.columns:
+            if column.key in taken or column.key in ignored:
+                continue
+            why = unusable(column, rows)
+            if why is None:
+                chosen.append(column)
+            elif not (column.kind == EMPTY and not column.header.strip()):
+                self.aside.append(f"{column.header} ({why})")
+        return chosen
+
+    def check_input(self, name: str, column: Column, taken: set[str]) -> None:
+        """Raises ConfigError for a named input that cannot be one."""
+        reason = ""
+        if column.key in taken:
+            reason = "it is the target, or stands beside the rows already"
+        elif column.kind in (EMPTY, OTHER):
+            reason = f"it holds {column.words()}" if column.kind == OTHER else "it is empty"
+        elif column.kind == MIXED:
+            reason = f"it holds numbers and texts, {self.example(column)}"
+        elif column.kind == TEXT and column.distinct > MOST_CATEGORIES:
+            reason = f"it is text with more than {MOST_CATEGORIES} different values"
+        if reason:
+            raise ConfigError(wrong("dataset.inputs", name, reason))
+
+    def example(self, column: Column) -> str:
+        """A cell of a column that is no number, with its line."""
+        import polars as pl
+
+        odd = self.raw.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
+        found = odd.select(ROW, pl.col(column.key).cast(pl.String).alias("cell")).collect(engine="streaming")
+        if not len(found):
+            return "of several kinds"
+        return f"such as {shorten(str(found['cell'][0]), 30)!r} in {self.lines([int(found[ROW][0])])}"
+
+    # ---- the rows ----------------------------------------------------------------------------------------------
+
+    def found(self) -> Found:
+        """The cells that are used, as numbers."""
+        asked, sample_rows = self.asked, max((c.present for c in self.columns), default=0)
+        if not asked.target:
+            headers = ", ".join(c.header for c in self.columns[:12])
+            raise ConfigError(wrong("dataset.target", "", f"which column is to be explained? There are {headers}"))
+        targets = [self.column(name, "dataset.target") for name in asked.target]
+        if len({t.key for t in targets}) < len(targets):
+            raise ConfigError(wrong("dataset.target", list(asked.target), "the same column twice"))
+        if len(targets) == len(self.columns):
+            raise ConfigError(wrong("dataset.target", list(asked.target), "there is no other column to explain it by"))
+        beside = {
+            name: self.column(value, f"dataset.{name}")
+            for name in ("sigma", "weights", "group") if (value := getattr(asked, name)) is not None
+        }  # fmt: skip
+        inputs = self.chosen_inputs([*targets, *beside.values()], sample_rows)
+        return self.collected(targets, inputs, beside, self.is_classes(targets))
+
+    def is_classes(self, targets: Sequence[Column]) -> bool:
+        """Whether the targets are classes. Raises ConfigError for targets that are neither classes nor numbers."""
+        asked, target = self.asked, targets[0]
+        name, key = asked.target[0], "dataset.target"
+        for one, called in zip(targets, asked.target, strict=True):
+            if one.kind == EMPTY:
+                raise ConfigError(wrong(key, called, "it is empty"))
+            if one.kind == MIXED:
+                raise ConfigError(wrong(key, called, f"it holds numbers and texts, {self.example(one)}"))
+            if one.kind not in (NUMBER, BOOLEAN, TEXT):
+                raise ConfigError(wrong(key, called, f"it holds {one.words()}"))
+        texts = [t.kind in (TEXT, BOOLEAN) for t in targets]
+        if len(targets) > 1:
+            if any(texts) or asked.task == "classification":
+                raise ConfigError(
+                    wrong(key, list(asked.target), "several targets have to be numbers; classes come in one")
+                )
+            return False
+        if asked.task == "regression" and target.kind == TEXT:
+            raise ConfigError(wrong("dataset.task", asked.task, f"the target {name} is text"))
+        if asked.task != "auto":
+            return asked.task == "classification"
+        few = target.whole and target.distinct <= FEW_NUMBERS and target.present >= TIMES * target.distinct
+        return texts[0] or (few and target.distinct > 1 and self.in_a_row(target))
+
+    def in_a_row(self, target: Column) -> bool:
+        """Whether a few whole numbers are 0, 1, 2, ... or 1, 2, 3, ..., as numbers of classes are."""
+        values = self.raw.frame.select(target.number(self.raw.decimal).alias("v")).unique().collect()["v"]
+        numbers = sorted(v for v in values.to_list() if v is not None and v == v)
+        return bool(numbers) and numbers[0] in (0, 1) and numbers == [numbers[0] + i for i in range(len(numbers))]
+
+    def collected(
+        self, targets: Sequence[Column], inputs: Sequence[Column], beside: dict[str, Column], classes: bool
+    ) -> Found:
+        """The columns that are used, in the rows that `dataset.where` chooses."""
+        import polars as pl
+
+        decimal, features = self.raw.decimal, [f for column in inputs for f in features_of(column)]
+        if not features:
+            unused = f"; not used: {', '.join(self.aside[:6])}" if self.aside else ""
+            raise ConfigError(wrong("dataset.path", self.asked.path, f"no column is left as an input{unused}"))
+        named = [pl.col(c.key) for c in self.columns]
+        filled = pl.any_horizontal([(c.str.strip_chars() != "") if self.raw.layout else c.is_not_null() for c in named])
+        frame = self.raw.frame.filter(filled)
+        read = int(frame.select(pl.len()).collect(engine="streaming").item())
+        if not read:
+            raise ConfigError("there is a header and no row below it" if self.raw.layout else "there are no rows")
+        if self.asked.where is not None:
+            frame = frame.filter(self.condition(self.asked.where))
+        extra = [pl.col(f"c{len(self.columns) + i}").is_not_null() for i in range(MORE)] if self.raw.layout else []
+        texts = {f"y{i}": t.text() if classes else t.number(decimal) for i, t in enumerate(targets)}
+        plain = {f"x{i}": f.expression(decimal) for i, f in enumerate(features)} | texts
+        plain |= {n: c.text() if n == "group" else c.number(decimal) for n, c in beside.items()}
+        ragged = pl.any_horizontal(extra) if extra else pl.lit(False)
+        columns = [e.alias(n) for n, e in plain.items()]
+        data = frame.select(pl.col(ROW), *columns, ragged.alias("ragged")).collect(engine="streaming")
+        return Found(data, features, list(targets), beside, classes, read)
+
+    def condition(self, where: str) -> pl.Expr:
+        """`dataset.where` as the engine's own."""
+        by_name: dict[str, Column] = {}
+
+        def known(name: str) -> str:
+            column = self.column(name, where_is.KEY)
+            by_name[name] = column
+            return column.key
+
+        tree, keys = where_is.names_in(where, known)
+        of_key = {c.key: c for c in self.columns}
+        kinds, exprs = dict[str, str](), dict[str, Any]()
+        for name, key in keys.items():
+            column = of_key[key]
+            number = column.number(self.raw.decimal)
+            if column.kind in (TEXT, MIXED):
+                kinds[name], exprs[name] = where_is.TEXT, column.text()
+            elif column.kind == BOOLEAN:
+                kinds[name], exprs[name] = where_is.BOOLEAN, number == 1
+            else:
+                kinds[name], exprs[name] = where_is.NUMBER, number
+        return where_is.Filter(where, exprs, kinds).of(tree)
+
+    def lines(self, numbers: Sequence[int], most: int = 5) -> str:
+        """Where rows are in the file: their lines in a text, and else their numbers from 1."""
+        wanted = sorted(numbers)[:most]
+        places = {n: n + 1 for n in wanted}
+        if self.raw.records:
+            last = wanted[-1] if wanted else -1
+            for number, line, _ in self.raw.records():
+                if number in places:
+                    places[number] = line
+                if number >= last:
+                    break
+        what = "line" if self.raw.records else "row"
+        more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+        return f"{what}{'s' * (len(numbers) > 1)} {', '.join(str(places[n]) for n in wanted)}{more}"
