@@ -114,6 +114,33 @@ def export(options: Namespace) -> None:
         print(content, end="")
 
 
+def predict_arguments(parser: ArgumentParser) -> None:
+    """A run, a file of rows, and by what."""
+    run_folder(parser)
+    parser.add_argument("rows", metavar="FILE", help="table with the columns of the inputs, by their names")
+    parser.add_argument("--network", action="store_true", help="by the network instead of the formula")
+    output_file(parser)
+    formula_number(parser)
+
+
+def predict(options: Namespace) -> None:
+    """Predictions for the rows of a file."""
+    from kanrun.predictions.rows import rows_of
+    from kanrun.report.load import load_run
+    from kanrun.report.predicted import as_csv, remarks, show_predictions
+
+    run = load_run(options.folder)
+    inputs = run.columns
+    x = rows_of(options.rows, inputs)
+    found = run.predictions(x, options.formula, options.network)
+    if options.output:
+        put(as_csv(found, x, inputs), options.output)
+        for line in remarks(found, inputs):
+            print(f"note: {line}")
+    else:
+        show_predictions(found, inputs)
+
+
 def show(options: Namespace) -> None:
     """What there is to say about a run."""
     from kanrun.report.load import record_of
@@ -139,6 +166,12 @@ COMMANDS = {
     "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
     "show": Command("RUN", "what was asked, scores, formulas with their numbers, warnings", run_folder, show),
     "compare": Command("RUN RUN ...", "runs side by side", compare_arguments, compare),
+    "predict": Command(
+        "RUN FILE [--network] [-o FILE] [--formula N]",
+        "values for new rows, with their errors",
+        predict_arguments,
+        predict,
+    ),
     "export": Command(
         "RUN --to NAME [-o FILE] [--formula N]", "the formula in another language", export_arguments, export
     ),

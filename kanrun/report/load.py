@@ -7,15 +7,20 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
+from kanrun.data.losses import loss_of
 from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.predictions.frames import rows_from
+from kanrun.predictions.inputs import Array, Input, inputs_of
+from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read_json, read_yaml
-from kanrun.symbolic.formula import Alternative, Decision, Formula, evaluate_texts
+from kanrun.symbolic.formula import Alternative, Decision, Formula
 from kanrun.symbolic.uncertainty import Constant
 
 
@@ -29,9 +34,45 @@ class LoadedRun:
     model: KAN | MLP
     inputs: list[str]
 
-    def predict(self, x: Tensor) -> Tensor:
-        """The formulas' values at rows `x` [rows, inputs]: [rows, outputs]."""
-        return evaluate_texts([f["expression"] for f in self.formulas], x, self.inputs)
+    @property
+    def columns(self) -> list[Input]:
+        """The inputs with their names and the range of the training rows."""
+        symbols = {key: name for entry in self.formulas for key, name in (entry.get("symbols") or {}).items()}
+        about = self.metrics.get("data") or {}
+        return inputs_of(self.inputs, symbols, [one for one in about.get("columns", []) if isinstance(one, dict)])
+
+    @property
+    def classes(self) -> bool:
+        """Whether the outputs are logits of classes."""
+        stages = self.metrics.get("stages") or [{}]
+        return loss_of(stages[-1].get("train") or {}).logits
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        names = self.metrics.get("outputs") or [entry["output"] for entry in self.formulas]
+        count = self.model.n_out
+        return list(names) if len(names) == count else [f"y_{j + 1}" for j in range(count)]
+
+    def predict(self, x: Any, formula: int | Sequence[int] | None = None, network: bool = False) -> Any:
+        """Values [rows, outputs] of the formulas, or of the network, at rows `x`: a tensor for a tensor, else an array.
+
+        `x` are rows [rows, inputs], or columns by the names of the inputs in any order: a mapping, or a frame of pandas
+        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Raises
+        KanrunError for rows and numbers that do not fit.
+        """
+        values = self.predictions(rows_from(x, self.columns), formula, network).values
+        return torch.as_tensor(values) if isinstance(x, Tensor) else values
+
+    def predictions(self, x: Array, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
+        """The same with standard errors and flags, for numbers [rows, inputs]."""
+        if network and formula is not None:
+            raise KanrunError("formula: the network is asked for, which has no number")
+        if network:
+            return of_network(self.model, self.outputs, x, self.columns, self.classes)
+        if not self.formulas:
+            raise KanrunError("the run has no formula; its network can be asked: --network, or network=True in Python")
+        return of_formulas(numbered(self.formulas, formula), x, self.columns, self.classes)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
-from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
+from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, is_rounding, of_classes, squares
 
 log = logging.getLogger("kanrun")
 
@@ -70,8 +70,9 @@ class Formula:
     Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
     have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
     in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known. `constants`
-    has its decimals in order of appearance, `reason` says why this point of the front was chosen; the first of two
-    classes also has the decision between them.
+    has its decimals in order of appearance, `covariance` and `undetermined` how their errors go together (see
+    symbolic/uncertainty.py), `reason` says why this point of the front was chosen; the first of two classes also has
+    the decision between them.
     """
 
     output: str
@@ -85,6 +86,8 @@ class Formula:
     constants: list[Constant] = field(default_factory=list)
     reason: str = ""
     decision: Decision | None = None
+    covariance: list[list[float]] | None = None
+    undetermined: list[list[float]] = field(default_factory=list)
     train: Scores = field(default_factory=dict)
     cross_validation: Scores | None = None
     symbols: dict[str, str] = field(default_factory=dict)
@@ -205,7 +208,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     texts = [str(e) for e in chosen]
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
-    constants = constants_with_errors(chosen, data)
+    estimates = estimates_of(chosen, data)
     return [
         Formula(
             output=name,
@@ -220,7 +223,9 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             units=dict(data.units),
             exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
             front=fronts[j],
-            constants=constants[j],
+            constants=estimates[j].constants,
+            covariance=estimates[j].covariance,
+            undetermined=estimates[j].undetermined,
             reason=EXACT_REASON if is_exact_on_training(chosen[j], j, data) else SHORT_REASON,
             decision=decision_between(chosen, data) if j == 0 else None,
         )
@@ -238,12 +243,16 @@ def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> 
     return found
 
 
-def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
-    """The decimals of every formula with their standard errors."""
+def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
+    """The decimals of every formula with their standard errors, and for values their covariance."""
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     if data.loss.logits:
-        return of_classes(expressions, columns)
-    return [with_units(of_values(e, columns, y[:, j]), e, data, j) for j, e in enumerate(expressions)]
+        return [Estimate(constants) for constants in of_classes(expressions, columns)]
+    found = [estimate(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    return [
+        replace(one, constants=with_units(one.constants, e, data, j))
+        for j, (e, one) in enumerate(zip(expressions, found, strict=True))
+    ]
 
 
 def units_for(data: Dataset, j: int) -> Units:
