@@ -91,7 +91,7 @@ CHOSEN = [
 def test_the_generated_cases_cover_the_settings() -> None:
     assert len(TYPED) >= 60
     assert len(LIMITED) >= 40
-    assert len(CHOSEN) == 4
+    assert len(CHOSEN) >= 4
 
 
 @pytest.mark.parametrize(("section", "option", "key", "kind"), TYPED)
