@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,22 @@ def resume(options: Namespace) -> None:
     resume_run(options.folder)
 
 
+def overrides(parser: ArgumentParser) -> None:
+    """A run, and what is to be different."""
+    run_folder(parser)
+    parser.add_argument(
+        "overrides", nargs=REMAINDER, help="settings, such as optimizer.steps=100, model.grid=10, regularization=sparse"
+    )
+
+
+def refine(options: Namespace) -> None:
+    """Goes on from the network of a run."""
+    from kanrun.cli.main import command
+    from kanrun.cli.refine import refine as go_on
+
+    go_on([options.folder, *options.overrides], command)
+
+
 def export_arguments(parser: ArgumentParser) -> None:
     """A run, a language, a formula and a file."""
     run_folder(parser)
@@ -164,6 +180,12 @@ def compare(options: Namespace) -> None:
 
 COMMANDS = {
     "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
+    "refine": Command(
+        "RUN [overrides]",
+        "go on from the network of a run into a new one: more steps, a finer grid, ...",
+        overrides,
+        refine,
+    ),
     "show": Command("RUN", "what was asked, scores, formulas with their numbers, warnings", run_folder, show),
     "compare": Command("RUN RUN ...", "runs side by side", compare_arguments, compare),
     "predict": Command(

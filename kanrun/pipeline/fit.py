@@ -146,6 +146,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     }  # fmt: skip
     if validated:
         metrics["cross_validation"] = validated
+    if parent := getattr(config.model, "start", None):
+        metrics["parent"] = parent
     metrics["data"] = dict(data.about) or described_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings

@@ -58,6 +58,23 @@ def model(folder: Path, result: Result) -> None:
     save_model(folder / "model.pt", result.network)
 
 
+def splines(folder: Path, result: Result) -> None:
+    """The last network whose edges are splines, which kanrun refine goes on from."""
+    save_model(folder / "splines.pt", spline_networks(result)[-1])
+
+
+def spline_networks(result: Result) -> list[KAN]:
+    """The networks of splines, in the order of the stages."""
+    networks = [result.state.networks[entry["name"]] for entry in result.state.entries]
+    return [one for one in networks if isinstance(one, KAN) and not one.is_symbolic()]
+
+
+def became_functions(result: Result) -> bool:
+    """Whether the last network has lost its splines."""
+    last = result.network
+    return isinstance(last, KAN) and last.is_symbolic() and bool(spline_networks(result))
+
+
 def formula(folder: Path, result: Result) -> None:
     """The formulas with all that is known of them, and the relations."""
     write_json(folder / "formula.json", as_entries(result.formulas, result.state.relations.equations))
@@ -165,6 +182,7 @@ def picture_of_predictions(folder: Path, result: Result) -> None:
 OUTPUTS: list[Output] = [
     Output("history.csv", history, essential=True),
     Output("model.pt", model, essential=True),
+    Output("splines.pt", splines, became_functions),
     Output("formula.json", formula, has_formulas, essential=True),
     Output("formula.txt", text, has_formulas),
     Output("formula.tex", latex, has_formulas),

@@ -33,7 +33,7 @@ def columns_of(found: Predictions) -> list[tuple[str, Array | list[str]]]:
 
 def names_beyond(found: Predictions, inputs: Sequence[Input], row: int) -> str:
     """The inputs of a row that are beyond the range of the training rows."""
-    return ", ".join(inputs[i].name for i in np.flatnonzero(found.beyond[row]))
+    return ", ".join(inputs[i].name for i in np.flatnonzero(found.beyond[row]).tolist())
 
 
 def as_csv(found: Predictions, x: Array, inputs: Sequence[Input]) -> str:
@@ -81,7 +81,7 @@ def remarks(found: Predictions, inputs: Sequence[Input]) -> Iterator[str]:
     rows = len(found.values)
     outside = int(found.beyond.any(1).sum())
     if outside:
-        names = [inputs[i].name for i in np.flatnonzero(found.beyond.any(axis=0))]
+        names = [inputs[i].name for i in np.flatnonzero(found.beyond.any(axis=0)).tolist()]
         yield f"{outside} of {counted(rows, 'row')} beyond the range of the training rows, in {', '.join(names)}"
     lost = int((~np.isfinite(found.values)).any(1).sum())
     if lost:
