@@ -19,24 +19,27 @@ from kanrun.data.losses import Loss
 from kanrun.data.scores import Scores, scores
 from kanrun.data.units import dimension_of, unit_of
 from kanrun.errors import KanrunError, shorten
+from kanrun.functions.algebra import is_zero
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.compare import is_exact
+from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic.compare import agrees, is_exact, over_decades, relative_loss, weights_by_size
 from kanrun.symbolic.cross_validation import cross_validated
 from kanrun.symbolic.dimensions import Units, dimensions_of
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.parsimony import settled
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
-from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, is_rounding, of_classes, squares
+from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes, squares
 
 log = logging.getLogger("kanrun")
 
 # units of work: a node of a formula that is made; an evaluation, and a row and node of it
 MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
 FOLDS_SEED = 0  # draws the parts of a cross-validation
+WORSE, LAST_DIGITS = 4.0, 1e-26  # times the loss of constants at their best, and that of rounding in any case
 OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
 
 
@@ -99,11 +102,16 @@ class Formula:
         return self.test or self.cross_validation or self.train
 
 
+LossOf = Callable[[list[sp.Expr]], float]
+
+
 class FormulaError(KanrunError):
     """A formula that cannot be written, read back or evaluated, and so is none."""
 
 
 EXACT_REASON = "exact to rounding"
+UNDECIDED_REASON = "the data cannot decide: it fits to rounding, and so do others"
+RELATIVE_REASON = "shortest description of the training data, judged relative to their size"
 SHORT_REASON = "shortest description of the training data"
 
 
@@ -148,12 +156,32 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
 
 def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
     """The formulas with constants snapped and fitted again, rewritten where that makes them shorter."""
+    if not data.loss.least_squares or is_locked(model):
+        return shortened(expressions, *loss_and_floor(data), data, context)
+    exact = exact_forms(expressions, data, context)
+    if exact is None:
+        loss, floor = loss_and_floor(data)
+        expressions = shortened(expressions, loss, floor, data, context)
+        if loss(expressions) > floor:
+            expressions = polished_forms(expressions, loss, floor, data, context)
+        exact = exact_forms(expressions, data, context)
+    return expressions if exact is None else shortened(exact, *relative_and_floor(exact, data), data, context)
+
+
+def exact_forms(expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr] | None:
+    """The formulas without what they can go without, where all of them leave nothing but rounding; None elsewhere."""
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    found = [bare(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
+    return found if all(agrees(evaluate(e, columns), y[:, j]) for j, e in enumerate(found)) else None
+
+
+def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context) -> list[sp.Expr]:
+    """The formulas with simple numbers, rewritten where that makes them shorter, at the same loss."""
 
     def loss_of(trial: list[sp.Expr]) -> float:
         context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
-        return training_loss(trial, data.train, data.inputs, data.loss)
+        return loss(trial)
 
-    floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
     rows = len(data.train.x)
     expressions = snap(expressions, loss_of, rows, floor, context)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
@@ -164,28 +192,45 @@ def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context
         shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short
-    return polish(model, expressions, data, loss_of, floor, context)
+    return expressions
 
 
-def polish(
-    model: KAN,
-    expressions: list[sp.Expr],
-    data: Dataset,
-    loss_of: Callable[[list[sp.Expr]], float],
-    floor: float,
-    context: Context,
+def loss_and_floor(data: Dataset) -> tuple[LossOf, float]:
+    """The loss of formulas on the training rows, and what rounding alone leaves of it."""
+    floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
+    return lambda trial: training_loss(trial, data.train, data.inputs, data.loss), floor
+
+
+def relative_and_floor(exact: list[sp.Expr], data: Dataset) -> tuple[LossOf, float]:
+    """The same by errors relative to the size of each target, for formulas that leave nothing but rounding."""
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    weights = [weights_by_size(y[:, j]) for j in range(y.shape[1])]
+
+    def loss_of(trial: list[sp.Expr]) -> float:
+        total = sum(squares(e, columns, y[:, j], weights[j]) for j, e in enumerate(trial))
+        return total / y.size if math.isfinite(total) else math.nan
+
+    return loss_of, max(WORSE * loss_of(exact), LAST_DIGITS)
+
+
+def is_locked(model: KAN) -> bool:
+    """Whether constants of the network were fixed for good."""
+    return any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
+
+
+def polished_forms(
+    expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context
 ) -> list[sp.Expr]:
     """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
 
-    Only for a loss that least squares makes least: logits of classes would grow without end. Constants that were fixed
-    for good stay.
+    Only for a loss that least squares makes least: logits of classes would grow without end. Errors count relative to
+    the size of the targets where that explains these better.
     """
-    locked = any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
-    if not data.loss.least_squares or locked or not loss_of(expressions) > floor:
-        return expressions
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
-    return snap(again, loss_of, len(y), floor, context)
+    relative = [is_relative(e, j, data) for j, e in enumerate(expressions)]
+    weights = [weights_by_size(y[:, j]) if by_size else 1.0 for j, by_size in enumerate(relative)]
+    again = [settled(e, columns, y[:, j], context, weights[j]) for j, e in enumerate(expressions)]
+    return again if any(relative) else snap(again, loss, len(y), floor, context)
 
 
 def check(expressions: list[sp.Expr], data: Dataset) -> None:
@@ -209,6 +254,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
     estimates = estimates_of(chosen, data)
+    verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     return [
         Formula(
             output=name,
@@ -221,12 +267,12 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             cross_validation=cross_validation_of([chosen[j]], j, data),
             symbols={symbol: data.names.get(symbol, symbol) for symbol in data.inputs},
             units=dict(data.units),
-            exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
+            exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,
             front=fronts[j],
             constants=estimates[j].constants,
             covariance=estimates[j].covariance,
             undetermined=estimates[j].undetermined,
-            reason=EXACT_REASON if is_exact_on_training(chosen[j], j, data) else SHORT_REASON,
+            reason=reason_of(chosen[j], j, verdicts[j], data),
             decision=decision_between(chosen, data) if j == 0 else None,
         )
         for j, name in enumerate(data.outputs)
@@ -272,12 +318,36 @@ def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, j:
     return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
 
 
-def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
-    """Whether nothing but rounding separates output `j` from its formula on the training rows."""
+def verdict_on_training(expression: sp.Expr, j: int, data: Dataset, context: Context = UNLIMITED) -> Verdict:
+    """What the training rows say of the formula of output `j`."""
     if data.loss.logits:
-        return False
+        return Verdict.NOT
     y = data.train.y[:, j].double().cpu().numpy()
-    return is_rounding(squares(expression, columns_of(data.train.x, data.inputs), y), y)
+    return verdict(expression, columns_of(data.train.x, data.inputs), y, context)
+
+
+def claim(found: sp.Expr, truth: sp.Expr, judged: Verdict, data: Dataset) -> bool | None:
+    """Whether a formula is the truth; None where the rows could not tell it from others."""
+    exact = is_exact(found, truth, data.inputs, data.domain)
+    if exact and judged is Verdict.UNDECIDED and found != truth and not is_zero(found - truth):
+        return None
+    return exact
+
+
+def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> str:
+    """Why a formula was chosen for output `j`."""
+    if judged is not Verdict.NOT:
+        return EXACT_REASON if judged is Verdict.EXACT else UNDECIDED_REASON
+    if data.loss.least_squares and is_relative(expression, j, data):
+        return RELATIVE_REASON
+    return SHORT_REASON
+
+
+def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
+    """Whether errors relative to the size of the targets explain output `j` better than errors of one size."""
+    y = data.train.y[:, j].double().cpu().numpy()
+    ours = evaluate(expression, columns_of(data.train.x, data.inputs))
+    return over_decades(y) and relative_loss(ours, y) < float(np.mean((ours - y) ** 2))
 
 
 def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:

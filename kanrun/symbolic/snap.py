@@ -11,6 +11,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.algebra import rewritten, simplified
 from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.square import with_squares
 
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
@@ -23,12 +24,15 @@ EXACT_UNITS = [
 ]
 TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
+MOST_DIGITS = 11  # of a decimal that more than chance speaks for
+SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
 def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
-    """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed."""
-    if abs(value) < (1e-6 if exact else 0.05):
-        yield sp.Integer(0)
+    """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed.
+
+    Whether a constant may be 0 depends on what is beside it, not on its size.
+    """
     for unit, limit in UNITS + (EXACT_UNITS if exact else []):
         fraction = Fraction(value / float(unit)).limit_denominator(limit)
         if fraction and believable(value, float(fraction) * float(unit), fraction, exact):
@@ -36,6 +40,17 @@ def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
     square = Fraction(value * value).limit_denominator(60)
     if exact and square and believable(value * value, float(square), square, exact):
         yield int(math.copysign(1, value)) * sp.sqrt(sp.Rational(square.numerator, square.denominator))
+    if exact and (short := decimal(value)) is not None:
+        yield short
+
+
+def decimal(value: float) -> sp.Float | None:
+    """The decimal of few digits that `value` is but for rounding; None where there is none."""
+    for digits in range(1, MOST_DIGITS + 1):
+        short = float(f"{value:.{digits - 1}e}")
+        if abs(short - value) * 10**digits < CHANCE * abs(value):
+            return sp.Float(short, SHOWN)
+    return None
 
 
 def believable(value: float, other: float, fraction: Fraction, exact: bool) -> bool:
@@ -72,14 +87,13 @@ def snap(
         return reached < exact_below or reached <= limit
 
     together = [e.xreplace(simplest(e, exact)) for e in expressions]
-    if all(is_sound(e) for e in together) and fine(together, loss):
-        return together
-    result, changed = list(expressions), True
+    all_at_once = all(is_sound(e) for e in together) and fine(together, loss)
+    result, changed = together if all_at_once else list(expressions), True
     while changed:
         changed = False
         for index, expression in enumerate(result):
             for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in nice_numbers(float(constant), exact) if not context.over() else ():
+                for candidate in [sp.Integer(0), *nice_numbers(float(constant), exact)] if not context.over() else ():
                     context.spend(TRIAL)
                     smaller = result[index].xreplace({constant: candidate})
                     trial = [*result[:index], smaller, *result[index + 1 :]]
@@ -102,7 +116,8 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
-    plain = [rewritten(rewrite, expression) for rewrite in (sp.factor_terms, sp.powsimp)]
+    rewrites = (sp.factor_terms, sp.powsimp, with_squares, lambda e: sp.factor_terms(with_squares(e)))
+    plain = [rewritten(rewrite, expression) for rewrite in rewrites]
     return min([expression, *plain, *simplified(expression)], key=complexity)
 
 

@@ -120,10 +120,10 @@ def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
     return [None if gone else float(e) for e, gone in zip(errors, spread.touched, strict=True)], spread.rank
 
 
-def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
-    """The squared error over the rows, infinite where the expression is not finite on all of them."""
+def squares(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """The squared error over the rows, each times its weight; infinite where the expression is not finite on all."""
     with np.errstate(over="ignore", invalid="ignore"):
-        total = float(np.square(evaluate(expression, columns) - y).sum())
+        total = float(np.square(weights * (evaluate(expression, columns) - y)).sum())
     return total if math.isfinite(total) else math.inf
 
 
@@ -145,30 +145,32 @@ class Estimate:
     undetermined: list[list[float]] = field(default_factory=list)
 
 
-def of_values(expression: sp.Expr, columns: Columns, y: Array) -> list[Constant]:
+def of_values(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> list[Constant]:
     """The constants of a formula for `y` [rows] with their errors by `estimate`."""
-    return estimate(expression, columns, y).constants
+    return estimate(expression, columns, y, weights).constants
 
 
-def estimate(expression: sp.Expr, columns: Columns, y: Array) -> Estimate:
+def estimate(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> Estimate:
     """The constants of a formula for `y` [rows] with the covariance of least squares: s^2 (J^T J)^-1.
 
     s^2 is the squared error over rows less determined constants. Where it is nothing but rounding the rows show no
     noise, and the errors are 0; without more rows than constants noise cannot be told from signal, and they are None.
+    Errors count by the `weights` of their rows.
     """
     constants = constants_of(expression)
     unknown = Estimate([Constant(float(f), None) for f in constants])
     if not 0 < len(constants) <= MOST:
         return unknown
-    residuals = evaluate(expression, columns) - y
-    slopes = jacobian(expression, constants, columns)
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    residuals = rows * (evaluate(expression, columns) - y)
+    slopes = rows[:, None] * jacobian(expression, constants, columns)
     kept = np.isfinite(residuals) & np.isfinite(slopes).all(1)
     residuals, slopes = residuals[kept], slopes[kept]
     spread = spread_of(slopes)
     if spread is None or len(residuals) <= spread.rank:
         return unknown
     squares = float(residuals @ residuals)
-    variance = 0.0 if is_rounding(squares, y[kept]) else squares / (len(residuals) - spread.rank)
+    variance = 0.0 if is_rounding(squares, (rows * y)[kept]) else squares / (len(residuals) - spread.rank)
     matrix = variance * spread.matrix
     errors = [
         None if gone else math.sqrt(v) for v, gone in zip(np.diagonal(matrix).tolist(), spread.touched, strict=True)
@@ -226,34 +228,54 @@ def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
     ]
 
 
-def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
+def polished(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> sp.Expr:
     """The expression with its decimals at the least squared error over the rows, by a few Gauss-Newton steps.
 
-    The same expression where that wins nothing, or where only rounding is left to win.
+    The same expression where that wins nothing, or where only rounding is left to win. Errors count by the `weights` of
+    their rows.
     """
+    if is_rounding(squares(expression, columns, y, weights), weights * y):
+        return expression
+    return least_squared(expression, columns, y, weights)
+
+
+def least_squared(
+    expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0, steps: int = STEPS
+) -> sp.Expr:
+    """The same down to the last digit of the constants."""
     constants = constants_of(expression)
-    before = squares(expression, columns, y)
-    if not 0 < len(constants) <= MOST or not np.isfinite(before) or is_rounding(before, y):
+    before = squares(expression, columns, y, weights)
+    if not 0 < len(constants) <= MOST or not np.isfinite(before):
         return expression
     best, least = expression, before
-    for _ in range(STEPS):
-        current = constants_of(best)
-        slopes = jacobian(best, current, columns)
-        if not np.isfinite(slopes).all():
-            break
-        sizes = np.linalg.norm(slopes, axis=0)
-        scale = np.where(sizes > 0, sizes, 1.0)
-        step = np.linalg.lstsq(slopes / scale, y - evaluate(best, columns), rcond=SINGULAR)[0] / scale
-        moved, reached = best, least
-        for halving in range(HALVINGS):
-            new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
-            moved = best.xreplace(dict(zip(current, new, strict=True)))
-            reached = squares(moved, columns, y) if is_sound(moved) else math.inf
-            if reached < least:
-                break
+    for _ in range(steps):
+        reached, moved = stepped(best, least, columns, y, weights)
         if not reached < least:
             break
         gained, best, least = least - reached, moved, reached
         if gained < GAIN * least:
             break
     return best if least < (1 - GAIN) * before else expression
+
+
+def stepped(
+    expression: sp.Expr, least: float, columns: Columns, y: Array, weights: Array | float
+) -> tuple[float, sp.Expr]:
+    """The expression after a Gauss-Newton step, halved while its squared error is not below `least`; that error too."""
+    current = constants_of(expression)
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    slopes = rows[:, None] * jacobian(expression, current, columns)
+    if not np.isfinite(slopes).all():
+        return math.inf, expression
+    sizes = np.linalg.norm(slopes, axis=0)
+    scale = np.where(sizes > 0, sizes, 1.0)
+    missing = rows * (y - evaluate(expression, columns))
+    step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
+    moved, reached = expression, math.inf
+    for halving in range(HALVINGS):
+        new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
+        moved = expression.xreplace(dict(zip(current, new, strict=True)))
+        reached = squares(moved, columns, y, weights) if is_sound(moved) else math.inf
+        if reached < least:
+            break
+    return reached, moved
