@@ -178,6 +178,8 @@ class ModelConfig:
     noise_scale: float = setting(0.3, "size of the random splines at the start", low=0)
     grid_eps: float = setting(0.02, "knots: 0 by quantiles of the data, 1 even, or between", low=0, high=1)
     fix: list[FixConfig] = setting([], "edges fixed to a function, e.g. [{layer:1,input:0,output:0,function:sin}]")
+    start: Optional[str] = setting(None, "folder of a run whose network the training begins with (kanrun refine)")
+    without: list[str] = setting([], "inputs that are taken out of the network of model.start")
 
 
 @dataclass

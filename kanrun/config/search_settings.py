@@ -34,6 +34,9 @@ def check_search(config: Config) -> list[str]:
         problems.append(wrong("dataset.formula", data.formula, reason))
     if isinstance(model, MlpConfig):
         problems.append(wrong("model", model.name, f"a search is for networks of model=kan; use that, or {WITHOUT}"))
+    elif model.start is not None:
+        reason = f"a search makes its own networks, from none that is there; {WITHOUT}"
+        problems.append(wrong("model.start", model.start, reason))
     elif model.fix:
         reason = f"a search chooses the functions of all edges itself; use model.fix=[], or {WITHOUT}"
         problems.append(wrong("model.fix[0].function", model.fix[0].function, reason))

@@ -84,10 +84,8 @@ def of_output(data: Dataset, output: int) -> Dataset:
     def column(rows: Rows) -> Rows:
         return Rows(rows.x, rows.y[:, output : output + 1])
 
-    return replace(
-        data, train=column(data.train), test=column(data.test), outputs=[data.outputs[output]],
-        truth=data.truth[output : output + 1], validation=None if data.validation is None else column(data.validation),
-    )  # fmt: skip
+    truth = data.truth[output : output + 1]
+    return replace(in_all_parts(data, column), outputs=[data.outputs[output]], truth=truth)
 
 
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:

@@ -20,7 +20,8 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 from kanrun.model.network import KAN
 from kanrun.pipeline.fit import FitResult, fit
-from kanrun.symbolic.formula import OWN_LENGTH, Formula, evaluate_all
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.values import OWN_LENGTH, evaluate_all
 
 # settings of kanrun by the parameters that they stand for
 PARAMETERS = {

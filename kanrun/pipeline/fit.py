@@ -13,6 +13,7 @@ from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.build import check_match, network_width
+from kanrun.data.dataset import Dataset
 from kanrun.data.rows import dataset_of
 from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
@@ -147,8 +148,9 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     }  # fmt: skip
     if validated:
         metrics["cross_validation"] = validated
-    if data.about:
-        metrics["data"] = dict(data.about)
+    if parent := getattr(config.model, "start", None):
+        metrics["parent"] = parent
+    metrics["data"] = dict(data.about) or described_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings
     if state.relations.related is not None:
@@ -158,6 +160,23 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     if state.relations.rounds:
         metrics["relation_rounds"] = [asdict(r) for r in state.relations.rounds]
     return metrics
+
+
+def described_rows(data: Dataset) -> dict[str, Any]:
+    """What metrics.json says of rows that are not from a table: how many train, and the range of every input."""
+    low, high = data.train.x.amin(0).tolist(), data.train.x.amax(0).tolist()
+    columns = [
+        {
+            "name": name,
+            "symbol": symbol,
+            "role": "input",
+            "unit": data.units.get(symbol),
+            "low": low[i],
+            "high": high[i],
+        }
+        for i, (symbol, name) in enumerate(zip(data.inputs, data.input_names, strict=True))
+    ]
+    return {"rows": len(data.train.x), "columns": columns}
 
 
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:

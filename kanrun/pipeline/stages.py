@@ -21,6 +21,7 @@ from kanrun.model.protocol import Network, without_gradient
 from kanrun.model.pruning import remove_edges, subnodes_of
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
 from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
+from kanrun.pipeline.starting import has_start
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
@@ -127,13 +128,24 @@ class ForTargets(Silent):
         self.events.step(self.scaling.restored_record(record), steps)
 
 
+def begun_network(problem: Problem, seed: int, attempt: int) -> Network:
+    """The network of another run, as it begins here; for other attempts its edges with other random splines."""
+    model, config = problem.model, problem.config.model
+    assert isinstance(model, KAN) and isinstance(config, ModelConfig)
+    return model.begun_anew(seed + 1_000_003 * attempt, config.noise_scale) if attempt else model.clone()
+
+
 def trained_on(problem: Problem, rows: Dataset, seed: int, context: Context) -> Training:
     """A whole training of the problem's network on these rows, from its beginning."""
     config = replace(problem.config, seed=seed)
+    begun = has_start(config) and rows is problem.rows
     schedule = Schedule(
-        lambda attempt: build_network(config, problem.model.width, rows.train.x, attempt),
+        lambda attempt: begun_network(problem, seed, attempt)
+        if begun
+        else build_network(config, problem.model.width, rows.train.x, attempt),
         Objective(rows.loss, penalty_of(config)), config.optimizer, grids_of(config), len(config.optimizer.grids) > 0,
         config.optimizer.restarts, config.regularization.warmup, seed, problem.model.parameter_count(),
+        begun,
     )  # fmt: skip
     return train_by_schedule(schedule, rows, replace(context, events=ForTargets(context.events, problem.scaling)))
 

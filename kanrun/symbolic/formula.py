@@ -26,7 +26,7 @@ from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.settle import settled
-from kanrun.symbolic.uncertainty import Constant, of_classes, of_values
+from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
 from kanrun.symbolic.values import columns_of, evaluate_texts
 
 log = logging.getLogger("kanrun")
@@ -41,8 +41,9 @@ class Formula:
     Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
     have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
     in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known. `constants`
-    has its decimals in order of appearance, `reason` says why this point of the front was chosen; the first of two
-    classes also has the decision between them.
+    has its decimals in order of appearance, `covariance` and `undetermined` how their errors go together (see
+    symbolic/uncertainty.py), `reason` says why this point of the front was chosen; the first of two classes also has
+    the decision between them.
     """
 
     output: str
@@ -56,6 +57,8 @@ class Formula:
     constants: list[Constant] = field(default_factory=list)
     reason: str = ""
     decision: Decision | None = None
+    covariance: list[list[float]] | None = None
+    undetermined: list[list[float]] = field(default_factory=list)
     train: Scores = field(default_factory=dict)
     cross_validation: Scores | None = None
     symbols: dict[str, str] = field(default_factory=dict)
@@ -108,7 +111,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     texts = [str(e) for e in chosen]
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
-    constants = constants_with_errors(chosen, data)
+    estimates = estimates_of(chosen, data)
     verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     return [
         Formula(
@@ -124,7 +127,9 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             units=dict(data.units),
             exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,
             front=fronts[j],
-            constants=constants[j],
+            constants=estimates[j].constants,
+            covariance=estimates[j].covariance,
+            undetermined=estimates[j].undetermined,
             reason=reason_of(chosen[j], j, verdicts[j], data),
             decision=decision_between(chosen, data) if j == 0 else None,
         )
@@ -142,12 +147,16 @@ def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> 
     return found
 
 
-def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
-    """The decimals of every formula with their standard errors."""
+def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
+    """The decimals of every formula with their standard errors, and for values their covariance."""
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     if data.loss.logits:
-        return of_classes(expressions, columns)
-    return [with_units(of_values(e, columns, y[:, j]), e, data, j) for j, e in enumerate(expressions)]
+        return [Estimate(constants) for constants in of_classes(expressions, columns)]
+    found = [estimate(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    return [
+        replace(one, constants=with_units(one.constants, e, data, j))
+        for j, (e, one) in enumerate(zip(expressions, found, strict=True))
+    ]
 
 
 def units_for(data: Dataset, j: int) -> Units:

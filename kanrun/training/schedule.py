@@ -32,7 +32,8 @@ class Schedule:
     """What a whole training is made of.
 
     `build(attempt)` gives another random network on the first of `grids`, which has the grids to train on, coarse to
-    fine; `placed` knots go where they are needed. `parameters` is how many the network trains.
+    fine; `placed` knots go where they are needed. `parameters` is how many the network trains. One that has `begun`
+    before is not put on a coarse grid first, on which it would forget.
     """
 
     build: Callable[[int], Network]
@@ -44,6 +45,7 @@ class Schedule:
     warmup: float = 0.0
     seed: int = 0
     parameters: int = 0
+    begun: bool = False
 
     @property
     def chooses(self) -> bool:
@@ -173,7 +175,7 @@ def all_restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
             break
         rival = best.scores if best is not None and best.learned else []
         model, coarse = schedule.build(attempt), schedule.kind.coarse_grid
-        if coarse is not None and model.grid > coarse:
+        if coarse is not None and model.grid > coarse and not (schedule.begun and attempt == 0):
             model = model.refine(coarse)
         plan = replace(schedule.plan(data, attempt), warmup=schedule.warmup, rules=RULES, rival=rival)
         tried.append(log.train(model, plan))
