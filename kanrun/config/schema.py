@@ -124,6 +124,7 @@ class TableConfig(DatasetConfig):
     group: Optional[str] = setting(None, "column of groups, such as samples or people, that are not to be torn apart")
     separator: Optional[str] = setting(None, "what separates fields; null: what is found")
     decimal: Optional[str] = setting(None, "the decimal mark; null: what is found", choices=(".", ","))
+    encoding: Optional[str] = setting(None, "the encoding of a text, such as cp1252; null: what is found")
 
 
 @dataclass

@@ -26,6 +26,7 @@ class Asked:
     task: str = "auto"
     separator: str | None = None
     decimal: str | None = None
+    encoding: str | None = None
 
 
 @dataclass

@@ -17,11 +17,14 @@ SENTINELS = (-9.0, -99.0, -999.0, -9999.0, -99999.0)  # the same as numbers, in 
 TRUTH = ({"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"}, {"ja", "nein"}, {"on", "off"}, {"wahr", "falsch"})
 TRUE = frozenset(["true", "yes", "y", "t", "ja", "on", "wahr"])
 
-PLAIN = r"[-+]?(\d{{1,3}}([{group}]\d{{3}})+|\d+)?({mark}\d*)?([eEdD][-+]?\d+)?\s*%?"
+APART = "'\u2019 \u00a0\u2009\u202f"  # what else stands between thousands: apostrophes and blanks
+PLAIN = r"[-+]?({lakhs}\d{{1,3}}([{group}]\d{{3}})+|\d+)?({mark}\d*)?([eEdD][-+]?\d+)?\s*%?"
 NUMBERS = {
-    ".": re.compile(r"(?=[-+]?[.]?\d)" + PLAIN.format(group=r",' \u00a0\u202f", mark=r"\.")),
-    ",": re.compile(r"(?=[-+]?[,]?\d)" + PLAIN.format(group=r".' \u00a0\u202f", mark=",")),
-}
+    ".": re.compile(
+        r"(?=[-+]?[.]?\d)" + PLAIN.format(group="," + APART, mark=r"\.", lakhs=r"\d{1,2}(,\d\d)+,\d{3}|")
+    ),
+    ",": re.compile(r"(?=[-+]?[,]?\d)" + PLAIN.format(group="." + APART, mark=",", lakhs="")),
+}  # fmt: skip
 NOT_FINITE = frozenset(["inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"])
 
 
@@ -48,7 +51,7 @@ def as_numbers(text: pl.Expr, decimal: str) -> pl.Expr:
     """The numbers that stripped cells are, null for those that are none; percent signs are left out."""
     import polars as pl
 
-    group = r"[,' \x{00a0}\x{202f}]" if decimal == "." else r"[.' \x{00a0}\x{202f}]"
+    group = f"[{',' if decimal == '.' else '.'}{APART}]"
     plain = text.str.replace_all("\u2212", "-", literal=True).str.strip_suffix("%").str.strip_chars_end()
     spelled = plain.str.contains("^" + rust(NUMBERS[decimal].pattern) + "$")
     # Powers of ten in Fortran's spelling, and thousands apart.
@@ -59,4 +62,4 @@ def as_numbers(text: pl.Expr, decimal: str) -> pl.Expr:
 
 def rust(pattern: str) -> str:
     """A pattern of NUMBERS without the look ahead that the engine's regular expressions do not have."""
-    return re.sub(r"^\(\?=.*?\\d\)", "", pattern).replace("\\u00a0", "\\x{00a0}").replace("\\u202f", "\\x{202f}")
+    return re.sub(r"^\(\?=.*?\\d\)", "", pattern)

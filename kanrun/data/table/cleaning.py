@@ -9,17 +9,18 @@ import numpy as np
 
 from kanrun.data.table.asked import Array, Rows
 from kanrun.data.table.cells import SENTINELS
-from kanrun.data.table.columns import Feature, copies
-from kanrun.data.table.files import ROW
+from kanrun.data.table.columns import NUMBER, Feature, copies
+from kanrun.data.table.raw import ROW
 from kanrun.data.table.reading import Found, Reading
 from kanrun.data.table.where import KEY
-from kanrun.errors import ConfigError, counted, wrong
+from kanrun.errors import ConfigError, counted, shorten, wrong
 
 if TYPE_CHECKING:
     import polars as pl
 
 MOST_BAD = 0.1  # share of rows with something that is no value, beyond which the table is refused
 MOST_CLASSES = 50
+MOST_TOLD = 8  # columns that a message names
 BESIDE = ("sigma", "weights", "group")  # columns beside inputs and targets
 
 
@@ -43,8 +44,9 @@ class Cleaning:
         keep &= self.without_missing(keep)
         data = found.data.filter(keep)
         if len(data) < 2:
-            raise ConfigError("all rows miss something, or all but one" if not len(data) else "only one row is left")
+            raise ConfigError(f"of {found.read} rows {'one is' if len(data) else 'none is'} left: {self.told()}")
         features = self.without_copies(data)
+        self.check_number(len(features), len(data))
         x = np.stack([data[f"x{i}"].to_numpy() for i, _ in features], axis=1).astype(float)
         y, labels = self.target_values(data)
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
@@ -57,9 +59,14 @@ class Cleaning:
     def numbers(self) -> list[tuple[str, str]]:
         """The columns of numbers, with what the user calls them."""
         named = [(f"x{i}", f.label) for i, f in enumerate(self.found.features)]
-        if not self.classes:
+        if not self.classes or self.targets[0].kind == NUMBER:
             named += [(f"y{i}", t.header) for i, t in enumerate(self.targets)]
         return named + [(n, c.header) for n, c in self.beside.items() if n != "group"]
+
+    def texts(self) -> list[tuple[str, str]]:
+        """The columns of texts: classes and groups."""
+        named = [("group", c.header) for n, c in self.beside.items() if n == "group"]
+        return named if dict(self.numbers()).get("y0") else [("y0", self.targets[0].header), *named]
 
     def without_ragged(self) -> Any:
         """Which rows have as many fields as the header. Raises ConfigError where too many have not."""
@@ -100,13 +107,16 @@ class Cleaning:
 
         data = self.found.data
         whole = pl.Series([True] * len(data))
+        told: list[str] = []
         for name, label in self.numbers():
             bad = data[name].is_nan().fill_null(value=False) & keep
             if count := int(bad.sum()):
-                reason = f"no finite number in {label}: {self.reading.lines(data[ROW].filter(bad).to_list())}"
-                self.refuse_many(count, len(data), reason)
-                self.warnings.append(f"{counted(count, 'row')} left out: {reason}")
                 whole &= ~bad
+                if len(told) < MOST_TOLD:
+                    where = self.reading.lines(data[ROW].filter(bad).to_list())
+                    told.append(f"{counted(count, 'row')} left out: no finite number in {shorten(label, 60)}: {where}")
+                self.refuse_many(int((~whole).sum()), len(data), told[-1].partition(": ")[2])
+        self.warnings += told
         if count := int((~whole).sum()):
             self.dropped["no number"] = count
         return whole
@@ -122,8 +132,7 @@ class Cleaning:
 
         data, told = self.found.data, []
         whole = pl.Series([True] * len(data))
-        for name, label in [*self.numbers(), *([("y0", self.targets[0].header)] if self.classes else []),
-                            *([("group", self.beside["group"].header)] if "group" in self.beside else [])]:  # fmt: skip
+        for name, label in [*self.numbers(), *self.texts()]:
             gone = data[name].is_null()
             if data[name].dtype == pl.Float64:
                 values = data[name].filter(keep).drop_nulls().drop_nans()
@@ -155,15 +164,15 @@ class Cleaning:
         sampled = [data[f"x{i}"].to_numpy()[::step] for i, _ in features]
         target = None if self.classes else data["y0"].to_numpy()[::step]
         named = self.reading.asked.inputs is not None
-        gone = set[int]()
-        for i, twin in copies(sampled, target).items():
-            label = features[i][1].label
-            of = "the target" if twin == "the target" else features[int(twin)][1].label
-            says = f"is {of} itself" if twin == "the target" else f"is {of} with another scale or zero"
-            self.warnings.append(
-                f"{label} {says}" + ("" if named else ", so it is left out; name it in dataset.inputs to use it")
-            )
-            gone |= set() if named else {i}
+        found = copies(sampled, target)
+        gone = set[int]() if named else set(found)
+        for i, twin in list(found.items())[:MOST_TOLD]:
+            of = "the target itself" if twin == "the target" else (
+                f"{shorten(features[int(twin)][1].label, 60)} with another scale or zero")  # fmt: skip
+            way = "" if named else ", so it is left out; name it in dataset.inputs to use it"
+            self.warnings.append(f"{shorten(features[i][1].label, 60)} is {of}{way}")
+        if len(found) > MOST_TOLD:
+            self.warnings.append(f"{len(found) - MOST_TOLD} more columns say what others say, in the same way")
         for i, values in enumerate(sampled):
             same = i not in gone and not named and bool((values == values[0]).all())
             if same and bool((data[f"x{i}"] == values[0]).all()):
@@ -176,6 +185,20 @@ class Cleaning:
             )
         return left
 
+    def check_number(self, inputs: int, rows: int) -> None:
+        """Raises ConfigError for more inputs than rows that nobody has chosen."""
+        if inputs > rows:
+            told = f"there are {inputs} inputs for {rows} rows"
+            if self.reading.asked.inputs is None:
+                raise ConfigError(f"{told}; name those that count in dataset.inputs, or add rows")
+            self.warnings.append(f"{told}: what is found may well be chance")
+
+    def told(self) -> str:
+        """Why rows are left out."""
+        words = {"where": "by dataset.where", "fields": "for their number of fields", "no number": "for no number",
+                 "missing": "for missing values"}  # fmt: skip
+        return ", ".join(f"{count} left out {words[why]}" for why, count in self.dropped.items())
+
     def target_values(self, data: pl.DataFrame) -> tuple[Array, list[str]]:
         """The targets [rows, outputs], or class numbers [rows] with the names of the classes."""
         asked, name = self.reading.asked, self.targets[0].header
@@ -187,7 +210,7 @@ class Cleaning:
                         wrong("dataset.target", asked.target[j], f"it is {y[0, j]:g} in all {len(y)} rows: "
                               "there is nothing to explain"))  # fmt: skip
             return y, []
-        values = data["y0"].to_list()
+        values = [spelled(v) for v in data["y0"].to_list()]
         labels = sorted(set(values), key=lambda v: (0, float(v), v) if _is_float(v) else (1, 0.0, v))
         if len(labels) == 1:
             reason = f"{name} is {labels[0]!r} in all {len(values)} rows, so there is nothing to learn"
@@ -196,6 +219,9 @@ class Cleaning:
         if len(labels) > MOST_CLASSES:
             reason = f"it has {len(labels)} different values, as classes at most {MOST_CLASSES} are taken"
             raise ConfigError(wrong("dataset.target", asked.target[0], reason))
+        if 2 * len(labels) > len(values):
+            reason = f"it has {len(labels)} different values in {len(values)} rows, such as {shorten(labels[0], 30)!r}"
+            raise ConfigError(wrong("dataset.target", asked.target[0], f"{reason}: neither numbers nor classes"))
         order = {label: k for k, label in enumerate(labels)}
         return np.array([order[v] for v in values]), labels
 
@@ -221,9 +247,10 @@ class Cleaning:
             shares = ", ".join(f"{label} {int((rows.y == k).sum())}" for k, label in enumerate(rows.labels[:8]))
             lines.append(f"target {self.targets[0].header}: {len(rows.labels)} classes ({shares})")
         else:
-            ranges = [ranged(with_unit(t.header, t.unit), rows.y[:, j]) for j, t in enumerate(self.targets)]
+            labels = [with_unit(t.header, t.name.name, t.unit) for t in self.targets]
+            ranges = [ranged(label, rows.y[:, j]) for j, label in enumerate(labels)]
             lines.append(f"target {', '.join(ranges)}")
-        shown = [ranged(with_unit(f.label, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
+        shown = [ranged(with_unit(f.label, f.name, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
         more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
         lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
         if reading.aside:
@@ -232,18 +259,22 @@ class Cleaning:
         return lines
 
 
-def with_unit(label: str, unit: str | None) -> str:
+def with_unit(label: str, name: str, unit: str | None) -> str:
     """A column with its unit, where its header does not say it."""
-    return (
-        label
-        if unit is None or label.rstrip(")]").endswith(unit) or label.endswith((")", "]"))
-        else f"{label} [{unit}]"
-    )
+    short = shorten(label, 60)
+    return short if unit is None or label != name else f"{short} [{unit}]"
 
 
 def ranged(label: str, values: Array) -> str:
     """A column and its range."""
     return f"{label} from {values.min():.4g} to {values.max():.4g}"
+
+
+def spelled(value: float | str) -> str:
+    """A class as a text: whole numbers without a point."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _is_float(text: str) -> bool:

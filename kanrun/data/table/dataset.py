@@ -46,6 +46,7 @@ def asked_of(section: TableConfig) -> Asked:
     return Asked(
         section.path, [str(name) for name in target], section.inputs, section.ignore, section.where,
         group=section.group, task=section.task, separator=section.separator, decimal=section.decimal,
+        encoding=section.encoding,
     )  # fmt: skip
 
 

@@ -1,8 +1,7 @@
-"""What a delimited text file is: encoding, separator, decimal mark, comments, header and units row."""
+"""What a delimited text file is: separator, decimal mark, comments, header and units row."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -11,19 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from kanrun.data.table.cells import NUMBERS, is_missing, is_number
-from kanrun.errors import ConfigError
+from kanrun.errors import ConfigError, counted, wrong
 
-SAMPLE_BYTES, SAMPLE_RECORDS = 1 << 18, 200
+SAMPLE_RECORDS = 200
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
 BLANKS = " "  # any run of blanks
 COMMENTS = ("#", "%", "//", "!")
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
-# Of the encodings with one byte a letter those that spreadsheets and instruments write; where several give letters,
-# charset-normalizer chooses.
-OLD_ENCODINGS = ("cp1252", "cp1250", "cp1251", "cp1253", "shift_jis", "gb18030", "big5", "euc_kr", "mac_roman")
 
 
 @dataclass(frozen=True)
@@ -31,101 +23,117 @@ class Layout:
     """How the records of a text become rows.
 
     `first` is the number of lines before the records, comments among them; `names` and `units` are the cells of header
-    and units row, none where there is none. `skip` records follow the lines before the rows begin.
+    and units row, none where there is none. `skip` records follow the lines before the rows begin, `title` of which
+    stand above the header. `quoted` says whether fields may stand in quotes.
     """
 
     separator: str
-    decimal: str
-    comment: str | None
-    first: int
-    skip: int
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    header: bool
+    decimal: str = "."
+    comment: str | None = None
+    first: int = 0
+    skip: int = 0
+    names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    header: bool = False
+    quoted: bool = True
+    title: int = 0
 
     @property
     def words(self) -> str:
         """What was understood, for the user."""
         mark = {".": "decimal point", ",": "decimal comma"}[self.decimal]
         separator = "blanks" if self.separator == BLANKS else SEPARATORS.get(self.separator, repr(self.separator))
-        parts = [f"separated by {separator}", mark, "header" if self.header else "no header"]
-        return ", ".join([*parts, *(["units row"] if self.units else [])])
+        parts = [f"separated by {separator}", mark, *([f"comments after {self.comment}"] if self.comment else [])]
+        parts += [f"{counted(self.title, 'line')} above the header"] if self.title else []
+        return ", ".join([*parts, "header" if self.header else "no header", *(["units row"] if self.units else [])])
 
 
-SIGNS = frozenset("°µ²³·×÷±½¼¾§«»€£¥–—’‘“”…‰ ")  # noqa: RUF001
-
-
-def encoding_of(sample: bytes, chunks: Iterable[bytes]) -> str:
-    """The encoding of a text that begins with `sample`, all of which `chunks` give."""
-    for mark, name in BOMS:
-        if sample.startswith(mark):
-            return name
-    if zeros := wide_encoding(sample):
-        return zeros
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for chunk in chunks:
-            odd = chunk
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return old_encoding(sample if any(b > 127 for b in sample) else odd)
-    return "utf-8"
-
-
-def wide_encoding(sample: bytes) -> str | None:
-    """UTF-16 without a byte order mark, where every other byte of the beginning is zero."""
-    even, odd = sample[0:400:2], sample[1:400:2]
-    if len(odd) > 1 and odd.count(0) > 0.7 * len(odd) and even.count(0) < 0.1 * len(even):
-        return "utf-16-le"
-    if len(even) > 1 and even.count(0) > 0.7 * len(even) and odd.count(0) < 0.1 * len(odd):
-        return "utf-16-be"
-    return None
-
-
-def old_encoding(sample: bytes) -> str:
-    """The likeliest encoding of a text that is no UTF-8."""
-    from charset_normalizer import from_bytes
-
-    lines = [line for line in sample.splitlines() if any(b > 127 for b in line)]
-    odd = b"\n".join(lines[:200])
-    try:
-        western = odd.decode("cp1252")
-    except UnicodeDecodeError:
-        western = ""
-    # A letter or a sign of units among ASCII is what Windows-1252 is full of, and what guesses by statistics miss in
-    # the few words of a table.
-    strange = [c for c in western if ord(c) > 127]
-    if strange and all(c.isalpha() or c in SIGNS for c in strange) and len(strange) < len(western) / 3:
-        return "cp1252"
-    best = from_bytes(odd, cp_isolation=list(OLD_ENCODINGS)).best()
-    return best.encoding if best else "cp1252"
-
-
-def layout_of(text: str, separator: str | None = None, decimal: str | None = None, complete: bool = True) -> Layout:
+def layout_of(
+    text: str, separator: str | None = None, decimal: str | None = None, complete: bool = True,
+    called: Sequence[str] = (),
+) -> Layout:  # fmt: skip
     """What the beginning of a text says. Raises ConfigError where there are no records.
 
     `separator` and `decimal` are taken as they are where they are given; without `complete` the last line is cut off.
+    A first record with one of the names in it by which columns are `called` is a header, whatever else it looks like.
     """
-    lines = text.splitlines()
+    lines = lines_of(text)
     lines = lines if complete or len(lines) < 2 else lines[:-1]
     comment, first = comments_before(lines)
-    records = [line for line in lines[first:] if line.strip() and not (comment and line.startswith(comment))]
-    if not records:
+    filled = [line for line in lines[first:] if line.strip() and not is_comment(line, comment)]
+    if not filled:
         raise ConfigError("it holds comments and no table" if first else "it holds no table")
-    separator = separator or separator_of(records)
-    rows = split(records[:SAMPLE_RECORDS], separator)
-    decimal = decimal or decimal_of(rows[1:] or rows, separator)
-    names = header_of(rows, decimal)
-    above = header_in_comment(lines[:first], comment, separator, len(rows[0])) if names is None and comment else None
-    header = names is not None or above is not None
-    units = units_row(rows, decimal) if names is not None else ()
+    separator = separator or separator_of(filled)
     # Blank lines and comments before the header are lines for the engine, too.
     start = first + next(i for i, line in enumerate(lines[first:]) if line.strip() and not is_comment(line, comment))
-    width = max(Counter(len(r) for r in rows).most_common(1)[0][0], len(names or ()))
-    plain = tuple(f"x_{i + 1}" for i in range(width))
-    found = Layout(separator, decimal, comment, start, 0, tuple(names or above or plain), units, header)
-    return replace(found, skip=(names is not None) + bool(units))
+    plain = Layout(separator, comment=comment, first=start, quoted=has_quotes(filled, separator))
+    numbers, rows = sampled(lines, plain)
+    width = Counter(len(r) for r in rows).most_common(1)[0][0]
+    title = title_above(rows, width)
+    numbers, rows = numbers[title:], rows[title:]
+    decimal = decimal or decimal_of(rows[1:] or rows, separator)
+    names = header_of(rows, decimal, called)
+    if names is not None and len(names) == width - 1 and not has_empty_end(rows[1:], width):
+        names = ["", *names]  # as R writes the names of rows, without one of their own
+    above = header_in_comment(lines[:start], comment, separator, len(rows[0])) if names is None and comment else None
+    units = units_row(rows, decimal) if names is not None else ()
+    skip = numbers[bool(units)] + 1 if names is not None else 0
+    given = names or above or [f"x_{i + 1}" for i in range(width)]
+    given = [*given, *[""] * (width - len(given))]
+    header = names is not None or above is not None
+    return replace(
+        plain, decimal=decimal, skip=skip, names=tuple(given), units=units, header=header, title=numbers[0]
+    )  # fmt: skip
+
+
+def separator_meant(given: str) -> str:
+    """The separator that a user has given by a sign or its name. Raises ConfigError for what is none."""
+    named = {word: sign for sign, word in SEPARATORS.items()} | {"\\t": "\t", "blank": BLANKS, "blanks": BLANKS}
+    found = named.get(given.lower(), given)
+    if len(found) != 1 or not found.isascii() or found.isalnum() or found in "\"'\r\n\0.+-":
+        allowed = f"one sign, or one of {', '.join(named)}"
+        raise ConfigError(wrong("dataset.separator", given, allowed.replace("\t", "\\t")))
+    return found
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, each with its end, whichever of the three it has."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [line + "\n" for line in (lines if lines[-1] else lines[:-1])]
+
+
+def has_quotes(lines: Sequence[str], separator: str) -> bool:
+    """Whether fields stand in quotes: no where there are quotes, but in the middle only, as those of inches are."""
+    begin = r"\s" if separator == BLANKS else re.escape(separator)
+    return not any('"' in line for line in lines) or any(re.search(rf'(^|{begin})\s*"', line) for line in lines)
+
+
+def sampled(lines: Sequence[str], layout: Layout) -> tuple[list[int], list[list[str]]]:
+    """The first records with anything in them: their numbers as the engine counts, and their cells."""
+    spelled = [between_tabs(line) for line in lines] if layout.separator == BLANKS else lines
+    found = ((number, [c.strip() for c in cells]) for number, _, cells in numbered(spelled, layout))
+    some = list(islice(((number, cells) for number, cells in found if any(cells)), SAMPLE_RECORDS))
+    return [number for number, _ in some], [cells for _, cells in some]
+
+
+def title_above(rows: Sequence[Sequence[str]], width: int) -> int:
+    """The number of records above the header that are none: with fewer fields, before one of texts only."""
+    used = [i for i in range(width) if 2 * sum(len(r) > i and bool(r[i]) for r in rows) > len(rows)]
+    for k, row in enumerate(rows):
+        if len(row) >= width and 2 * sum(bool(row[i]) for i in used) > len(used):
+            return 0 if any(is_number(c, m) for c in row for m in NUMBERS) else k
+    return 0
+
+
+def has_empty_end(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the last field of most rows is empty: a separator too many at the end."""
+    return sum(len(r) < width or not r[width - 1] for r in rows) > 0.5 * len(rows)
+
+
+def between_tabs(line: str) -> str:
+    """A line of words between blanks with tabs instead; quotes hold words together."""
+    words = re.findall(r'"[^"]*"\S*|\S+', line) if '"' in line else line.split()
+    return "\t".join(words) + "\n"
 
 
 def is_comment(line: str, comment: str | None) -> bool:
@@ -158,7 +166,7 @@ def header_in_comment(lines: Sequence[str], comment: str, separator: str, width:
 def split(lines: Sequence[str], separator: str) -> list[list[str]]:
     """The cells of records."""
     if separator == BLANKS:
-        return [line.split() for line in lines]
+        lines, separator = [between_tabs(line) for line in lines], "\t"
     return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator) if row]
 
 
@@ -183,21 +191,20 @@ def separator_of(records: Sequence[str]) -> str:
 def decimal_of(rows: Sequence[Sequence[str]], separator: str) -> str:
     """The decimal mark, by what commas and points do in the cells."""
     cells = [cell for row in rows for cell in row]
-    grouped = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-    commas = [c for c in cells if "," in c and is_number(c, ",")]
-    points = [c for c in cells if "." in c and is_number(c, ".") and not re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+", c)]
-    surely = [c for c in commas if not grouped.fullmatch(c)]
-    if points and not surely:
-        return "."
-    if surely:
-        return "," if len(surely) >= len(points) else "."
+    with_comma, with_point = ([c for c in cells if is_number(c, mark)] for mark in (",", "."))
+    surely_comma = sum(not is_number(c, ".") for c in with_comma)
+    surely_point = sum(not is_number(c, ",") for c in with_point)
+    if surely_comma or surely_point:
+        return "," if surely_comma >= surely_point else "."
     # All of them are such as 1,234: a thousand where fields are separated by commas, a decimal where by semicolons.
-    return "," if commas and separator == ";" else "."
+    return "," if separator == ";" and any("," in c for c in with_comma) else "."
 
 
-def header_of(rows: Sequence[Sequence[str]], decimal: str) -> list[str] | None:
+def header_of(rows: Sequence[Sequence[str]], decimal: str, called: Sequence[str] = ()) -> list[str] | None:
     """The names in the first record, None where it holds values as the others do."""
     first = rows[0]
+    if set(first) & set(called):
+        return list(first)
     if any(is_number(cell, decimal) for cell in first) and not text_over_numbers(rows, decimal):
         return None
     return list(first)
@@ -234,19 +241,25 @@ def numbered(lines: Iterable[str], layout: Layout) -> Iterator[tuple[int, int, l
 
     Records are counted as the engine counts them: blank lines are records, comments are none.
     """
-    at = layout.first
+    at, begun, inside = layout.first, layout.first, False
 
     def without_comments() -> Iterator[str]:
-        nonlocal at
+        nonlocal at, begun, inside
         for line in islice(lines, layout.first, None):
             at += 1
-            if not is_comment(line, layout.comment):
+            if inside or not is_comment(line, layout.comment):  # in quotes nothing is a comment
+                begun, inside = (begun if inside else at), True
                 yield line
 
-    reader = csv.reader(without_comments(), delimiter="\t" if layout.separator == BLANKS else layout.separator)
-    number, seen = -layout.skip, at
-    for cells in reader:
-        begun, seen = seen + 1, at
-        if number >= 0:
-            yield number, min(begun, at), cells
-        number += 1
+    reader = csv.reader(
+        without_comments(), delimiter="\t" if layout.separator == BLANKS else layout.separator,
+        quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
+    )  # fmt: skip
+    number = -layout.skip
+    try:
+        for cells in reader:
+            if number >= 0:
+                yield number, begun, cells
+            number, inside = number + 1, False
+    except csv.Error:  # a field of more than 131,072 letters
+        raise ConfigError(f"the field that begins in line {begun} does not end; is a quote missing?") from None

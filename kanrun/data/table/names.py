@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kanrun.data.units import is_unit, meant
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, shorten, wrong
 
 UNNAMED = re.compile(r"(unnamed:? ?\d*|)", re.IGNORECASE)  # also as pandas calls the index that it has written
 IN_BRACKETS = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*(?:\([^()]*\)[^()\[\]]*)?)[)\]]\s*")
+
+
+MOST_NEAR = 1000  # names among which a similar one is looked for
+MOST_TOLD = 8  # names that are told to be there twice
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,15 @@ class Name:
     unit: str | None = None
 
 
+def plain_header(text: str) -> str:
+    """A header on one line, without letters that cannot be seen; those that steer a terminal are spelled out."""
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(seen.split()))
+
+
 def name_of(header: str, unit: str | None = None) -> Name:
     """`E (eV)` is E in eV; brackets that hold no unit belong to the name. `unit` is that of a units row."""
-    header = " ".join(header.split())
+    header = plain_header(header)
     match = IN_BRACKETS.fullmatch(header)
     if match and is_unit(meant(*match.groups())):
         return Name(header, match.group(1), meant(*match.groups()))
@@ -37,16 +47,17 @@ def name_of(header: str, unit: str | None = None) -> Name:
 
 def distinct(headers: Sequence[str]) -> tuple[list[str], list[str]]:
     """Headers that are all different, and a sentence for every name that had to be made."""
-    taken, found, notes = set(headers), list[str](), list[str]()
+    taken, found, notes = set(headers), dict[str, None](), list[str]()
     for number, header in enumerate(headers, 1):
-        name = header or f"column {number}"
-        count = 2
+        plain = header or f"column {number}"
+        name, count = plain, 2
         while name in found or (name != header and name in taken):
-            name, count = f"{header or f'column {number}'} {count}", count + 1
+            name, count = f"{plain} {count}", count + 1
         if header and name != header:
-            notes.append(f"two columns are called {header!r}: the second is {name!r} here")
-        found.append(name)
-    return found, notes
+            notes.append(f"two columns are called {shorten(header, 60)!r}: the second is {shorten(name, 64)!r} here")
+        found[name] = None
+    more = [f"and {len(notes) - MOST_TOLD} more names twice"] if len(notes) > MOST_TOLD else []
+    return list(found), [*notes[:MOST_TOLD], *more]
 
 
 def column_asked(asked: str, names: Sequence[Name], key: str) -> int:
@@ -54,31 +65,32 @@ def column_asked(asked: str, names: Sequence[Name], key: str) -> int:
 
     Raises ConfigError where there is none, with the nearest, or more than one.
     """
-    wanted = " ".join(str(asked).split())
-    for spelled in (lambda n: n.header, lambda n: n.name, lambda n: n.header.lower(), lambda n: n.name.lower()):
-        aim = wanted if spelled(names[0]) in (names[0].header, names[0].name) else wanted.lower()
-        found = [i for i, n in enumerate(names) if spelled(n) == aim]
+    wanted = plain_header(str(asked))
+    spellings = (lambda n: n.header, lambda n: n.name, lambda n: IN_BRACKETS.sub(r"\1", n.header))
+    for spelled, fold in [(s, f) for f in (str, str.casefold) for s in spellings]:
+        found = [i for i, n in enumerate(names) if fold(spelled(n)) == fold(wanted)]
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
             several = ", ".join(repr(names[i].header) for i in found)
             raise ConfigError(wrong(key, asked, f"several columns have that name: {several}; give the whole header"))
-    known = {n.header: n.header for n in names} | {n.name: n.header for n in names}
-    close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
-    listed = ", ".join(n.header for n in names[:8]) + (", ..." if len(names) > 8 else "")
-    meant = f"did you mean {known[close[0]]!r}? " if close else ""
+    known = {n.header: n.header for n in names[:MOST_NEAR]} | {n.name: n.header for n in names[:MOST_NEAR]}
+    close = difflib.get_close_matches(wanted[:100], known, n=1, cutoff=0.5)
+    listed = ", ".join(shorten(n.header, 40) for n in names[:8]) + (", ..." if len(names) > 8 else "")
+    meant = f"did you mean {shorten(known[close[0]], 60)!r}? " if close else ""
     raise ConfigError(wrong(key, asked, f"no such column; {meant}there are {listed}"))
 
 
 def symbols_of(names: Sequence[str]) -> list[str]:
     """A different identifier for every name, like it, that is neither a word of Python nor known to SymPy."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for number, name in enumerate(names, 1):
-        symbol = identifier(name) or f"x_{number}"
+        plain = identifier(name) or f"x_{number}"
+        symbol, count = plain, 2
         while symbol in found:
-            symbol += "_"
-        found.append(symbol)
-    return found
+            symbol, count = f"{plain}_{count}", count + 1
+        found[symbol] = None
+    return list(found)
 
 
 def identifier(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from kanrun.data.table.asked import Asked, Rows
 from kanrun.data.table.cleaning import Cleaning
 from kanrun.data.table.files import opened
+from kanrun.data.table.raw import Told
 from kanrun.data.table.reading import Reading
 from kanrun.errors import ConfigError, wrong
 
@@ -14,10 +15,17 @@ from kanrun.errors import ConfigError, wrong
 def read_table(asked: Asked) -> Rows:
     """The rows of a file. Raises ConfigError, in one line, for what cannot be read, is not there or says nothing."""
     try:
-        with opened(Path(asked.path), asked.separator, asked.decimal) as raw:
+        with opened(Path(asked.path), told_of(asked)) as raw:
             reading = Reading(asked, raw)
             return Cleaning(reading, reading.found()).rows()
     except ConfigError as error:
         if any(p.startswith(("dataset", "seed")) for p in error.problems):
             raise
         raise ConfigError(wrong("dataset.path", asked.path, "; ".join(error.problems))) from None
+
+
+def told_of(asked: Asked) -> Told:
+    """What the user has said of the file."""
+    beside = [name for name in (asked.sigma, asked.weights, asked.group) if name is not None]
+    called = (*asked.target, *(asked.inputs or ()), *asked.ignore, *beside)
+    return Told(asked.separator, asked.decimal, asked.encoding, tuple(map(str, called)))

@@ -10,7 +10,9 @@ from kanrun.data.table import where as where_is
 from kanrun.data.table.asked import Asked
 from kanrun.data.table.columns import (
     BOOLEAN,
+    DATE,
     EMPTY,
+    FILLED,
     MIXED,
     MOST_CATEGORIES,
     NUMBER,
@@ -18,12 +20,13 @@ from kanrun.data.table.columns import (
     TEXT,
     Column,
     Feature,
+    cleaned,
     columns_of,
     features_of,
     unusable,
 )
-from kanrun.data.table.files import MORE, ROW, Raw
 from kanrun.data.table.names import column_asked
+from kanrun.data.table.raw import MORE, ROW, Raw
 from kanrun.errors import ConfigError, shorten, wrong
 
 if TYPE_CHECKING:
@@ -53,14 +56,18 @@ class Reading:
     def __init__(self, asked: Asked, raw: Raw) -> None:
         self.asked, self.raw = asked, raw
         self.columns, self.warnings = columns_of(raw)
+        self.frame = cleaned(raw.frame, len(self.columns)).filter(FILLED)
         self.names = [c.name for c in self.columns]
-        self.aside: list[str] = []  # columns that are no inputs, with why
+        self.aside = list(raw.aside)  # columns that are no inputs, with why
 
     # ---- which columns -----------------------------------------------------------------------------------------
 
     def column(self, asked: str, key: str) -> Column:
         """The column that is meant."""
-        return self.columns[column_asked(asked, self.names, key)]
+        try:
+            return self.columns[column_asked(asked, self.names, key)]
+        except ConfigError as error:
+            raise ConfigError([p + self.raw.doubt for p in error.problems]) from None
 
     def chosen_inputs(self, others: Sequence[Column], rows: int) -> list[Column]:
         """Those that are named, or all that can be inputs."""
@@ -80,7 +87,7 @@ class Reading:
             if why is None:
                 chosen.append(column)
             elif not (column.kind == EMPTY and not column.header.strip()):
-                self.aside.append(f"{column.header} ({why})")
+                self.aside.append(f"{shorten(column.header, 60)} ({why})")
         return chosen
 
     def check_input(self, name: str, column: Column, taken: set[str]) -> None:
@@ -101,7 +108,7 @@ class Reading:
         """A cell of a column that is no number, with its line."""
         import polars as pl
 
-        odd = self.raw.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
+        odd = self.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
         found = odd.select(ROW, pl.col(column.key).cast(pl.String).alias("cell")).collect(engine="streaming")
         if not len(found):
             return "of several kinds"
@@ -112,8 +119,12 @@ class Reading:
     def found(self) -> Found:
         """The cells that are used, as numbers."""
         asked, sample_rows = self.asked, max((c.present for c in self.columns), default=0)
+        if sample_rows == 0:
+            raise ConfigError("there is a header and no row below it" if self.raw.layout else "there are no rows")
+        if sample_rows == 1:
+            raise ConfigError("only one row has values in it; a few are needed")
         if not asked.target:
-            headers = ", ".join(c.header for c in self.columns[:12])
+            headers = ", ".join(shorten(c.header, 40) for c in self.columns[:12])
             raise ConfigError(wrong("dataset.target", "", f"which column is to be explained? There are {headers}"))
         targets = [self.column(name, "dataset.target") for name in asked.target]
         if len({t.key for t in targets}) < len(targets):
@@ -124,8 +135,8 @@ class Reading:
             name: self.column(value, f"dataset.{name}")
             for name in ("sigma", "weights", "group") if (value := getattr(asked, name)) is not None
         }  # fmt: skip
-        inputs = self.chosen_inputs([*targets, *beside.values()], sample_rows)
-        return self.collected(targets, inputs, beside, self.is_classes(targets))
+        classes = self.is_classes(targets)
+        return self.collected(targets, self.chosen_inputs([*targets, *beside.values()], sample_rows), beside, classes)
 
     def is_classes(self, targets: Sequence[Column]) -> bool:
         """Whether the targets are classes. Raises ConfigError for targets that are neither classes nor numbers."""
@@ -146,7 +157,7 @@ class Reading:
                 )
             return False
         if asked.task == "regression" and target.kind == TEXT:
-            raise ConfigError(wrong("dataset.task", asked.task, f"the target {name} is text"))
+            raise ConfigError(wrong("dataset.task", asked.task, f"the target {name} is {target.words()}"))
         if asked.task != "auto":
             return asked.task == "classification"
         few = target.whole and target.distinct <= FEW_NUMBERS and target.present >= TIMES * target.distinct
@@ -154,7 +165,7 @@ class Reading:
 
     def in_a_row(self, target: Column) -> bool:
         """Whether a few whole numbers are 0, 1, 2, ... or 1, 2, 3, ..., as numbers of classes are."""
-        values = self.raw.frame.select(target.number(self.raw.decimal).alias("v")).unique().collect()["v"]
+        values = self.frame.select(target.number(self.raw.decimal).alias("v")).unique().collect()["v"]
         numbers = sorted(v for v in values.to_list() if v is not None and v == v)
         return bool(numbers) and numbers[0] in (0, 1) and numbers == [numbers[0] + i for i in range(len(numbers))]
 
@@ -168,16 +179,12 @@ class Reading:
         if not features:
             unused = f"; not used: {', '.join(self.aside[:6])}" if self.aside else ""
             raise ConfigError(wrong("dataset.path", self.asked.path, f"no column is left as an input{unused}"))
-        named = [pl.col(c.key) for c in self.columns]
-        filled = pl.any_horizontal([(c.str.strip_chars() != "") if self.raw.layout else c.is_not_null() for c in named])
-        frame = self.raw.frame.filter(filled)
+        frame = self.frame
         read = int(frame.select(pl.len()).collect(engine="streaming").item())
-        if not read:
-            raise ConfigError("there is a header and no row below it" if self.raw.layout else "there are no rows")
         if self.asked.where is not None:
             frame = frame.filter(self.condition(self.asked.where))
         extra = [pl.col(f"c{len(self.columns) + i}").is_not_null() for i in range(MORE)] if self.raw.layout else []
-        texts = {f"y{i}": t.text() if classes else t.number(decimal) for i, t in enumerate(targets)}
+        texts = {f"y{i}": t.of_class(decimal) if classes else t.number(decimal) for i, t in enumerate(targets)}
         plain = {f"x{i}": f.expression(decimal) for i, f in enumerate(features)} | texts
         plain |= {n: c.text() if n == "group" else c.number(decimal) for n, c in beside.items()}
         ragged = pl.any_horizontal(extra) if extra else pl.lit(False)
@@ -199,6 +206,9 @@ class Reading:
         kinds, exprs = dict[str, str](), dict[str, Any]()
         for name, key in keys.items():
             column = of_key[key]
+            if column.kind in (DATE, OTHER, EMPTY):
+                reason = f"{column.header} holds {column.words()}, which cannot be compared"
+                raise ConfigError(wrong(where_is.KEY, where, reason))
             number = column.number(self.raw.decimal)
             if column.kind in (TEXT, MIXED):
                 kinds[name], exprs[name] = where_is.TEXT, column.text()

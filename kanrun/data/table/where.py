@@ -7,6 +7,7 @@ import keyword
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -23,6 +24,7 @@ NUMBER, BOOLEAN, TEXT = "number", "truth value", "text"
 WORDS = sorted(set(keyword.kwlist) - {"and", "or", "not", "in", "True", "False"})
 LONGEST, DEEPEST = 1000, 30  # characters; brackets and operators within each other
 FORM = "a comparison of columns, such as T > 300 and gas == 'N2'; names with blanks or signs in backticks, `E (eV)` > 2"
+TEXTS = r"""((?:`[^`]*`|[^`'"])+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # in quotes, or what is outside of them
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
@@ -40,30 +42,37 @@ def names_in(text: str, known: Callable[[str], str]) -> tuple[ast.expr, dict[str
     if len(text) > LONGEST:
         raise ConfigError(wrong(KEY, text[:60] + "...", f"it has {len(text)} characters, at most {LONGEST} are read"))
     quoted: list[str] = []
-
-    def hold(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if name is None:
-            return match.group(0)  # a text in quotes, which may hold a backtick
-        quoted.append(name)
-        return f" __column_{len(quoted) - 1}__ "
-
-    plain = re.sub(rf"`([^`]*)`|'[^']*'|\"[^\"]*\"|\b({'|'.join(WORDS)})\b", hold, text)
-    plain = re.sub(r"\btrue\b", "True", re.sub(r"\bfalse\b", "False", plain))
-    plain = re.sub(r"(?<![<>=!])=(?!=)", "==", plain)
+    plain = "".join(
+        part if part[:1] in "'\"" else outside_quotes(part, quoted) for part in re.split(TEXTS, text) if part
+    )
     try:
-        tree = ast.parse(plain.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, such as of a backslash in a text
+            tree = ast.parse(plain.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ConfigError(wrong(KEY, text, f"it cannot be read; needed is {FORM}")) from None
     check(tree, text, 0)
     columns = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
-            held = re.fullmatch(r"__column_(\d+)__", node.id)
-            columns[node.id] = known(quoted[int(held.group(1))] if held else node.id)
+            held = re.fullmatch(r"__column_(\d{1,4})__", node.id)
+            number = int(held.group(1)) if held else len(quoted)
+            columns[node.id] = known(quoted[number] if number < len(quoted) else node.id)
     if not columns:
         raise ConfigError(wrong(KEY, text, f"it names no column; needed is {FORM}"))
     return tree, columns
+
+
+def outside_quotes(part: str, quoted: list[str]) -> str:
+    """A part without texts as Python reads it: names in backticks held in `quoted`, and = for ==."""
+
+    def hold(match: re.Match[str]) -> str:
+        quoted.append(match.group(1) or match.group(2))
+        return f" __column_{len(quoted) - 1}__ "
+
+    part = re.sub(rf"`([^`]+)`|\b({'|'.join(WORDS)})\b", hold, part)
+    part = re.sub(r"\btrue\b", "True", re.sub(r"\bfalse\b", "False", part))
+    return re.sub(r"(?<![<>=!])=(?!=)", "==", part)
 
 
 def check(node: ast.AST, text: str, depth: int) -> None:
@@ -72,7 +81,9 @@ def check(node: ast.AST, text: str, depth: int) -> None:
         ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Name, ast.Constant, ast.List, ast.Tuple, ast.Load,
         ast.And, ast.Or, ast.Not, ast.USub, ast.UAdd, ast.In, ast.NotIn, *COMPARISONS, *ARITHMETIC,
     )  # fmt: skip
-    fine = isinstance(node, allowed) and depth <= DEEPEST
+    if depth > DEEPEST:
+        raise ConfigError(wrong(KEY, text, f"more than {DEEPEST} brackets and signs stand within each other"))
+    fine = isinstance(node, allowed)
     if isinstance(node, ast.Constant):
         fine = fine and type(node.value) in (int, float, str, bool) and abs_size(node.value) < 1e300
     if not fine:
@@ -136,7 +147,10 @@ class Filter:
             return ~inner if isinstance(node.op, ast.Not) else -inner if isinstance(node.op, ast.USub) else inner
         if isinstance(node, ast.BinOp):
             self.alike([node.left, node.right], NUMBER)
-            return ARITHMETIC[type(node.op)](self.made(node.left), self.made(node.right))
+            left, right = self.made(node.left), self.made(node.right)
+            if isinstance(node.op, ast.Div):  # by zero there is no value, so that nothing is true of the row
+                return left / pl.when(right != 0).then(right)
+            return ARITHMETIC[type(node.op)](left, right)
         assert isinstance(node, ast.Compare)
         lefts = [node.left, *node.comparators]
         return reduce(operator.and_, map(self.compared, lefts, node.ops, node.comparators))
