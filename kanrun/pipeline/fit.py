@@ -19,6 +19,7 @@ from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
+from kanrun.pipeline.searching import search_stages
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
 from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
@@ -38,7 +39,9 @@ def stages_of(problem: Problem) -> tuple[Stage, ...]:
     """The stages of a search, of a network that is trained already, or of one that is to be."""
     if problem.trained:
         return TRAINED
-    return SEARCH if problem.config.search.wanted else GIVEN
+    if not problem.config.search.wanted:
+        return GIVEN
+    return SEARCH if len(problem.data.outputs) == 1 else search_stages(problem.data.outputs)
 
 
 @dataclass

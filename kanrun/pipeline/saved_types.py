@@ -8,6 +8,7 @@ from kanrun.discovery.findings import Findings
 from kanrun.discovery.state import Doing, SearchState, SumsOfTerms, Tried
 from kanrun.discovery.terms import Sum
 from kanrun.discovery.trial import Discovered, Trial
+from kanrun.pipeline.searching import Found
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
@@ -37,6 +38,7 @@ SAVED_TYPES: dict[str, type] = {
             Factor,
             Findings,
             Discovered,
+            Found,
             Symbolic,
             Trial,
             Tried,

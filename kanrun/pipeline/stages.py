@@ -2,119 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from torch import Tensor
-
-from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
+from kanrun.config.schema import ContrastiveConfig, ModelConfig
 from kanrun.context import Budget, Context, Events, Silent
-from kanrun.data.dataset import Dataset, at_most
-from kanrun.data.scores import scores
-from kanrun.discovery.discover import discover
-from kanrun.functions.builtin import Function
-from kanrun.functions.library import extended, library
-from kanrun.functions.parser import parse_formula
+from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network, without_gradient
-from kanrun.model.pruning import remove_edges, subnodes_of
+from kanrun.model.protocol import Network
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
-from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
+from kanrun.pipeline.reaching import reached
+from kanrun.pipeline.searching import search
 from kanrun.pipeline.starting import has_start
+from kanrun.pipeline.writing import functions_of, written
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.formula import Formula, FormulaError, formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
-from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
-from kanrun.training.pruning import MOST_ROWS, prune_each_output
+from kanrun.training.pruning import prune_each_output
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
 
 # ---- what several stages need --------------------------------------------------------------------------------------
 
 
-def functions_of(config: Config) -> list[Function]:
-    """The library of the run."""
-    return library(config.symbolic.library, extended(config.symbolic.functions))
-
-
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
-
-Spent = tuple[float, float]  # seconds, and those of this process on the processor
-
-
-def spent(context: Context) -> Spent:
-    """What the stage has taken so far."""
-    return context.budget.meter.seconds(), context.budget.meter.cpu_seconds()
-
-
-def reached(
-    problem: Problem, state: State, name: str, current: Network, context: Context, since: Spent = (0.0, 0.0)
-) -> State:
-    """The state with the network that a stage has led to, and what metrics.json says of it.
-
-    `since` has the seconds, and those on the processor, that do not count for it.
-    """
-    delivered = problem.scaling.restored(current)
-    # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
-    outputs = formula_function(state.formulas, problem.data) or without_gradient(delivered)
-    now = spent(context)
-    taken = now[0] - since[0], now[1] - since[1]
-    entry = stage_entry(name, delivered, outputs, problem.data, taken)
-    part, judged = ("train", entry["train"]) if entry["test"] is None else ("test", entry["test"])
-    if lost := judged.get("nonfinite_rows"):
-        rows = len(problem.data.judged.x)
-        state = state.warned(
-            f"{name} has no value on {lost} of {rows} {part}ing rows".replace("testing", "test"), context
-        )
-    scored = {part: entry.get(part) or {} for part in ("train", "validation", "test")}
-    flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
-    if flat and not state.entries:
-        state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
-    for text in badly_explained(entry["test"]):
-        if not any(one.startswith(text.split(" (R2")[0]) for one in state.warnings):
-            state = state.warned(text, context)
-    context.events.stage_ended(entry)
-    networks = {**state.networks, name: delivered}
-    return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
-
-
-WEAK, MUCH_WEAKER = 0.1, 10.0  # part of an output that is not explained, and how many times that of the best
-
-
-def badly_explained(scored: Mapping[str, Any]) -> list[str]:
-    """A sentence for each output that is explained far worse than the best one."""
-    r2 = {name: each["r2"] for name, each in scored.get("outputs", {}).items() if each["r2"] is not None}
-    if not r2:
-        return []
-    best = max(r2, key=r2.__getitem__)
-    limit = max(WEAK, MUCH_WEAKER * (1 - r2[best]))
-    bad = {name: value for name, value in r2.items() if 1 - value > limit}
-    return [
-        f"{name} is explained badly (R2 {value:.3g}) beside {best} (R2 {r2[best]:.3g})" for name, value in bad.items()
-    ]
-
-
-def stage_entry(
-    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, taken: Spent
-) -> dict[str, Any]:
-    """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
-    parts = {"train": data.train, "test": data.test}
-    if data.validation is not None:
-        parts["validation"] = data.validation
-    scored = {p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu()) for p, r in parts.items()}
-    return {
-        "name": name, "seconds": taken[0], "cpu_seconds": taken[1],
-        "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
-        "active_edges": model.active_edges(), "active_inputs": [data.input_names[i] for i in model.active_inputs()],
-        **scored,
-    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -234,33 +148,6 @@ def symbolic(problem: Problem, state: State, context: Context) -> State:
     return reached(problem, state, "symbolic", network, context)
 
 
-def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, context: Context) -> tuple[State, KAN]:
-    """The state with the formulas of the network found, or of the next best that can be kept; and that network.
-
-    `whole` is `found` for the targets themselves.
-    """
-    data = at_most(problem.data, MOST_ROWS)
-    nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
-    for network, restored in [(found.model, whole.model), *reversed(nexts)]:
-        try:
-            formulas = write_formulas(replace(whole, model=restored), data, context)
-        except FormulaError as error:
-            state = state.warned(f"a formula was dropped, {error}", context)
-            continue
-        return replace(state, formulas=tuple(formulas)), without_constants(network, formulas, problem)
-    return state.warned("there is no formula: none that was found can be kept", context), found.model
-
-
-def without_constants(model: KAN, formulas: Sequence[Formula], problem: Problem) -> KAN:
-    """The network without the edges into outputs whose formulas are constants, so that no picture shows any."""
-    last, doomed = len(model.layers) - 1, []
-    for j, formula in enumerate(formulas):
-        if not parse_formula(formula.expression, problem.data.inputs, "expression", OWN_LENGTH).free_symbols:
-            for sub in subnodes_of(model.layers[last], j):
-                doomed += [(last, sub, i) for i in model.layers[last].alive[sub].nonzero().flatten().tolist()]
-    return remove_edges(model, tuple(doomed), problem.rows.train.x) if doomed else model
-
-
 def equations(problem: Problem, state: State, context: Context) -> State:  # noqa: ARG001
     """The equations that tie the inputs which belong together."""
     groups = state.relations.related or []
@@ -286,28 +173,6 @@ def relations(problem: Problem, state: State, context: Context) -> State:
         state = recorded(problem, state, "relations", training, context)
     state = replace(state, relations=Relations([tie.inputs for tie in ties], ties, rounds))
     return reached(problem, state, "relations", current_kan(state), context)
-
-
-# ---- a search for the network --------------------------------------------------------------------------------------
-
-
-def search(problem: Problem, state: State, context: Context) -> State:
-    """The network of the best formula on its way, as three stages: its splines, pruned, and as functions."""
-    config, data = problem.config, problem.data
-    wanted = search_problem(config, data, functions_of(config))
-    context = replace(context, budget=budget_of(config.search, context.budget.meter))
-    found = discover(wanted, config.seed, context)
-    assert found.result
-    for text in dict.fromkeys(found.failed):
-        state = state.warned(f"in the search, {text}", context)
-    state = state.noted("train", f"search ended: {sentence_of(found)}", context)
-    tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
-    state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
-    state = reached(problem, state, "train", found.result.spline, context)
-    searched = spent(context)
-    state = reached(problem, state, "prune", found.result.pruned, context, searched)
-    state, network = written(problem, state, found.result.symbolic, found.result.symbolic, context)
-    return reached(problem, state, "symbolic", network, context, searched)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------

@@ -19,9 +19,10 @@ def rows_of(path: str | Path, inputs: Sequence[Input]) -> Array:
     """
     from kanrun.data.table.columns import Column, columns_of
     from kanrun.data.table.files import opened
+    from kanrun.data.table.raw import Told
 
     try:
-        with opened(Path(path), None, None) as raw:
+        with opened(Path(path), Told()) as raw:
             columns, _ = columns_of(raw)
             by_name: dict[str, Column] = {c.name.name: c for c in columns} | {c.header: c for c in columns}
             import polars as pl
