@@ -41,7 +41,7 @@ def temper(model: KAN, data: Dataset, most: float = LOGITS) -> None:
 
 
 def tempered(found: Symbolic, data: Dataset) -> Symbolic:
-    """What was read, with logits of a moderate size: no row tells a larger one, and their constants would say nothing."""
+    """What was read, with logits of a moderate size: no row tells a larger one, whose constants would say nothing."""
     models = [model.clone() for model in (found.model, *found.front)]
     for model in models:
         temper(model, data, SURE)
@@ -53,8 +53,8 @@ def tempered(found: Symbolic, data: Dataset) -> Symbolic:
 def find_formula(model: KAN, data: Dataset, functions: list[Function], context: Context = UNLIMITED) -> Symbolic:
     """The network with every edge one of the `functions`.
 
-    For values the search goes on down to rounding; classes are told apart long before. Of a network with more edges than
-    anybody would read as a formula only the strongest are.
+    For values the search goes on down to rounding; classes are told apart long before. Of a network with more edges
+    than anybody would read as a formula only the strongest are.
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
