@@ -134,7 +134,7 @@ class CrossEntropy(Loss):
     title = "cross entropy"
     short = "entropy"
     ridge = 1e-5
-    constants_ridge = 1e-6
+    constants_ridge = 1e-4
     nats = True
     logits = True
 

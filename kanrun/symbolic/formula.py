@@ -80,6 +80,8 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     Raises FormulaError where they cannot be kept as they are either.
     """
     plain = network_expressions(model, data.inputs)
+    if data.loss.logits:
+        plain = with_reference(plain)
     context.spend(MADE * sum(map(complexity, plain)))
     check(plain, data)
     try:
@@ -89,6 +91,12 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
         log.exception("a formula is kept as it is")
         return plain
     return short
+
+
+def with_reference(logits: list[sp.Expr]) -> list[sp.Expr]:
+    """Logits less the constant of the first: only their differences matter, so that it would say nothing."""
+    constant = logits[0].as_coeff_Add()[0]
+    return [e - constant for e in logits]
 
 
 def check(expressions: list[sp.Expr], data: Dataset) -> None:

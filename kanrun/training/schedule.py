@@ -23,6 +23,7 @@ ATTEMPTS = 4  # restarts that are tried before a network that learns nothing is 
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
 MOST_FOR_PROBE = 3000  # parameters of that network
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
+MOST_ANEW = 500  # parameters of a pruned network that is begun anew; larger ones find a way from anywhere
 ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
 FEW = 3  # targets a parameter, with fewer of which some rows become validation rows that say when to stop
 
@@ -196,7 +197,7 @@ def train_pruned(
     plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
     best = log.train(model.clone(), plan)
     null = data.loss.null_value(data.train.y)
-    for attempt in range(1, 1 + ANEW):
+    for attempt in range(1, 1 + ANEW) if model.parameter_count() <= MOST_ANEW else ():
         if not kind_of(optimizer).finds_valleys or not best.score > MUCH * null or log.context.over():
             break
         other = log.train(model.begun_anew(seed + attempt, noise_scale), replace(plan, attempt=attempt))
