@@ -35,17 +35,12 @@ def suitable_widths(x: Array, y: Array, config: Mapping[str, Any]) -> list[list[
     if hidden == 0 or (classes and len(np.unique(y[kept])) < n_out):
         return [[n_in, n_out]]
     flat, layered = [n_in, n_out], [n_in, hidden, n_out]
-    only_trained = {**config, "prune": {"enabled": False}, "symbolic": {"enabled": False}}
-    constant, one, other = (
-        errors(outputs, y[kept], y[held])
-        for outputs in (
-            None,
-            *(
-                outputs_of(x, y, kept, held, {**only_trained, "model": {**config["model"], "width": width}})
-                for width in (flat, layered)
-            ),
-        )
-    )
+    trained = {**config, "prune": {"enabled": False}, "symbolic": {"enabled": False}}
+    rivals = [
+        outputs_of(x, y, kept, held, {**trained, "model": {**config["model"], "width": width}})
+        for width in (flat, layered)
+    ]
+    constant, one, other = (errors(outputs, y[kept], y[held]) for outputs in (None, *rivals))
     if not (clearly_less(other, one) and clearly_less(other, constant)):
         return [flat]
     return [layered, flat] if config["symbolic"]["enabled"] else [layered]
