@@ -23,7 +23,8 @@ def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
     result: Scores = {data.loss.name: as_number(data.loss.value(kept, aims)) if len(kept) else None}
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(data.loss.right(kept, aims).sum()) / len(targets)
-        result |= class_scores(data, outputs, targets, finite)
+        if data.loss.logits or outputs.shape[1] == 1:
+            result |= class_scores(data, outputs, targets, finite)
     else:
         mse = as_number(((kept - aims) ** 2).mean()) if len(kept) else None
         result["rmse"] = math.sqrt(mse) if mse is not None else None

@@ -13,7 +13,7 @@ from kanrun.data.losses import loss_of
 from kanrun.errors import KanrunError, shorten
 from kanrun.functions.parser import parse_formula
 from kanrun.model.protocol import Network
-from kanrun.symbolic.formula import OWN_LENGTH
+from kanrun.symbolic.values import OWN_LENGTH
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
 from kanrun.symbolic.cross_validation import cross_validated
-from kanrun.symbolic.formula import FOLDS_SEED, OWN_LENGTH, columns_of
+from kanrun.symbolic.scoring import FOLDS_SEED
+from kanrun.symbolic.values import OWN_LENGTH, columns_of
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")

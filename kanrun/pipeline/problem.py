@@ -76,9 +76,11 @@ def build_network(config: Config, width: list[int | list[int]], rows: Tensor, at
         return mlp
     noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
     model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps, config.symbolic.functions)
+    model = model.to(rows.device)
+    model.standardize(rows)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
-    return model.to(rows.device)
+    return model
 
 
 def grids_of(config: Config) -> list[int]:

@@ -11,7 +11,9 @@ from kanrun.discovery.trial import Discovered, Trial
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
-from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant
 from kanrun.training.history import Record

@@ -20,7 +20,9 @@ from kanrun.predictions.frames import rows_from
 from kanrun.predictions.inputs import Array, Input, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read_json, read_yaml
-from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from kanrun.symbolic.uncertainty import Constant
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -12,11 +13,13 @@ from kanrun.functions.builtin import Function
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Symbolic, symbolify
 from kanrun.symbolic.snap import EXACT
+from kanrun.symbolic.straight import straightened
 from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.pruning import MOST_PARAMETERS, MOST_ROWS, REFIT_STEPS
 
 LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
 MODERATE = 1e-3  # pull on the coefficients of classes before their curves are read
+STRAIGHT = 0.4  # part of the work that a network of straight lines may take
 SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below which nothing is left to tell apart
 
 
@@ -42,5 +45,19 @@ def find_formula(model: KAN, data: Dataset, functions: list[Function], context: 
         temper(model, data)
         levenberg_marquardt(model, x, y, data.loss, 2 * REFIT_STEPS, MODERATE, context=context)
     variance = float(y.double().var(0, correction=0).mean())
-    enough = (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance
-    return symbolify(model, x, y, data.loss, functions, enough=enough, context=context)
+    return read(model, data, functions, (SEPARATED if data.task == CLASSIFICATION else EXACT) * variance, context)
+
+
+def read(model: KAN, data: Dataset, functions: list[Function], enough: float, context: Context) -> Symbolic:
+    """The shorter description of two: of the network with as many straight lines as it can have, and of it as it is."""
+    x, y = data.train.x, data.train.y
+    first = context.within(STRAIGHT)
+    straight = straightened(model, x, y, data.loss, first)
+    if straight is model:
+        return symbolify(model, x, y, data.loss, functions, enough=enough, context=context)
+    plain = symbolify(straight, x, y, data.loss, functions, enough=enough, context=first)
+    if plain.loss <= enough:
+        return plain
+    other = symbolify(model, x, y, data.loss, functions, enough=enough, context=context)
+    best, rest = (plain, other) if plain.bits <= other.bits else (other, plain)
+    return replace(best, front=[*rest.front, *best.front])

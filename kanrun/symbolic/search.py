@@ -59,8 +59,7 @@ def fixed_to(model: KAN, edge: Edge, candidate: Candidate) -> KAN:
 
 def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> None:
     """Makes the edge the candidate, in place; `level` is the constant of the function that it replaces."""
-    l, s, i = edge
-    model.fix(l, i, s, candidate.function, candidate.a, candidate.b, candidate.c, candidate.d - level)
+    model.put(edge, candidate.function, (candidate.a, candidate.b, candidate.c), candidate.d - level)
 
 
 def library_complexity(model: KAN) -> int:

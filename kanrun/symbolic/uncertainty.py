@@ -79,6 +79,14 @@ def jacobian(expression: sp.Expr, constants: list[sp.Float], columns: Columns) -
     return result
 
 
+def sizes_of(columns: Array) -> Array:
+    """Norms of the columns [rows, columns], whose squares may be too large or too small to be numbers."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit), axis=0)
+    return np.where(np.isfinite(largest), sizes, largest)
+
+
 @dataclass(frozen=True)
 class Spread:
     """(J^T J)^-1 for J [equations, constants], as far as J determines the constants.
@@ -95,7 +103,7 @@ class Spread:
 
 def spread_of(slopes: Array) -> Spread | None:
     """What the slopes [equations, constants] say of the constants; None where they are all 0, or not finite."""
-    sizes = np.linalg.norm(slopes, axis=0)
+    sizes = sizes_of(slopes)
     if not sizes.any() or not np.isfinite(sizes).all():
         return None
     scale = np.where(sizes > 0, sizes, 1.0)

@@ -15,7 +15,7 @@ import torch
 
 from kanrun.exporters.source import Source, source_of
 from kanrun.functions.library import FUNCTIONS
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.values import evaluate_texts
 from tests.helpers import Array
 
 INPUTS = ["x_1", "x_2"]

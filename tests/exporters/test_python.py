@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kanrun.exporters.python import python, python_name
 from kanrun.exporters.source import CannotExportError, source_of
 from kanrun.functions.library import FUNCTIONS
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.values import evaluate_texts
 from tests.exporters import laws
 from tests.exporters.laws import EVIL, SPECIAL, TEXTS, agree, source
 

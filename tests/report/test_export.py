@@ -6,7 +6,9 @@ import numpy as np
 
 from kanrun.relations.relation import Relation
 from kanrun.report.export import as_entries, as_text
-from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 

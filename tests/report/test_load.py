@@ -23,7 +23,7 @@ from kanrun.errors import KanrunError
 from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.values import evaluate_texts
 from tests.helpers import uniform_rows
 
 OFF = PlotsConfig("none", enabled=False)
