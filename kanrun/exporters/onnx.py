@@ -33,7 +33,8 @@ def onnx(source: Source) -> bytes:
         raise KanrunError("--to onnx: the package onnx is missing; pip install 'kanrun[onnx]'") from None
     graph, network = Graph(), source.network
     if isinstance(network, KAN):
-        last = "x"
+        shift, scale = (numbers.cpu().double().numpy() for numbers in (network.shift, network.scale))
+        last = graph.add("Div", graph.add("Sub", "x", shift), scale)
         for layer in network.layers:
             last = kan_layer(graph, last, layer)
     elif isinstance(network, MLP):

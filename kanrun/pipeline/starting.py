@@ -12,7 +12,7 @@ from kanrun.data.dataset import Dataset
 from kanrun.errors import ConfigError, counted, shorten, unknown, wrong
 from kanrun.model.network import KAN
 from kanrun.report.files import load_model
-from kanrun.symbolic.fit import fit_edges
+from kanrun.symbolic.fit import Candidate, fit_edges
 
 # The network of splines of a run, which the last one no longer is once its edges have become functions.
 SPLINES, LAST = "splines.pt", "model.pt"
@@ -109,25 +109,32 @@ def leave_out(model: KAN, m: ModelConfig, data: Dataset) -> None:
 
 def fix(model: KAN, edge: FixConfig, key: str, data: Dataset) -> None:
     """Makes an edge a function; one without constants of its own gets those with which it is closest to the curve."""
+    given = (edge.a, edge.b, edge.c, edge.d)
+    plain = given == (FixConfig.a, FixConfig.b, FixConfig.c, FixConfig.d) and edge.trainable
+    found = closest(model, edge, data) if plain else None
+    if found is not None:
+        place = (edge.layer, edge.output, edge.input)
+        model.put(place, found.function, (found.a, found.b, found.c), found.d)
+        return
     try:
-        numbers = (edge.a, edge.b, edge.c, edge.d)
-        if numbers == (FixConfig.a, FixConfig.b, FixConfig.c, FixConfig.d) and edge.trainable:
-            numbers = closest(model, edge, data) or numbers
-        model.fix(edge.layer, edge.input, edge.output, edge.function, *numbers, edge.trainable)
+        model.fix(edge.layer, edge.input, edge.output, edge.function, *given, edge.trainable)
     except ValueError as error:
         raise ConfigError(wrong(f"{key}.function", edge.function, shorten(str(error)))) from None
 
 
-def closest(model: KAN, edge: FixConfig, data: Dataset) -> tuple[float, float, float, float] | None:
-    """The constants of the function that come closest to the edge; None where there is no curve to be close to."""
-    here = 0 <= edge.layer < len(model.layers)
-    layer = model.layers[edge.layer] if here else None
-    if layer is None or edge.input >= layer.n_in or edge.output >= layer.n_sub:
+def closest(model: KAN, edge: FixConfig, data: Dataset) -> Candidate | None:
+    """The function with the constants that come closest to the edge; None where there is no curve to be close to.
+
+    They are constants of the edge's input as its layer takes it.
+    """
+    if edge.layer >= len(model.layers) or edge.function not in model.library:
         return None  # which the network itself refuses
-    if not bool(layer.alive[edge.output, edge.input]) or edge.function not in model.library:
+    layer = model.layers[edge.layer]
+    here = edge.input < layer.n_in and edge.output < layer.n_sub
+    if not here or not bool(layer.alive[edge.output, edge.input]):
         return None
     trace = model.trace(data.train.x)[edge.layer]
     x, y = trace.inputs[:, edge.input], trace.edges[:, edge.output, edge.input]
     with torch.no_grad():
         found = fit_edges(x[:, None], y[:, None], [model.library[edge.function]])[0]
-    return (found[0].a, found[0].b, found[0].c, found[0].d) if found else None
+    return found[0] if found else None

@@ -85,6 +85,15 @@ def test_a_perceptron_has_the_same_values(activation: str) -> None:
     agree(model, x)
 
 
+def test_inputs_of_any_size_have_the_same_values() -> None:
+    x = uniform_rows(80, 2, low=3e6, high=5e6)
+    model = KAN([2, 3, 1], seed=4)
+    model.standardize(x)
+    model.fit_grids(x)
+    assert not torch.equal(model.scale, torch.ones(2, dtype=torch.float64))
+    agree(model, x)
+
+
 def test_single_precision_is_computed_in_double() -> None:
     model = KAN([2, 3, 1], seed=3, dtype=torch.float32)
     agree(model, uniform_rows(50, 2).float())
