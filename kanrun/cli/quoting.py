@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import quote
 
 from kanrun.config.schema import TableConfig
 
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".xlsx", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json",
           ".npy", ".npz", ".gz")  # fmt: skip
 PATHS = ("path", "test_path")
+CONFIG_FLAGS = ("--config-path", "-cp", "--config-dir", "-cd", "--config-name", "-cn")
 TEXTS = (
     "formula",
     "target",
     "where",
     "group",
     "separator",
+    "decimal",
+    "encoding",
     "sigma",
     "weights",
     *PATHS,
@@ -49,7 +54,7 @@ def of_a_table(arguments: list[str]) -> list[str]:
         return arguments
     own = {f.name for f in fields(TableConfig)} - {"name", "seed"}
     keys = [a.partition("=")[0] for a in arguments]
-    more = [f"dataset.{a}" if key in own else a for key, a in zip(keys, arguments, strict=True)]
+    more = [f"dataset.{a}" if key.partition(".")[0] in own else a for key, a in zip(keys, arguments, strict=True)]
     path = f"dataset.path={arguments[at]}"
     chosen = any(key in ("search", "experiment") for key in keys)
     return ["dataset=table", *([] if chosen else ["search=discover"]), *more[:at], path, *more[at + 1 :]]
@@ -57,9 +62,19 @@ def of_a_table(arguments: list[str]) -> list[str]:
 
 def is_table(argument: str, before: str) -> bool:
     """Whether a word alone is the file of a table, and not the folder or file that belongs to the flag before it."""
-    if "=" in argument.rpartition("/")[2] or argument.startswith(("-", "~", "+")) or before.startswith("--config"):
+    if argument.startswith(("-", "~", "+")) or before in CONFIG_FLAGS:
         return False
-    return argument.lower().endswith(TABLES) or Path(argument).is_file()
+    if "=" in argument:  # an override, or a file that is called so
+        return argument.lower().endswith(TABLES) and is_file(argument)
+    return argument.lower().endswith(TABLES) or is_file(argument)
+
+
+def is_file(name: str) -> bool:
+    """Whether there is a file of this name."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a name can be, or with what none can hold
+        return False
 
 
 def quoted(argument: str, sweep: bool) -> str:
@@ -87,10 +102,10 @@ def quoted_for_dataset(argument: str, key: str, name: str | None, given: str, sw
     whole = argument.partition("=")[0]
     if key == "units":
         return f"++{whole.lstrip('+')}={given if given.startswith(MARKED) else in_quotes(given)}" if name else (
-            f"++dataset.units={quoted_mapping(given)}")  # fmt: skip
-    if key in LISTS and (items := re.fullmatch(r"\[(.*)\]", given, flags=re.DOTALL)):
-        names = [n.strip() for n in split_outside_brackets(items.group(1)) if n.strip()]
-        return f"{whole}=[" + ",".join(n if n.startswith(MARKED) else in_quotes(n) for n in names) + "]"
+            f"++dataset.units={quoted_mapping(given, in_backslashes)}")  # fmt: skip
+    if key in LISTS and re.fullmatch(r"\[.*\]", given, flags=re.DOTALL):
+        lists = re.split(r"(?<=\])\s*,\s*(?=\[)", given) if sweep else [given]
+        return f"{whole}=" + ",".join(map(quoted_list, lists))
     if key in LISTS and key != "target" and given and given != "null" and not given.startswith(MARKED):
         return f"{whole}=[{in_quotes(given)}]"
     if key in PATHS and given and given != "null" and not given.startswith(MARKED):
@@ -103,24 +118,49 @@ MARKED = ("'", '"', "[", "$")  # what begins with one of these means something t
 
 def quoted_texts(given: str, sweep: bool) -> str:
     """A formula in quotes, or each of those that a sweep has."""
-    if not given or given == "null" or given.startswith(MARKED):
+    open_end = given.startswith("[") and not given.endswith("]")  # no list, but a name that begins so
+    if not given or given == "null" or (given.startswith(MARKED) and not open_end):
         return given
     return ",".join(map(in_quotes, split_outside_brackets(given) if sweep else [given]))
 
 
-def quoted_mapping(given: str) -> str:
+def quoted_list(given: str) -> str:
+    """`[name, ...]` with quotes around each name that has none."""
+    names = split_outside_quotes(given.strip()[1:-1])
+    return "[" + ",".join(n if n.startswith(MARKED) else in_quotes(n) for n in names) + "]"
+
+
+def in_backslashes(name: str) -> str:
+    """A key of a mapping, which Hydra takes no quotes around, with backslashes before what means something to it;
+    letters that its keys cannot have are spelled as in addresses.
+    """
+    signs = re.sub(r"([()\[\]{}:=,\\ ])", r"\\\1", name)
+    return "".join(c if c.isascii() and c not in "\"'<>#&;!`^~" else quote(c) for c in signs)
+
+
+def quoted_mapping(given: str, as_key: Callable[[str], str] = str) -> str:
     """`{name: formula, ...}` with quotes around each formula that has none."""
     entries = re.fullmatch(r"\s*\{([^{}]*)\}\s*", given, flags=re.DOTALL)
     parts = [part.partition(":") for part in split_outside_brackets(entries.group(1))] if entries else []
     pairs = [(name.strip(), text.strip()) for name, _, text in parts]
     if not all(name and text for name, text in pairs) or not pairs:
         return given
-    return "{" + ",".join(f"{n}:{t if t.startswith(MARKED) else in_quotes(t)}" for n, t in pairs) + "}"
+    return "{" + ",".join(f"{as_key(n)}:{t if t.startswith(MARKED) else in_quotes(t)}" for n, t in pairs) + "}"
 
 
 def in_quotes(text: str) -> str:
     """The text as Hydra takes it for a text, whatever is in it."""
-    return '"' + text.replace('"', '\\"') + '"'
+    escaped = re.sub(r'(\\*)("|$)', lambda m: 2 * m.group(1) + m.group(2).replace('"', '\\"'), text, flags=re.DOTALL)
+    return f'"{escaped}"'
+
+
+def split_outside_quotes(text: str) -> list[str]:
+    """The names between commas: those in quotes as they are, in others brackets hold commas, where they are closed."""
+    parts = [match.group(0) for match in re.finditer(r"""\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)|[^,]+""", text)]
+    if any(p.strip().startswith(("'", '"')) for p in parts):
+        return [p.strip() for p in parts if p.strip()]
+    closed = text.count("(") == text.count(")") and text.count("[") == text.count("]")
+    return [p.strip() for p in (split_outside_brackets(text) if closed else text.split(",")) if p.strip()]
 
 
 def split_outside_brackets(text: str) -> list[str]:

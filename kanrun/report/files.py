@@ -7,7 +7,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import accumulate
@@ -67,7 +68,24 @@ def read_yaml(path: Path) -> Any:
     text = yaml_text(path)
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
         raise ValueError("an alias in it stands for another part of it")
-    return yaml.safe_load(text)
+    return in_texts(yaml.safe_load(text), lambda t: re.sub(HELD, lambda m: m[1][: len(m[1]) // 2] + "${", t))
+
+
+HELD = r"(\\*)\\\$\{"  # a reference that is to be read as a text, behind twice its backslashes and one
+
+
+def without_references(value: Any) -> Any:
+    """Plain values for a YAML file that Hydra reads again: `${` in a text, as in the name of a column, stays one."""
+    return in_texts(value, lambda text: re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + "\\${", text))
+
+
+def in_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Plain values with every text in them changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {in_texts(k, change): in_texts(v, change) for k, v in value.items()}
+    return [in_texts(v, change) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def yaml_text(path: Path) -> str:

@@ -10,7 +10,7 @@ import yaml
 
 from kanrun.config.schema import Config
 from kanrun.errors import ConfigError, wrong
-from kanrun.report.files import write_text
+from kanrun.report.files import without_references, write_text
 from kanrun.report.lock import in_use
 from kanrun.report.outputs import OUTPUTS
 from kanrun.report.status import state_of
@@ -57,5 +57,5 @@ def clear_folder(folder: Path) -> None:
 
 def write_config(folder: Path, config: Config) -> None:
     """The whole config, every default included; whoever runs it again has to say anew what may be replaced."""
-    config = replace(config, overwrite=False)
-    write_text(folder / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True))
+    plain = without_references(asdict(replace(config, overwrite=False)))
+    write_text(folder / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kanrun.data.table.columns import Column, Feature
+from kanrun.data.table.names import Name
 
 Array = Any
 
@@ -34,7 +35,8 @@ class Rows:
     """The rows of a table as arrays [rows]: those of the inputs, the targets, and what stands beside them.
 
     `labels` are the classes of a target that is no number, in order; `dropped` counts the rows that are left out, by
-    reason; `notes` say what was understood, `warnings` what is suspicious.
+    reason; `names` are those of all columns of the file; `notes` say what was understood, `warnings` what is
+    suspicious.
     """
 
     file: str
@@ -46,6 +48,7 @@ class Rows:
     sigma: Array | None = None
     weights: Array | None = None
     group: Array | None = None
+    names: list[Name] = field(default_factory=list)
     read: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

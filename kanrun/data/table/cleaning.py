@@ -52,7 +52,8 @@ class Cleaning:
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
         self.check_beside(columns)
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
-                    read=found.read, dropped=self.dropped, warnings=self.warnings)  # fmt: skip
+                    names=list(self.reading.names), read=found.read,
+                    dropped=self.dropped, warnings=self.warnings)  # fmt: skip
         rows.notes = self.understood(rows)
         return rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import torch
@@ -97,15 +98,16 @@ def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
     Raises ConfigError for a unit that is none, with the nearest, and for a column that is not there.
     """
     columns = {f.column.key: f.column for f in rows.inputs} | {t.key: t for t in rows.targets}
-    names = [c.name for c in columns.values()]
     units = {c.header: c.unit for c in columns.values() if c.unit and is_unit(c.unit)}
     strange = sorted({c.unit for c in columns.values() if c.unit and not is_unit(c.unit)})
     if strange:
         rows.warnings.append(f"unknown unit{'s' * (len(strange) > 1)} {', '.join(strange)}: shown, not reckoned with")
         units |= {c.header: c.unit for c in columns.values() if c.unit in strange and c.unit}
     for name, unit in section.units.items():
-        key = f"dataset.units.{name}"
-        header = names[column_asked(name, names, key)].header
+        known = any(name in (n.header, n.name) for n in rows.names)
+        plain = name if known else unquote(name)  # a command line cannot have all letters in a key
+        key = f"dataset.units.{plain}"
+        header = rows.names[column_asked(plain, rows.names, key)].header
         if not is_unit(unit):
             close = nearest_unit(unit)
             raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
