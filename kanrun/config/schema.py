@@ -108,6 +108,10 @@ class TableConfig(DatasetConfig):
     ignore: list[str] = setting([], "columns that are no inputs")
     where: Optional[str] = setting(None, "which rows: an expression over columns, such as T > 300 and gas == 'N2'")
     units: dict[str, str] = setting({}, "units of columns, such as {T: K, V: m**3}, beside those of the header")
+    units_matter: str = setting(
+        "prefer", "formulas that do not add up in the units stand back, are refused, or may do so",
+        choices=("prefer", "demand", "ignore"),
+    )  # fmt: skip
     task: str = setting(
         "auto", "values or classes; auto: by the target", choices=("auto", "regression", "classification")
     )

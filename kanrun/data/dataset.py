@@ -46,6 +46,7 @@ class Dataset:
     validation: Rows | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    units_matter: str = "prefer"  # or demand, ignore: whether formulas have to add up in the units
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ class Units:
         columns = [scaled(x[:, i], -p) for i, p in enumerate(self.powers)]
         top = max(self.powers, default=0)
         scales = tuple(10.0 ** (p - top) for p in self.powers)
-        return Problem(torch.stack(columns, dim=1), scaled(y, -self.target), like.functions, like.width, scales)
+        return replace(like, x=torch.stack(columns, dim=1), y=scaled(y, -self.target), scales=scales)
 
     def restored(self, model: KAN) -> KAN:
         """The network for the rows themselves, from one for those in these units.

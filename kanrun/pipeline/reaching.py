@@ -46,7 +46,7 @@ def reached(
     flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
     if flat and not state.entries:
         state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
-    for text in badly_explained(entry["test"]):
+    for text in badly_explained(judged):
         if not any(one.startswith(text.split(" (R2")[0]) for one in state.warnings):
             state = state.warned(text, context)
     context.events.stage_ended(entry)

@@ -14,7 +14,7 @@ from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
-from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.front import Alternative, Other
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant
 from kanrun.training.history import Record
@@ -25,7 +25,7 @@ from kanrun.training.train_state import Snapshot, TrainState
 SAVED_TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Decision, Constant),
+        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Other, Decision, Constant),
         *(Training, TrainState, Snapshot, Fit),
         *(
             SearchState,

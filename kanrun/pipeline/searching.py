@@ -24,6 +24,7 @@ from kanrun.model.protocol import without_gradient
 from kanrun.pipeline.reaching import Spent, reached, spent
 from kanrun.pipeline.writing import NONE, functions_of, kept, without_constants
 from kanrun.state import Problem, Stage, State
+from kanrun.symbolic.adding_up import units_for
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 from kanrun.training.pruning import MOST_ROWS
@@ -107,11 +108,14 @@ def search_problem(config: Config, data: Dataset, functions: list[Function]) -> 
         reason = f"a search takes regression by mean squared error; {about}"
         raise ConfigError(wrong(*asked(config.search), f"{reason}; use search=none"))
     width = config.model.width if isinstance(config.model, ModelConfig) else None
+    measured = None if data.units_matter == "ignore" else units_for(data, 0).without_factors()
     rows = at_most(data, MOST_ROWS).train
     try:
-        return Wanted(rows.x, rows.y, functions, width)
+        wanted = Wanted(rows.x, rows.y, functions, width)
     except ValueError as error:
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
+    demanded = data.units_matter == "demand"
+    return replace(wanted, names=tuple(data.inputs), measured=measured, demanded=demanded)
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:

@@ -13,15 +13,14 @@ from torch import Tensor
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.data.scores import Scores
-from kanrun.data.units import dimension_of, unit_of
 from kanrun.errors import KanrunError, shorten
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
+from kanrun.symbolic.adding_up import adds_up, units_for, with_units
 from kanrun.symbolic.decision import Decision, decision_between
-from kanrun.symbolic.dimensions import Units, dimensions_of
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.front import Alternative, front_of
+from kanrun.symbolic.front import Alternative, Other, front_of, others_of
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
@@ -40,7 +39,8 @@ class Formula:
 
     Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
     have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
-    in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known. `constants`
+    in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known;
+    `alternatives` are other forms that the rows allow. `constants`
     has its decimals in order of appearance, `covariance` and `undetermined` how their errors go together (see
     symbolic/uncertainty.py), `reason` says why this point of the front was chosen; the first of two classes also has
     the decision between them.
@@ -63,6 +63,7 @@ class Formula:
     cross_validation: Scores | None = None
     symbols: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    alternatives: list[Other] = field(default_factory=list)
 
     @property
     def judged(self) -> Scores:
@@ -118,7 +119,11 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     chosen = expressions_of(symbolic.model, data, context)
     texts = [str(e) for e in chosen]
     truths = [parse_formula(t, data.inputs) for t in data.truth]
-    fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
+    odd = [name for j, name in enumerate(data.outputs) if not adds_up(chosen[j], units_for(data, j))]
+    if odd and data.units_matter == "demand":
+        raise FormulaError(f"it does not add up in the units of {', '.join(odd)}")
+    others = expressions_of_front(symbolic.front, data, context)
+    fronts = front_of(others, chosen, data)
     estimates = estimates_of(chosen, data)
     verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     return [
@@ -135,6 +140,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             units=dict(data.units),
             exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,
             front=fronts[j],
+            alternatives=others_of([e[j] for e in others], chosen[j], j, data),
             constants=estimates[j].constants,
             covariance=estimates[j].covariance,
             undetermined=estimates[j].undetermined,
@@ -165,23 +171,6 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
         replace(one, constants=with_units(one.constants, e, data, j))
         for j, (e, one) in enumerate(zip(expressions, found, strict=True))
     ]
-
-
-def units_for(data: Dataset, j: int) -> Units:
-    """The dimensions of the inputs, and of output `j`."""
-    known = {name: d for name, unit in data.units.items() if (d := dimension_of(unit)) is not None}
-    return Units({name: known[name] for name in data.inputs if name in known}, known.get(data.outputs[j]))
-
-
-def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, j: int) -> list[Constant]:
-    """The constants with the units that make both sides agree, where these are known."""
-    units = units_for(data, j)
-    if not units.known:
-        return constants
-    found = dimensions_of(expression, units).constants
-    given = [*data.units.values()]
-    named = [None if d is None else unit_of(d.tolist(), given) for d in found]
-    return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
 
 
 def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 import sympy as sp
 
 from kanrun.data.dataset import Dataset
+from kanrun.data.losses import description_bits
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
+from kanrun.symbolic.uncertainty import constants_of, squares
+from kanrun.symbolic.values import columns_of
+
+UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,40 @@ class Alternative:
     expression: str
     rounded: str = ""
     chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another form that the rows allow for an output: `odds` is how likely it is beside the chosen one."""
+
+    expression: str
+    rounded: str
+    complexity: int
+    odds: float
+
+
+def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> list[Other]:
+    """The forms met that the rows do not speak against, the likeliest first; none of classes.
+
+    Odds are 2 to the difference of the description lengths (Rissanen 1978; Grünwald 2007, ch. 17).
+    """
+    if data.loss.logits:
+        return []
+    least, known = bits_of(chosen, j, data), dict[str, Other]()
+    for e in found:
+        text = str(e)
+        odds = 2.0 ** min(60.0, least - bits_of(e, j, data))
+        if e != chosen and odds >= UNLIKELY:
+            known[text] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
+    return sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
+
+
+def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
+    """The description length of the training targets of output `j` by a formula; infinite where it has no value."""
+    y = data.train.y[:, j].double().cpu().numpy()
+    loss = squares(expression, columns_of(data.train.x, data.inputs), y) / len(y)
+    null = max(float(y.var()), 1e-300)
+    return description_bits(loss / null, complexity(expression), len(constants_of(expression)), len(y))
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
