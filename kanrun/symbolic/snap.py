@@ -87,27 +87,33 @@ def snap(
         reached = loss_of(trial)
         return reached < exact_below or reached <= limit
 
+    def exchanged(result: list[sp.Expr], candidates: Callable[[float], Iterable[sp.Expr]]) -> list[sp.Expr]:
+        nonlocal loss
+        changed = True
+        while changed:
+            changed = False
+            for index, expression in enumerate(result):
+                for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
+                    for candidate in candidates(float(constant)) if not context.over() else ():
+                        context.spend(TRIAL)
+                        smaller = result[index].xreplace({constant: candidate})
+                        trial = [*result[:index], smaller, *result[index + 1 :]]
+                        if is_kept(smaller, result[index]) and fine(trial, loss * (1 + share)):
+                            result, loss, changed = trial, max(loss, loss_of(trial)), True
+                            break
+        return result
+
+    if sum(len(e.atoms(sp.Float)) for e in expressions) <= MOST_ZEROS:  # before they look like whole numbers
+        expressions = exchanged(list(expressions), lambda _: [sp.Integer(0)])
     together = [e.xreplace(simplest(e, exact)) for e in expressions]
-    all_at_once = all(is_sound(e) for e in together) and fine(together, loss)
-    result, changed = together if all_at_once else list(expressions), True
-    few = sum(len(e.atoms(sp.Float)) for e in result) <= MOST_ZEROS
-    if all_at_once and not few:
+    if all(is_sound(e) for e in together) and fine(together, loss):
         return together
-    nothing = [sp.Integer(0)] if few else []
-    while changed:
-        changed = False
-        for index, expression in enumerate(result):
-            for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in [*nothing, *nice_numbers(float(constant), exact)] if not context.over() else ():
-                    context.spend(TRIAL)
-                    smaller = result[index].xreplace({constant: candidate})
-                    trial = [*result[:index], smaller, *result[index + 1 :]]
-                    if not smaller.free_symbols and expression.free_symbols:
-                        continue
-                    if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):
-                        result, loss, changed = trial, max(loss, loss_of(trial)), True
-                        break
-    return result
+    return exchanged(list(expressions), lambda value: nice_numbers(value, exact))
+
+
+def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
+    """Whether a replacement has changed an expression into one that is sound, and still one of inputs if it was."""
+    return is_sound(smaller) and smaller != before and (bool(smaller.free_symbols) or not before.free_symbols)
 
 
 def simplest(expression: sp.Expr, exact: bool) -> dict[sp.Expr, sp.Expr]:
