@@ -56,7 +56,9 @@ def as_numbers(text: pl.Expr, decimal: str) -> pl.Expr:
     spelled = plain.str.contains("^" + rust(NUMBERS[decimal].pattern) + "$")
     # Powers of ten in Fortran's spelling, and thousands apart.
     bare = plain.str.replace_all(group, "").str.replace(",", ".", literal=True).str.replace("[dD]", "e")
-    written = pl.when(spelled & plain.str.contains(r"\d")).then(bare).otherwise(plain.str.to_lowercase())
+    lower = plain.str.to_lowercase()
+    not_finite = pl.when(lower.is_in(sorted(NOT_FINITE))).then(lower)
+    written = pl.when(spelled & plain.str.contains(r"\d")).then(bare).otherwise(not_finite)
     return written.cast(pl.Float64, strict=False)
 
 

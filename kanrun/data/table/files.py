@@ -15,7 +15,7 @@ from typing import IO, Any
 from kanrun.data.table.arrays import read_npy, read_npz
 from kanrun.data.table.objects import read_json
 from kanrun.data.table.raw import Raw, Reader, Told, renamed
-from kanrun.data.table.text import CHUNK, read_text
+from kanrun.data.table.text import CHUNK, open_quote, read_text
 from kanrun.errors import ConfigError, shorten
 
 KINDS = "text such as CSV, .xlsx, .parquet, .jsonl, .npy and .npz, also compressed as .gz"
@@ -38,8 +38,8 @@ def opened(path: Path, told: Told) -> Iterator[Raw]:
                 yield raw
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 raise ConfigError(damage_of(raw)) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ConfigError(f"it cannot be unpacked ({shorten(str(error), 80)})") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise ConfigError("it cannot be unpacked: it is damaged, or the rest of it is missing") from None
     except OSError as error:
         raise ConfigError(f"it cannot be read ({error.strerror or shorten(str(error), 80)})") from None
     except MemoryError:
@@ -50,12 +50,7 @@ def damage_of(raw: Raw | None) -> str:
     """What is wrong with a file that the engine has not read."""
     if raw is None or raw.records is None:
         return "it is damaged, or the rest of it is missing"
-    line, cells = 0, list[str]()
-    for _, line, cells in raw.records():  # noqa: B007
-        pass
-    if any("\n" in cell for cell in cells):
-        return f"the quote that opens a field in line {line} does not close"
-    return "its quotes do not match"
+    return open_quote(raw.records()) or "its quotes do not match"
 
 
 def check_path(path: Path) -> None:
@@ -145,8 +140,9 @@ def read_excel(path: Path, folder: Path, told: Told) -> Raw:
     except ImportError:
         raise ConfigError("a workbook needs the package python-calamine") from None
     try:
-        book = CalamineWorkbook.from_path(str(path))
-        sheets = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]
+        with path.open("rb") as stream:  # and not by its path, whose ending would say what is in it
+            book = CalamineWorkbook.from_filelike(stream)
+            sheets = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]
     except (CalamineError, OSError, ValueError) as error:
         reason = f"it cannot be read as a workbook ({shorten(str(error), 80)})"
         raise ConfigError(f"{reason}; a table in a .zip has to be unpacked first" if zipped(path) else reason) from None

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -167,7 +168,11 @@ def split(lines: Sequence[str], separator: str) -> list[list[str]]:
     """The cells of records."""
     if separator == BLANKS:
         lines, separator = [between_tabs(line) for line in lines], "\t"
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator) if row]
+    rows = []
+    with suppress(csv.Error):  # of a field that does not end, which is told where records are counted
+        for row in csv.reader(lines, delimiter=separator):
+            rows.append([cell.strip() for cell in row])
+    return [row for row in rows if row]
 
 
 def separator_of(records: Sequence[str]) -> str:
@@ -182,7 +187,9 @@ def separator_of(records: Sequence[str]) -> str:
         even = count / len(rows) * (1.0 if len(rows[0]) in (width, width - 1) else 0.5)
         cells = [cell for row in rows[1:] or rows for cell in row]
         numbers = sum(bool(NUMBERS["."].fullmatch(c) or NUMBERS[","].fullmatch(c)) for c in cells) / max(1, len(cells))
-        worth = round(even, 2) + round(numbers, 2) * (0.3 if separator == BLANKS else 1.0), even
+        # Words in a field make blanks the separator only where all that they part is numbers.
+        weight = 0.3 if separator == BLANKS and numbers < 1 else 1.0
+        worth = round(even, 2) + round(numbers, 2) * weight, even
         if worth > most:
             best, most = separator, worth
     return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,21 @@ def read_text(path: Path, folder: Path, told: Told) -> Raw:
         with source.open(encoding="utf-8", errors="replace", newline="") as stream:
             yield from numbered(stream, layout)
 
+    if layout.quoted and sum(chunk.count(b'"') for chunk in chunks_of(source)) % 2 and (fault := open_quote(records())):
+        raise ConfigError(fault)  # the engine leaves out the rest of such a file
     told_of_it = in_words(encoding, told)
     kind, frame = f"text{told_of_it}, {layout.words}", scanned(source, layout)
     doubt = "" if layout.header else " (the first line holds numbers, so it is taken for a row)"
     doubt += f" (the file is{told_of_it[1:]})" if "taken" in told_of_it else ""
     return Raw(frame, layout.names, layout.units, layout, kind, records, doubt=doubt)
+
+
+def open_quote(records: Iterable[tuple[int, int, list[str]]]) -> str | None:
+    """Which quote holds all the rest of a text together, None where there is none."""
+    line, cells = 0, list[str]()
+    for _, line, cells in records:  # noqa: B007
+        pass
+    return f"the quote that opens a field in line {line} does not close" if cells and "\n" in cells[-1] else None
 
 
 def scanned(source: Path, layout: Layout) -> pl.LazyFrame:
