@@ -57,6 +57,11 @@ class Dataset:
         return self.train if self.test is None else self.test
 
     @property
+    def of_a_file(self) -> bool:
+        """Whether the rows are the user's own, so that there are no more of them to be had."""
+        return "file" in self.about
+
+    @property
     def input_names(self) -> list[str]:
         """What the user calls the inputs."""
         return [self.names.get(symbol, symbol) for symbol in self.inputs]

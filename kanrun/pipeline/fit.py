@@ -16,7 +16,6 @@ from kanrun.data.build import check_match, network_width
 from kanrun.data.dataset import Dataset
 from kanrun.data.rows import dataset_of
 from kanrun.errors import ConfigError, failure
-from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.searching import search_stages
@@ -27,9 +26,7 @@ from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
-from kanrun.symbolic.cross_validation import cross_validated
-from kanrun.symbolic.scoring import FOLDS_SEED
-from kanrun.symbolic.values import OWN_LENGTH, columns_of
+from kanrun.symbolic.scoring import together
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
@@ -139,14 +136,16 @@ def result_of(problem: Problem, state: State, desk: Desk) -> Result:
 def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]:
     """The content of metrics.json."""
     data, config, entries = problem.data, problem.config, [dict(entry) for entry in state.entries]
-    first, final = (entries[0], entries[-1]["test"]) if entries else ({}, None)
-    validated = cross_validation(problem, state) if data.test is None else None
+    first, validated = entries[0] if entries else {}, cross_validation(problem, state)
+    final: tuple[Any, str] = (entries[-1]["test"] if entries else None), "test"
+    if entries and data.test is None:
+        final = (validated, "cross_validation") if validated else (entries[-1]["train"], "train")
     metrics: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION, "kanrun": __version__,
         "task": data.task, "dataset": data.name, "inputs": data.inputs, "outputs": data.outputs,
         "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
         "seed": config.seed, "stages": entries,
-        "final": validated or final, "final_of": "cross_validation" if validated else "test",
+        "final": final[0], "final_of": final[1],
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if validated:
@@ -183,13 +182,9 @@ def described_rows(data: Dataset) -> dict[str, Any]:
 
 
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
-    """The scores of the formulas of values together, with constants that have not seen the rows; None without them."""
-    data = problem.data
-    if not state.formulas or data.loss.logits:
-        return None
-    expressions = [parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in state.formulas]
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    return asdict(cross_validated(expressions, columns, y, FOLDS_SEED))
+    """The scores of all formulas together, with constants that have not seen the rows; None where there are none."""
+    found = [f.cross_validation for f in state.formulas if f.cross_validation is not None]
+    return together(found, problem.data) if found else None
 
 
 def peak_memory() -> float | None:

@@ -74,7 +74,8 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
 def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
     """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
     others = [*chosen[:j], expression, *chosen[j + 1 :]]
-    judged = cross_validation_of([expression], j, data) or scores_of(others, j, data, data.judged)
+    cross = cross_validation_of(expression, j, data) if data.test is None else None
+    judged = cross or scores_of(others, j, data, data.judged)
     error = judged[data.loss.name]
     size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])

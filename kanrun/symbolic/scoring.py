@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import sympy as sp
 
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores
-from kanrun.symbolic.cross_validation import cross_validated
+from kanrun.symbolic.cross_validation import cross_validated, folds_of
 from kanrun.symbolic.values import columns_of, evaluate_texts
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
@@ -20,9 +23,20 @@ def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> 
     return scores(data, values, rows.y[:, j : j + 1].double().cpu())
 
 
-def cross_validation_of(expressions: list[sp.Expr], j: int, data: Dataset) -> Scores | None:
-    """Scores of formulas of values, the first for output `j`, where no rows are set aside to test them."""
-    if data.test is not None or data.loss.logits:
+def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | None:
+    """Scores of a formula of values for output `j`, for a table of the user's and where no rows are set aside."""
+    if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    return cross_validated(expressions, columns, y[:, j : j + len(expressions)], FOLDS_SEED).scores()
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED)
+
+
+def together(scores: Sequence[Scores], data: Dataset) -> Scores:
+    """The scores of all outputs together, from those of each."""
+    mse = [s["mse"] for s in scores]
+    if any(value is None for value in mse):
+        return {"rmse": None, "r2": None, "folds": folds_of(len(data.train.x))}
+    mean = sum(float(value or 0) for value in mse) / len(mse)
+    spread = float(data.train.y.double().var(0, correction=0).mean())
+    r2 = 1 - mean / spread if spread > 0 else None
+    return {"rmse": math.sqrt(mean), "r2": r2, "folds": folds_of(len(data.train.x))}

@@ -14,7 +14,7 @@ from kanrun.config.schema import TableConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
 from kanrun.data.dataset import Rows as Part
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.split import parts_of
+from kanrun.data.split import FEW, parts_of
 from kanrun.data.table.asked import Asked, Rows
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
@@ -31,7 +31,8 @@ def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
     if section.test_path is not None:
         test = rows_for_test(section, asked, rows)
     else:
-        kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group)
+        few = 0 if rows.labels else FEW  # classes have no cross-validation
+        kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group, few)
         train, test = taken(rows, kept), None if held is None else taken(rows, held)
     check_classes(rows, train)
     return dataset_of_rows(rows, train, test, units, dtype, section.units_matter)
