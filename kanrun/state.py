@@ -64,6 +64,7 @@ class State:
     relations: Relations = field(default_factory=Relations)
     search: Mapping[str, Any] = field(default_factory=dict)  # what metrics.json says of a search
     tried: tuple[Any, ...] = ()  # the networks of a search, for its picture
+    found: tuple[Any, ...] = ()  # what searches for some of the outputs have given
     follows_noise: bool = False
     warnings: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()

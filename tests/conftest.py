@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +28,24 @@ def nothing_failed_within(request: pytest.FixtureRequest) -> Iterator[None]:
     logging.getLogger("kanrun").removeHandler(failures)
     if not request.node.get_closest_marker("fails_within"):
         assert failures.messages == []
+
+
+@pytest.fixture(scope="session")
+def noisy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small finished run whose rows have noise, so that constants have errors; not to be changed."""
+    from kanrun.pipeline.run import run
+
+    config = {
+        "dataset": {
+            "formula": "2.5*x_1 + sin(x_2)", "domain": [[0, 2], [-1, 3]], "noise": 0.05, "n_train": 60, "n_test": 30,
+        },
+        "model": {"width": [2, 1], "grid": 3},
+        "symbolic": {"library": ["x", "x^2", "sin"]},
+        "plots": {"name": "none", "enabled": False},
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("noisy") / "run"
+    run(config, folder, quiet=True)
+    return folder
 
 
 class Failures(logging.Handler):

@@ -167,7 +167,7 @@ def entry_violations(formula: dict[str, Any]) -> Iterator[str]:
     if [p["expression"] for p in formula["front"] if p.get("chosen")] != [formula["expression"]]:
         yield f"the chosen point of {formula['output']} is not its formula"
     for constant in formula["constants"]:
-        if constant.keys() != {"value", "standard_error"} or (constant["standard_error"] or 0) < 0:
+        if not {"value", "standard_error"} <= constant.keys() or (constant["standard_error"] or 0) < 0:
             yield f"a constant of {formula['output']} is {constant}"
 
 

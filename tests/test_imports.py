@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import kanrun
@@ -19,3 +21,9 @@ def test_no_module_names_them_at_its_top() -> None:
         if line.startswith(("import ", "from ")) and line.split()[1].split(".")[0] in ELSEWHERE
     ]
     assert lines == []
+
+
+def test_what_is_large_is_imported_when_it_is_needed() -> None:
+    program = "import sys, kanrun; sys.exit(str([m for m in ('torch', 'sklearn', 'sympy') if m in sys.modules]))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+    assert told.strip() == "[]"

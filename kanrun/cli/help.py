@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
+from kanrun.cli.commands import COMMANDS
 from kanrun.cli.hints import options
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
@@ -19,8 +20,9 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
   kanrun -m model=kan,mlp dataset=moons              is it better than an ordinary network (MLP)?
   kanrun --cfg job                                   show the whole config without running
-  kanrun resume RUN_FOLDER                           go on with a run that was interrupted or killed
   kanrun --config-path RUN_FOLDER --config-name config    run a finished run again
+
+{commands}
 
 Results go to outputs/<date>/<time>/, or to hydra.run.dir=FOLDER: config.yaml, metrics.json, history.csv, formula.json,
 .txt, .tex and .py, model.pt, plots/, status.json, kanrun.log.
@@ -32,7 +34,7 @@ Shell completion: eval "$(kanrun -sc install=bash)".  Hydra's own options: kanru
 
 def help_text() -> str:
     """Every group with its options, every setting with its default, what it means and what is allowed."""
-    lines = [INTRO, "GROUPS (choose with group=option)"]
+    lines = [INTRO.replace("{commands}", commands()), "GROUPS (choose with group=option)"]
     groups = [f.name for f in fields(Config) if f.name in GROUPS] + ["experiment"]
     docs = {f.name: f.metadata.get("doc", "") for f in fields(Config)} | {"experiment": "a whole example"}
     for group in groups:
@@ -51,6 +53,14 @@ def help_text() -> str:
     lines += ["  the run itself"]
     lines += [setting_line(f.name, f) for f in fields(Config) if f.name not in GROUPS]
     return "\n".join([*lines, "", FOOTER])
+
+
+def commands() -> str:
+    """What can be done with runs that there are, a line each."""
+    lines = ["WITH FINISHED RUNS (kanrun COMMAND --help says more)"]
+    for name, command in COMMANDS.items():
+        lines.append(f"  kanrun {f'{name} {command.usage}':<56} {command.about}")
+    return "\n".join(lines)
 
 
 def first_line(kind: type) -> str:

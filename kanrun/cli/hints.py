@@ -6,6 +6,7 @@ import difflib
 from dataclasses import fields
 from pathlib import Path
 
+from kanrun.cli.commands import COMMANDS
 from kanrun.config.schema import GROUPS
 from kanrun.errors import shorten, wrong
 
@@ -90,7 +91,7 @@ def explain_flag(flag: str) -> str:
     """Why there is no such flag; what was probably meant by it."""
     name, _, given = flag.lstrip("-").partition("=")
     known = keys_like(name)
-    if name == "resume":
-        return f"{flag}: no flag; kanrun resume RUN goes on with a run"
+    if name in COMMANDS:
+        return f"{flag}: no flag; kanrun {name} {COMMANDS[name].usage}: {COMMANDS[name].about}"
     meant = f"; did you mean {known[0]}={given or '...'}?" if known else ""
     return f"{flag}: no flag{meant or '; kanrun --help shows what there is'}"

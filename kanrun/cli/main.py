@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from kanrun.cli.commands import COMMANDS, carry_out
 from kanrun.cli.explain import TRACEBACK, explain
 from kanrun.cli.hints import config_folder, explain_flag
 from kanrun.cli.quoting import prepared
@@ -45,6 +46,9 @@ def main() -> None:
 
 def command(arguments: list[str]) -> None:
     """Does what the arguments ask for."""
+    if arguments and arguments[0] in COMMANDS:
+        finished_run(arguments)
+        return
     if {"-h", "--help"} & set(arguments):
         from kanrun.cli.help import help_text
 
@@ -54,9 +58,6 @@ def command(arguments: list[str]) -> None:
         from kanrun import __version__
 
         print(f"kanrun {__version__}")
-        return
-    if arguments[:1] == ["resume"]:
-        resume_command(arguments[1:])
         return
     sys.argv[1:] = prepared(arguments)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -82,24 +83,28 @@ def command(arguments: list[str]) -> None:
         sys.exit(1)
 
 
-def resume_command(arguments: list[str]) -> None:
-    """`kanrun resume RUN`: goes on with a run that was interrupted or killed."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        complain(["kanrun resume RUN goes on with the run in the folder RUN; it takes nothing else"])
-        sys.exit(1)
+def finished_run(arguments: list[str]) -> None:
+    """A command about runs that there are, such as `kanrun show RUN`."""
+    name, *given = arguments
     logging.captureWarnings(True)
     try:
-        from kanrun.pipeline.run import resume
-
-        collect_garbage()
-        resume(arguments[0], last_resort=end_at_once)
+        carry_out(name, given)
     except KeyboardInterrupt as error:
         sys.exit(told_of_interruption(error))
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        complain(explain(error, [], f"the traceback is in {Path(arguments[0]) / 'kanrun.log'}"))
+        log = Path(given[0]) / "kanrun.log" if name == "resume" and given else None
+        complain(explain(error, [], f"the traceback is in {log}" if log else TRACEBACK))
         sys.exit(1)
+
+
+def resume_run(folder: str) -> None:
+    """`kanrun resume RUN`: goes on with a run that was interrupted or killed."""
+    from kanrun.pipeline.run import resume
+
+    collect_garbage()
+    resume(folder, last_resort=end_at_once)
 
 
 def collect_garbage() -> None:

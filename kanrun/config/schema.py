@@ -108,6 +108,10 @@ class TableConfig(DatasetConfig):
     ignore: list[str] = setting([], "columns that are no inputs")
     where: Optional[str] = setting(None, "which rows: an expression over columns, such as T > 300 and gas == 'N2'")
     units: dict[str, str] = setting({}, "units of columns, such as {T: K, V: m**3}, beside those of the header")
+    units_matter: str = setting(
+        "prefer", "formulas that do not add up in the units stand back, are refused, or may do so",
+        choices=("prefer", "demand", "ignore"),
+    )  # fmt: skip
     task: str = setting(
         "auto", "values or classes; auto: by the target", choices=("auto", "regression", "classification")
     )
@@ -179,6 +183,8 @@ class ModelConfig:
     noise_scale: float = setting(0.3, "size of the random splines at the start", low=0)
     grid_eps: float = setting(0.02, "knots: 0 by quantiles of the data, 1 even, or between", low=0, high=1)
     fix: list[FixConfig] = setting([], "edges fixed to a function, e.g. [{layer:1,input:0,output:0,function:sin}]")
+    start: Optional[str] = setting(None, "folder of a run whose network the training begins with (kanrun refine)")
+    without: list[str] = setting([], "inputs that are taken out of the network of model.start")
 
 
 @dataclass
@@ -293,6 +299,9 @@ class SymbolicFitConfig:
     enabled: bool = setting(True, "whether to look for formulas at all")
     library: Optional[list[str]] = setting(None, "functions that an edge may become; null: all")
     functions: dict[str, str] = setting({}, "your own functions beside these, formulas over x: {lorentz: 1/(1+x**2)}")
+    work: float = setting(
+        15_000.0, "units of work that reading a network may take, each about a thousandth of a second", above=0
+    )
 
 
 @dataclass

@@ -13,7 +13,6 @@ from kanrun.config.schema import (
     ModelConfig,
     MoonsConfig,
     PruneConfig,
-    SymbolicConfig,
 )
 from kanrun.errors import as_typed, wrong
 
@@ -29,11 +28,11 @@ def check_search(config: Config) -> list[str]:
     if isinstance(data, (MoonsConfig, ContrastiveConfig)):
         reason = f"a search looks for a formula of values, not of classes; {WITHOUT}"
         problems.append(wrong("dataset", data.name, reason))
-    if isinstance(data, SymbolicConfig) and isinstance(data.formula, (list, tuple)) and len(data.formula) > 1:
-        reason = f"a search looks for the formula of one output; give one formula a run, or {WITHOUT}"
-        problems.append(wrong("dataset.formula", data.formula, reason))
     if isinstance(model, MlpConfig):
         problems.append(wrong("model", model.name, f"a search is for networks of model=kan; use that, or {WITHOUT}"))
+    elif model.start is not None:
+        reason = f"a search makes its own networks, from none that is there; {WITHOUT}"
+        problems.append(wrong("model.start", model.start, reason))
     elif model.fix:
         reason = f"a search chooses the functions of all edges itself; use model.fix=[], or {WITHOUT}"
         problems.append(wrong("model.fix[0].function", model.fix[0].function, reason))

@@ -182,6 +182,8 @@ def check_mlp(config: Config) -> list[str]:
 
 def check_fix(model: ModelConfig, own: Mapping[str, str]) -> list[str]:
     """Complaints about fixed edges that are not in a network of the given width, or name no function."""
+    if model.start is not None:
+        return []  # of whose network nothing is known yet
     if model.width is None:
         reason = "a fixed edge needs model.width, e.g. [2,5,1]"
         return [wrong("model.fix[0].function", f.function, reason) for f in model.fix[:1]]

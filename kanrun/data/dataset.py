@@ -46,6 +46,7 @@ class Dataset:
     validation: Rows | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    units_matter: str = "prefer"  # or demand, ignore: whether formulas have to add up in the units
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -54,6 +55,11 @@ class Dataset:
     def judged(self) -> Rows:
         """The rows that scores and pictures show first: those of the test, or all where there are none."""
         return self.train if self.test is None else self.test
+
+    @property
+    def of_a_file(self) -> bool:
+        """Whether the rows are the user's own, so that there are no more of them to be had."""
+        return "file" in self.about
 
     @property
     def input_names(self) -> list[str]:
@@ -76,6 +82,16 @@ def at_most(data: Dataset, rows: int) -> Dataset:
     """The dataset with no more than this many training rows, evenly taken."""
     step = -(-len(data.train.x) // rows)
     return data if step == 1 else replace(data, train=Rows(data.train.x[::step], data.train.y[::step]))
+
+
+def of_output(data: Dataset, output: int) -> Dataset:
+    """The same inputs with one of the outputs."""
+
+    def column(rows: Rows) -> Rows:
+        return Rows(rows.x, rows.y[:, output : output + 1])
+
+    truth = data.truth[output : output + 1]
+    return replace(in_all_parts(data, column), outputs=[data.outputs[output]], truth=truth)
 
 
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:

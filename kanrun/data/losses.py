@@ -51,9 +51,21 @@ class Loss(ABC):
     def null_value(self, targets: Tensor) -> float:
         """The loss of the best constant outputs."""
 
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of each output where it is one of its own, [outputs]; else that of all together, [1]."""
+        return self.value(outputs, targets)[None]
+
+    def null_values(self, targets: Tensor) -> list[float]:
+        """The loss of the best constant for each of `values`."""
+        return [self.null_value(targets)]
+
     def unit(self, targets: Tensor) -> float:
         """A loss of which a small part is negligible: that of a constant, or about the entropy of a coin."""
         return 1.0 if self.nats else self.null_value(targets)
+
+    def units(self, targets: Tensor) -> list[float]:
+        """The same for each of `values`."""
+        return [1.0] if self.nats else self.null_values(targets)
 
     def description_bits(self, loss: float, null: float, complexity: int, constants: int, rows: int) -> float:
         """Bits for the residuals at this loss plus bits for the formula; `null` is the loss of the best constant."""
@@ -95,6 +107,15 @@ class SquaredLoss(Loss):
             raise ValueError(f"outputs {list(outputs.shape)} and targets {list(targets.shape)} differ in shape")
         return ((outputs - targets) ** 2).mean()
 
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over the rows, output by output."""
+        return ((outputs - targets) ** 2).mean(0)
+
+    def null_values(self, targets: Tensor) -> list[float]:
+        """The variance of each output."""
+        variances: list[float] = targets.var(0, correction=0).tolist()
+        return variances
+
     def gauss_newton(self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """J^T r and J^T J, both times 2 / count."""
         flat, residual, scale = jacobian.flatten(0, 1), (outputs - targets).flatten(), 2.0 / count
@@ -113,7 +134,7 @@ class CrossEntropy(Loss):
     title = "cross entropy"
     short = "entropy"
     ridge = 1e-5
-    constants_ridge = 1e-6
+    constants_ridge = 1e-4
     nats = True
     logits = True
 

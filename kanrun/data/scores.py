@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, Dataset
 
-Scores = dict[str, float | int | None]
+Scores = dict[str, Any]  # numbers, None where there is no value; `outputs` has those of each output by its name
 
 
 def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
-    """The loss by its name; beside it rmse and r2 for regression, accuracy for classification.
+    """The loss by its name; beside it rmse and r2 for regression, and for classification how well classes are told.
 
-    Rows whose outputs are not finite are left out and counted as `nonfinite_rows`; a class there counts as wrong.
+    With several outputs of a regression `outputs` has the same for each of them, as a large one hides the others. Rows
+    whose outputs are not finite are left out and counted as `nonfinite_rows`; a class there counts as wrong.
     """
+    if data.task != CLASSIFICATION:
+        outputs, targets = outputs.double(), targets.double()  # squares may be no numbers in single precision
+    result = scores_of(data, outputs, targets)
+    if data.task != CLASSIFICATION and targets.shape[1] > 1:
+        columns = [(outputs[:, j : j + 1], targets[:, j : j + 1]) for j in range(targets.shape[1])]
+        result["outputs"] = {name: scores_of(data, *pair) for name, pair in zip(data.outputs, columns, strict=True)}
+    return result
+
+
+def scores_of(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
+    """The same, of all columns together."""
     finite = outputs.isfinite().all(1)
     kept, aims = outputs[finite], targets[finite]
     result: Scores = {data.loss.name: as_number(data.loss.value(kept, aims)) if len(kept) else None}
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(data.loss.right(kept, aims).sum()) / len(targets)
+        if data.loss.logits or outputs.shape[1] == 1:
+            result |= class_scores(data, outputs, targets, finite)
     else:
         mse = as_number(((kept - aims) ** 2).mean()) if len(kept) else None
         result["rmse"] = math.sqrt(mse) if mse is not None else None
@@ -31,6 +47,30 @@ def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
     if not bool(finite.all()):
         result["nonfinite_rows"] = int((~finite).sum())
     return result
+
+
+def class_scores(data: Dataset, outputs: Tensor, targets: Tensor, finite: Tensor) -> Scores:
+    """What accuracy hides where classes are of different sizes: the mean recall, and the area under the ROC curve.
+
+    The area is that of one class against each other one, averaged (Hand and Till 2001), on rows with finite outputs;
+    None where a class is missing.
+    """
+    labels, told = data.loss.labels(targets), torch.full((len(targets),), -1)
+    margins = data.loss.margins(outputs[finite]).detach()
+    told[finite] = margins.argmax(1)
+    recalls = [float((told[labels == c] == c).double().mean()) for c in labels.unique().tolist()]
+    found: Scores = {"balanced_accuracy": sum(recalls) / len(recalls), "roc_auc": None}
+    there = labels[finite].unique()
+    if len(there) == margins.shape[1] > 1:
+        from sklearn.metrics import roc_auc_score
+
+        if margins.shape[1] == 2:
+            area = roc_auc_score(labels[finite].numpy(), margins[:, 1].double().numpy())
+        else:
+            odds = torch.softmax(outputs[finite].double(), dim=1).numpy()
+            area = roc_auc_score(labels[finite].numpy(), odds, multi_class="ovo")
+        found["roc_auc"] = float(area)
+    return found
 
 
 def as_number(value: Tensor) -> float | None:

@@ -10,7 +10,7 @@ import torch
 from kanrun.config.schema import SklearnConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.split import parts_of
+from kanrun.data.split import FEW, parts_of
 from kanrun.data.table.names import name_of, symbols_of
 
 CLASSES = ("iris", "wine", "breast_cancer", "digits")  # shipped, with classes as targets
@@ -21,7 +21,7 @@ def make_shipped(section: SklearnConfig, seed: int, dtype: torch.dtype) -> Datas
     """The rows of one of the tables, with the names that scikit-learn gives its columns."""
     x, y, names, outputs = loaded(section) if not is_made(section.table) else made(section, seed)
     classes = y.dtype.kind in "iu"
-    kept, held = parts_of(len(x), section.test, seed)
+    kept, held = parts_of(len(x), section.test, seed, few=0 if classes else FEW)
 
     def part(numbers: torch.Tensor) -> Rows:
         own = numbers.numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -22,6 +22,7 @@ MANY = 4  # inputs from which on fewer powers, functions and starts are looked a
 # Inputs with a power of their own in one term, for so many inputs at most; and inputs that are joined in pairs.
 MOST_FACTORS = {3: 9, 2: 20, 1: 1000}
 MOST_JOINED = 12
+BESIDE = 1e-6  # part of the larger one of two inputs that the other must have for their sum to say anything
 PLAIN = ("x", "0", "sgn", "tan", "arcsin", "arccos", "arctanh")  # functions that no term begins with
 
 
@@ -71,13 +72,20 @@ def complexity_of(term: Term, arguments: list[Argument]) -> int:
     return sum(f.complexity(arguments) + 1 for f in term) - 1 if term else 0
 
 
-def arguments_of(x: Tensor) -> list[Argument]:
-    """The inputs first, then their squares, and sums, differences, products and ratios of two of them."""
+def arguments_of(x: Tensor, scales: Sequence[float] | None = None) -> list[Argument]:
+    """The inputs first, then their squares, and sums, differences, products and ratios of two of them.
+
+    In sums the inputs have their `scales`; those of which one is nothing beside the other are left out.
+    """
     n = x.shape[1]
+    scales = scales or [1.0] * n
+    sizes = [s * float(x[:, i].abs().amax()) for i, s in enumerate(scales)]
     found = [Argument(((i, "x", 1.0),)) for i in range(n)] + [Argument(((i, "x^2", 1.0),)) for i in range(n)]
     for i, j in combinations(range(n), 2) if n <= MOST_JOINED else ():
-        found.append(Argument(((i, "x", 1.0), (j, "x", 1.0))))
-        found.append(Argument(((i, "x", 1.0), (j, "x", -1.0))))
+        if min(sizes[i], sizes[j]) > BESIDE * max(sizes[i], sizes[j]):
+            first, second = (s / max(scales[i], scales[j]) for s in (scales[i], scales[j]))
+            found.append(Argument(((i, "x", first), (j, "x", second))))
+            found.append(Argument(((i, "x", first), (j, "x", -second))))
         found.append(Argument(((i, "x", 1.0), (j, "x", 1.0)), True))
         found += [Argument(((p, "x", 1.0), (q, "1/x", 1.0)), True) for p, q in ((i, j), (j, i)) if one_sign(x[:, q])]
     found += [Argument(((i, "1/x", 1.0),)) for i in range(n) if n < MANY and one_sign(x[:, i])]

@@ -112,12 +112,15 @@ class TermSearch:
     @classmethod
     def of(cls, table: Table, y: Tensor, link: Link, context: Context) -> TermSearch | None:
         """The search for `y` [rows, 1]; None where what is left of it without the link function cannot be used."""
-        z = link.undo(y)[:, 0]
-        scale = float(z.std())
+        z, there = (part[:, 0] for part in link.undone(y))
+        if int(there.sum()) < 2 or not (link.relative or bool(there.all())):
+            return None
+        scale = float(z[there].std())
         if not (math.isfinite(scale) and scale > 0):
             return None
-        steep = link.slope(z, y)[table.rows].abs()
-        weights = steep / steep.square().mean().sqrt()
+        weights = (there.to(y.dtype) if link.relative else link.slope(z, y[:, 0]).abs())[table.rows]
+        weights = weights / weights.amax()
+        weights = weights / weights.square().mean().sqrt()
         targets = weights * (z / scale)[table.rows]
         if not bool(torch.isfinite(weights).all()) or not bool(torch.isfinite(targets).all()):
             return None

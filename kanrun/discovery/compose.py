@@ -86,21 +86,30 @@ def network_of(
     model = built(layers, n, library, y)
     with torch.no_grad():
         model.layers[depth - 1].bias += y.new_tensor([each.constant for each in sums])
-    return model if link.name == "x" else with_last(model, link.name, 1.0, 0.0, *link.constants(y))
+    return model if link.name == "x" else with_last(model, link.function, 1.0, 0.0, *link.constants(y))
 
 
 def finished_network(
     found: Sum, table: Table, link: Link, y: Tensor, context: Context = UNLIMITED
 ) -> tuple[KAN, float, float]:
-    """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length."""
+    """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length.
+
+    Under a link function that is relative it is trained on the targets without it.
+    """
     count = len(found.terms)
-    whole = Sum(found.terms, found.vector.clone(), link, y)
+    z, there = link.undone(y)
     context.spend(MADE)
-    whole.vector[: 1 + count] *= float(link.undo(y).std())
-    loss = levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context).loss
+    whole = Sum(found.terms, found.vector.clone()) if link.relative else Sum(found.terms, found.vector.clone(), link, y)
+    whole.vector[: 1 + count] *= float(z[there].std())
+    if link.relative:
+        levenberg_marquardt(whole, table.t[there[:, 0]], z[there][:, None], MSE, STEPS, context=context)
+    else:
+        levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context)
     constant, *factors = whole.vector[: 1 + count].tolist()
     weighted = Weighted(constant, list(zip(factors, whole.trained_terms(), strict=True)))
     network = network_of([weighted], table.arguments, table.x.shape[1], table.functions, link, y)
+    with torch.no_grad():
+        loss = float((network(table.x) - y).square().mean())
     return network, loss, bits_of(network, loss, whole.parameter_count(), y)
 
 

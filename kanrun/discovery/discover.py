@@ -7,12 +7,18 @@ from kanrun.discovery.moves.schedule import schedule
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.discovery.state import SearchState
+from kanrun.discovery.units import Units
 
 
 def discover(problem: Problem, seed: int = 0, context: Context = UNLIMITED) -> SearchState:
     """The formula of a problem, in the `result` of the state in which its search ends.
 
     A part of the budget is left for writing it. The search begins at the last landmark of the journal, where there is
-    one; everything of a later decision is in the state that is kept there.
+    one; everything of a later decision is in the state that is kept there. It works in units in which inputs and
+    targets are of a size around one; what it gives is for the rows as they are.
     """
-    return Search.begun(problem, seed, context, schedule).run()
+    units = Units.of(problem.x, problem.y)
+    if units.plain:
+        return Search.begun(problem, seed, context, schedule).run()
+    own = units.problem(problem.x, problem.y, problem)
+    return units.restored_state(Search.begun(own, seed, context, schedule).run(), own)

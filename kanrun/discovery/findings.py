@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.trial import Discovered, curved_edges
 from kanrun.model.protocol import without_gradient
+from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.search import pareto
 
 MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
+RANKS = [kind.value for kind in (Verdict.EXACT, Verdict.UNDECIDED, Verdict.NOT)]
 STRUCTURED = 3e-2  # unexplained part of the variance; noise of more is not told from structure
 
 
@@ -20,29 +23,44 @@ STRUCTURED = 3e-2  # unexplained part of the variance; noise of more is not told
 class Findings:
     """The formulas of a problem so far, as a plain value.
 
-    `explained` says whether one of them leaves nothing that looks like more than noise; a formula is exact with a loss
-    up to `enough`, and short with up to `few` curved edges.
+    `explained` says whether one of them leaves nothing that looks like more than noise; a formula leaves nothing but
+    rounding with a loss up to `enough`, and is short with up to `few` curved edges. Which of those that leave nothing
+    are not exact all the same stands in `doubts`: the place of the formula, and what the rows say of it.
     """
 
     enough: float
     few: int
     all: list[Discovered] = field(default_factory=list)
     explained: bool = False
+    doubts: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem) -> Findings:
         """None yet."""
         return cls(problem.exact, MOST_EDGES * problem.n)
 
+    def verdict(self, place: int) -> str:
+        """What the rows say of the formula at a place: a value of symbolic.bare.Verdict."""
+        fits = self.all[place].symbolic.loss <= self.enough
+        return self.doubts.get(place, Verdict.EXACT.value) if fits else Verdict.NOT.value
+
     @property
     def best(self) -> Discovered | None:
-        """The formula with the shortest description so far."""
-        return min(self.all, key=lambda f: f.bits, default=None)
+        """The shortest formula of those that are exact; without one of those that may be; without one of all."""
+        ranks = {k: RANKS.index(self.verdict(k)) for k in range(len(self.all))}
+        first = min(ranks, key=lambda k: (ranks[k], self.all[k].bits), default=None)
+        return None if first is None else self.all[first]
 
     @property
     def exact(self) -> bool:
-        """Whether a formula leaves only rounding unexplained."""
-        return any(f.symbolic.loss <= self.enough for f in self.all)
+        """Whether a formula leaves only rounding unexplained, row by row, and needs all its parts for that."""
+        return any(self.verdict(k) == Verdict.EXACT.value for k in range(len(self.all)))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a formula leaves only rounding unexplained, but the rows would not tell it from others."""
+        verdicts = [self.verdict(k) for k in range(len(self.all))]
+        return Verdict.UNDECIDED.value in verdicts and Verdict.EXACT.value not in verdicts
 
     @property
     def closed(self) -> bool:
@@ -56,11 +74,18 @@ class Findings:
         return self.closed or self.explained
 
     def keep(
-        self, found: Discovered, variance: float, leaves_noise: Callable[[Callable[[Tensor], Tensor]], bool]
+        self,
+        found: Discovered,
+        problem: Problem,
+        leaves_noise: Callable[[Callable[[Tensor], Tensor]], bool],
+        context: Context = UNLIMITED,
     ) -> None:
         """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
+        found, verdict = problem.rated(found), problem.verdict(found, context)
+        if verdict is not Verdict.EXACT and found.symbolic.loss <= self.enough:
+            self.doubts[len(self.all)] = verdict.value
         self.all.append(found)
-        if found is self.best and found.symbolic.loss < STRUCTURED * variance:
+        if found is self.best and found.symbolic.loss < STRUCTURED * problem.variance:
             self.explained = self.explained or leaves_noise(without_gradient(found.symbolic.model))
 
     def result(self, problem: Problem) -> Discovered:

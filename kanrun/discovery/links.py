@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kanrun.functions.library import FUNCTIONS
+from kanrun.symbolic.compare import over_decades
 
 MOSTLY = 0.98  # part of the values that must have the sign of a root or a square
 WIDEST = 30.0  # range of y beyond which exp(y) says nothing about most rows
@@ -20,7 +21,8 @@ class Link:
     """y = c * f(z) + d with f from the library: `undo` gives z where `allows` says that it can.
 
     What generalized linear models call a link is the way back, z = g(y) (Nelder, Wedderburn 1972, J. R. Stat. Soc. A
-    135); it is named here by its f.
+    135); it is named here by its f. One that is `relative` has another name: with it errors of z count alike, not
+    those of y, and rows without a z do not count.
     """
 
     name: str
@@ -28,6 +30,19 @@ class Link:
     undo: Callable[[Tensor], Tensor]
     signed: bool = False  # whether c takes the sign of the targets
     shifted: bool = False  # whether d is their largest value
+    f: str = ""  # where it is not the name
+    relative: bool = False
+
+    @property
+    def function(self) -> str:
+        """The name of f."""
+        return self.f or self.name
+
+    def undone(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """z at the targets `y` [rows, 1], 0 where there is none, and whether there is one: two of this shape."""
+        z = self.undo(y)
+        there = torch.isfinite(z)
+        return torch.where(there, z, torch.zeros_like(z)), there
 
     def constants(self, y: Tensor) -> tuple[float, float]:
         """c and d."""
@@ -37,11 +52,11 @@ class Link:
     def apply(self, z: Tensor, y: Tensor) -> Tensor:
         """Targets from z, with the constants that suit the targets `y`."""
         c, d = self.constants(y)
-        return c * FUNCTIONS[self.name].value(z) + d
+        return c * FUNCTIONS[self.function].value(z) + d
 
     def slope(self, z: Tensor, y: Tensor) -> Tensor:
         """The derivative of `apply` by z."""
-        return self.constants(y)[0] * FUNCTIONS[self.name].slope(z)
+        return self.constants(y)[0] * FUNCTIONS[self.function].slope(z)
 
 
 def one_sign(y: Tensor) -> bool:
@@ -58,6 +73,15 @@ def _within(low: float, high: float) -> Callable[[Tensor], bool]:
     return lambda y: bool(((y > low) & (y < high)).all())
 
 
+def _over_decades(y: Tensor) -> bool:
+    return over_decades(y.double().cpu().numpy())
+
+
+def _log_size(y: Tensor) -> Tensor:
+    """The logarithm of the size of numbers that have all their digits."""
+    return torch.where(y.abs() > torch.finfo(y.dtype).tiny, y.abs().log(), math.nan)
+
+
 LINKS = [
     Link("x", lambda _: True, lambda y: y),
     Link("exp", one_sign, lambda y: y.abs().log(), signed=True),
@@ -72,4 +96,6 @@ LINKS = [
     Link("arctan", _within(-math.pi / 2, math.pi / 2), torch.tan),
     Link("arccos", _within(0, math.pi), torch.cos),
 ]
-LINK_NAMED = {link.name: link for link in LINKS}
+LOGARITHM = Link("exp, relative", _over_decades, _log_size, signed=True, f="exp", relative=True)
+SUM_LINKS = [*LINKS, LOGARITHM]  # under which sums of terms are looked for
+LINK_NAMED = {link.name: link for link in SUM_LINKS}

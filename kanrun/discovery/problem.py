@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.discovery.atoms import argument_values, arguments_of
 from kanrun.discovery.trial import Discovered
 from kanrun.discovery.whiteness import is_noise
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
+from kanrun.symbolic.adding_up import adds_up
+from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic.compare import over_decades, relative_loss
+from kanrun.symbolic.dimensions import Units
+from kanrun.symbolic.expression import network_expressions
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
 
+ODD, NEVER = 40.0, 1e6  # bits that a formula which does not add up in the units costs: ten nodes, or out of reach
 HELD = 5  # every so many rows one is held back
 
 
@@ -26,13 +33,20 @@ HELD = 5  # every so many rows one is held back
 class Problem:
     """Targets `y` [rows, 1] at the rows `x` [rows, inputs]; with a `width` no other structure is looked at.
 
-    Raises ValueError for targets that are not one column beside the inputs, or whose squares are not finite.
+    `scales` are the units of the inputs beside each other, where they are not alike: sums of inputs have them as
+    factors. Formulas stand back that do not add up in the units `measured` of the inputs by their `names`, and come
+    after all others where it is `demanded` that they do. Raises ValueError for targets that are not one column beside
+    the inputs, or whose squares are not finite.
     """
 
     x: Tensor
     y: Tensor
     functions: list[Function]
     width: list[int | list[int]] | None = None
+    scales: tuple[float, ...] | None = None
+    names: tuple[str, ...] = ()
+    measured: Units | None = None
+    demanded: bool = False
 
     def __post_init__(self) -> None:
         if self.y.shape != (len(self.x), 1):
@@ -68,7 +82,41 @@ class Problem:
     @cached_property
     def joined(self) -> Tensor:
         """Inputs joined in pairs, for what may be noise: [rows, arguments]."""
-        return argument_values(arguments_of(self.x), self.x, FUNCTIONS)
+        return argument_values(arguments_of(self.x, self.scales), self.x, FUNCTIONS)
+
+    def verdict(self, found: Discovered, context: Context = UNLIMITED) -> Verdict:
+        """What the rows say of a formula, once its constants are at their best."""
+        if not found.symbolic.loss <= self.exact:
+            return Verdict.NOT
+        names = [f"x_{i + 1}" for i in range(self.n)]
+        columns = {name: self.x[:, i].double().cpu().numpy() for i, name in enumerate(names)}
+        y = self.y[:, 0].double().cpu().numpy()
+        expression = network_expressions(found.symbolic.model, names)[0]
+        return verdict(bare(expression, columns, y, context), columns, y, context)
+
+    def rated(self, found: Discovered) -> Discovered:
+        """A formula with its description length relative to the targets' size, where that explains them better."""
+        found = self.in_units(found)
+        y, loss = self.y[:, 0].double().cpu().numpy(), found.symbolic.loss
+        if not over_decades(y) or not loss > self.exact:
+            return found
+        with torch.no_grad():
+            ours = found.symbolic.model(self.x)[:, 0].double().cpu().numpy()
+        relative = max(relative_loss(ours, y), self.exact)
+        if not relative < loss:
+            return found
+        bits = found.bits + 0.5 * len(y) * math.log2(relative / loss)
+        return replace(found, symbolic=replace(found.symbolic, bits=bits))
+
+    def in_units(self, found: Discovered) -> Discovered:
+        """A formula with a longer description where it does not add up in the units."""
+        if self.measured is None or not self.measured.known:
+            return found
+        expression = network_expressions(found.symbolic.model, list(self.names))[0]
+        if adds_up(expression, self.measured):
+            return found
+        more = NEVER if self.demanded else ODD
+        return replace(found, symbolic=replace(found.symbolic, bits=found.symbolic.bits + more))
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""

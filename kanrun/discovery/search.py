@@ -146,12 +146,12 @@ class Search:
         """All products of functions, with constants where they are `shaped`."""
         if shaped not in self.tables:
             functions = {f.name: f for f in self.problem.functions}
-            self.tables[shaped] = Table(self.problem.x, functions, shaped)
+            self.tables[shaped] = Table(self.problem.x, functions, shaped, self.problem.scales)
         return self.tables[shaped]
 
     def keep(self, found: Discovered) -> None:
         """Adds a formula to what was found."""
-        self.state.findings.keep(found, self.problem.variance, self.leaves_noise)
+        self.state.findings.keep(found, self.problem, self.leaves_noise, self.context)
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""

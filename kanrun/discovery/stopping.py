@@ -46,6 +46,11 @@ STALLED = Reason(
 )
 SECONDS = Reason("seconds", lambda s: not s.of_work and s.over(), lambda s: f"the {s.state.whole:g} s are over")
 WORK = Reason("work", lambda s: s.of_work and s.over(), lambda s: f"the {s.state.whole:g} units of work are done")
+UNDECIDED = Reason(
+    "undecided",
+    lambda s: s.state.findings.undecided,
+    _says("a formula fits to rounding, and so do others: the data cannot decide"),
+)
 TRIED = Reason("tried", lambda _: True, _says("all structures were tried"))
 
 REASONS = (ALIKE, EXACT, NOISE, CANCELLED, STALLED, SECONDS, WORK)  # the first one that holds counts
@@ -59,4 +64,8 @@ def reason_to_stop(search: Search) -> Reason | None:
 def reason_of_end(search: Search) -> Reason:
     """Why a search has ended whose moves are all done or left out: a formula may be exact without being short."""
     found = reason_to_stop(search) or TRIED
-    return EXACT if search.state.findings.exact and found is not ALIKE else found
+    if found is ALIKE:
+        return found
+    if search.state.findings.exact:
+        return EXACT
+    return UNDECIDED if search.state.findings.undecided else found

@@ -8,6 +8,7 @@ Billings, Luo 1989, Int. J. Control 50(5), sec. 3).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -149,6 +150,7 @@ class Table:
     x: Tensor
     functions: dict[str, Function]
     shaped: bool = True  # whether functions have constants
+    scales: Sequence[float] | None = None  # of the inputs, in sums of them
     arguments: list[Argument] = field(init=False)
     t: Tensor = field(init=False)
 
@@ -156,7 +158,7 @@ class Table:
         n = self.x.shape[1]
         needed = ("x", "x^2", "1/x")
         usable = all(name in self.functions for name in needed)
-        self.arguments = arguments_of(self.x) if usable else [Argument(((i, "x", 1.0),)) for i in range(n)]
+        self.arguments = arguments_of(self.x, self.scales) if usable else [Argument(((i, "x", 1.0),)) for i in range(n)]
         self.t = argument_values(self.arguments, self.x, self.functions)
         few = n >= MANY - 1
         plain = monomials(self.x, self.functions)

@@ -74,7 +74,7 @@ def curved_edges(model: KAN) -> int:
 
 def with_link(trial: Trial, y: Tensor) -> KAN:
     """The trial's network with its link function as an edge more, for the targets themselves."""
-    return with_last(trial.model, trial.link_name, trial.scale, trial.mean, *trial.link.constants(y))
+    return with_last(trial.model, trial.link.function, trial.scale, trial.mean, *trial.link.constants(y))
 
 
 def rows_only(x: Tensor, y: Tensor) -> Dataset:

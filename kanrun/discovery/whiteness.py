@@ -13,24 +13,40 @@ WAVES, MIXED = 8, 3  # waves over the ranks of one column, and of each of two co
 CHANCE = 1e-3  # of taking noise for more
 NEAR, MOST_NEAR = 4, 2000  # neighbours of a row, and rows that are looked at for their neighbours
 NEIGHBOURLY = 3.3  # standard errors
+FEWEST = 0.01  # part of the rows that must have a say in the squares of residuals
 
 
 def is_noise(rest: Tensor, x: Tensor, joined: Tensor) -> bool:
     """Whether `rest` [rows] has nothing to do with the inputs `x` [rows, inputs] and the columns `joined` of them.
 
     Smooth tests over the ranks of every column and of every two inputs (Neyman 1937, Skandinavisk Aktuarietidskrift
-    20, with cosines), each allowed its part of CHANCE, and one for rows that lie near each other.
+    20, with cosines), each allowed its part of CHANCE, and one for rows that lie near each other; all of them for the
+    signs of the residuals too, as a few large residuals hide what the others are. Where hardly a row has a residual
+    beside the largest ones, nothing can be said, and it is not noise.
     """
     rest, x, joined = rest[:MOST_TESTED], x[:MOST_TESTED], joined[:MOST_TESTED]
+    if not bool(torch.isfinite(rest).all()):
+        return False
+    largest = rest.abs().amax()
+    if not float(largest) > 0:
+        return True
+    rest = rest / largest
     rest = rest - rest.mean()
     size = rest.norm()
     if not float(size) > 0:
         return True
-    rest = rest / size * math.sqrt(len(rest))
-    single = waves(torch.cat([x, joined], dim=1))  # [rows, columns, WAVES]
-    of_columns = (torch.einsum("r,rcw->cw", rest, single) ** 2).sum(1) / len(rest)
+    if float(size**4 / (rest**4).sum()) < FEWEST * len(rest):
+        return False
+    waved = waves(torch.cat([x, joined], dim=1))  # [rows, columns, WAVES]
+    signs = (rest - rest.median()).sign()
+    return all(is_white(part / part.norm() * math.sqrt(len(part)), x, waved) for part in (rest, signs - signs.mean()))
+
+
+def is_white(rest: Tensor, x: Tensor, waved: Tensor) -> bool:
+    """The same for residuals with mean 0 and mean square 1, and the waves over all columns [rows, columns, WAVES]."""
+    of_columns = (torch.einsum("r,rcw->cw", rest, waved) ** 2).sum(1) / len(rest)
     pairs = list(combinations(range(x.shape[1]), 2))
-    few = single[:, :, :MIXED]
+    few = waved[:, :, :MIXED]
     of_pairs = [
         float((torch.einsum("r,rv,rw->vw", rest, few[:, i], few[:, j]) ** 2).sum()) / len(rest) for i, j in pairs
     ]

@@ -10,7 +10,9 @@ import sympy as sp
 from kanrun.functions.algebra import latex_of
 
 PLAIN_NAME = re.compile(r"[^\W\d]\w*")
-LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {c: "\\" + c for c in "%&#$_"}
+LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {
+    c: "\\" + c for c in "%&#$_ "
+}
 
 
 def shown_name(name: str) -> str:
@@ -23,7 +25,8 @@ def latex_name(name: str) -> str:
     head, _, tail = name.partition("_")
     if len(head) == 1 and head.isalpha() and head.isascii() and (tail.isdigit() or name == head):
         return f"{head}_{{{tail}}}" if tail else head
-    return "\\mathrm{" + "".join(LATEX.get(c, c) for c in name) + "}"
+    visible = (c if c.isprintable() else "?" for c in " ".join(name.split()))
+    return "\\mathrm{" + "".join(LATEX.get(c, c) for c in visible) + "}"
 
 
 def as_shown(expression: sp.Expr, names: Mapping[str, str]) -> str:

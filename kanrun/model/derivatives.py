@@ -67,8 +67,8 @@ class DerivativePass:
         if wrong:
             raise ValueError(f"no derivative {wrong[0]} of a network whose inputs are 0 to {model.n_in - 1}")
         indices, layers = closure(wanted), []
-        slopes = torch.eye(model.n_in, dtype=x.dtype, device=x.device)[:, None]
-        nodes: Jet = {VALUE: x, **{index: slopes[index[0]] for index in indices if len(index) == 1}}
+        slopes = torch.diag(1 / model.scale)[:, None]
+        nodes: Jet = {VALUE: model.scaled(x), **{index: slopes[index[0]] for index in indices if len(index) == 1}}
         for layer in model.layers:
             layers.append(layer_pass(layer, nodes, indices))
             nodes = multiplied(layer, layers[-1].subnodes, indices)

@@ -124,7 +124,8 @@ class MLP(nn.Module):
         Knots follow the rows as well: an MLP without this would lose for the units of its inputs alone.
         """
         with torch.no_grad():
-            spread = x.std(0, correction=0)
+            spread, half = x.std(0, correction=0), (x.amax(0) - x.amin(0)) / 2
+            spread = torch.where(torch.isfinite(spread) & (spread > 0), spread, half)  # its square may be no number
             self.shift.copy_(x.mean(0))
             self.scale.copy_(torch.where(torch.isfinite(spread) & (spread > 0), spread, 1.0))
 

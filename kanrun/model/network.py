@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kanrun.data.sizes import input_units
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import Library, extended
 from kanrun.model import grids
@@ -43,10 +44,17 @@ class KAN(nn.Module):
     `functions` are added to the library: formulas over x by name, e.g. `{"lorentz": "1/(1+x**2)"}`.
     `model(x)` takes [rows, inputs] and gives [rows, outputs].
 
+    Inside, the first layer sees `(x - shift) / scale`, [inputs] each, as `standardize` has set them for inputs that are
+    far from size one; so do its knots, curves and the constants of its fixed edges. All that goes in or comes out has
+    the units of `x`.
+
     >>> model = KAN([2, 5, 1], grid=5, k=3, seed=0)
     >>> model(torch.zeros(10, 2, dtype=torch.float64)).shape
     torch.Size([10, 1])
     """
+
+    shift: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -80,6 +88,8 @@ class KAN(nn.Module):
             )
             for before, (n_sum, n_mult) in pairwise(sizes)
         )  # fmt: skip
+        self.register_buffer("shift", torch.zeros(self.n_in, dtype=dtype))
+        self.register_buffer("scale", torch.ones(self.n_in, dtype=dtype))
 
     @property
     def width(self) -> list[int | list[int]]:
@@ -122,7 +132,7 @@ class KAN(nn.Module):
 
         Numbers of another precision and NumPy's arrays are converted. `first` is what `prepare` gave for these rows.
         """
-        x = as_rows(x, self.n_in, self.layers[0].bias)
+        x = self.scaled(as_rows(x, self.n_in, self.layers[0].bias))
         features = first and first.features
         for layer in self.layers:
             x, features = layer(x, features), None
@@ -134,11 +144,11 @@ class KAN(nn.Module):
         It holds until the grids change.
         """
         with torch.no_grad():
-            return self.layers[0].prepare(x)
+            return self.layers[0].prepare(self.scaled(x))
 
     def forward_with_strengths(self, x: Tensor, first: Prepared | None = None) -> tuple[Tensor, list[Tensor]]:
         """Outputs [rows, n_out], and the strength of every edge [n_sub, n_in] a layer, both differentiable."""
-        strengths = []
+        x, strengths = self.scaled(x), []
         for layer in self.layers:
             x, strength = layer.forward_with_strengths(x, first)
             strengths.append(strength)
@@ -146,9 +156,13 @@ class KAN(nn.Module):
         return x, strengths
 
     def trace(self, x: Tensor) -> list[LayerTrace]:
-        """One pass that keeps, for every layer, the outputs of its edges and nodes. No gradients."""
+        """One pass that keeps, for every layer, the outputs of its edges and nodes. No gradients.
+
+        The inputs of the first layer are the scaled ones.
+        """
         traces: list[LayerTrace] = []
         with torch.no_grad():
+            x = self.scaled(x)
             for layer in self.layers:
                 traces.append(layer.trace(x))
                 x = traces[-1].nodes
@@ -157,6 +171,27 @@ class KAN(nn.Module):
     def clone(self) -> KAN:
         """A copy that shares nothing."""
         return copy.deepcopy(self)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """The rows `x` [rows, n_in] as the first layer takes them."""
+        return (x - self.shift) / self.scale
+
+    def standardize(self, x: Tensor) -> None:
+        """From now on inputs are taken in units in which the rows `x` [rows, n_in] are about one, for a fresh network.
+
+        Its base functions and its regularization would depend on the units of the inputs else. Fixed edges stay what
+        they are. See `input_units`.
+        """
+        shift, scale = input_units(x)
+        first = self.layers[0]
+        with torch.no_grad():
+            a, b = first.affine[..., 0], first.affine[..., 1]
+            plain = a / self.scale
+            level = b - plain * self.shift
+            first.affine[..., 0] = torch.where(first.is_fixed, plain * scale, a)
+            first.affine[..., 1] = torch.where(first.is_fixed, level + plain * shift, b)
+            self.shift.copy_(shift)
+            self.scale.copy_(scale)
 
     def rescale_outputs(self, scale: Tensor, shift: Tensor) -> None:
         """Makes the outputs `scale * outputs + shift`, both [n_out], in place; products have no constant to shift."""
@@ -178,7 +213,8 @@ class KAN(nn.Module):
 
     def become(self, other: KAN) -> None:
         """Takes over structure and values of another network, of which it then shares nothing."""
-        self.layers = other.clone().layers
+        own = other.clone()
+        self.layers, self.shift, self.scale = own.layers, own.shift, own.scale
 
     # ---- structure -------------------------------------------------------------------------------------------
 
@@ -206,8 +242,19 @@ class KAN(nn.Module):
             if function not in self.library:
                 raise ValueError(f"function {function!r}: one of {', '.join(self.library)}")
             function = self.library[function]
+        if layer == 0:
+            shift, scale = float(self.shift[input]), float(self.scale[input])
+            a, b = a * scale, b + a * shift
+        self.put((layer, output, input), function, (a, b, c), d, trainable)
+
+    def put(
+        self, edge: tuple[int, int, int], function: Function, affine: tuple[float, float, float], shift: float = 0.0,
+        trainable: bool = True,
+    ) -> None:  # fmt: skip
+        """The same for an edge (layer, subnode, input) with `affine` a, b, c of its input as the layer takes it."""
+        layer, sub, i = edge
         self.layers[layer].library = self.layers[layer].library.joined([function])
-        self.layers[layer].fix(output, input, function.name, (a, b, c), d, trainable)
+        self.layers[layer].fix(sub, i, function.name, affine, shift, trainable)
 
     def active_edges(self) -> int:
         """How many edges are left."""
@@ -234,6 +281,7 @@ class KAN(nn.Module):
         Of knots that were placed on purpose (`knots_stay`) only the outermost move, and only outwards.
         """
         with torch.no_grad():
+            x = self.scaled(x)
             for layer in self.layers:
                 if layer.structure().splines:
                     grid = self.grid_for(layer, x)
@@ -301,7 +349,7 @@ class KAN(nn.Module):
 
         `first` are the first layer's features of these rows, where they are known.
         """
-        return KanPass.through(self.layers, x, first)
+        return KanPass.through(self.layers, self.scaled(x), first)
 
     def jacobian(self, x: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Outputs [rows, n_out] and their derivatives by the trained entries [rows, n_out, parameters]."""

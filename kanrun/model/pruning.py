@@ -108,6 +108,15 @@ def prune_by_score(model: KAN, x: Tensor, node_threshold: float, edge_threshold:
     return remove_edges(model, tuple(doomed), x)
 
 
+def prune_to_count(model: KAN, x: Tensor, most: int) -> KAN:
+    """The network with about `most` edges: the first layer keeps those of the largest attribution, at least one."""
+    scores = attribution(model, x).edges[0]
+    first = model.layers[0].alive.nonzero().tolist()
+    ranked = sorted(first, key=lambda edge: -float(scores[edge[0], edge[1]]))
+    later = model.active_edges() - len(first)
+    return remove_edges(model, tuple((0, sub, i) for sub, i in ranked[max(1, most - later) :]), x)
+
+
 def removals(model: KAN, x: Tensor) -> tuple[list[Removal], list[Removal]]:
     """All single removals, the weakest first: hidden nodes, and edges that are not a node's only way on."""
     scores = attribution(model, x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from kanrun.model.layer import KANLayer
 from kanrun.model.mlp import MLP
@@ -60,7 +61,7 @@ def kan_content(model: KAN) -> dict[str, Any]:
     ]
     return {
         "kind": "kan", "k": model.k, "base": model.base, "grid_eps": model.grid_eps, "layers": layers,
-        "functions": model.library.own,
+        "functions": model.library.own, "shift": model.shift.detach().cpu(), "scale": model.scale.detach().cpu(),
     }  # fmt: skip
 
 
@@ -75,7 +76,21 @@ def kan_of(content: dict[str, Any]) -> KAN:
     )  # fmt: skip
     for layer, part in zip(model.layers, layers, strict=True):
         fill_layer(layer, part)
+    fill_units(model, content)
     return model
+
+
+def fill_units(model: KAN, content: dict[str, Any]) -> None:
+    """Puts the saved units of the inputs in place; older files have none."""
+    for name in ("shift", "scale"):
+        own = getattr(model, name)
+        kept = content.get(name, own)
+        same = isinstance(kept, Tensor) and kept.shape == own.shape and kept.dtype == own.dtype
+        if not same or not bool(torch.isfinite(kept).all()):
+            raise ValueError(f"{name} is of another shape or kind")
+        own.copy_(kept)
+    if not bool((model.scale > 0).all()):
+        raise ValueError("its inputs have a scale that is not above 0")
 
 
 def fill_layer(layer: KANLayer, part: dict[str, Any]) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
+from kanrun.data.build import check_match, network_width
+from kanrun.data.dataset import Dataset
 from kanrun.data.rows import dataset_of
 from kanrun.errors import ConfigError, failure
-from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
+from kanrun.pipeline.searching import search_stages
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
 from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
@@ -24,8 +26,7 @@ from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
-from kanrun.symbolic.cross_validation import cross_validated
-from kanrun.symbolic.formula import FOLDS_SEED, OWN_LENGTH, columns_of
+from kanrun.symbolic.scoring import together
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
@@ -35,7 +36,9 @@ def stages_of(problem: Problem) -> tuple[Stage, ...]:
     """The stages of a search, of a network that is trained already, or of one that is to be."""
     if problem.trained:
         return TRAINED
-    return SEARCH if problem.config.search.wanted else GIVEN
+    if not problem.config.search.wanted:
+        return GIVEN
+    return SEARCH if len(problem.data.outputs) == 1 else search_stages(problem.data.outputs)
 
 
 @dataclass
@@ -133,20 +136,23 @@ def result_of(problem: Problem, state: State, desk: Desk) -> Result:
 def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]:
     """The content of metrics.json."""
     data, config, entries = problem.data, problem.config, [dict(entry) for entry in state.entries]
-    first, final = (entries[0], entries[-1]["test"]) if entries else ({}, None)
-    validated = cross_validation(problem, state) if data.test is None else None
+    first, validated = entries[0] if entries else {}, cross_validation(problem, state)
+    final: tuple[Any, str] = (entries[-1]["test"] if entries else None), "test"
+    if entries and data.test is None:
+        final = (validated, "cross_validation") if validated else (entries[-1]["train"], "train")
     metrics: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION, "kanrun": __version__,
         "task": data.task, "dataset": data.name, "inputs": data.inputs, "outputs": data.outputs,
         "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
         "seed": config.seed, "stages": entries,
-        "final": validated or final, "final_of": "cross_validation" if validated else "test",
+        "final": final[0], "final_of": final[1],
         "total_seconds": seconds, "peak_memory_mib": peak_memory(),
     }  # fmt: skip
     if validated:
         metrics["cross_validation"] = validated
-    if data.about:
-        metrics["data"] = dict(data.about)
+    if parent := getattr(config.model, "start", None):
+        metrics["parent"] = parent
+    metrics["data"] = dict(data.about) or described_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings
     if state.relations.related is not None:
@@ -158,14 +164,27 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     return metrics
 
 
+def described_rows(data: Dataset) -> dict[str, Any]:
+    """What metrics.json says of rows that are not from a table: how many train, and the range of every input."""
+    low, high = data.train.x.amin(0).tolist(), data.train.x.amax(0).tolist()
+    columns = [
+        {
+            "name": name,
+            "symbol": symbol,
+            "role": "input",
+            "unit": data.units.get(symbol),
+            "low": low[i],
+            "high": high[i],
+        }
+        for i, (symbol, name) in enumerate(zip(data.inputs, data.input_names, strict=True))
+    ]
+    return {"rows": len(data.train.x), "columns": columns}
+
+
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
-    """The scores of the formulas of values together, with constants that have not seen the rows; None without them."""
-    data = problem.data
-    if not state.formulas or data.loss.logits:
-        return None
-    expressions = [parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in state.formulas]
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    return asdict(cross_validated(expressions, columns, y, FOLDS_SEED))
+    """The scores of all formulas together, with constants that have not seen the rows; None where there are none."""
+    found = [f.cross_validation for f in state.formulas if f.cross_validation is not None]
+    return together(found, problem.data) if found else None
 
 
 def peak_memory() -> float | None:
@@ -220,6 +239,8 @@ def fit(
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled))
+        if model is None:
+            check_match(network_width(settled, data), data)
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)

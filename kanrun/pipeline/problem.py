@@ -16,10 +16,11 @@ from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
+from kanrun.pipeline.starting import has_start, starting_network
 from kanrun.state import Problem
 from kanrun.training.objective import Penalty
 from kanrun.training.optimizers import chosen_optimizer
-from kanrun.training.target_scaling import Unscaled, scaling_of
+from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 
 
 def make_problem(config: Config) -> Problem:
@@ -36,11 +37,16 @@ def problem_of(config: Config, data: Dataset) -> Problem:
     if config.search.wanted and data.task == CLASSIFICATION and isinstance(config.dataset, TableConfig):
         config = replace(config, search=SearchConfig())
         data = replace(data, notes=(*data.notes, "the target has classes, so a network is trained instead of a search"))
-    model = build_network(config, network_width(config, data), data.train.x)
+    begun = has_start(config)
+    model: Network = (
+        starting_network(config, data) if begun else build_network(config, network_width(config, data), data.train.x)
+    )
     check_start(model, data, config)
     config = replace(config, optimizer=chosen_optimizer(config.optimizer, model))
     # A search has link functions for every size.
     scaling = Unscaled() if config.search.wanted else scaling_of(data, model)
+    if begun and isinstance(scaling, Scaled):
+        model.rescale_outputs(1 / scaling.scale, -scaling.shift / scaling.scale)
     return Problem(config, data, model, scaling, scaling.scaled(data))
 
 
@@ -54,7 +60,8 @@ def problem_of_trained(config: Config, data: Dataset, model: KAN) -> Problem:
     network = model.clone().to(data.train.x)
     check_start(network, data, config)
     config = replace(config, optimizer=chosen_optimizer(config.optimizer, network))
-    return Problem(config, data, network, Unscaled(), data, trained=True)
+    scaling = scaling_of(data, network)
+    return Problem(config, data, scaling.entered(network), scaling, scaling.scaled(data), trained=True)
 
 
 def build_network(config: Config, width: list[int | list[int]], rows: Tensor, attempt: int = 0) -> Network:
@@ -70,9 +77,11 @@ def build_network(config: Config, width: list[int | list[int]], rows: Tensor, at
         return mlp
     noise = m.noise_scale * 2 ** max(0, attempt + 1 - config.optimizer.restarts)
     model = KAN(width, grids_of(config)[0], m.k, m.base, seed, rows.dtype, noise, m.grid_eps, config.symbolic.functions)
+    model = model.to(rows.device)
+    model.standardize(rows)
     for f in m.fix:
         model.fix(f.layer, f.input, f.output, f.function, f.a, f.b, f.c, f.d, f.trainable)
-    return model.to(rows.device)
+    return model
 
 
 def grids_of(config: Config) -> list[int]:

@@ -8,10 +8,13 @@ from kanrun.discovery.findings import Findings
 from kanrun.discovery.state import Doing, SearchState, SumsOfTerms, Tried
 from kanrun.discovery.terms import Sum
 from kanrun.discovery.trial import Discovered, Trial
+from kanrun.pipeline.searching import Found
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
-from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative, Other
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant
 from kanrun.training.history import Record
@@ -22,7 +25,7 @@ from kanrun.training.train_state import Snapshot, TrainState
 SAVED_TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Decision, Constant),
+        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Other, Decision, Constant),
         *(Training, TrainState, Snapshot, Fit),
         *(
             SearchState,
@@ -35,6 +38,7 @@ SAVED_TYPES: dict[str, type] = {
             Factor,
             Findings,
             Discovered,
+            Found,
             Symbolic,
             Trial,
             Tried,

@@ -2,38 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from kanrun.config.schema import Config, ModelConfig, SearchConfig
-from kanrun.context import Budget, Meter
-from kanrun.data.dataset import REGRESSION, Dataset, at_most
-from kanrun.discovery.problem import Problem
+from kanrun.context import Budget, Context, Meter
+from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
+from kanrun.discovery.discover import discover
+from kanrun.discovery.problem import Problem as Wanted
 from kanrun.discovery.state import SearchState
+from kanrun.discovery.trial import Discovered
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.functions.builtin import Function
+from kanrun.model.beside import side_by_side
+from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
+from kanrun.pipeline.reaching import Spent, reached, spent
+from kanrun.pipeline.writing import NONE, functions_of, kept, without_constants
+from kanrun.state import Problem, Stage, State
+from kanrun.symbolic.adding_up import units_for
+from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 from kanrun.training.pruning import MOST_ROWS
 
 
-def search_problem(config: Config, data: Dataset, functions: list[Function]) -> Problem:
+@dataclass(frozen=True)
+class Found:
+    """What the search for one output has given, and what it took: seconds, and those on the processor."""
+
+    result: Discovered
+    summary: Mapping[str, Any]
+    taken: Spent
+
+
+def search_output(problem: Problem, state: State, context: Context, output: int = 0) -> State:
+    """The network of the best formula for an output on its way; the outputs have equal parts of the budget."""
+    config, several = problem.config, len(problem.data.outputs) > 1
+    data = of_output(problem.data, output) if several else problem.data
+    wanted = search_problem(config, data, functions_of(config))
+    budget = budget_of(config.search, context.budget.meter, len(problem.data.outputs))
+    context = replace(context, budget=budget)
+    found = discover(wanted, config.seed, context)
+    assert found.result
+    for text in dict.fromkeys(found.failed):
+        state = state.warned(f"in the search, {text}", context)
+    of = f" for {data.outputs[0]}" if several else ""
+    state = state.noted("train", f"search{of} ended: {sentence_of(found)}", context)
+    tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
+    return replace(
+        state, history=(*state.history, *history_of(found, wanted, data)), tried=(*state.tried, *tried),
+        found=(*state.found, Found(found.result, summary_of(found), spent(context))),
+    )  # fmt: skip
+
+
+def brought_together(problem: Problem, state: State, context: Context) -> State:
+    """The networks of all outputs side by side, as three stages: their splines, pruned, and as functions."""
+    found: Sequence[Found] = state.found
+    state = replace(state, search=summary_of_all(found, problem.data.outputs))
+    before = (-sum(f.taken[0] for f in found), -sum(f.taken[1] for f in found)) if len(found) > 1 else (0.0, 0.0)
+    state = reached(problem, state, "train", side_by_side([f.result.spline for f in found]), context, before)
+    searched = spent(context)
+    pruned = side_by_side([f.result.pruned for f in found])
+    state = reached(problem, state, "prune", pruned, context, searched)
+    formulas, networks = list[Formula](), list[KAN]()
+    for j, one in enumerate(found):
+        data = of_output(problem.data, j) if len(found) > 1 else problem.data
+        state, network, own = kept(data, state, one.result.symbolic, one.result.symbolic, context)
+        networks.append(network)
+        formulas += own
+    if len(formulas) < len(found):
+        state = state.warned(NONE, context)
+        formulas = []
+    network = without_constants(side_by_side(networks), formulas, problem)
+    state = replace(state, formulas=tuple(formulas), found=())
+    return reached(problem, state, "symbolic", network, context, searched)
+
+
+def search(problem: Problem, state: State, context: Context) -> State:
+    """The search for one output, and what it gives."""
+    context = replace(context, budget=budget_of(problem.config.search, context.budget.meter))
+    return brought_together(problem, search_output(problem, state, context), context)
+
+
+def search_stages(outputs: Sequence[str]) -> tuple[Stage, ...]:
+    """A search for each of several outputs, and all of them brought together."""
+
+    def always(problem: Problem, state: State) -> bool:  # noqa: ARG001
+        return True
+
+    each = [Stage(f"search {name}", always, partial(search_output, output=j)) for j, name in enumerate(outputs)]
+    return (*each, Stage("together", always, brought_together))
+
+
+def search_problem(config: Config, data: Dataset, functions: list[Function]) -> Wanted:
     """What the config asks to be searched.
 
     Raises ConfigError for what is not one output by squared error, and for targets without finite squares.
     """
-    if not data.loss.least_squares or len(data.outputs) > 1 or data.task != REGRESSION:
-        about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
-        reason = f"a search takes regression with one output by mean squared error; {about}"
+    if not data.loss.least_squares or data.task != REGRESSION:
+        about = f"{data.name} is {data.task} by {data.loss.title}"
+        reason = f"a search takes regression by mean squared error; {about}"
         raise ConfigError(wrong(*asked(config.search), f"{reason}; use search=none"))
     width = config.model.width if isinstance(config.model, ModelConfig) else None
+    measured = None if data.units_matter == "ignore" else units_for(data, 0).without_factors()
     rows = at_most(data, MOST_ROWS).train
     try:
-        return Problem(rows.x, rows.y, functions, width)
+        wanted = Wanted(rows.x, rows.y, functions, width)
     except ValueError as error:
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
+    demanded = data.units_matter == "demand"
+    return replace(wanted, names=tuple(data.inputs), measured=measured, demanded=demanded)
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:
@@ -41,12 +123,12 @@ def asked(search: SearchConfig) -> tuple[str, float]:
     return ("search.seconds", search.seconds) if search.work is None else ("search.work", search.work)
 
 
-def budget_of(search: SearchConfig, meter: Meter) -> Budget:
-    """All that a search and the writing of its formula may use: seconds count only where no work is named."""
-    return Budget.of(meter, search.seconds, search.work)
+def budget_of(search: SearchConfig, meter: Meter, parts: int = 1) -> Budget:
+    """All that one of so many searches and the writing of its formula may use: seconds count only without work."""
+    return Budget.of(meter, search.seconds / parts, None if search.work is None else search.work / parts)
 
 
-def history_of(found: SearchState, problem: Problem, data: Dataset) -> list[Record]:
+def history_of(found: SearchState, problem: Wanted, data: Dataset) -> list[Record]:
     """A row of history for each network that was read as a formula; where none had to be, for the formula's own."""
 
     def record(attempt: int, outputs: Callable[[Tensor], Tensor], held: float, seconds: float, grid: int) -> Record:
@@ -73,6 +155,16 @@ def summary_of(found: SearchState) -> dict[str, Any]:
         "structures": found.structures, "networks": found.networks, "seconds": found.seconds, "work": found.work,
         "stopped": found.stopped, "ended": found.ended,
     }  # fmt: skip
+
+
+def summary_of_all(found: Sequence[Found], outputs: Sequence[str]) -> dict[str, Any]:
+    """The same of the searches for several outputs together, and for each; of one as it is."""
+    if len(found) == 1:
+        return dict(found[0].summary)
+    sums = {key: sum(f.summary[key] for f in found) for key in ("structures", "networks", "seconds", "work")}
+    last = next((f for f in found if f.summary["stopped"] not in ("exact", "noise")), found[-1])
+    ended = {key: last.summary[key] for key in ("stopped", "ended")}
+    return {**sums, **ended, "outputs": {name: dict(f.summary) for name, f in zip(outputs, found, strict=True)}}
 
 
 def sentence_of(found: SearchState) -> str:

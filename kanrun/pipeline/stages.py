@@ -2,97 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from torch import Tensor
-
-from kanrun.config.schema import Config, ContrastiveConfig, ModelConfig
+from kanrun.config.schema import ContrastiveConfig, ModelConfig
 from kanrun.context import Budget, Context, Events, Silent
-from kanrun.data.dataset import Dataset, at_most
-from kanrun.data.scores import scores
-from kanrun.discovery.discover import discover
-from kanrun.functions.builtin import Function
-from kanrun.functions.library import extended, library
+from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
-from kanrun.model.protocol import Network, without_gradient
+from kanrun.model.protocol import Network
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
-from kanrun.pipeline.searching import budget_of, history_of, search_problem, sentence_of, summary_of
+from kanrun.pipeline.reaching import reached
+from kanrun.pipeline.searching import search
+from kanrun.pipeline.starting import has_start
+from kanrun.pipeline.writing import functions_of, written
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.formula import FormulaError, formula_function, write_formulas
 from kanrun.symbolic.reading import find_formula
-from kanrun.symbolic.search import Symbolic
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
-from kanrun.training.pruning import MOST_ROWS, prune_and_refit
+from kanrun.training.pruning import prune_each_output
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
 
 # ---- what several stages need --------------------------------------------------------------------------------------
 
 
-def functions_of(config: Config) -> list[Function]:
-    """The library of the run."""
-    return library(config.symbolic.library, extended(config.symbolic.functions))
-
-
-READING = 15_000.0  # units of work for reading a network, less than half a minute
-WRITING = 0.25  # part of them that is left for writing the formula
-
-Spent = tuple[float, float]  # seconds, and those of this process on the processor
-
-
-def spent(context: Context) -> Spent:
-    """What the stage has taken so far."""
-    return context.budget.meter.seconds(), context.budget.meter.cpu_seconds()
-
-
-def reached(
-    problem: Problem, state: State, name: str, current: Network, context: Context, since: Spent = (0.0, 0.0)
-) -> State:
-    """The state with the network that a stage has led to, and what metrics.json says of it.
-
-    `since` has the seconds, and those on the processor, that do not count for it.
-    """
-    delivered = problem.scaling.restored(current)
-    # What a run gives is its formulas: once they are written, their texts are scored, not the network behind them.
-    outputs = formula_function(state.formulas, problem.data) or without_gradient(delivered)
-    now = spent(context)
-    taken = now[0] - since[0], now[1] - since[1]
-    entry = stage_entry(name, delivered, outputs, problem.data, taken)
-    part, judged = ("train", entry["train"]) if entry["test"] is None else ("test", entry["test"])
-    if lost := judged.get("nonfinite_rows"):
-        rows = len(problem.data.judged.x)
-        state = state.warned(
-            f"{name} has no value on {lost} of {rows} {part}ing rows".replace("testing", "test"), context
-        )
-    scored = {part: entry.get(part) or {} for part in ("train", "validation", "test")}
-    flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
-    if flat and not state.entries:
-        state = state.warned(f"there is no R2 for rows ({', '.join(flat)}) whose targets are all the same", context)
-    context.events.stage_ended(entry)
-    networks = {**state.networks, name: delivered}
-    return replace(state, current=current, networks=networks, entries=(*state.entries, entry))
-
-
-def stage_entry(
-    name: str, model: Network, outputs: Callable[[Tensor], Tensor], data: Dataset, taken: Spent
-) -> dict[str, Any]:
-    """One entry of `stages` in metrics.json: the size of the network, and the scores of these outputs."""
-    parts = {"train": data.train, "test": data.test}
-    if data.validation is not None:
-        parts["validation"] = data.validation
-    scored = {p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu()) for p, r in parts.items()}
-    return {
-        "name": name, "seconds": taken[0], "cpu_seconds": taken[1],
-        "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,
-        "active_edges": model.active_edges(), "active_inputs": [data.input_names[i] for i in model.active_inputs()],
-        **scored,
-    }  # fmt: skip
+WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 
 
 @dataclass(frozen=True)
@@ -106,13 +42,24 @@ class ForTargets(Silent):
         self.events.step(self.scaling.restored_record(record), steps)
 
 
+def begun_network(problem: Problem, seed: int, attempt: int) -> Network:
+    """The network of another run, as it begins here; for other attempts its edges with other random splines."""
+    model, config = problem.model, problem.config.model
+    assert isinstance(model, KAN) and isinstance(config, ModelConfig)
+    return model.begun_anew(seed + 1_000_003 * attempt, config.noise_scale) if attempt else model.clone()
+
+
 def trained_on(problem: Problem, rows: Dataset, seed: int, context: Context) -> Training:
     """A whole training of the problem's network on these rows, from its beginning."""
     config = replace(problem.config, seed=seed)
+    begun = has_start(config) and rows is problem.rows
     schedule = Schedule(
-        lambda attempt: build_network(config, problem.model.width, rows.train.x, attempt),
+        lambda attempt: begun_network(problem, seed, attempt)
+        if begun
+        else build_network(config, problem.model.width, rows.train.x, attempt),
         Objective(rows.loss, penalty_of(config)), config.optimizer, grids_of(config), len(config.optimizer.grids) > 0,
         config.optimizer.restarts, config.regularization.warmup, seed, problem.model.parameter_count(),
+        begun,
     )  # fmt: skip
     return train_by_schedule(schedule, rows, replace(context, events=ForTargets(context.events, problem.scaling)))
 
@@ -151,7 +98,7 @@ def prune(problem: Problem, state: State, context: Context) -> State:
     """A smaller network, as far as the loss of rows that it was not trained on allows."""
     kan, config = current_kan(state), problem.config
     rows = with_validation(problem.rows, kan.parameter_count(), config.seed)
-    return reached(problem, state, "prune", prune_and_refit(kan, rows, config.prune, context), context)
+    return reached(problem, state, "prune", prune_each_output(kan, rows, config.prune, context), context)
 
 
 def refit(problem: Problem, state: State, context: Context) -> State:
@@ -191,7 +138,7 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
-    whole = Budget.of(context.budget.meter, work=READING)
+    whole = Budget.of(context.budget.meter, work=problem.config.symbolic.work)
     context = replace(context, budget=whole.leaving(WRITING))
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     if context.over():
@@ -199,23 +146,6 @@ def symbolic(problem: Problem, state: State, context: Context) -> State:
     context = replace(context, budget=whole)
     state, network = written(problem, state, found, problem.scaling.restored_formula(found), context)
     return reached(problem, state, "symbolic", network, context)
-
-
-def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, context: Context) -> tuple[State, KAN]:
-    """The state with the formulas of the network found, or of the next best that can be kept; and that network.
-
-    `whole` is `found` for the targets themselves.
-    """
-    data = at_most(problem.data, MOST_ROWS)
-    nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
-    for network, restored in [(found.model, whole.model), *reversed(nexts)]:
-        try:
-            formulas = write_formulas(replace(whole, model=restored), data, context)
-        except FormulaError as error:
-            state = state.warned(f"a formula was dropped, {error}", context)
-            continue
-        return replace(state, formulas=tuple(formulas)), network
-    return state.warned("there is no formula: none that was found can be kept", context), found.model
 
 
 def equations(problem: Problem, state: State, context: Context) -> State:  # noqa: ARG001
@@ -243,28 +173,6 @@ def relations(problem: Problem, state: State, context: Context) -> State:
         state = recorded(problem, state, "relations", training, context)
     state = replace(state, relations=Relations([tie.inputs for tie in ties], ties, rounds))
     return reached(problem, state, "relations", current_kan(state), context)
-
-
-# ---- a search for the network --------------------------------------------------------------------------------------
-
-
-def search(problem: Problem, state: State, context: Context) -> State:
-    """The network of the best formula on its way, as three stages: its splines, pruned, and as functions."""
-    config, data = problem.config, problem.data
-    wanted = search_problem(config, data, functions_of(config))
-    context = replace(context, budget=budget_of(config.search, context.budget.meter))
-    found = discover(wanted, config.seed, context)
-    assert found.result
-    for text in dict.fromkeys(found.failed):
-        state = state.warned(f"in the search, {text}", context)
-    state = state.noted("train", f"search ended: {sentence_of(found)}", context)
-    tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
-    state = replace(state, history=tuple(history_of(found, wanted, data)), tried=tried, search=summary_of(found))
-    state = reached(problem, state, "train", found.result.spline, context)
-    searched = spent(context)
-    state = reached(problem, state, "prune", found.result.pruned, context, searched)
-    state, network = written(problem, state, found.result.symbolic, found.result.symbolic, context)
-    return reached(problem, state, "symbolic", network, context, searched)
 
 
 # ---- what comes after what -----------------------------------------------------------------------------------------

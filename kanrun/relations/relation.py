@@ -23,8 +23,8 @@ from kanrun.relations.fit import fit_terms
 from kanrun.relations.solve import solve_for
 from kanrun.symbolic.compare import AGREEMENT, POINTS, WIDER
 from kanrun.symbolic.expression import number, rounded, unit_lead
-from kanrun.symbolic.formula import OWN_LENGTH, evaluate_all
 from kanrun.symbolic.snap import EXACT, shortest, snap
+from kanrun.symbolic.values import OWN_LENGTH, evaluate_all
 
 SIGNIFICANT = 4.5  # standard errors of a correlation before two inputs count as related
 NOTICEABLE = 1e-3  # part of the largest spread in a sum that an edge must have

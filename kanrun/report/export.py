@@ -1,21 +1,15 @@
-"""Formulas as data, text, LaTeX and a Python file that needs only NumPy, or SciPy for a user's special function."""
+"""Formulas as data and as text to read; in other languages: kanrun/exporters."""
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import sympy as sp
-from sympy.printing.numpy import NumPyPrinter, SciPyPrinter
-
 from kanrun.data.losses import loss_of
-from kanrun.functions.naming import latex_name
-from kanrun.functions.parser import parse_formula
 from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
-from kanrun.symbolic.formula import OWN_LENGTH, Formula
+from kanrun.symbolic.formula import Formula
 
 
 def as_entries(formulas: list[Formula], relations: Sequence[Relation] = ()) -> list[dict[str, Any]]:
@@ -48,64 +42,3 @@ def as_text(formulas: list[Formula], relations: Sequence[Relation] = ()) -> str:
 def of_classes(formulas: list[Formula]) -> bool:
     """Whether the formulas are logits of classes."""
     return bool(formulas) and loss_of(formulas[0].judged).logits
-
-
-def as_latex(formulas: list[Formula]) -> str:
-    """One displayed equation an output, and the decision between two classes."""
-    equations = [f"{latex_name(f.output)} = {f.latex}" for f in formulas]
-    if formulas and formulas[0].decision:
-        name = latex_name(formulas[1].output.removeprefix("logit_"))
-        equations.append(f"\\text{{class }} {name} \\text{{ where }} {formulas[0].decision.latex} > 0")
-    return "".join(f"\\[ {equation} \\]\n" for equation in equations)
-
-
-def as_python(formulas: list[Formula], inputs: list[str]) -> str:
-    """A module with one function an output, and `predict(x)` for rows [rows, inputs]; for classes `classify(x)` too.
-
-    The decision between two classes is a function of its own, above 0 for the second.
-    """
-    lines = ['"""Formulas found by kanrun; needs only NumPy."""', "", "import numpy", ""]
-    arguments = [python_name(n) for n in inputs]
-    functions = [(python_name(f.output), f.expression) for f in formulas]
-    if formulas and formulas[0].decision:
-        functions.append(("decision", formulas[0].decision.expression))
-    for name, text in functions:
-        expression = parse_formula(text, inputs, name, OWN_LENGTH)
-        printer = SciPyPrinter if expression.has(*SPECIAL) else NumPyPrinter
-        if printer is SciPyPrinter and SCIPY not in lines:
-            lines[0] = lines[0].replace("only NumPy", "only NumPy and SciPy")
-            lines.insert(3, SCIPY)
-        code = printer({"fully_qualified_modules": True}).doprint(expression)
-        lines += ["", f"def {name}({', '.join(arguments)}):", f"    return {code}", ""]
-    calls = ", ".join(f"{python_name(f.output)}(*columns)" for f in formulas)
-    lines += [
-        "",
-        "def predict(x):",
-        f'    """Rows [rows, {len(inputs)}] ({", ".join(inputs)}) to [rows, {len(formulas)}]."""',
-        "    columns = numpy.asarray(x, dtype=float).T",
-        "    rows = columns.shape[1]",
-        f"    return numpy.stack([numpy.broadcast_to(values, rows) for values in ({calls},)], axis=1)",
-        "",
-    ]
-    if of_classes(formulas):
-        lines += [
-            "",
-            "def classify(x):",
-            f'    """Rows [rows, {len(inputs)}] to the number of the class of each, from 0."""',
-            "    return numpy.argmax(predict(x), axis=1)",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-SPECIAL = (sp.erf, sp.erfc, sp.gamma, sp.loggamma)  # only users' functions have them
-SCIPY = "import scipy"
-TAKEN = {"predict", "classify", "decision", "numpy", "scipy", "columns", "rows", "values", "x"}
-
-
-def python_name(name: str) -> str:
-    """A name that Python accepts and the written module does not use itself."""
-    clean = "".join(c if ("a" + c).isidentifier() else "_" for c in name)
-    if not clean.isidentifier():
-        clean = "_" + clean
-    return f"{clean}_" if keyword.iskeyword(clean) or clean in TAKEN else clean

@@ -31,8 +31,13 @@ LARGEST_YAML, DEEPEST_YAML = 2_000_000, 200
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file in one go: a reader sees the old one or the new one, never half."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for what is no text."""
     with in_one_go(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
 
 
 @contextmanager

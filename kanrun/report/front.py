@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kanrun.data.losses import Loss
 from kanrun.report.plots import BLUE, LOSS_FLOOR, MAX_PANELS, VERMILLION, house_style, save, shortened
-from kanrun.symbolic.formula import Alternative, Formula
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 
 WIDTH, LETTERS, MOST_LINES = 5.0, 58, 4  # of a panel in inches, and of its title
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
-from kanrun.errors import KanrunError, shorten
+from kanrun.data.losses import loss_of
+from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.predictions.frames import rows_from
+from kanrun.predictions.inputs import Array, Input, inputs_of
+from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read_json, read_yaml
-from kanrun.symbolic.formula import evaluate_texts
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.uncertainty import Constant
 
 
 @dataclass(frozen=True)
@@ -28,9 +36,79 @@ class LoadedRun:
     model: KAN | MLP
     inputs: list[str]
 
-    def predict(self, x: Tensor) -> Tensor:
-        """The formulas' values at rows `x` [rows, inputs]: [rows, outputs]."""
-        return evaluate_texts([f["expression"] for f in self.formulas], x, self.inputs)
+    @property
+    def columns(self) -> list[Input]:
+        """The inputs with their names and the range of the training rows."""
+        symbols = {key: name for entry in self.formulas for key, name in (entry.get("symbols") or {}).items()}
+        about = self.metrics.get("data") or {}
+        return inputs_of(self.inputs, symbols, [one for one in about.get("columns", []) if isinstance(one, dict)])
+
+    @property
+    def classes(self) -> bool:
+        """Whether the outputs are logits of classes."""
+        stages = self.metrics.get("stages") or [{}]
+        return loss_of(stages[-1].get("train") or {}).logits
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the outputs."""
+        names = self.metrics.get("outputs") or [entry["output"] for entry in self.formulas]
+        count = self.model.n_out
+        return list(names) if len(names) == count else [f"y_{j + 1}" for j in range(count)]
+
+    def predict(self, x: Any, formula: int | Sequence[int] | None = None, network: bool = False) -> Any:
+        """Values [rows, outputs] of the formulas, or of the network, at rows `x`: a tensor for a tensor, else an array.
+
+        `x` are rows [rows, inputs], or columns by the names of the inputs in any order: a mapping, or a frame of pandas
+        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Raises
+        KanrunError for rows and numbers that do not fit.
+        """
+        values = self.predictions(rows_from(x, self.columns), formula, network).values
+        return torch.as_tensor(values) if isinstance(x, Tensor) else values
+
+    def predictions(self, x: Array, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
+        """The same with standard errors and flags, for numbers [rows, inputs]."""
+        if network and formula is not None:
+            raise KanrunError("formula: the network is asked for, which has no number")
+        if network:
+            return of_network(self.model, self.outputs, x, self.columns, self.classes)
+        if not self.formulas:
+            raise KanrunError("the run has no formula; its network can be asked: --network, or network=True in Python")
+        return of_formulas(numbered(self.formulas, formula), x, self.columns, self.classes)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run folder says of its run, finished or not, without the network; what is not there is None or empty."""
+
+    folder: Path
+    state: str
+    error: str | None
+    config: Config | None
+    metrics: dict[str, Any]
+    formulas: list[dict[str, Any]]
+
+
+def record_of(folder: str | Path) -> Record:
+    """The record of a run. Raises KanrunError where there is none, or a file of it cannot be read."""
+    folder = Path(folder)
+    if not (folder / "status.json").is_file():
+        raise KanrunError(f"{folder}: not a run folder, there is no status.json in it")
+    status = read(folder, "status.json", read_json)
+    status = status if isinstance(status, dict) else {}
+
+    def there(name: str, reader: Callable[[Path], Any], otherwise: Any) -> Any:
+        return read(folder, name, reader) if (folder / name).exists() else otherwise
+
+    return Record(
+        folder, str(status.get("state")), status.get("error"), there("config.yaml", config_in, None),
+        there("metrics.json", read_metrics, {}), there("formula.json", read_formulas, []),
+    )  # fmt: skip
+
+
+def config_in(path: Path) -> Config:
+    """The config of a file."""
+    return read_config(read_yaml(path))
 
 
 def load_run(folder: str | Path) -> LoadedRun:
@@ -43,12 +121,70 @@ def load_run(folder: str | Path) -> LoadedRun:
     state = status.get("state") if isinstance(status, dict) else None
     if state != "completed":
         raise KanrunError(f"{folder}: not the folder of a completed run, its status.json says {state}")
-    config = read(folder, "config.yaml", lambda path: read_config(read_yaml(path)))
+    config = read(folder, "config.yaml", config_in)
     metrics = read(folder, "metrics.json", read_metrics)
     formulas = read(folder, "formula.json", read_formulas) if (folder / "formula.json").exists() else []
     model = read(folder, "model.pt", load_model)
     names = metrics.get("inputs") or [f"x_{i + 1}" for i in range(model.n_in)]
     return LoadedRun(config, metrics, formulas, model, names)
+
+
+def formula_of(entry: Mapping[str, Any]) -> Formula:
+    """An entry of formula.json as a formula again. What it lacks, as one of an older version may, is unknown."""
+    known = {f.name for f in fields(Formula)}
+    content = {key: value for key, value in entry.items() if key in known}
+    defaults = {"rounded": entry["expression"], "latex": "", "complexity": 0, "test": {}, "exact": None}
+    content = {**defaults, **content}
+    content["front"] = [taken(Alternative, point) for point in content.get("front") or []]
+    content["constants"] = [taken(Constant, constant) for constant in content.get("constants") or []]
+    if content.get("decision"):
+        decision = dict(content["decision"])
+        decision["constants"] = [taken(Constant, constant) for constant in decision.get("constants") or []]
+        content["decision"] = taken(Decision, decision)
+    return Formula(**content)
+
+
+T = TypeVar("T")
+
+
+def taken(kind: type[T], content: Mapping[str, Any]) -> T:
+    """A value from what a file says of it, without what it does not know."""
+    return kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
+
+
+def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None) -> list[dict[str, Any]]:
+    """The entries of formula.json with another point of the front as the formula of each output.
+
+    Numbers count from 1, in the order of `front`; one number holds for all outputs, None for what was chosen. What is
+    known of the chosen formula only (constants, exactness, the decision) is left out. Raises KanrunError for a number
+    beyond the front.
+    """
+    if numbers is None:
+        return entries
+    if not entries:
+        raise KanrunError("the run has no formula")
+    given = [numbers] if isinstance(numbers, int) else list(numbers)
+    given = given * len(entries) if len(given) == 1 else given
+    if len(given) != len(entries):
+        raise KanrunError(wrong("formula", given, f"one number for all outputs, or one for each of {len(entries)}"))
+    picked = [point_of(entry, number) for entry, number in zip(entries, given, strict=True)]
+    if picked != entries:
+        picked = [{key: value for key, value in entry.items() if key != "decision"} for entry in picked]
+    return picked
+
+
+def point_of(entry: dict[str, Any], number: int) -> dict[str, Any]:
+    """One entry with the point of that number on its front as its formula."""
+    front = entry.get("front") or []
+    if not 1 <= number <= len(front):
+        has = f"has formulas 1 to {len(front)}; kanrun show lists them" if front else "has no front"
+        raise KanrunError(wrong("formula", number, f"{entry['output']} {has}"))
+    point = front[number - 1]
+    if point.get("chosen"):
+        return entry
+    kept = ("output", "test", "train", "cross_validation", "front", "symbols", "units")
+    known: dict[str, Any] = {key: entry[key] for key in kept if key in entry}
+    return {**known, **{key: point.get(key) for key in ("expression", "rounded", "complexity")}, "exact": None}
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kanrun.errors import failure
+from kanrun.exporters.source import source_of
+from kanrun.exporters.table import exporter
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
-from kanrun.report.export import as_entries, as_latex, as_python, as_text
+from kanrun.report.export import as_entries, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
 from kanrun.state import Result
 from kanrun.symbolic.formula import formula_function
@@ -56,6 +58,23 @@ def model(folder: Path, result: Result) -> None:
     save_model(folder / "model.pt", result.network)
 
 
+def splines(folder: Path, result: Result) -> None:
+    """The last network whose edges are splines, which kanrun refine goes on from."""
+    save_model(folder / "splines.pt", spline_networks(result)[-1])
+
+
+def spline_networks(result: Result) -> list[KAN]:
+    """The networks of splines, in the order of the stages."""
+    networks = [result.state.networks[entry["name"]] for entry in result.state.entries]
+    return [one for one in networks if isinstance(one, KAN) and not one.is_symbolic()]
+
+
+def became_functions(result: Result) -> bool:
+    """Whether the last network has lost its splines."""
+    last = result.network
+    return isinstance(last, KAN) and last.is_symbolic() and bool(spline_networks(result))
+
+
 def formula(folder: Path, result: Result) -> None:
     """The formulas with all that is known of them, and the relations."""
     write_json(folder / "formula.json", as_entries(result.formulas, result.state.relations.equations))
@@ -68,12 +87,19 @@ def text(folder: Path, result: Result) -> None:
 
 def latex(folder: Path, result: Result) -> None:
     """The formulas as LaTeX."""
-    write_text(folder / "formula.tex", as_latex(result.formulas))
+    export(folder / "formula.tex", "latex", result)
 
 
 def python(folder: Path, result: Result) -> None:
     """The formulas as a module of Python."""
-    write_text(folder / "formula.py", as_python(result.formulas, result.problem.data.inputs))
+    export(folder / "formula.py", "python", result)
+
+
+def export(path: Path, language: str, result: Result) -> None:
+    """A file in another language."""
+    text = exporter(language).write(source_of(as_entries(result.formulas), result.problem.data.inputs))
+    assert isinstance(text, str)
+    write_text(path, text)
 
 
 def metrics(folder: Path, result: Result) -> None:
@@ -156,6 +182,7 @@ def picture_of_predictions(folder: Path, result: Result) -> None:
 OUTPUTS: list[Output] = [
     Output("history.csv", history, essential=True),
     Output("model.pt", model, essential=True),
+    Output("splines.pt", splines, became_functions),
     Output("formula.json", formula, has_formulas, essential=True),
     Output("formula.txt", text, has_formulas),
     Output("formula.tex", latex, has_formulas),

@@ -17,34 +17,22 @@ ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own
 EVALUATIONS = 40  # of a form in a fit
 
 
-@dataclass(frozen=True)
-class CrossValidation:
-    """Scores of predictions [rows], each by a form whose constants were fitted without the row."""
+def cross_validated(expression: sp.Expr, columns: Columns, y: Array, seed: int) -> dict[str, float | int | None]:
+    """`mse`, `rmse` and `r2` of a form for `y` [rows]: leave-one-out up to 100 rows, else ten parts drawn by the seed.
 
-    rmse: float | None
-    r2: float | None
-    folds: str | int
-
-    def scores(self) -> dict[str, float | None]:
-        """As the scores of rows that nothing was fitted to."""
-        return {"mse": None if self.rmse is None else self.rmse**2, "rmse": self.rmse, "r2": self.r2}
-
-
-def cross_validated(expressions: list[sp.Expr], columns: Columns, y: Array, seed: int) -> CrossValidation:
-    """Leave-one-out up to 100 rows, else ten parts drawn by the seed; `y` is [rows, outputs], a form an output.
-
-    Only the decimals of a form are fitted again, the form itself was chosen with all rows: the error is that of the
+    Only the decimals of the form are fitted again, the form itself was chosen with all rows: the error is that of the
     constants, a little too low for the choice (Hastie, Tibshirani and Friedman, 2nd ed., sec. 7.10.2).
     """
-    predicted = np.stack(
-        [predictions(e, columns, y[:, j], parts(len(y), seed)) for j, e in enumerate(expressions)], axis=1
-    )
-    folds: str | int = "leave-one-out" if len(y) <= ONE_BY_ONE else PARTS
+    predicted = predictions(expression, columns, y, parts(len(y), seed))
     if not np.isfinite(predicted).all():
-        return CrossValidation(None, None, folds)
-    mse = float(np.mean((predicted - y) ** 2))
-    spread = float(np.mean((y - y.mean(0)) ** 2))
-    return CrossValidation(math.sqrt(mse), 1 - mse / spread if spread > 0 else None, folds)
+        return {"mse": None, "rmse": None, "r2": None}
+    mse, spread = float(np.mean((predicted - y) ** 2)), float(np.var(y))
+    return {"mse": mse, "rmse": math.sqrt(mse), "r2": 1 - mse / spread if spread > 0 else None}
+
+
+def folds_of(rows: int) -> str | int:
+    """Into how many parts so many rows fall."""
+    return "leave-one-out" if rows <= ONE_BY_ONE else PARTS
 
 
 def parts(rows: int, seed: int) -> Iterator[Array]:

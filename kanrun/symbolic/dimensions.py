@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -34,6 +34,14 @@ class Units:
     def known(self) -> bool:
         """Whether there is anything to hold a formula against: the output and an input."""
         return self.output is not None and bool(self.symbols)
+
+    def without_factors(self) -> Units:
+        """The same where the sizes of units do not count, for rows in other units of ten; symbols are x_1, x_2, ..."""
+        return replace(
+            self,
+            symbols={name: (*d[:-1], 0.0) for name, d in self.symbols.items()},
+            output=None if self.output is None else (*self.output[:-1], 0.0),
+        )
 
     @property
     def bases(self) -> int:

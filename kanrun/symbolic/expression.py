@@ -22,7 +22,8 @@ def number(value: float) -> sp.Expr:
 
 def network_expressions(model: KAN, inputs: list[str]) -> list[sp.Expr]:
     """One expression an output of a network whose edges are all library functions, in terms of `inputs`."""
-    nodes: list[sp.Expr] = [symbol(name) for name in inputs]
+    units = zip(inputs, model.shift.tolist(), model.scale.tolist(), strict=True)
+    nodes: list[sp.Expr] = [scaled(symbol(name) - number(shift), number(1 / scale)) for name, shift, scale in units]
     for layer in model.layers:
         subnodes = []
         for sub in range(layer.n_sub):

@@ -3,64 +3,34 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import sympy as sp
-import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import Dataset, Rows
-from kanrun.data.losses import Loss
-from kanrun.data.scores import Scores, scores
-from kanrun.data.units import dimension_of, unit_of
+from kanrun.data.dataset import Dataset
+from kanrun.data.scores import Scores
 from kanrun.errors import KanrunError, shorten
-from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.compare import is_exact
-from kanrun.symbolic.cross_validation import cross_validated
-from kanrun.symbolic.dimensions import Units, dimensions_of
+from kanrun.symbolic.adding_up import adds_up, units_for, with_units
+from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.parsimony import settled
+from kanrun.symbolic.front import Alternative, Other, front_of, others_of
+from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
+from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
-from kanrun.symbolic.uncertainty import Constant, is_rounding, of_classes, of_values, squares
+from kanrun.symbolic.settle import settled
+from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
+from kanrun.symbolic.values import columns_of, evaluate_texts
 
 log = logging.getLogger("kanrun")
 
-# units of work: a node of a formula that is made; an evaluation, and a row and node of it
-MADE, EVALUATED, EVALUATED_NODE = 0.15, 0.05, 1e-5
-FOLDS_SEED = 0  # draws the parts of a cross-validation
-OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A point of the front: a formula for the same output, simpler or more exact than the others."""
-
-    complexity: int
-    error: float | None
-    expression: str
-    rounded: str = ""
-    chosen: bool = False
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Of two classes: logit of the second less logit of the first, above 0 where the second is predicted."""
-
-    expression: str
-    rounded: str
-    latex: str
-    complexity: int
-    test: Scores
-    constants: list[Constant]
+MADE = 0.15  # units of work: of a node of a formula that is made
 
 
 @dataclass(frozen=True)
@@ -69,9 +39,11 @@ class Formula:
 
     Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
     have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
-    in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known. `constants`
-    has its decimals in order of appearance, `reason` says why this point of the front was chosen; the first of two
-    classes also has the decision between them.
+    in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known;
+    `alternatives` are other forms that the rows allow. `constants`
+    has its decimals in order of appearance, `covariance` and `undetermined` how their errors go together (see
+    symbolic/uncertainty.py), `reason` says why this point of the front was chosen; the first of two classes also has
+    the decision between them.
     """
 
     output: str
@@ -85,10 +57,13 @@ class Formula:
     constants: list[Constant] = field(default_factory=list)
     reason: str = ""
     decision: Decision | None = None
+    covariance: list[list[float]] | None = None
+    undetermined: list[list[float]] = field(default_factory=list)
     train: Scores = field(default_factory=dict)
     cross_validation: Scores | None = None
     symbols: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    alternatives: list[Other] = field(default_factory=list)
 
     @property
     def judged(self) -> Scores:
@@ -100,42 +75,18 @@ class FormulaError(KanrunError):
     """A formula that cannot be written, read back or evaluated, and so is none."""
 
 
-EXACT_REASON = "exact to rounding"
-SHORT_REASON = "shortest description of the training data"
-
-
-def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
-    """Values of formulas given as text at `rows` [rows, inputs]: [rows, formulas], NaN where not finite."""
-    return evaluate_all([parse_formula(t, inputs, "expression", OWN_LENGTH) for t in texts], rows, inputs)
-
-
-def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) -> Tensor:
-    """Values of expressions at `rows`: [rows, expressions]."""
-    columns = columns_of(rows, inputs)
-    return torch.as_tensor(np.stack([evaluate(e, columns) for e in expressions], axis=1))
-
-
-def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
-    """The inputs' columns by name."""
-    return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
-
-
-def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:
-    """The loss of these formulas on the training rows; NaN where one is not finite."""
-    targets = train.y.double().cpu() if train.y.is_floating_point() else train.y.cpu()
-    return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))
-
-
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
     """The network's formulas with snapped constants, in their shortest form; as they are where that spoils them.
 
     Raises FormulaError where they cannot be kept as they are either.
     """
     plain = network_expressions(model, data.inputs)
+    if data.loss.logits:
+        plain = with_reference(plain)
     context.spend(MADE * sum(map(complexity, plain)))
     check(plain, data)
     try:
-        short = settled_forms(model, plain, data, context)
+        short = settled(model, plain, data, context)
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")
@@ -143,46 +94,10 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     return short
 
 
-def settled_forms(model: KAN, expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
-    """The formulas with constants snapped and fitted again, rewritten where that makes them shorter."""
-
-    def loss_of(trial: list[sp.Expr]) -> float:
-        context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
-        return training_loss(trial, data.train, data.inputs, data.loss)
-
-    floor = 0.0 if data.loss.logits else EXACT * float(data.train.y.double().var())
-    rows = len(data.train.x)
-    expressions = snap(expressions, loss_of, rows, floor, context)
-    limit = max(loss_of(expressions) * (1 + 1e-6), floor)
-    above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
-    for rewrite in (shortest, expanded) if not context.over() else ():
-        context.spend(sum(map(work_of_rewriting, expressions)))
-        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
-        shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
-        if shorter and loss_of(short) <= limit:
-            expressions = short
-    return polish(model, expressions, data, loss_of, floor, context)
-
-
-def polish(
-    model: KAN,
-    expressions: list[sp.Expr],
-    data: Dataset,
-    loss_of: Callable[[list[sp.Expr]], float],
-    floor: float,
-    context: Context,
-) -> list[sp.Expr]:
-    """The expressions with what is left of their decimals at the least loss on the training rows, and snapped again.
-
-    Only for a loss that least squares makes least: logits of classes would grow without end. Constants that were fixed
-    for good stay.
-    """
-    locked = any(bool((layer.is_fixed & ~layer.is_trainable & layer.alive).any()) for layer in model.layers)
-    if not data.loss.least_squares or locked or not loss_of(expressions) > floor:
-        return expressions
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    again = [settled(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
-    return snap(again, loss_of, len(y), floor, context)
+def with_reference(logits: list[sp.Expr]) -> list[sp.Expr]:
+    """Logits less the constant of the first: only their differences matter, so that it would say nothing."""
+    constant = logits[0].as_coeff_Add()[0]
+    return [e - constant for e in logits]
 
 
 def check(expressions: list[sp.Expr], data: Dataset) -> None:
@@ -204,8 +119,13 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     chosen = expressions_of(symbolic.model, data, context)
     texts = [str(e) for e in chosen]
     truths = [parse_formula(t, data.inputs) for t in data.truth]
-    fronts = front_of(expressions_of_front(symbolic.front, data, context), chosen, data)
-    constants = constants_with_errors(chosen, data)
+    odd = [name for j, name in enumerate(data.outputs) if not adds_up(chosen[j], units_for(data, j))]
+    if odd and data.units_matter == "demand":
+        raise FormulaError(f"it does not add up in the units of {', '.join(odd)}")
+    others = expressions_of_front(symbolic.front, data, context)
+    fronts = front_of(others, chosen, data)
+    estimates = estimates_of(chosen, data)
+    verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     return [
         Formula(
             output=name,
@@ -215,13 +135,16 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             complexity=complexity(chosen[j]),
             test=None if data.test is None else scores_of(chosen, j, data, data.test),
             train=scores_of(chosen, j, data, data.train),
-            cross_validation=cross_validation_of([chosen[j]], j, data),
+            cross_validation=cross_validation_of(chosen[j], j, data),
             symbols={symbol: data.names.get(symbol, symbol) for symbol in data.inputs},
             units=dict(data.units),
-            exact=is_exact(chosen[j], truths[j], data.inputs, data.domain) if truths else None,
+            exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,
             front=fronts[j],
-            constants=constants[j],
-            reason=EXACT_REASON if is_exact_on_training(chosen[j], j, data) else SHORT_REASON,
+            alternatives=others_of([e[j] for e in others], chosen[j], j, data),
+            constants=estimates[j].constants,
+            covariance=estimates[j].covariance,
+            undetermined=estimates[j].undetermined,
+            reason=reason_of(chosen[j], j, verdicts[j], data),
             decision=decision_between(chosen, data) if j == 0 else None,
         )
         for j, name in enumerate(data.outputs)
@@ -238,118 +161,16 @@ def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> 
     return found
 
 
-def constants_with_errors(expressions: list[sp.Expr], data: Dataset) -> list[list[Constant]]:
-    """The decimals of every formula with their standard errors."""
+def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
+    """The decimals of every formula with their standard errors, and for values their covariance."""
     columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
     if data.loss.logits:
-        return of_classes(expressions, columns)
-    return [with_units(of_values(e, columns, y[:, j]), e, data, j) for j, e in enumerate(expressions)]
-
-
-def units_for(data: Dataset, j: int) -> Units:
-    """The dimensions of the inputs, and of output `j`."""
-    known = {name: d for name, unit in data.units.items() if (d := dimension_of(unit)) is not None}
-    return Units({name: known[name] for name in data.inputs if name in known}, known.get(data.outputs[j]))
-
-
-def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, j: int) -> list[Constant]:
-    """The constants with the units that make both sides agree, where these are known."""
-    units = units_for(data, j)
-    if not units.known:
-        return constants
-    found = dimensions_of(expression, units).constants
-    given = [*data.units.values()]
-    named = [None if d is None else unit_of(d.tolist(), given) for d in found]
-    return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
-
-
-def is_exact_on_training(expression: sp.Expr, j: int, data: Dataset) -> bool:
-    """Whether nothing but rounding separates output `j` from its formula on the training rows."""
-    if data.loss.logits:
-        return False
-    y = data.train.y[:, j].double().cpu().numpy()
-    return is_rounding(squares(expression, columns_of(data.train.x, data.inputs), y), y)
-
-
-def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
-    """The formula of the decision where there are two classes with a logit each.
-
-    Its constants are not snapped beyond those of the logits: it decides every row as they do.
-    """
-    if not data.loss.logits or len(logits) != 2:
-        return None
-
-    def decided(expression: sp.Expr, rows: Rows) -> Tensor:
-        difference = evaluate_all([expression], rows.x, data.inputs)
-        return torch.cat([torch.zeros_like(difference), difference], dim=1)
-
-    plain = logits[1] - logits[0]
-    aims = decided(plain, data.train)
-    same = [plain]
-    for rewrite in (shortest, expanded, lambda e: shortest(expanded(e))):
-        trial = decided(rewrite(plain), data.train)
-        if torch.allclose(trial, aims, rtol=1e-9, atol=1e-9, equal_nan=True):
-            same.append(rewrite(plain))
-    best = min(same, key=complexity)
-    short, read = rounded(best), parse_formula(str(best), data.inputs, "decision", OWN_LENGTH)
-    return Decision(
-        expression=str(best),
-        rounded=as_shown(short, data.names),
-        latex=as_latex(short, data.names),
-        complexity=complexity(best),
-        test=scores(data, decided(read, data.judged), data.judged.y.cpu()),
-        constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs))[1],
-    )
-
-
-def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> Scores:
-    """Scores of output `j` alone, of all classes together, by evaluating the texts of the formulas."""
-    if data.loss.logits:
-        return scores(data, evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), rows.y.cpu())
-    values = evaluate_texts([str(expressions[j])], rows.x, data.inputs)
-    return scores(data, values, rows.y[:, j : j + 1].double().cpu())
-
-
-def cross_validation_of(expressions: list[sp.Expr], j: int, data: Dataset) -> Scores | None:
-    """Scores of formulas of values, the first for output `j`, where no rows are set aside to test them."""
-    if data.test is not None or data.loss.logits:
-        return None
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
-    return cross_validated(expressions, columns, y[:, j : j + len(expressions)], FOLDS_SEED).scores()
-
-
-def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
-    """For every output the formulas that no other one beats in both complexity and test error, simplest first.
-
-    The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
-    """
-    return [pareto([alternative(e[j], j, chosen, data) for e in [chosen, *others]]) for j in range(len(data.outputs))]
-
-
-def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
-    """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
-    others = [*chosen[:j], expression, *chosen[j + 1 :]]
-    judged = cross_validation_of([expression], j, data) or scores_of(others, j, data, data.judged)
-    error = judged[data.loss.name]
-    size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
-    return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
-
-
-def pareto(points: list[Alternative]) -> list[Alternative]:
-    """The points that no other one beats, and the chosen one."""
-    front: list[Alternative] = []
-    least = math.inf
-    distinct = {p.expression: p for p in reversed(points)}.values()
-    for point in sorted(distinct, key=order_of_front):
-        if point.chosen or (point.error is not None and point.error < least):
-            front.append(point)
-            least = min(least, math.inf if point.error is None else point.error)
-    return front
-
-
-def order_of_front(point: Alternative) -> tuple[int, float, bool]:
-    """Simple ones first, then exact ones, then the chosen one."""
-    return point.complexity, math.inf if point.error is None else point.error, not point.chosen
+        return [Estimate(constants) for constants in of_classes(expressions, columns)]
+    found = [estimate(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+    return [
+        replace(one, constants=with_units(one.constants, e, data, j))
+        for j, (e, one) in enumerate(zip(expressions, found, strict=True))
+    ]
 
 
 def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:

@@ -18,30 +18,33 @@ LARGEST = 20
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there
 
 
-def settled(expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED) -> sp.Expr:
+def settled(
+    expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED, weights: Array | float = 1.0
+) -> sp.Expr:
     """The expression with every decimal a simple number that the rows do not speak against.
 
     A constant c with standard error s may become v where |c - v| < s * sqrt(ln(rows)), the squared error then grows by
     less than what a constant costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and
-    the squared error after fitting the others again confirms it. It ends when the budget is used up.
+    the squared error after fitting the others again confirms it. Errors count by the `weights` of their rows. It ends
+    when the budget is used up.
     """
     context.spend(work_of_polish(expression))
-    expression = straightened(polished(expression, columns, y), columns, y, context)
+    expression = straightened(polished(expression, columns, y, weights), columns, y, context, weights)
     refused: set[tuple[float, sp.Expr]] = set()
     rows = len(y)
     while len(constants_of(expression)) <= MOST and not context.over():
-        before = squares(expression, columns, y)
-        if is_rounding(before, y):
+        before = squares(expression, columns, y, weights)
+        if is_rounding(before, weights * y):
             return expression
-        for constant, target in proposals(expression, columns, y):
+        for constant, target in proposals(expression, columns, y, weights):
             if (float(constant), target) in refused or context.over():
                 continue
             trial = expression.xreplace({constant: target})
             if not is_sound(trial) or not trial.free_symbols:
                 continue
             context.spend(work_of_polish(trial))
-            trial = polished(trial, columns, y)
-            if rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
+            trial = polished(trial, columns, y, weights)
+            if rows * math.log(max(squares(trial, columns, y, weights), 1e-300) / before) < math.log(rows):
                 expression = trial
                 break
             refused.add((float(constant), target))
@@ -56,26 +59,31 @@ def work_of_polish(expression: sp.Expr) -> float:
     return 0.2 + (1 + 0.1 * size + 0.01 * size**2) * len(constants_of(expression))
 
 
-def straightened(expression: sp.Expr, columns: Columns, y: Array, context: Context) -> sp.Expr:
+def straightened(
+    expression: sp.Expr, columns: Columns, y: Array, context: Context, weights: Array | float = 1.0
+) -> sp.Expr:
     """The expression without functions that the rows only see as straight lines, such as the sine of a small angle."""
-    before, rows = squares(expression, columns, y), len(y)
-    if is_rounding(before, y) or len(constants_of(expression)) > MOST:
+    before, rows = squares(expression, columns, y, weights), len(y)
+    if is_rounding(before, weights * y) or len(constants_of(expression)) > MOST:
         return expression
     for node in sorted(expression.atoms(*STRAIGHT_AT_0), key=sp.default_sort_key):
         if context.over() or not expression.has(node):
             continue
         context.spend(work_of_polish(expression))
-        trial = polished(expression.xreplace({node: node.args[0]}), columns, y)
-        if is_sound(trial) and rows * math.log(max(squares(trial, columns, y), 1e-300) / before) < math.log(rows):
-            expression, before = trial, squares(trial, columns, y)
+        trial = polished(expression.xreplace({node: node.args[0]}), columns, y, weights)
+        after = squares(trial, columns, y, weights) if is_sound(trial) else math.inf
+        if rows * math.log(max(after, 1e-300) / before) < math.log(rows):
+            expression, before = trial, after
     return expression
 
 
-def proposals(expression: sp.Expr, columns: Columns, y: Array) -> list[tuple[sp.Float, sp.Expr]]:
+def proposals(
+    expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0
+) -> list[tuple[sp.Float, sp.Expr]]:
     """Constants and simple numbers for them, what drops a constant first, then the least unlikely."""
     limit = math.sqrt(math.log(len(y)))
     found = []
-    for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y), strict=True):
+    for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y, weights), strict=True):
         for rank, target in enumerate(simple_numbers(constant)):
             error = constant.standard_error
             distance = abs(constant.value - float(target)) / error if error else 0.0

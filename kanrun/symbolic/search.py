@@ -59,8 +59,7 @@ def fixed_to(model: KAN, edge: Edge, candidate: Candidate) -> KAN:
 
 def put(model: KAN, edge: Edge, candidate: Candidate, level: float = 0.0) -> None:
     """Makes the edge the candidate, in place; `level` is the constant of the function that it replaces."""
-    l, s, i = edge
-    model.fix(l, i, s, candidate.function, candidate.a, candidate.b, candidate.c, candidate.d - level)
+    model.put(edge, candidate.function, (candidate.a, candidate.b, candidate.c), candidate.d - level)
 
 
 def library_complexity(model: KAN) -> int:
@@ -102,10 +101,23 @@ class Search:
         self.context.spend(PUT * len(model.layers))
         ridge = self.loss.constants_ridge
         reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, ridge, context=self.context).loss
-        size, constants, least = library_complexity(model), model.parameter_count(), max(reached, self.enough)
-        bits = self.loss.description_bits(least, self.loss.null_value(self.y), size, constants, len(self.x))
-        self.tried.append(Symbolic(model, reached, bits))
+        self.tried.append(Symbolic(model, reached, self.bits(model, reached)))
         return self.tried[-1]
+
+    def bits(self, model: KAN, reached: float) -> float:
+        """The description length: of the formula once, and of the residuals of each output."""
+        nulls = self.loss.null_values(self.y)
+        losses = [reached]
+        if len(nulls) > 1:
+            with torch.no_grad():
+                losses = self.loss.values(model(self.x), self.y).tolist()
+        size, constants, total, mean = library_complexity(model), model.parameter_count(), 0.0, sum(nulls) / len(nulls)
+        for loss, null in zip(losses, nulls, strict=True):
+            enough = self.enough * null / mean if len(nulls) > 1 and mean > 0 else self.enough
+            if null > 0 or len(nulls) == 1:
+                total += self.loss.description_bits(max(loss, enough), null, size, constants, len(self.x))
+                size = constants = 0  # counted once
+        return total
 
     def candidates(self, model: KAN, edges: list[Edge]) -> list[list[Candidate]]:
         """The library fitted to the curves of these edges of `model`, best first; a constant where nothing fits."""

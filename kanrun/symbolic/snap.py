@@ -11,6 +11,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.algebra import rewritten, simplified
 from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.square import with_squares
 
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
@@ -21,14 +22,18 @@ EXACT_UNITS = [
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
     *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
+MOST_ZEROS = 40  # constants of which each is tried without
 TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
+MOST_DIGITS = 11  # of a decimal that more than chance speaks for
+SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
 def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
-    """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed."""
-    if abs(value) < (1e-6 if exact else 0.05):
-        yield sp.Integer(0)
+    """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed.
+
+    Whether a constant may be 0 depends on what is beside it, not on its size.
+    """
     for unit, limit in UNITS + (EXACT_UNITS if exact else []):
         fraction = Fraction(value / float(unit)).limit_denominator(limit)
         if fraction and believable(value, float(fraction) * float(unit), fraction, exact):
@@ -36,6 +41,17 @@ def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
     square = Fraction(value * value).limit_denominator(60)
     if exact and square and believable(value * value, float(square), square, exact):
         yield int(math.copysign(1, value)) * sp.sqrt(sp.Rational(square.numerator, square.denominator))
+    if exact and (short := decimal(value)) is not None:
+        yield short
+
+
+def decimal(value: float) -> sp.Float | None:
+    """The decimal of few digits that `value` is but for rounding; None where there is none."""
+    for digits in range(1, MOST_DIGITS + 1):
+        short = float(f"{value:.{digits - 1}e}")
+        if abs(short - value) * 10**digits < CHANCE * abs(value):
+            return sp.Float(short, SHOWN)
+    return None
 
 
 def believable(value: float, other: float, fraction: Fraction, exact: bool) -> bool:
@@ -71,22 +87,33 @@ def snap(
         reached = loss_of(trial)
         return reached < exact_below or reached <= limit
 
+    def exchanged(result: list[sp.Expr], candidates: Callable[[float], Iterable[sp.Expr]]) -> list[sp.Expr]:
+        nonlocal loss
+        changed = True
+        while changed:
+            changed = False
+            for index, expression in enumerate(result):
+                for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
+                    for candidate in candidates(float(constant)) if not context.over() else ():
+                        context.spend(TRIAL)
+                        smaller = result[index].xreplace({constant: candidate})
+                        trial = [*result[:index], smaller, *result[index + 1 :]]
+                        if is_kept(smaller, result[index]) and fine(trial, loss * (1 + share)):
+                            result, loss, changed = trial, max(loss, loss_of(trial)), True
+                            break
+        return result
+
+    if sum(len(e.atoms(sp.Float)) for e in expressions) <= MOST_ZEROS:  # before they look like whole numbers
+        expressions = exchanged(list(expressions), lambda _: [sp.Integer(0)])
     together = [e.xreplace(simplest(e, exact)) for e in expressions]
     if all(is_sound(e) for e in together) and fine(together, loss):
         return together
-    result, changed = list(expressions), True
-    while changed:
-        changed = False
-        for index, expression in enumerate(result):
-            for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                for candidate in nice_numbers(float(constant), exact) if not context.over() else ():
-                    context.spend(TRIAL)
-                    smaller = result[index].xreplace({constant: candidate})
-                    trial = [*result[:index], smaller, *result[index + 1 :]]
-                    if is_sound(smaller) and smaller != result[index] and fine(trial, loss * (1 + share)):
-                        result, loss, changed = trial, max(loss, loss_of(trial)), True
-                        break
-    return result
+    return exchanged(list(expressions), lambda value: nice_numbers(value, exact))
+
+
+def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
+    """Whether a replacement has changed an expression into one that is sound, and still one of inputs if it was."""
+    return is_sound(smaller) and smaller != before and (bool(smaller.free_symbols) or not before.free_symbols)
 
 
 def simplest(expression: sp.Expr, exact: bool) -> dict[sp.Expr, sp.Expr]:
@@ -102,7 +129,8 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
-    plain = [rewritten(rewrite, expression) for rewrite in (sp.factor_terms, sp.powsimp)]
+    rewrites = (sp.factor_terms, sp.powsimp, with_squares, lambda e: sp.factor_terms(with_squares(e)))
+    plain = [rewritten(rewrite, expression) for rewrite in rewrites]
     return min([expression, *plain, *simplified(expression)], key=complexity)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
@@ -79,27 +79,59 @@ def jacobian(expression: sp.Expr, constants: list[sp.Float], columns: Columns) -
     return result
 
 
+def sizes_of(columns: Array) -> Array:
+    """Norms of the columns [rows, columns], whose squares may be too large or too small to be numbers."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit), axis=0)
+    return np.where(np.isfinite(largest), sizes, largest)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """(J^T J)^-1 for J [equations, constants], as far as J determines the constants.
+
+    `matrix` [constants, constants] is the pseudo-inverse, `lost` [directions, constants] are combinations of slopes
+    that J says nothing about: what depends on one of them is not determined. `rank` is that of J.
+    """
+
+    matrix: Array
+    lost: Array
+    touched: list[bool]  # constants with a share in a lost direction
+    rank: int
+
+
+def spread_of(slopes: Array) -> Spread | None:
+    """What the slopes [equations, constants] say of the constants; None where they are all 0, or not finite."""
+    sizes = sizes_of(slopes)
+    if not sizes.any() or not np.isfinite(sizes).all():
+        return None
+    scale = np.where(sizes > 0, sizes, 1.0)
+    _, singular, directions = np.linalg.svd(slopes / scale, full_matrices=len(slopes) < len(sizes))
+    singular = np.concatenate([singular, np.zeros(len(directions) - len(singular))])
+    known = singular > SINGULAR * singular[0]
+    lost = directions[~known]
+    half = directions[known] / singular[known, None] / scale
+    touched = ((lost**2).sum(0) > TOUCHED**2).tolist()
+    return Spread(half.T @ half, lost / scale, touched, int(known.sum()))
+
+
 def standard_errors(slopes: Array) -> tuple[list[float | None], int]:
     """Roots of the diagonal of (J^T J)^-1 for J = `slopes` [equations, constants], and the rank of J.
 
     The pseudo-inverse is taken where constants are redundant; those that share in a redundant direction get None.
     """
-    sizes = np.linalg.norm(slopes, axis=0)
-    if not sizes.any() or not np.isfinite(sizes).all():
-        return [None] * len(sizes), 0
-    scale = np.where(sizes > 0, sizes, 1.0)
-    _, singular, directions = np.linalg.svd(slopes / scale, full_matrices=len(slopes) < len(sizes))
-    singular = np.concatenate([singular, np.zeros(len(directions) - len(singular))])
-    known = singular > SINGULAR * singular[0]
-    lost = (directions[~known] ** 2).sum(0) > TOUCHED**2
-    errors = np.sqrt(((directions[known] / singular[known, None]) ** 2).sum(0)) / scale
-    return [None if gone else float(e) for e, gone in zip(errors, lost, strict=True)], int(known.sum())
+    spread = spread_of(slopes)
+    if spread is None:
+        return [None] * slopes.shape[1], 0
+    errors = np.sqrt(np.diagonal(spread.matrix))
+    return [None if gone else float(e) for e, gone in zip(errors, spread.touched, strict=True)], spread.rank
 
 
-def squares(expression: sp.Expr, columns: Columns, y: Array) -> float:
-    """The squared error over the rows, infinite where the expression is not finite on all of them."""
+def squares(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """The squared error over the rows, each times its weight; infinite where the expression is not finite on all."""
     with np.errstate(over="ignore", invalid="ignore"):
-        total = float(np.square(evaluate(expression, columns) - y).sum())
+        total = float(np.square(weights * (evaluate(expression, columns) - y)).sum())
     return total if math.isfinite(total) else math.inf
 
 
@@ -108,26 +140,72 @@ def is_rounding(squares: float, y: Array) -> bool:
     return squares <= len(y) * max(EXACT * float(np.var(y)), ROUNDING * float(np.mean(y**2)))
 
 
-def of_values(expression: sp.Expr, columns: Columns, y: Array) -> list[Constant]:
-    """The constants of a formula for `y` [rows] with the errors of least squares: s^2 (J^T J)^-1.
+@dataclass(frozen=True)
+class Estimate:
+    """The constants of a formula, and how their errors go together: what the error of its values follows from.
+
+    `covariance` [constants, constants] is None where it is not known; a value whose slopes have a part along one of
+    `undetermined` [directions, constants] is not determined by the rows.
+    """
+
+    constants: list[Constant]
+    covariance: list[list[float]] | None = None
+    undetermined: list[list[float]] = field(default_factory=list)
+
+
+def of_values(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> list[Constant]:
+    """The constants of a formula for `y` [rows] with their errors by `estimate`."""
+    return estimate(expression, columns, y, weights).constants
+
+
+def estimate(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> Estimate:
+    """The constants of a formula for `y` [rows] with the covariance of least squares: s^2 (J^T J)^-1.
 
     s^2 is the squared error over rows less determined constants. Where it is nothing but rounding the rows show no
     noise, and the errors are 0; without more rows than constants noise cannot be told from signal, and they are None.
+    Errors count by the `weights` of their rows.
     """
     constants = constants_of(expression)
-    unknown = [Constant(float(f), None) for f in constants]
+    unknown = Estimate([Constant(float(f), None) for f in constants])
     if not 0 < len(constants) <= MOST:
         return unknown
-    residuals = evaluate(expression, columns) - y
-    slopes = jacobian(expression, constants, columns)
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    residuals = rows * (evaluate(expression, columns) - y)
+    slopes = rows[:, None] * jacobian(expression, constants, columns)
     kept = np.isfinite(residuals) & np.isfinite(slopes).all(1)
     residuals, slopes = residuals[kept], slopes[kept]
-    errors, rank = standard_errors(slopes)
-    if len(residuals) <= rank:
+    spread = spread_of(slopes)
+    if spread is None or len(residuals) <= spread.rank:
         return unknown
     squares = float(residuals @ residuals)
-    noise = 0.0 if is_rounding(squares, y[kept]) else math.sqrt(squares / (len(residuals) - rank))
-    return [Constant(float(f), None if e is None else noise * e) for f, e in zip(constants, errors, strict=True)]
+    variance = 0.0 if is_rounding(squares, (rows * y)[kept]) else squares / (len(residuals) - spread.rank)
+    matrix = variance * spread.matrix
+    errors = [
+        None if gone else math.sqrt(v) for v, gone in zip(np.diagonal(matrix).tolist(), spread.touched, strict=True)
+    ]
+    known = [Constant(float(f), e) for f, e in zip(constants, errors, strict=True)]
+    return Estimate(known, matrix.tolist(), spread.lost.tolist())
+
+
+def errors_of_values(
+    expression: sp.Expr, columns: Columns, covariance: list[list[float]], undetermined: list[list[float]]
+) -> Array:
+    """Standard errors of the values of a formula at the rows of `columns`, [rows]: sqrt(g^T C g) for its slopes g.
+
+    The delta method: to first order in the errors of the constants, for the form as it is, without the noise of a
+    single measurement. NaN where a value depends on what the rows do not determine. Raises ValueError where the
+    covariance is not that of its constants.
+    """
+    constants = constants_of(expression)
+    matrix = np.asarray(covariance, dtype=np.float64)
+    lost = np.asarray(undetermined, dtype=np.float64).reshape(-1, len(constants))
+    if matrix.shape != (len(constants), len(constants)):
+        raise ValueError("the covariance is that of other constants")
+    slopes = jacobian(expression, constants, columns)
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = np.sqrt(np.maximum(np.einsum("rp,pq,rq->r", slopes, matrix, slopes), 0.0))
+        along, sizes = np.abs(slopes @ lost.T), np.abs(slopes) @ np.abs(lost).T
+        return np.where((along > TOUCHED * sizes).any(1), np.nan, errors)
 
 
 def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
@@ -158,34 +236,54 @@ def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
     ]
 
 
-def polished(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
+def polished(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> sp.Expr:
     """The expression with its decimals at the least squared error over the rows, by a few Gauss-Newton steps.
 
-    The same expression where that wins nothing, or where only rounding is left to win.
+    The same expression where that wins nothing, or where only rounding is left to win. Errors count by the `weights` of
+    their rows.
     """
+    if is_rounding(squares(expression, columns, y, weights), weights * y):
+        return expression
+    return least_squared(expression, columns, y, weights)
+
+
+def least_squared(
+    expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0, steps: int = STEPS
+) -> sp.Expr:
+    """The same down to the last digit of the constants."""
     constants = constants_of(expression)
-    before = squares(expression, columns, y)
-    if not 0 < len(constants) <= MOST or not np.isfinite(before) or is_rounding(before, y):
+    before = squares(expression, columns, y, weights)
+    if not 0 < len(constants) <= MOST or not np.isfinite(before):
         return expression
     best, least = expression, before
-    for _ in range(STEPS):
-        current = constants_of(best)
-        slopes = jacobian(best, current, columns)
-        if not np.isfinite(slopes).all():
-            break
-        sizes = np.linalg.norm(slopes, axis=0)
-        scale = np.where(sizes > 0, sizes, 1.0)
-        step = np.linalg.lstsq(slopes / scale, y - evaluate(best, columns), rcond=SINGULAR)[0] / scale
-        moved, reached = best, least
-        for halving in range(HALVINGS):
-            new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
-            moved = best.xreplace(dict(zip(current, new, strict=True)))
-            reached = squares(moved, columns, y) if is_sound(moved) else math.inf
-            if reached < least:
-                break
+    for _ in range(steps):
+        reached, moved = stepped(best, least, columns, y, weights)
         if not reached < least:
             break
         gained, best, least = least - reached, moved, reached
         if gained < GAIN * least:
             break
     return best if least < (1 - GAIN) * before else expression
+
+
+def stepped(
+    expression: sp.Expr, least: float, columns: Columns, y: Array, weights: Array | float
+) -> tuple[float, sp.Expr]:
+    """The expression after a Gauss-Newton step, halved while its squared error is not below `least`; that error too."""
+    current = constants_of(expression)
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    slopes = rows[:, None] * jacobian(expression, current, columns)
+    if not np.isfinite(slopes).all():
+        return math.inf, expression
+    sizes = np.linalg.norm(slopes, axis=0)
+    scale = np.where(sizes > 0, sizes, 1.0)
+    missing = rows * (y - evaluate(expression, columns))
+    step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
+    moved, reached = expression, math.inf
+    for halving in range(HALVINGS):
+        new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
+        moved = expression.xreplace(dict(zip(current, new, strict=True)))
+        reached = squares(moved, columns, y, weights) if is_sound(moved) else math.inf
+        if reached < least:
+            break
+    return reached, moved

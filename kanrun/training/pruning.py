@@ -6,8 +6,9 @@ import torch
 
 from kanrun.config.schema import PruneConfig
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.dataset import Dataset, Rows, at_most
+from kanrun.data.dataset import Dataset, Rows, at_most, of_output
 from kanrun.data.losses import Loss
+from kanrun.model.joining import alone, beside
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.training.least_squares import levenberg_marquardt
@@ -21,62 +22,82 @@ REMOVED, LOOKED_AT = 1.5, 3e-3  # units of work, a layer and a row, of what lead
 USUAL = PruneConfig()
 
 
+def prune_each_output(model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED) -> KAN:
+    """A smaller network in which every output has only what it needs itself.
+
+    Where outputs share their nodes, none of them shows its own structure, and what one needs stays for all. The same as
+    `prune_and_refit` where there is one output, or a loss that is not one of each.
+    """
+    data = at_most(data, MOST_ROWS)
+    if not data.loss.least_squares or model.n_out == 1 or len(model.layers) == 1:
+        return prune_and_refit(model, data, config, context)
+    parts = [
+        prune_and_refit(alone(model, j, data.train.x), of_output(data, j), config, context) for j in range(model.n_out)
+    ]
+    return beside(parts)
+
+
 def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED) -> KAN:
     """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
 
     Thresholds that cost too much are halved. The loss is that of the validation rows where the data has some: a refit
-    by which they lose is undone. It goes no further when the budget is used up.
+    by which they lose is undone. Every output has a limit of its own. It goes no further when the budget is used up.
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
+    before = refitted(model.clone(), data, context)
+    units = data.loss.units(y)
+    limits = [max(config.tolerance * b, b + NEGLIGIBLE * unit) for b, unit in zip(before, units, strict=True)]
 
-    def refit(network: KAN) -> float:
-        return refitted(network, data, context)
+    def beyond(network: KAN) -> float:
+        """How far the refitted network is above the limits, at most 0 where it keeps them all."""
+        losses = refitted(network, data, context)
+        return max(loss - limit for loss, limit in zip(losses, limits, strict=True))
 
-    before = refit(model.clone())
-    limit = max(config.tolerance * before, before + NEGLIGIBLE * data.loss.unit(y))
     pruned = model
     for halvings in range(HALVINGS):
         pruned = prune_by_score(model, x, config.node_threshold / 2**halvings, config.edge_threshold / 2**halvings)
-        if refit(pruned) <= limit:
+        if beyond(pruned) <= 0:
             break
     else:
         pruned = model
     if pruned.parameter_count() <= MOST_PARAMETERS:
-        pruned = simplify(pruned, x, refit, limit, over=context.over)
+        pruned = simplify(pruned, x, beyond, 0.0, over=context.over)
     return pruned
 
 
-def refitted(model: KAN, data: Dataset, context: Context) -> float:
-    """The loss of the network on the rows that judge it, after it was trained briefly, in place."""
+def refitted(model: KAN, data: Dataset, context: Context) -> list[float]:
+    """The losses of the network on the rows that judge it, after it was trained briefly, in place."""
 
-    def trained() -> tuple[KAN, float]:
+    def trained() -> tuple[KAN, list[float]]:
         context.spend(REMOVED * len(model.layers) + LOOKED_AT * len(data.train.x))
         return model, refit(model, data, context)
 
-    result, loss = context.once(trained)
+    result, losses = context.once(trained)
     if result is not model:
         model.become(result)
-    return loss
+    return losses
 
 
-def refit(model: KAN, data: Dataset, context: Context) -> float:
-    """Trains a network briefly in place, unless it is large; gives the loss on the rows that judge it."""
+def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
+    """Trains a network briefly in place, unless it is large; gives the losses on the rows that judge it."""
     x, y, judges = data.train.x, data.train.y, data.validation or data.train
     model.fit_grids(x)
     if model.parameter_count() > MOST_PARAMETERS:
-        return loss_on(model, judges, data.loss)
-    kept, before = model.get_vector(), loss_on(model, judges, data.loss)
-    after = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context).loss
-    if data.validation is None:
-        return after
-    after = loss_on(model, judges, data.loss)
-    if not after < before:
+        return losses_on(model, judges, data.loss)
+    kept, before = model.get_vector(), losses_on(model, judges, data.loss)
+    whole = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context).loss
+    if data.validation is None and len(before) == 1:
+        return [whole]
+    after = losses_on(model, judges, data.loss)
+    if data.validation is not None and not sum(after) < sum(before):
         model.set_vector(kept)
-    return min(after, before)
+        return before
+    return after
 
 
-def loss_on(model: KAN, rows: Rows, loss: Loss) -> float:
-    """The loss on these rows, without regularization."""
+def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:
+    """The losses on these rows, without regularization, output by output where the loss has one of each."""
     with torch.no_grad():
-        return float(loss.value(model(rows.x), rows.y))
+        losses: list[float] = loss.values(model(rows.x), rows.y).tolist()
+    return losses

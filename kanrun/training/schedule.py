@@ -23,6 +23,7 @@ ATTEMPTS = 4  # restarts that are tried before a network that learns nothing is 
 PROBE, PROBE_STEPS = 4, 20  # how much finer the grid is that shows where knots are needed, and its steps
 MOST_FOR_PROBE = 3000  # parameters of that network
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
+MOST_ANEW = 500  # parameters of a pruned network that is begun anew; larger ones find a way from anywhere
 ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
 FEW = 3  # targets a parameter, with fewer of which some rows become validation rows that say when to stop
 
@@ -32,7 +33,8 @@ class Schedule:
     """What a whole training is made of.
 
     `build(attempt)` gives another random network on the first of `grids`, which has the grids to train on, coarse to
-    fine; `placed` knots go where they are needed. `parameters` is how many the network trains.
+    fine; `placed` knots go where they are needed. `parameters` is how many the network trains. One that has `begun`
+    before is not put on a coarse grid first, on which it would forget.
     """
 
     build: Callable[[int], Network]
@@ -44,6 +46,7 @@ class Schedule:
     warmup: float = 0.0
     seed: int = 0
     parameters: int = 0
+    begun: bool = False
 
     @property
     def chooses(self) -> bool:
@@ -173,7 +176,7 @@ def all_restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
             break
         rival = best.scores if best is not None and best.learned else []
         model, coarse = schedule.build(attempt), schedule.kind.coarse_grid
-        if coarse is not None and model.grid > coarse:
+        if coarse is not None and model.grid > coarse and not (schedule.begun and attempt == 0):
             model = model.refine(coarse)
         plan = replace(schedule.plan(data, attempt), warmup=schedule.warmup, rules=RULES, rival=rival)
         tried.append(log.train(model, plan))
@@ -194,7 +197,7 @@ def train_pruned(
     plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
     best = log.train(model.clone(), plan)
     null = data.loss.null_value(data.train.y)
-    for attempt in range(1, 1 + ANEW):
+    for attempt in range(1, 1 + ANEW) if model.parameter_count() <= MOST_ANEW else ():
         if not kind_of(optimizer).finds_valleys or not best.score > MUCH * null or log.context.over():
             break
         other = log.train(model.begun_anew(seed + attempt, noise_scale), replace(plan, attempt=attempt))

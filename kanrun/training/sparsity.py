@@ -36,6 +36,7 @@ def penalty_derivatives(
         weights = torch.autograd.grad(of_edges, now) if of_edges.requires_grad else [None] * len(now)
     start = 0
     with torch.no_grad():
+        x = model.scaled(x)
         for layer, strength, weight in zip(model.layers, now, weights, strict=True):
             if weight is not None and bool(layer.is_spline.any()):
                 prepared = layer.prepare(x) if first is None else first

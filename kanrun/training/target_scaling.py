@@ -1,4 +1,4 @@
-"""Target scaling: networks train on targets of spread one around zero where theirs is far from that, and come back."""
+"""Target scaling: networks train on targets of spread about one where theirs is far from that, and come back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset, Rows, in_all_parts
+from kanrun.data.sizes import DIGITS, FAR, LEAST, MOST, WIDEST_TARGETS, decimal, far_middle
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.training.history import Record
 
-LEAST, MOST = 0.1, 10.0  # spread of targets that are left as they are
-FAR = 10.0  # the same for their mean, in spreads
+UNEVEN = 3.0  # times the smallest spread that the largest one may be among outputs that are left as they are
 
 N = TypeVar("N", bound=Network)
 F = TypeVar("F", bound="Read")
@@ -35,6 +35,7 @@ class TargetScaling(Protocol):
     """A transform of a problem's targets with its inverse for all that comes of training on them."""
 
     def scaled(self, data: Dataset) -> Dataset: ...
+    def entered(self, model: N) -> N: ...
     def restored(self, model: N) -> N: ...
     def restored_formula(self, found: F) -> F: ...
     def restored_record(self, record: Record) -> Record: ...
@@ -47,6 +48,10 @@ class Unscaled:
     def scaled(self, data: Dataset) -> Dataset:
         """The same problem."""
         return data
+
+    def entered(self, model: N) -> N:
+        """The same network."""
+        return model
 
     def restored(self, model: N) -> N:
         """The same network."""
@@ -81,6 +86,12 @@ class Scaled:
 
         return in_all_parts(data, of)
 
+    def entered(self, model: N) -> N:
+        """A network for the scaled targets, from one for the targets themselves."""
+        own = model.clone()
+        own.rescale_outputs(1 / self.scale, -self.shift / self.scale)
+        return own
+
     def restored(self, model: N) -> N:
         """A network for the targets themselves, from one for the scaled ones."""
         own = model.clone()
@@ -111,14 +122,46 @@ def scaling_of(data: Dataset, model: Network) -> TargetScaling:
     """
     if not data.loss.rescalable:
         return Unscaled()
-    y = data.train.y
-    shift, locked = y.mean(0), False
+    y = data.train.y.double().cpu()  # squares may be no numbers in single precision
+    spread, locked = spreads(y), False
+    mean = torch.where(spread > 0, y.mean(0), y[0])
+    shifts = [True] * y.shape[1]
     if isinstance(model, KAN):
         last = model.layers[-1]
-        shift[last.n_sum :] = 0.0
+        shifts[last.n_sum :] = [False] * last.n_mult
         locked = bool((last.alive & last.is_fixed & ~last.is_trainable).any())
-    spread, size = ((y - shift) ** 2).mean(0).sqrt(), y.mean(0).abs()
-    if locked or bool(((spread >= LEAST) & (spread <= MOST) & (size <= FAR * spread)).all()):
+    if locked or moderate(spread, mean.abs()):
         return Unscaled()
-    alike = spread <= 8 * torch.finfo(y.dtype).eps * y.abs().amax(0)  # but for rounding
-    return Scaled(torch.where(alike, 1.0, spread), shift)
+    digits = DIGITS.get(data.train.y.dtype, 37)
+    scale = [decimal(s or abs(m), digits, WIDEST_TARGETS) for s, m in zip(spread.tolist(), mean.tolist(), strict=True)]
+    parts = zip(shifts, mean.tolist(), spread.tolist(), scale, strict=True)
+    shift = [(far_middle(m, s, c) if s else m) if is_sum else 0.0 for is_sum, m, s, c in parts]
+    even = y.new_tensor(scale)
+    left = spread / even
+    if uneven(left):
+        even = torch.where(left > 0, even * one_digit(left), even)
+    return Scaled(even.to(data.train.y), y.new_tensor(shift).to(data.train.y))
+
+
+def spreads(y: Tensor) -> Tensor:
+    """The standard deviation of every output of `y` [rows, outputs]; 0 where there is only rounding."""
+    spread, size = y.std(0, correction=0), y.abs().amax(0)
+    return torch.where(spread <= 8 * torch.finfo(y.dtype).eps * size, 0.0, spread)
+
+
+def moderate(spread: Tensor, size: Tensor) -> bool:
+    """Whether targets can stay as they are: not far from 0, of a spread near one, and alike in that; both [outputs]."""
+    near = bool(((spread >= LEAST) & (spread <= MOST) & (size <= FAR * spread)).all())
+    return near and not uneven(spread)
+
+
+def uneven(spread: Tensor) -> bool:
+    """Whether the loss of all outputs would hardly see the smaller ones among them."""
+    varied = spread[spread > 0]
+    return len(varied) > 0 and float(varied.amax()) > UNEVEN * float(varied.amin())
+
+
+def one_digit(size: Tensor) -> Tensor:
+    """Sizes between a hundredth and a hundred with their first digit only, so that constants stay short."""
+    unit = 10 ** torch.floor(torch.log10(size.clamp(min=1e-300)))
+    return torch.round(size / unit) * unit

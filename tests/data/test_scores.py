@@ -50,7 +50,14 @@ def test_class_scores_are_those_of_scikit_learn(seed: int, rows: int, outputs: i
     found = scores(dataset(CLASSIFICATION, CROSS_ENTROPY), logits, labels)
     odds = np.exp(logits.numpy() - logits.numpy().max(1, keepdims=True))
     probabilities = odds / odds.sum(1, keepdims=True)
-    assert set(found) == {"cross_entropy", "accuracy"}
+    assert set(found) == {"cross_entropy", "accuracy", "balanced_accuracy", "roc_auc"}
+    assert found["balanced_accuracy"] == pytest.approx(balanced(labels, logits.argmax(1)))
+    if 1 < len(labels.unique()) == classes:
+        odds_of = probabilities[:, 1] if classes == 2 else probabilities
+        area = metrics.roc_auc_score(labels, odds_of, multi_class="ovo")
+        assert found["roc_auc"] == pytest.approx(area)
+    else:
+        assert found["roc_auc"] is None
     assert found["cross_entropy"] == pytest.approx(
         metrics.log_loss(labels, probabilities, labels=range(classes)), rel=1e-7
     )
@@ -63,7 +70,11 @@ def test_classes_by_squared_error_are_cut_at_a_half(seed: int, rows: int) -> Non
     labels = torch.from_numpy(np.random.default_rng(seed).integers(0, 2, (rows, 1))).double()
     outputs = labels + 0.6 * normal(seed + 1, rows, 1)
     found = scores(dataset(CLASSIFICATION), outputs, labels)
-    assert set(found) == {"mse", "accuracy"}
+    assert set(found) == {"mse", "accuracy", "balanced_accuracy", "roc_auc"}
+    assert found["balanced_accuracy"] == pytest.approx(balanced(labels > 0.5, outputs > 0.5))
+    varied = len(labels.unique()) == 2
+    area = metrics.roc_auc_score(labels.flatten() > 0.5, outputs.flatten()) if varied else None
+    assert found["roc_auc"] == (None if area is None else pytest.approx(area))
     assert found["mse"] == pytest.approx(metrics.mean_squared_error(labels, outputs))
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(labels > 0.5, outputs > 0.5))
 
@@ -76,6 +87,11 @@ def test_perfect_outputs_have_perfect_scores() -> None:
 def test_the_mean_of_the_targets_explains_nothing() -> None:
     y = normal(0, 50, 3)
     assert scores(dataset(), y.mean(0).expand(50, 3), y)["r2"] == pytest.approx(0.0, abs=1e-12)
+
+
+def balanced(labels: Tensor, told: Tensor) -> float:
+    """The mean over the classes of the part of their rows that is told."""
+    return float(metrics.recall_score(labels.flatten(), told.flatten(), average=None, labels=labels.unique()).mean())
 
 
 def finite_outputs(outputs: Tensor, bad: list[int]) -> Tensor:

@@ -13,7 +13,7 @@ from kanrun.discovery.links import LINKS
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.library import FUNCTIONS
 from kanrun.symbolic.expression import network_expressions
-from kanrun.symbolic.formula import evaluate_all
+from kanrun.symbolic.values import evaluate_all
 from tests.helpers import uniform_rows
 
 X = uniform_rows(50, 3, seed=2, low=0.5, high=2.0)

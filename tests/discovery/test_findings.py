@@ -34,7 +34,7 @@ def problem(y: Tensor) -> Problem:
 
 
 def keep(found: Findings, discovered: Discovered, y: Tensor) -> None:
-    found.keep(discovered, problem(y).variance, problem(y).leaves_noise)
+    found.keep(discovered, problem(y), problem(y).leaves_noise)
 
 
 def test_an_exact_formula_that_is_short_settles_it() -> None:
@@ -70,3 +70,33 @@ def test_the_front_holds_all_that_was_met_and_no_formula_is_a_constant() -> None
     result = found.result(problem(y))
     assert result.spline is found.all[1].spline
     assert first_value(result.symbolic.front[-1]) == pytest.approx(float(y[0]))
+
+
+def test_of_formulas_that_fit_to_rounding_those_that_the_rows_can_tell_from_others_come_first() -> None:
+    y = 2 * X**2
+    found = Findings.of(problem(y))
+    model = KAN([1, 1])
+    model.fix(0, 0, 0, "gaussian", 1e-4, 0.0, -2e8, 2e8)  # the square but for the last digits
+    with torch.no_grad():
+        loss = float(((model(X) - y) ** 2).mean())
+    keep(found, Discovered(model, model, Symbolic(model, found.enough, 5.0)), y)
+    assert loss < 1e-12
+    assert not found.exact
+    assert not found.settled
+    keep(found, formula("x^2", 2.0, y, 10.0), y)
+    assert found.exact
+    assert not found.undecided
+    assert found.best is found.all[1]
+
+
+def test_targets_over_decades_are_described_relative_to_their_size() -> None:
+    y = (8 * X).exp() * (1 + 0.01 * NOISE)
+    other = formula("exp", 1.0, y, 100.0)
+    model = KAN([1, 1])
+    model.fix(0, 0, 0, "exp", 8.0)
+    with torch.no_grad():
+        loss = float(((model(X) - y) ** 2).mean())
+    right = Discovered(model, model, Symbolic(model, loss, 100.0))
+    assert problem(y).rated(right).bits < 100.0 - 400  # a bit a row at least
+    assert problem(y).rated(right).bits < problem(y).rated(other).bits - 400
+    assert problem(X + 3).rated(right) is right

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.discovery.links import LINKS, Link
+from kanrun.discovery.links import LINK_NAMED, LINKS, LOGARITHM, Link
 from kanrun.functions.library import FUNCTIONS
 
 BY_NAME = {link.name: link for link in LINKS}
@@ -105,3 +105,16 @@ def test_targets_that_no_such_function_has_are_not_allowed(
 ) -> None:
     for name in names.split():
         assert BY_NAME[name].allows(tensor(*values)) == allowed, name
+
+
+def test_the_logarithm_of_targets_over_decades_leaves_out_those_that_are_zero() -> None:
+    y = -(10.0 ** torch.linspace(-200, 2, 40, dtype=torch.float64)[:, None])
+    y[3] = 0.0
+    assert LOGARITHM.allows(y)
+    assert LINK_NAMED[LOGARITHM.name] is LOGARITHM
+    z, there = LOGARITHM.undone(y)
+    assert there.sum() == 39
+    assert float(z[3]) == 0.0
+    torch.testing.assert_close(LOGARITHM.apply(z, y)[there], y[there], rtol=1e-12, atol=0.0)
+    assert not LOGARITHM.allows(-y.abs().clamp(min=1.0))  # two decades
+    assert not LOGARITHM.allows(torch.cat([y, -y]))

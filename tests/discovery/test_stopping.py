@@ -24,7 +24,8 @@ SENTENCES = {
 def search(holds: set[str]) -> Any:
     """What the reasons look at, where these and no others hold."""
     exact = bool(holds & {"exact", "long"})
-    findings = SimpleNamespace(closed="exact" in holds, exact=exact, explained="noise" in holds)
+    undecided = "undecided" in holds and not exact
+    findings = SimpleNamespace(closed="exact" in holds, exact=exact, explained="noise" in holds, undecided=undecided)
     return SimpleNamespace(
         problem=SimpleNamespace(alike="alike" in holds), state=SimpleNamespace(findings=findings, whole=7.0),
         cancelled=lambda: "SIGINT" if "cancelled" in holds else None, stalls=lambda: "stalled" in holds,
@@ -47,3 +48,12 @@ def test_a_long_formula_that_is_exact_does_not_stop_the_search_but_is_why_it_end
     assert reason_to_stop(one) is None
     assert reason_of_end(one).name == "exact"
     assert reason_of_end(search({"long", "seconds"})).name == "exact"
+
+
+def test_a_formula_that_fits_like_others_does_not_stop_the_search_and_is_not_called_exact() -> None:
+    one = search({"undecided"})
+    assert reason_to_stop(one) is None
+    reason = reason_of_end(search({"undecided", "work"}))
+    assert reason.name == "undecided"
+    assert "the data cannot decide" in reason.sentence(one)
+    assert reason_of_end(search({"undecided", "long"})).name == "exact"

@@ -54,3 +54,20 @@ def test_waves_are_orthonormal_over_the_ranks() -> None:
 
 def test_chi_square_is_scipys() -> None:
     assert chi_square(8, 1e-4) == pytest.approx(chi2.isf(1e-4, 8))
+
+
+def test_a_few_large_residuals_do_not_hide_what_the_others_are() -> None:
+    x = uniform_rows(1000, 1, seed=4)
+    rest = torch.exp(6 * noise(1000, 5)) * torch.sign(x[:, 0])
+    assert not is_noise(rest, x, no_columns(x))
+    alone = torch.zeros(1000, dtype=torch.float64)
+    alone[:3] = 1.0
+    assert not is_noise(alone + 1e-6 * noise(1000, 6), x, no_columns(x))
+
+
+def test_residuals_without_a_value_are_no_noise_and_tiny_ones_may_be() -> None:
+    x = uniform_rows(1000, 1, seed=5)
+    rest = noise(1000, 7)
+    assert is_noise(1e-200 * rest, x, no_columns(x))
+    rest[3] = math.nan
+    assert not is_noise(rest, x, no_columns(x))

@@ -15,15 +15,15 @@ from kanrun import KAN, load_run, run
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
+from kanrun.exporters.python import python
+from kanrun.exporters.source import source_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS, extended, library
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.functions.user_functions import allowed_names, user_function
-from kanrun.report.export import as_python
 from kanrun.report.files import load_model, save_model
 from kanrun.symbolic.expression import edge_expression, network_expressions
 from kanrun.symbolic.fit import fit_edges
-from kanrun.symbolic.formula import Formula
 from tests.helpers import uniform_rows
 
 LORENTZ = {"lorentz": "1/(1+x**2)"}
@@ -382,8 +382,7 @@ def test_with_the_whole_library_the_users_function_is_found_among_all(tmp_path: 
 
 def test_a_special_function_is_written_with_scipy() -> None:
     def module(expression: str) -> dict[str, Any]:
-        score = {"mse": 0.0, "rmse": 0.0, "r2": 1.0}
-        code = as_python([Formula("y", expression, "", "", 1, score, None, [])], ["x_1"])
+        code = python(source_of([{"output": "y", "expression": expression, "test": {"mse": 0.0}}], ["x_1"]))
         assert ("scipy" in code) == ("erf" in expression or "gamma" in expression)
         names: dict[str, Any] = {}
         exec(code, names)

@@ -136,6 +136,16 @@ def test_a_grid_refined_to_a_multiple_keeps_every_spline(k: int, intervals: int,
     torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
 
 
+def test_many_coefficients_are_fitted_as_well_as_few() -> None:
+    grid = irregular_grid(spline.LARGE + 40, 2, 3)
+    table = spline.span_polynomials(grid, 3)
+    coefficients = uniform_rows(2 * (spline.LARGE + 43), 3, 4).reshape(2, -1, 3)
+    nodes = grids.points_within(grid, 6)
+    y = torch.einsum("rim,imo->rio", spline.basis(nodes, spline.knots_of(grid, table)), coefficients)
+    found = spline.fit_coefficients(nodes, y, grid, 3).transpose(1, 2)
+    torch.testing.assert_close(found, coefficients, rtol=0, atol=1e-8)
+
+
 @orders
 def test_fitting_reproduces_splines_on_their_own_grid(k: int) -> None:
     grid = irregular_grid(8, 2, seed=k)

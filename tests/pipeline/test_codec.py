@@ -20,7 +20,8 @@ from kanrun.model.network import KAN
 from kanrun.pipeline.codec import ALIGNED, Unpacker, packed
 from kanrun.pipeline.saved_types import SAVED_TYPES, register_saved
 from kanrun.state import Relations, State
-from kanrun.symbolic.formula import Alternative, Formula
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from kanrun.training.history import Record
 from kanrun.training.loop import train
 from kanrun.training.objective import Objective

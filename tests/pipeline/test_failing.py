@@ -120,7 +120,7 @@ def spoil(name: str, which: range, bad: sp.Expr, monkeypatch: pytest.MonkeyPatch
 def test_a_form_that_cannot_be_kept_makes_room_for_the_formula_as_it_was(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoil("polish", range(1000), BAD[name], monkeypatch)
+    spoil("settled", range(1000), BAD[name], monkeypatch)
     metrics = run(small(), tmp_path, quiet=True)
     assert "warnings" not in metrics
     [entry] = read_json(tmp_path / "formula.json")

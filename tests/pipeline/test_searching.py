@@ -170,3 +170,19 @@ def test_settings_that_a_search_does_not_look_at_are_told(tmp_path: Path, capsys
     sentence = "a search trains and prunes in its own way, without model.grid=9\n"
     assert f"note: {sentence}" in capsys.readouterr().out
     assert sentence in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_several_targets_are_searched_one_after_the_other_and_brought_together(tmp_path: Path) -> None:
+    dataset = SymbolicConfig(formula=["x_1*x_2", "1000*x_1"], n_train=60, n_test=30)
+    config = Config(dataset=dataset, search=SearchConfig("discover", work=3000.0), plots=PlotsConfig("none", False))
+    metrics = run(config, tmp_path, quiet=True)
+    assert [f["expression"] for f in read_json(tmp_path / "formula.json")] == ["x_1*x_2", "1000*x_1"]
+    assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]
+    assert metrics["final"]["r2"] == pytest.approx(1.0)
+    assert set(metrics["search"]["outputs"]) == {"y_1", "y_2"}
+    assert metrics["search"]["work"] <= 3000
+    loaded = load_run(tmp_path)
+    x = torch.tensor([[0.5, 0.25], [0.1, -0.3]], dtype=torch.float64)
+    expected = torch.stack([x[:, 0] * x[:, 1], 1000 * x[:, 0]], dim=1)
+    torch.testing.assert_close(loaded.model(x).detach(), expected)

@@ -14,7 +14,8 @@ from matplotlib.text import Annotation, Text
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.report import plots
 from kanrun.report.front import front_figure, plot_front
-from kanrun.symbolic.formula import Alternative, Formula
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from tests.figures import assert_is_png, draw
 
 LONG = "3.045*x_1**2*sin(1.235*x_2 + 0.3912)*exp(-2.301*x_1) + 0.1*x_2**3 - 1.2"

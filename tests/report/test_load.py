@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,6 +23,7 @@ from kanrun.errors import KanrunError
 from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
+from kanrun.symbolic.values import evaluate_texts
 from tests.helpers import uniform_rows
 
 OFF = PlotsConfig("none", enabled=False)
@@ -149,3 +151,53 @@ def test_a_run_without_formulas_in_the_folder_of_one_with_them_has_none(finished
     config = replace(small(), symbolic=SymbolicFitConfig("none", enabled=False), overwrite=True)
     run(config, folder, quiet=True)
     assert load_run(folder).formulas == []
+
+
+# ---- predictions ---------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_all_kinds_are_predicted(noisy_run: Path) -> None:
+    loaded = load_run(noisy_run)
+    x = uniform_rows(5, 2)
+    expected = loaded.predict(x)
+    assert isinstance(expected, torch.Tensor)
+    columns = {"x_2": x[:, 1].tolist(), "more": ["a"] * 5, "x_1": x[:, 0].tolist()}
+    for given in (x.numpy(), x.tolist(), columns):
+        assert loaded.predict(given).tolist() == expected.tolist()
+    with torch.no_grad():
+        assert loaded.predict(x, network=True).tolist() == loaded.model(x).tolist()
+
+
+def test_other_formulas_of_the_front_are_predicted(noisy_run: Path) -> None:
+    loaded = load_run(noisy_run)
+    x = uniform_rows(5, 2)
+    for number, point in enumerate(loaded.formulas[0]["front"], start=1):
+        expected = evaluate_texts([point["expression"]], x, loaded.inputs)
+        assert torch.equal(loaded.predict(x, formula=number), expected)
+    with pytest.raises(KanrunError, match="formula=99: y has formulas 1 to "):
+        loaded.predict(x, formula=99)
+    with pytest.raises(KanrunError, match="the network is asked for"):
+        loaded.predict(x, formula=1, network=True)
+
+
+def test_predictions_have_errors_and_the_range_of_the_training_rows(noisy_run: Path) -> None:
+    loaded = load_run(noisy_run)
+    first, second = loaded.columns
+    assert 0 <= first.low < first.high <= 2
+    assert -1 <= second.low < second.high <= 3
+    found = loaded.predictions(np.array([[1.0, 1.0], [9.0, 1.0]]))
+    assert found.beyond.tolist() == [[False, False], [True, False]]
+    [errors] = found.errors
+    assert errors is not None
+    assert 0 < errors[0] < 0.1
+    assert abs(found.values[0, 0] - (2.5 + np.sin(1.0))) < 5 * errors[0]
+
+
+def test_a_run_without_formulas_has_its_network_only(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    (folder / "formula.json").unlink()
+    loaded = load_run(folder)
+    assert loaded.predict(uniform_rows(3, 2), network=True).shape == (3, 2)
+    with pytest.raises(KanrunError, match="the run has no formula; its network can be asked"):
+        loaded.predict(uniform_rows(3, 2))

@@ -14,7 +14,8 @@ from kanrun.report import outputs
 from kanrun.report.folder import clear_folder
 from kanrun.report.outputs import Output, register_output, write_outputs
 from kanrun.state import Problem, Result, State
-from kanrun.symbolic.formula import Alternative, Formula
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from kanrun.training.history import Record
 from kanrun.training.target_scaling import Unscaled
 from tests.helpers import uniform_rows

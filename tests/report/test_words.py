@@ -15,7 +15,9 @@ from kanrun.report.words import (
     score_line,
     with_error,
 )
-from kanrun.symbolic.formula import Alternative, Decision, Formula
+from kanrun.symbolic.decision import Decision
+from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 from kanrun.symbolic.uncertainty import Constant
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.expression import complexity
-from kanrun.symbolic.snap import EXACT, expanded, nice_numbers, shortest, snap, where_positive
+from kanrun.symbolic.snap import EXACT, decimal, expanded, nice_numbers, shortest, snap, where_positive
 from tests.helpers import Array, run_limited, uniform_rows
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
@@ -239,3 +239,27 @@ def test_signs_of_inputs_make_roots_and_sizes_short() -> None:
     assert where_positive(shortest, sp.sqrt(x**2 * y**4) / sp.Abs(x * y), ["x_1", "x_2"]) == y
     assert where_positive(shortest, sp.Abs(x * y), ["x_1"]) == x * sp.Abs(y)
     assert where_positive(shortest, sp.Abs(x), []) == sp.Abs(x)
+
+
+@pytest.mark.parametrize("value", [6.626e-34, 1.380649e-23, 8.854e-12, 2.99792458e8, 1.6e25, -9.80665])
+def test_constants_of_any_size_become_the_decimals_that_they_are(value: float) -> None:
+    off = sp.Float(value * (1 + 4e-16), 17)
+    (short,) = snapped([off * X_1 * X_2], value * ROWS[:, 0] * ROWS[:, 1])
+    (constant,) = short.atoms(sp.Number)
+    assert float(constant) == value
+    assert str(constant * X_1).startswith(str(value)[:4])
+
+
+def test_no_decimal_is_made_of_digits_that_mean_nothing() -> None:
+    assert decimal(0.1234567890123456) is None
+    assert decimal(2 / 3) is None
+    assert decimal(0.1) == sp.Float(0.1)
+
+
+def test_a_constant_goes_where_it_is_nothing_beside_the_rest_and_stays_where_it_is_not() -> None:
+    size = 1e20
+    y = size * np.exp(ROWS[:, 0])
+    start = sp.Float(size, 17) * sp.exp(X_1) + sp.Float(1e9, 17)
+    assert snapped([start], y)[0].is_Mul
+    kept = sp.Float(1e-9, 17) * sp.exp(X_1) + sp.Float(3.3e-10, 17)
+    assert snapped([kept], 1e-9 * np.exp(ROWS[:, 0]) + 3.3e-10)[0].is_Add

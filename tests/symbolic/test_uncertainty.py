@@ -13,6 +13,8 @@ from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.uncertainty import (
     MOST,
     constants_of,
+    errors_of_values,
+    estimate,
     jacobian,
     of_classes,
     of_values,
@@ -219,3 +221,51 @@ def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:
     x = np.array([1.0, 2.0])
     huge = parse_formula("1e200*x_1", ["x_1"])
     assert squares(huge, {"x_1": x}, x) == math.inf
+
+
+# ---- errors of values ----------------------------------------------------------------------------------------------
+
+
+def test_values_of_a_line_have_the_errors_of_textbooks() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 4, 50)
+    y = 1.7 * x - 0.4 + rng.normal(0, 0.2, 50)
+    slope, level = map(float, np.polyfit(x, y, 1))
+    line = parse_formula(f"{slope!r}*x_1 + {level!r}")
+    found = estimate(line, {"x_1": x}, y)
+    assert found.covariance is not None
+    at = np.array([-3.0, 0.0, 1.5, 10.0])
+    errors = errors_of_values(line, {"x_1": at}, found.covariance, found.undetermined)
+    s2 = ((y - slope * x - level) ** 2).sum() / (50 - 2)
+    expected = np.sqrt(s2 * (1 / 50 + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()))
+    np.testing.assert_allclose(errors, expected, rtol=1e-9)
+
+
+def test_values_are_determined_though_constants_are_not() -> None:
+    rng = np.random.default_rng(4)
+    x, z = rng.uniform(0, 1, 60), np.full(60, 2.0)
+    y = 3 * x + rng.normal(0, 0.1, 60)
+    over = parse_formula(f"{3 / math.exp(0.6)!r}*exp(0.3*x_2)*x_1")  # of whose constants x_2 = 2 gives one number
+    found = estimate(over, {"x_1": x, "x_2": z}, y)
+    assert found.covariance is not None
+    assert [c.standard_error for c in found.constants] == [None, None]
+    once = estimate(parse_formula("3.0*x_1"), {"x_1": x}, y)
+    assert once.covariance is not None
+    alone = errors_of_values(parse_formula("3.0*x_1"), {"x_1": x}, once.covariance, [])
+    same = errors_of_values(over, {"x_1": x, "x_2": z}, found.covariance, found.undetermined)
+    np.testing.assert_allclose(same, alone, rtol=1e-6)
+    beyond = errors_of_values(over, {"x_1": x[:1], "x_2": z[:1] + 1}, found.covariance, found.undetermined)
+    assert np.isnan(beyond).all()  # nothing says how it goes on there
+
+
+def test_without_noise_values_have_no_error() -> None:
+    x = np.linspace(0, 1, 30)
+    law = parse_formula("2.5*x_1 + 0.3*sin(x_1)")
+    found = estimate(law, {"x_1": x}, evaluate(law, {"x_1": x}))
+    assert found.covariance is not None
+    assert not errors_of_values(law, {"x_1": x + 5}, found.covariance, found.undetermined).any()
+
+
+def test_the_covariance_of_other_constants_is_refused() -> None:
+    with pytest.raises(ValueError, match="other constants"):
+        errors_of_values(parse_formula("2.5*x_1"), {"x_1": np.ones(2)}, [[1.0, 0.0], [0.0, 1.0]], [])

@@ -40,15 +40,16 @@ def test_targets_of_a_moderate_size_are_left_as_they_are(y: torch.Tensor) -> Non
 
 @pytest.mark.parametrize("y", [1e-9 * X[:, 0], 1e5 * X[:, 0] * X[:, 1], 100 + X[:, 0], -1e6 + 1e-3 * X[:, 1]])
 @pytest.mark.parametrize("model", [KAN([2, 1]), MLP([2, 3, 1])], ids=["kan", "mlp"])
-def test_others_train_with_spread_one_around_zero_and_come_back(y: torch.Tensor, model: Any) -> None:
+def test_others_train_with_a_spread_near_one_and_near_zero_and_come_back(y: torch.Tensor, model: Any) -> None:
     data = data_of(y)
     scaling = scaling_of(data, model)
     assert isinstance(scaling, Scaled)
     small = scaling.scaled(data)
     assert small.validation is not None
     for rows in (small.train, small.test, small.validation):
-        torch.testing.assert_close(rows.y.std(correction=0), torch.tensor(1.0).double(), rtol=1e-6, atol=0)
-        assert abs(float(rows.y.mean())) < 1e-5
+        spread = float(rows.y.std(correction=0))
+        assert 0.1 < spread < 2
+        assert abs(float(rows.y.mean())) <= 10 * spread
     with torch.no_grad():
         before, restored = model(X), scaling.restored(model)(X)
     torch.testing.assert_close((restored - scaling.shift) / scaling.scale, before, rtol=0, atol=1e-4)
@@ -74,14 +75,14 @@ def test_every_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     data = data_of(torch.stack([1000 * X[:, 0], X[:, 1], 5 + 0 * X[:, 0]], dim=1))
     scaling = scaling_of(data, KAN([2, 3]))
     assert isinstance(scaling, Scaled)
-    assert scaling.scale.tolist() == pytest.approx([1000 * float(X[:, 0].std()), float(X[:, 1].std()), 1.0], rel=0.01)
+    assert scaling.scale.tolist() == [1000.0, 1.0, 1.0]
     dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=300, n_test=100)
     run(Config(dataset=dataset, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
     assert [f["rounded"] for f in json.loads((tmp_path / "formula.json").read_text())] == ["1000*x_1", "x_2"]
 
 
 def test_targets_that_are_all_the_same_become_zeros() -> None:
-    data = data_of(torch.full((200,), 3e4, dtype=torch.float64))
+    data = data_of(torch.full((200,), 31234.5678, dtype=torch.float64))
     scaling = scaling_of(data, KAN([2, 1]))
     assert isinstance(scaling, Scaled)
     assert float(scaling.scaled(data).train.y.abs().max()) == 0
@@ -92,7 +93,7 @@ def test_an_output_that_is_a_product_is_scaled_and_not_shifted() -> None:
     y = torch.stack([100 + X[:, 0], 1000 * X[:, 0] * X[:, 1]], dim=1)
     scaling = scaling_of(data_of(y), model)
     assert isinstance(scaling, Scaled)
-    assert scaling.shift.tolist() == [pytest.approx(float(y[:, 0].mean())), 0.0]
+    assert scaling.shift.tolist() == [100.0, 0.0]
     with torch.no_grad():
         torch.testing.assert_close(scaling.restored(model)(X), scaling.scale * model(X) + scaling.shift)
 

@@ -14,7 +14,7 @@ from kanrun.config.schema import TableConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
 from kanrun.data.dataset import Rows as Part
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.split import parts_of
+from kanrun.data.split import FEW, parts_of
 from kanrun.data.table.asked import Asked, Rows
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
@@ -31,10 +31,11 @@ def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
     if section.test_path is not None:
         test = rows_for_test(section, asked, rows)
     else:
-        kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group)
+        few = 0 if rows.labels else FEW  # classes have no cross-validation
+        kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group, few)
         train, test = taken(rows, kept), None if held is None else taken(rows, held)
     check_classes(rows, train)
-    return dataset_of_rows(rows, train, test, units, dtype)
+    return dataset_of_rows(rows, train, test, units, dtype, section.units_matter)
 
 
 def asked_of(section: TableConfig) -> Asked:
@@ -115,7 +116,9 @@ def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
     return units
 
 
-def dataset_of_rows(rows: Rows, train: Rows, test: Rows | None, units: dict[str, str], dtype: torch.dtype) -> Dataset:
+def dataset_of_rows(
+    rows: Rows, train: Rows, test: Rows | None, units: dict[str, str], dtype: torch.dtype, matter: str
+) -> Dataset:
     """What training takes: tensors, symbols, names and what is told of the table."""
 
     def part(own: Rows) -> Part:
@@ -134,7 +137,7 @@ def dataset_of_rows(rows: Rows, train: Rows, test: Rows | None, units: dict[str,
     return Dataset(
         "table", part(train), None if test is None else part(test), symbols, outputs,
         CLASSIFICATION if rows.labels else REGRESSION, CROSS_ENTROPY if rows.labels else MSE,
-        names=dict(zip(symbols, shown, strict=True)), units=of_inputs | of_targets,
+        names=dict(zip(symbols, shown, strict=True)), units=of_inputs | of_targets, units_matter=matter,
         about=about(rows, symbols, outputs, units), notes=tuple(rows.notes), warnings=tuple(rows.warnings),
     )  # fmt: skip
 

@@ -63,7 +63,8 @@ def divide(search: Search, powers: dict[int, float]) -> None:
     if not powers or not inputs:
         return
     divisor = torch.stack([x[:, i] ** p for i, p in powers.items()], dim=1).prod(1, keepdim=True)
-    rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions)
+    scales = search.problem.scales and tuple(search.problem.scales[i] for i in inputs)
+    rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions, scales=scales)
     found = search.within(rest, PART).run()
     assert found.result
     inner = found.result.symbolic

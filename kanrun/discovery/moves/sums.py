@@ -8,7 +8,7 @@ from typing import ClassVar
 from kanrun.context import Context
 from kanrun.discovery.beam import Beam, TermSearch
 from kanrun.discovery.compose import finished_network
-from kanrun.discovery.links import LINKS
+from kanrun.discovery.links import SUM_LINKS
 from kanrun.discovery.moves.reading import keep_functions
 from kanrun.discovery.search import Search
 from kanrun.discovery.state import SumsOfTerms
@@ -103,7 +103,7 @@ def begun(search: Search, shaped: bool) -> SumsOfTerms:
     """The beams of all link functions that the targets can be undone by."""
     search.context.spend(search.table(shaped).making)
     beams = {}
-    for link in (link for link in LINKS if link.allows(search.problem.y)):
+    for link in (link for link in SUM_LINKS if link.allows(search.problem.y)):
         terms = TermSearch.of(search.table(shaped), search.problem.y, link, search.context)
         if terms:
             beams[link.name] = terms.begun(link)

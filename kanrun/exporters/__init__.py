@@ -1,0 +1,1 @@
+"""Formulas and networks in other languages, one exporter a file; `table.py` lists them."""

@@ -1,0 +1,96 @@
+"""Each output of a network as a network of its own, and several such networks as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kanrun.model.layer import FACTORS, KANLayer
+from kanrun.model.network import KAN
+from kanrun.model.pruning import drop_loose, keep_nodes
+from kanrun.model.spline import span_polynomials
+
+PARAMETERS, MASKS = ("coef", "base_scale", "affine"), ("alive", "is_fixed", "is_trainable")
+
+
+def alone(model: KAN, output: int, x: Tensor) -> KAN:
+    """The part of the network that leads to this output; constants of what goes are taken at the rows `x`."""
+    keep = [list(range(layer.n_out)) for layer in model.layers[:-1]]
+    return drop_loose(keep_nodes(model, [*keep, [output]]), x)
+
+
+def beside(models: Sequence[KAN]) -> KAN:
+    """Networks of the same inputs and depth as one, whose outputs are theirs in order.
+
+    In the first layer all get the knots of the first one. Raises ValueError where they differ in depth, units of the
+    inputs or number of intervals, and for products among the outputs that sums come after: they would change places.
+    """
+    first = models[0]
+    models = [with_first_knots(model, first.layers[0].grid) for model in models]
+    kinds = [m.layers[-1].n_mult > 0 for m in models]
+    if sorted(kinds) != kinds:
+        raise ValueError("an output that is a sum after one that is a product")
+    for other in models[1:]:
+        same = torch.equal(first.shift, other.shift) and torch.equal(first.scale, other.scale)
+        if len(other.layers) != len(first.layers) or other.grid != first.grid or not same:
+            raise ValueError("networks that differ in their depth, their intervals or the units of their inputs")
+    whole = first.clone()
+    inputs = [list(range(first.n_in))] * len(models)
+    for depth, layer in enumerate(whole.layers):
+        parts = [model.layers[depth] for model in models]
+        fill(layer, parts, inputs)
+        inputs = nodes_of(parts)
+    return whole
+
+
+def with_first_knots(model: KAN, grid: Tensor) -> KAN:
+    """The network with this grid in its first layer."""
+    if torch.equal(model.layers[0].grid, grid) or model.layers[0].grid.shape != grid.shape:
+        return model
+    moved = model.clone()
+    moved.layers[0].set_grid(grid)
+    return moved
+
+
+def places(counts: Sequence[tuple[int, int]], size: int) -> list[list[int]]:
+    """Where the sums, then the products of `size` entries each, of every part lie when sums of all parts come first."""
+    at_sum, at_product = 0, sum(sums for sums, _ in counts)
+    found = []
+    for sums, products in counts:
+        found.append([*range(at_sum, at_sum + sums), *range(at_product, at_product + size * products)])
+        at_sum, at_product = at_sum + sums, at_product + size * products
+    return found
+
+
+def nodes_of(parts: Sequence[KANLayer]) -> list[list[int]]:
+    """Where the nodes of every part lie."""
+    return places([(p.n_sum, p.n_mult) for p in parts], 1)
+
+
+def fill(layer: KANLayer, parts: Sequence[KANLayer], inputs: Sequence[list[int]]) -> None:
+    """Makes `layer`, in place, all the `parts` at once; `inputs` says which of its inputs are those of each part."""
+    subs = places([(p.n_sum, p.n_mult) for p in parts], FACTORS)
+    n_sub, n_in = sum(map(len, subs)), 1 + max(i for own in inputs for i in own)
+    blocks = [(torch.tensor(s)[:, None], torch.tensor(i)[None]) for s, i in zip(subs, inputs, strict=True)]
+    with torch.no_grad():
+        for name in (*PARAMETERS, *MASKS):
+            own = getattr(parts[0], name)
+            content = own.new_zeros(n_sub, n_in, *own.shape[2:])
+            for part, (at_sub, at_input) in zip(parts, blocks, strict=True):
+                content[at_sub, at_input] = getattr(part, name)
+            setattr(layer, name, nn.Parameter(content) if name in PARAMETERS else content)
+        bias, grid = layer.bias.new_zeros(n_sub), layer.grid.new_zeros(n_in, layer.grid.shape[1])
+        for part, sub, own_inputs in zip(parts, subs, inputs, strict=True):
+            bias[sub], grid[own_inputs] = part.bias, part.grid
+        layer.bias = nn.Parameter(bias)
+        layer.grid, layer.table = grid, span_polynomials(grid, layer.k)
+    for part in parts:
+        layer.library = layer.library.joined(part.library.values())
+    layer.functions = {
+        (sub[s], own[i]): name
+        for part, sub, own in zip(parts, subs, inputs, strict=True)
+        for (s, i), name in part.functions.items()
+    }
+    layer.n_in, layer.n_sum, layer.n_mult = n_in, sum(p.n_sum for p in parts), sum(p.n_mult for p in parts)

@@ -1,0 +1,64 @@
+"""From a network of functions to the formulas that are kept, or those of the next best one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kanrun.config.schema import Config
+from kanrun.context import Context
+from kanrun.data.dataset import Dataset, at_most
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import extended, library
+from kanrun.functions.parser import parse_formula
+from kanrun.model.network import KAN
+from kanrun.model.pruning import remove_edges, subnodes_of
+from kanrun.state import Problem, State
+from kanrun.symbolic.formula import Formula, FormulaError, write_formulas
+from kanrun.symbolic.search import Symbolic
+from kanrun.symbolic.values import OWN_LENGTH
+from kanrun.training.pruning import MOST_ROWS
+
+NONE = "there is no formula: none that was found can be kept"
+
+
+def functions_of(config: Config) -> list[Function]:
+    """The library of the run."""
+    return library(config.symbolic.library, extended(config.symbolic.functions))
+
+
+def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, context: Context) -> tuple[State, KAN]:
+    """The state with the formulas of the network found, or of the next best that can be kept; and that network.
+
+    `whole` is `found` for the targets themselves.
+    """
+    state, network, formulas = kept(problem.data, state, found, whole, context)
+    if not formulas:
+        return state.warned(NONE, context), network
+    return replace(state, formulas=tuple(formulas)), without_constants(network, formulas, problem)
+
+
+def kept(
+    data: Dataset, state: State, found: Symbolic, whole: Symbolic, context: Context
+) -> tuple[State, KAN, list[Formula]]:
+    """The network found and its formulas, or the next best whose formulas can be kept; no formulas where none can."""
+    data = at_most(data, MOST_ROWS)
+    nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
+    for network, restored in [(found.model, whole.model), *reversed(nexts)]:
+        try:
+            formulas = write_formulas(replace(whole, model=restored), data, context)
+        except FormulaError as error:
+            state = state.warned(f"a formula was dropped, {error}", context)
+            continue
+        return state, network, formulas
+    return state, found.model, []
+
+
+def without_constants(model: KAN, formulas: Sequence[Formula], problem: Problem) -> KAN:
+    """The network without the edges into outputs whose formulas are constants, so that no picture shows any."""
+    last, doomed = len(model.layers) - 1, []
+    for j, formula in enumerate(formulas):
+        if not parse_formula(formula.expression, problem.data.inputs, "expression", OWN_LENGTH).free_symbols:
+            for sub in subnodes_of(model.layers[last], j):
+                doomed += [(last, sub, i) for i in model.layers[last].alive[sub].nonzero().flatten().tolist()]
+    return remove_edges(model, tuple(doomed), problem.rows.train.x) if doomed else model

@@ -1,0 +1,98 @@
+"""The front of formulas for an output: those that no other one beats in both complexity and error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import sympy as sp
+
+from kanrun.data.dataset import Dataset
+from kanrun.data.losses import description_bits
+from kanrun.functions.naming import as_shown
+from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.scoring import cross_validation_of, scores_of
+from kanrun.symbolic.uncertainty import constants_of, squares
+from kanrun.symbolic.values import columns_of
+
+UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A point of the front: a formula for the same output, simpler or more exact than the others."""
+
+    complexity: int
+    error: float | None
+    expression: str
+    rounded: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another form that the rows allow for an output: `odds` is how likely it is beside the chosen one."""
+
+    expression: str
+    rounded: str
+    complexity: int
+    odds: float
+
+
+def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> list[Other]:
+    """The forms met that the rows do not speak against, the likeliest first; none of classes.
+
+    Odds are 2 to the difference of the description lengths (Rissanen 1978; Grünwald 2007, ch. 17).
+    """
+    if data.loss.logits:
+        return []
+    least, known = bits_of(chosen, j, data), dict[str, Other]()
+    for e in found:
+        text = str(e)
+        odds = 2.0 ** min(60.0, least - bits_of(e, j, data))
+        if e != chosen and odds >= UNLIKELY:
+            known[text] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
+    return sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
+
+
+def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
+    """The description length of the training targets of output `j` by a formula; infinite where it has no value."""
+    y = data.train.y[:, j].double().cpu().numpy()
+    loss = squares(expression, columns_of(data.train.x, data.inputs), y) / len(y)
+    null = max(float(y.var()), 1e-300)
+    return description_bits(loss / null, complexity(expression), len(constants_of(expression)), len(y))
+
+
+def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
+    """For every output the formulas that no other one beats in both complexity and test error, simplest first.
+
+    The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
+    """
+    return [pareto([alternative(e[j], j, chosen, data) for e in [chosen, *others]]) for j in range(len(data.outputs))]
+
+
+def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
+    """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
+    others = [*chosen[:j], expression, *chosen[j + 1 :]]
+    cross = cross_validation_of(expression, j, data) if data.test is None else None
+    judged = cross or scores_of(others, j, data, data.judged)
+    error = judged[data.loss.name]
+    size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
+    return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
+
+
+def pareto(points: list[Alternative]) -> list[Alternative]:
+    """The points that no other one beats, and the chosen one."""
+    front: list[Alternative] = []
+    least = math.inf
+    distinct = {p.expression: p for p in reversed(points)}.values()
+    for point in sorted(distinct, key=order_of_front):
+        if point.chosen or (point.error is not None and point.error < least):
+            front.append(point)
+            least = min(least, math.inf if point.error is None else point.error)
+    return front
+
+
+def order_of_front(point: Alternative) -> tuple[int, float, bool]:
+    """Simple ones first, then exact ones, then the chosen one."""
+    return point.complexity, math.inf if point.error is None else point.error, not point.chosen

@@ -1,0 +1,42 @@
+"""Scores of formulas by evaluating their texts: on test rows, on training rows, cross-validated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import sympy as sp
+
+from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.scores import Scores, scores
+from kanrun.symbolic.cross_validation import cross_validated, folds_of
+from kanrun.symbolic.values import columns_of, evaluate_texts
+
+FOLDS_SEED = 0  # draws the parts of a cross-validation
+
+
+def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> Scores:
+    """Scores of output `j` alone, of all classes together, by evaluating the texts of the formulas."""
+    if data.loss.logits:
+        return scores(data, evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), rows.y.cpu())
+    values = evaluate_texts([str(expressions[j])], rows.x, data.inputs)
+    return scores(data, values, rows.y[:, j : j + 1].double().cpu())
+
+
+def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | None:
+    """Scores of a formula of values for output `j`, for a table of the user's and where no rows are set aside."""
+    if data.loss.logits or (data.test is not None and not data.of_a_file):
+        return None
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED)
+
+
+def together(scores: Sequence[Scores], data: Dataset) -> Scores:
+    """The scores of all outputs together, from those of each."""
+    mse = [s["mse"] for s in scores]
+    if any(value is None for value in mse):
+        return {"rmse": None, "r2": None, "folds": folds_of(len(data.train.x))}
+    mean = sum(float(value or 0) for value in mse) / len(mse)
+    spread = float(data.train.y.double().var(0, correction=0).mean())
+    r2 = 1 - mean / spread if spread > 0 else None
+    return {"rmse": math.sqrt(mean), "r2": r2, "folds": folds_of(len(data.train.x))}

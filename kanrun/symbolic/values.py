@@ -1,0 +1,37 @@
+"""Values of formulas, as texts and as expressions, at rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from kanrun.data.dataset import Rows
+from kanrun.data.losses import Loss
+from kanrun.functions.evaluate import Array, evaluate
+from kanrun.functions.parser import parse_formula
+
+OWN_LENGTH = 10_000_000  # characters of a formula of our own; one from a config is read with a smaller limit
+
+
+def evaluate_texts(texts: list[str], rows: Tensor, inputs: list[str]) -> Tensor:
+    """Values of formulas given as text at `rows` [rows, inputs]: [rows, formulas], NaN where not finite."""
+    return evaluate_all([parse_formula(t, inputs, "expression", OWN_LENGTH) for t in texts], rows, inputs)
+
+
+def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) -> Tensor:
+    """Values of expressions at `rows`: [rows, expressions]."""
+    columns = columns_of(rows, inputs)
+    return torch.as_tensor(np.stack([evaluate(e, columns) for e in expressions], axis=1))
+
+
+def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
+    """The inputs' columns by name."""
+    return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
+
+
+def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:
+    """The loss of these formulas on the training rows; NaN where one is not finite."""
+    targets = train.y.double().cpu() if train.y.is_floating_point() else train.y.cpu()
+    return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))

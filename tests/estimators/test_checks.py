@@ -1,0 +1,35 @@
+"""scikit-learn's own checks, with little training and no reading; benchmarks/estimator_checks.py has all of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from kanrun.estimators import FormulaRegressor, KANClassifier, KANRegressor
+
+LITTLE: dict[str, Any] = {"grid": 2, "k": 2, "steps": 3, "prune": False, "formula": False}
+ESTIMATORS = [KANRegressor(**LITTLE), KANClassifier(**LITTLE), FormulaRegressor(work=20)]
+
+# These search rows of ten inputs and more, whose table of terms takes a second: the benchmark has them.
+WIDE = {
+    "check_regressors_train", "check_regressors_int", "check_regressor_data_not_an_array", "check_estimators_dtypes",
+    "check_dtype_object", "check_sample_weight_equivalence_on_dense_data",
+}  # fmt: skip
+
+
+def all_checks() -> Iterator[Any]:
+    """Every estimator with each of its checks."""
+    for estimator in ESTIMATORS:
+        for number, (one, check) in enumerate(estimator_checks_generator(estimator)):
+            name = getattr(check, "func", check).__name__
+            if not (isinstance(estimator, FormulaRegressor) and name in WIDE):
+                yield pytest.param(one, check, id=f"{type(estimator).__name__}-{number}-{name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "check"), list(all_checks()))
+def test_scikit_learn_takes_it_for_one_of_its_own(estimator: Any, check: Callable[[Any], None]) -> None:
+    check(estimator)

@@ -1,0 +1,75 @@
+"""What an exact formula can go without, and whether the rows tell it from others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.bare import Verdict, bare, verdict
+from tests.helpers import Array
+
+NAMES = ["x_1", "x_2"]
+
+
+def columns(low: float, high: float) -> dict[str, Array]:
+    draw = np.random.default_rng(3)
+    return {name: np.exp(draw.uniform(np.log(low), np.log(high), 300)) for name in NAMES}
+
+
+def left(found: str, truth: str, low: float = 0.1, high: float = 10.0) -> str:
+    """What is left of a formula for the values of another one."""
+    rows = columns(low, high)
+    return str(bare(parse_formula(found, NAMES), rows, evaluate(parse_formula(truth, NAMES), rows)))
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "domain"),
+    [
+        ("1.00000000001*x_1*x_2+0.000001", "x_1*x_2", (0.1, 10)),
+        ("1e12*x_1*x_2+1e-7", "1e12*x_1*x_2", (1e-9, 1e-7)),
+        ("1.0*x_1*x_2+1e13", "x_1*x_2", (1e9, 1e11)),
+        ("2.0*sin(x_1*x_2)", "2*x_1*x_2", (1e-9, 1e-7)),
+        ("2.5e5*atan(tan(4e-6*x_1+0.1))-24999.9", "x_1", (0.1, 10)),
+        ("x_2-Abs(x_1-20.0)+20.0", "x_1+x_2", (0.1, 10)),
+        ("3.1*x_1+1e-9*exp(-x_2)", "3.1*x_1", (0.1, 10)),
+        ("tanh(x_1+2e-17)*x_2", "tanh(x_1)*x_2", (0.1, 10)),
+    ],
+)
+def test_what_is_not_needed_goes(found: str, truth: str, domain: tuple[float, float]) -> None:
+    rows = columns(*domain)
+    short, wanted = parse_formula(left(found, truth, *domain), NAMES), parse_formula(truth, NAMES)
+    np.testing.assert_allclose(evaluate(short, rows), evaluate(wanted, rows), rtol=1e-13)
+    assert short.count_ops() <= wanted.count_ops() + 1  # a factor of 1.0
+
+
+@pytest.mark.parametrize("found", ["x_1*(x_2+1e-4)", "sin(x_1)*x_2", "Abs(x_1-1.0)+x_2", "x_1+1e-7*x_2**2"])
+def test_what_is_needed_stays(found: str) -> None:
+    assert left(found, found) == str(parse_formula(found, NAMES))
+
+
+def test_what_does_not_fit_is_left_alone() -> None:
+    assert left("x_1+1e-12", "x_2") == str(parse_formula("x_1+1e-12", NAMES))
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "domain", "judged"),
+    [
+        ("x_1*x_2", "x_1*x_2", (0.1, 10), Verdict.EXACT),
+        ("x_1*x_2", "x_1*x_2", (1e-30, 1e-20), Verdict.EXACT),
+        ("exp(-x_1)*x_2", "exp(-x_1)*x_2", (0.1, 10), Verdict.EXACT),
+        ("exp(-x_1**2/(2*x_2**2))", "exp(-x_1**2/(2*x_2**2))", (0.1, 10), Verdict.EXACT),
+        ("x_1*(1+1e-9)", "x_1", (0.1, 10), Verdict.NOT),
+        ("x_1*x_2+1e-9", "x_1*x_2", (1e-3, 10), Verdict.NOT),  # the small rows are wrong
+        ("tanh(x_1)", "x_1-x_1**3/3", (1e-4, 1e-3), Verdict.UNDECIDED),
+        ("x_1+1e-10*x_2**2", "x_1+1e-10*x_2**2", (0.1, 10), Verdict.UNDECIDED),
+        ("x_1*(1+1e-10)", "x_1", (0.1, 10), Verdict.UNDECIDED),
+        ("1+1e-9*x_1", "1+1e-9*x_1", (0.1, 10), Verdict.UNDECIDED),  # of the differences few digits are left
+    ],
+)
+def test_rows_say_of_a_formula_no_more_than_they_show(
+    found: str, truth: str, domain: tuple[float, float], judged: Verdict
+) -> None:
+    rows = columns(*domain)
+    assert verdict(parse_formula(found, NAMES), rows, evaluate(parse_formula(truth, NAMES), rows)) is judged

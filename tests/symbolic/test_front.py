@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import sympy as sp
+import torch
+
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
+from kanrun.symbolic.front import MOST_OTHERS, others_of
+from tests.helpers import uniform_rows
+
+X = sp.Symbol("x_1", real=True)
+
+
+def noisy(rows: int, noise: float) -> Dataset:
+    x = uniform_rows(rows, 1, seed=2, low=0.5, high=2.0)
+    y = 2 * x + noise * torch.as_tensor(np.random.default_rng(1).standard_normal((rows, 1)))
+    part = Rows(x, y)
+    return Dataset("d", part, None, ["x_1"], ["y"], REGRESSION, MSE, names={"x_1": "time"})
+
+
+def test_forms_that_explain_as_much_are_told_with_odds() -> None:
+    data = noisy(12, 0.5)
+    alike, worse, chosen = 2 * X + sp.Float(0.01), sp.exp(-X), sp.Float(2.0) * X
+    [other] = others_of([alike, worse, chosen], chosen, 0, data)
+    assert other.expression == str(alike)
+    assert "time" in other.rounded
+    assert 0 < other.odds < 1  # it needs a constant more
+
+
+def test_many_rows_leave_no_other() -> None:
+    data = noisy(400, 0.01)
+    assert others_of([sp.Float(2.1) * X, sp.exp(X)], sp.Float(2.0) * X, 0, data) == []
+
+
+def test_no_more_than_a_few_and_the_likeliest_first() -> None:
+    data = noisy(8, 2.0)
+    found = others_of([sp.Float(2.0 + k / 50) * X for k in range(1, 12)], sp.Float(2.0) * X, 0, data)
+    assert len(found) == MOST_OTHERS
+    odds = [other.odds for other in found]
+    assert odds == sorted(odds, reverse=True)
+    assert all(math.isfinite(o) for o in odds)
+
+
+def test_a_form_without_a_value_is_none() -> None:
+    data = noisy(12, 0.5)
+    assert others_of([sp.log(X - 1)], sp.Float(2.0) * X, 0, data) == []
