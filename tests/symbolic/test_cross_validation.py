@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.cross_validation import ONE_BY_ONE, PARTS, Form, cross_validated, parts, predictions
+from kanrun.symbolic.cross_validation import ONE_BY_ONE, PARTS, Form, cross_validated, folds_of, parts, predictions
 from tests.helpers import Array
 
 RANDOM = np.random.default_rng(0)
@@ -31,11 +31,9 @@ def test_a_line_is_predicted_as_scikit_learn_does_leaving_out_one_by_one() -> No
     y = 1.7 * X - 0.4 + NOISE
     wanted = cross_val_predict(LinearRegression(), X[:, None], y, cv=LeaveOneOut())
     assert np.allclose(left_out_one_by_one("1.65*x - 0.38", X, y), wanted, rtol=1e-6)
-    found = cross_validated([parsed("1.65*x - 0.38")], {"x": X}, y[:, None], 0)
-    assert found.folds == "leave-one-out"
-    assert found.rmse is not None and math.isclose(found.rmse**2, float(np.mean((wanted - y) ** 2)), rel_tol=1e-6)
-    assert found.r2 is not None and math.isclose(found.r2, r2_score(y, wanted), rel_tol=1e-6)
-    assert found.scores() == {"mse": found.rmse**2, "rmse": found.rmse, "r2": found.r2}
+    mse = float(np.mean((wanted - y) ** 2))
+    found = cross_validated(parsed("1.65*x - 0.38"), {"x": X}, y, 0)
+    assert found == pytest.approx({"mse": mse, "rmse": math.sqrt(mse), "r2": r2_score(y, wanted)}, rel=1e-6)
 
 
 def test_a_curve_is_predicted_as_scipy_fits_it_without_each_row() -> None:
@@ -60,6 +58,7 @@ def test_more_rows_are_left_out_in_ten_parts_that_the_seed_draws() -> None:
     assert np.allclose(predictions(parsed("1.25*x + 0.25"), {"x": x}, y, parts(203, 5)), wanted, rtol=1e-6)
     assert not np.array_equal(own[0], next(parts(203, 6)))
     assert len(list(parts(ONE_BY_ONE, 0))) == ONE_BY_ONE
+    assert (folds_of(ONE_BY_ONE), folds_of(203)) == ("leave-one-out", PARTS)
 
 
 def test_whole_numbers_are_part_of_the_form_and_not_fitted_again() -> None:
@@ -70,31 +69,24 @@ def test_whole_numbers_are_part_of_the_form_and_not_fitted_again() -> None:
 
 
 def test_an_exact_form_has_no_error_and_a_wrong_one_a_larger_one() -> None:
-    y = (2.5 * X**2)[:, None]
-    exact, wrong = (cross_validated([parsed(text)], {"x": X}, y, 0) for text in ("2.4*x^2", "2.4*x"))
-    assert exact.rmse is not None and exact.rmse < 1e-8 and exact.r2 == pytest.approx(1)
-    assert wrong.rmse is not None and wrong.rmse > 0.1
+    exact, wrong = (cross_validated(parsed(text), {"x": X}, 2.5 * X**2, 0) for text in ("2.4*x^2", "2.4*x"))
+    assert exact == pytest.approx({"mse": 0, "rmse": 0, "r2": 1}, abs=1e-8)
+    assert wrong["rmse"] > 0.1
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e30])
 def test_the_size_of_the_target_does_not_matter(scale: float) -> None:
     y = 1.7 * X - 0.4 + NOISE
-    small = cross_validated([parsed("1.65*x - 0.38")], {"x": X}, y[:, None], 0)
+    small = cross_validated(parsed("1.65*x - 0.38"), {"x": X}, y, 0)
     expression = sp.Float(1.65 * scale) * sp.Symbol("x", real=True) - sp.Float(0.38 * scale)
-    scaled = cross_validated([expression], {"x": X}, y[:, None] * scale, 0)
-    assert scaled.r2 == pytest.approx(small.r2, abs=1e-6)
-
-
-def test_several_outputs_are_scored_together() -> None:
-    y = np.stack([1.7 * X, X**2 + 0.5], axis=1)
-    found = cross_validated([parsed("1.6*x"), parsed("x^2 + 0.6")], {"x": X}, y, 0)
-    assert found.rmse is not None and found.rmse < 1e-8
+    scaled = cross_validated(expression, {"x": X}, y * scale, 0)
+    assert scaled["r2"] == pytest.approx(small["r2"], abs=1e-6)
 
 
 def test_a_form_that_has_no_value_at_a_row_has_no_score_and_a_target_that_never_changes_no_r2() -> None:
-    assert cross_validated([parsed("1.5*log(x - 1)")], {"x": X}, X[:, None], 0).rmse is None
-    found = cross_validated([parsed("1.5 + 0.1*x")], {"x": X}, np.ones((30, 1)), 0)
-    assert found.rmse is not None and found.r2 is None
+    assert set(cross_validated(parsed("1.5*log(x - 1)"), {"x": X}, X, 0).values()) == {None}
+    found = cross_validated(parsed("1.5 + 0.1*x"), {"x": X}, np.ones(30), 0)
+    assert found["rmse"] is not None and found["r2"] is None
 
 
 def test_more_constants_than_rows_stay_as_they_are() -> None:
