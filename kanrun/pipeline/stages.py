@@ -43,7 +43,8 @@ def functions_of(config: Config) -> list[Function]:
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-READING = 15_000.0  # units of work for reading a network, less than half a minute
+READING = 15_000.0  # most units of work for reading a network, less than half a minute
+READING_FEW, READING_ROW = 4_000.0, 20.0  # of them for the fewest rows, and for each row: few tell few functions apart
 WRITING = 0.25  # part of them that is left for writing the formula
 
 Spent = tuple[float, float]  # seconds, and those of this process on the processor
@@ -209,7 +210,8 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
-    whole = Budget.of(context.budget.meter, work=READING)
+    work = min(READING, READING_FEW + READING_ROW * len(problem.rows.train.x))
+    whole = Budget.of(context.budget.meter, work=work)
     context = replace(context, budget=whole.leaving(WRITING))
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     if context.over():

@@ -18,7 +18,7 @@ from kanrun.symbolic.parsimony import settled as parsimonious
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.values import columns_of, training_loss
 
-EVALUATED, EVALUATED_NODE = 0.05, 1e-5  # units of work: of an evaluation, and of a row and node of it
+EVALUATED, NODE, NODE_AND_ROW = 0.05, 0.005, 1e-5  # units of work: of an evaluation, a node, and a row and node of it
 
 
 def settled(model: KAN, plain: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr]:
@@ -52,7 +52,7 @@ def snapped(expressions: list[sp.Expr], data: Dataset, context: Context) -> list
 
 def loss_of(expressions: list[sp.Expr], data: Dataset, context: Context) -> float:
     """The loss on the training rows, counted as work."""
-    context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, expressions)))
+    context.spend(EVALUATED + (NODE + NODE_AND_ROW * len(data.train.x)) * sum(map(complexity, expressions)))
     return training_loss(expressions, data.train, data.inputs, data.loss)
 
 
