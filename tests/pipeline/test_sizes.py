@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import kanrun
+from kanrun.pipeline.entries import badly_explained
 from kanrun.pipeline.fit import FitResult
-from kanrun.pipeline.stages import badly_explained
 
 X = np.random.default_rng(3).uniform(-1, 1, (400, 2))
 
