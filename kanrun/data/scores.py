@@ -23,7 +23,7 @@ def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
     if data.task != CLASSIFICATION:
         outputs, targets = outputs.double(), targets.double()  # squares may be no numbers in single precision
     result = scores_of(data, outputs, targets)
-    if data.task != CLASSIFICATION and targets.shape[1] > 1:
+    if data.task != CLASSIFICATION and targets.shape[1] == len(data.outputs) > 1:
         columns = [(outputs[:, j : j + 1], targets[:, j : j + 1]) for j in range(targets.shape[1])]
         result["outputs"] = {name: scores_of(data, *pair) for name, pair in zip(data.outputs, columns, strict=True)}
     return result

@@ -28,6 +28,10 @@ from kanrun.training.target_scaling import TargetScaling
 # ---- what several stages need --------------------------------------------------------------------------------------
 
 
+READING_FEW, READING_ROW = (
+    4_000.0,
+    20.0,
+)  # units of work at most, and for each row: few tell little apart
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 
 
@@ -138,7 +142,8 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
     """Every edge a function, and the formulas that this gives."""
-    whole = Budget.of(context.budget.meter, work=problem.config.symbolic.work)
+    work = min(problem.config.symbolic.work, READING_FEW + READING_ROW * len(problem.rows.train.x))
+    whole = Budget.of(context.budget.meter, work=work)
     context = replace(context, budget=whole.leaving(WRITING))
     found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
     if context.over():

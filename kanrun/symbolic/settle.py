@@ -25,7 +25,7 @@ from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive
 from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, training_loss
 
-EVALUATED, EVALUATED_NODE = 0.05, 1e-5  # units of work: of an evaluation, and of a row and node of it
+EVALUATED, NODE, NODE_AND_ROW = 0.05, 0.005, 1e-5  # units of work: of an evaluation, a node, and a row and node of it
 WORSE, LAST_DIGITS = 4.0, 1e-26  # times the loss of constants at their best, and that of rounding in any case
 
 LossOf = Callable[[list[sp.Expr]], float]
@@ -65,7 +65,7 @@ def counted(loss: LossOf, data: Dataset, context: Context) -> LossOf:
     """A loss on the training rows, counted as work."""
 
     def loss_of(trial: list[sp.Expr]) -> float:
-        context.spend(EVALUATED + EVALUATED_NODE * len(data.train.x) * sum(map(complexity, trial)))
+        context.spend(EVALUATED + (NODE + NODE_AND_ROW * len(data.train.x)) * sum(map(complexity, trial)))
         return loss(trial)
 
     return loss_of

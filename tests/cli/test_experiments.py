@@ -59,21 +59,26 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
     other = {  # how a dataset or network that is new here is made small
         "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
         "mlp": [EASY[0], "model.width=[2,4,1]"],
+        "table": [f"dataset.path={tmp_path / 'rows.csv'}", "dataset.target=y", "model.width=[1,1]"],
+        "sklearn": ["dataset.table=friedman1", "dataset.rows=40", "model.width=[5,1]"],
     }  # fmt: skip
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{k / 7},{k / 7 + 2}\n" for k in range(30)))
+    folder = tmp_path / "run"
     small = [o for o in SMALL if option != "mlp" or not o.startswith("model.")]  # which has no grid
+    small = [o for o in small if option not in ("table", "sklearn") or not o.startswith("dataset.")]
     shape = other.get(option, EASY)
     drawn = [] if group == "plots" else ["plots=none"]
     config = composed(f"{group}={option}", *small, *shape, *drawn)
     own = composed(f"{group}={option}")[group]
     changed = {o.partition("=")[0] for o in [*small, *shape]}
     assert all(config[group][k] == v for k, v in own.items() if f"{group}.{k}" not in changed)
-    run(config, tmp_path, quiet=True)
-    assert saved_config(tmp_path)[group] == config[group]
+    run(config, folder, quiet=True)
+    assert saved_config(folder)[group] == config[group]
     stages = expected_stages(config)
     drawn_all = config["plots"]["enabled"]
-    assert violations(tmp_path, stages=stages, pictures=drawn_all) == []
-    assert (tmp_path / "plots").exists() == drawn_all
-    assert (tmp_path / "formula.json").exists() == ("symbolic" in stages)
+    assert violations(folder, stages=stages, pictures=drawn_all) == []
+    assert (folder / "plots").exists() == drawn_all
+    assert (folder / "formula.json").exists() == ("symbolic" in stages)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

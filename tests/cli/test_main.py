@@ -45,7 +45,7 @@ COMPOSITION = {
     "flag for a subcommand": (["--resume", "run"], "--resume", "kanrun resume RUN"),
     "flag that there is not": (["--frobnicate"], "--frobnicate", "kanrun --help"),
     "folder of a run for a sweep": (["-m", "hydra.run.dir=here", "seed=0,1"], "hydra.run.dir=here", "hydra.sweep.dir"),
-    "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, rows, symbolic"),
+    "unknown option": (["dataset=mons"], "dataset=mons", "contrastive, moons, rows, sklearn, symbolic, table"),
     "unknown option with plus": (["+optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown optimizer": (["optimizer=sgd"], "optimizer=sgd", "adam, auto, lbfgs, lm"),
     "unknown experiment": (["experiment=helo"], "experiment=helo", "did you mean hello?"),
@@ -78,9 +78,6 @@ IN_THE_RUN = {
     "search with pruning switched off": (["search=discover", "prune.enabled=false"], "prune.enabled=false", "search"),
     "fixed edge for a search": (
         ["search=discover", "model.width=[2,1]", "model.fix=[{function:sin}]"], "model.fix[0].function=sin", "fix=[]"
-    ),
-    "several outputs for a search": (
-        ["dataset.formula=[x_1,x_2]", "search.seconds=5"], "dataset.formula=[x_1,x_2]", "one output"
     ),
     "negative time": (["search.seconds=-1"], "search.seconds=-1.0", "0 to 1000000"),
     "unknown dtype": (["dtype=float16"], "dtype=float16", "float64, float32"),

@@ -168,3 +168,21 @@ def test_one_wrong_output_of_several_makes_a_row_wrong() -> None:
     targets = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
     outputs = torch.tensor([[0.2, 0.9], [0.9, 0.1], [0.4, 0.4]])
     assert scores(dataset(CLASSIFICATION), outputs, targets)["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_each_output_has_scores_of_its_own_where_there_are_several() -> None:
+    y = torch.tensor([[1e3, 1e-3], [-1e3, 3e-3], [5e2, 2e-3]], dtype=torch.float64)
+    outputs = torch.stack([y[:, 0], torch.full((3,), 2e-3, dtype=torch.float64)], dim=1)
+    data = Dataset("rows", Rows(y, y), Rows(y, y), ["a", "b"], ["large", "small"], REGRESSION, MSE)
+    found = scores(data, outputs, y)
+    assert found["r2"] > 0.999999
+    assert found["outputs"]["large"] == {"mse": 0.0, "rmse": 0.0, "r2": 1.0}
+    assert found["outputs"]["small"]["r2"] == pytest.approx(0.0)
+    assert found["outputs"]["small"]["mse"] == pytest.approx(2e-6 / 3)
+    assert "outputs" not in scores(data, outputs[:, :1], y[:, :1])
+
+
+def test_squares_of_single_precision_are_numbers() -> None:
+    y = (1e30 * torch.arange(4.0))[:, None]
+    data = Dataset("rows", Rows(y, y), Rows(y, y), ["a"], ["y"], REGRESSION, MSE)
+    assert scores(data, 0.5 * y, y)["r2"] == pytest.approx(0.3, abs=1e-6)

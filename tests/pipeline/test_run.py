@@ -39,7 +39,7 @@ from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
 from kanrun.training.optimizers import Rows
-from kanrun.training.pruning import prune_and_refit
+from kanrun.training.pruning import prune_each_output
 from tests.contract import PICTURES, read_json, trainings, violations
 
 NO_PLOTS = PlotsConfig("none", enabled=False)
@@ -538,9 +538,9 @@ def test_the_status_names_the_stage_while_it_is_worked_on(tmp_path: Path, monkey
 
     def watched(*arguments: Any) -> Any:
         seen.append(read_json(tmp_path / "status.json"))
-        return prune_and_refit(*arguments)
+        return prune_each_output(*arguments)
 
-    monkeypatch.setattr(stages, "prune_and_refit", watched)
+    monkeypatch.setattr(stages, "prune_each_output", watched)
     run(small(symbolic=NO_SYMBOLIC), tmp_path, quiet=True)
     [status] = seen
     assert (status["state"], status["error"], status["ended"]) == ("running", None, None)
@@ -551,7 +551,7 @@ def test_an_interrupt_is_passed_on_and_noted(tmp_path: Path, monkeypatch: pytest
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "prune_and_refit", interrupted)
+    monkeypatch.setattr(stages, "prune_each_output", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(small(), tmp_path, quiet=True)
     told = read_json(tmp_path / "status.json")

@@ -22,7 +22,7 @@ from kanrun.discovery.problem import Problem
 from kanrun.errors import ConfigError
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import library
-from kanrun.pipeline import stages
+from kanrun.pipeline import searching
 from kanrun.pipeline.run import run
 from kanrun.pipeline.searching import search_problem
 from kanrun.report.load import load_run
@@ -115,7 +115,7 @@ def test_the_same_work_gives_the_same_formula_however_busy_the_machine_is(tmp_pa
 
 def test_rows_held_back_by_the_user_are_scored_and_not_looked_at(tmp_path: Path) -> None:
     seen: list[int] = []
-    plain = stages.search_problem
+    plain = searching.search_problem
 
     def noted(config: Config, data: Dataset, functions: list[Function]) -> Problem:
         problem = plain(config, data, functions)
@@ -123,7 +123,7 @@ def test_rows_held_back_by_the_user_are_scored_and_not_looked_at(tmp_path: Path)
         return problem
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "search_problem", noted)
+        patch.setattr(searching, "search_problem", noted)
         metrics = search(tmp_path, "x_1*x_2", validation=0.25)
     assert seen == [150]
     assert all(stage["validation"]["mse"] < 1e-20 for stage in metrics["stages"])
