@@ -107,7 +107,7 @@ def columns_of(raw: Raw) -> tuple[list[Column], list[str]]:
 
     sample = cleaned(raw.frame, len(raw.names)).head(SAMPLE_ROWS).collect(engine="streaming")
     headers, notes = distinct([plain_header(n) for n in raw.names])
-    units = [*raw.units, *[""] * (len(headers) - len(raw.units))]
+    units = [*raw.units, *[""] * len(headers)][: len(headers)]
     names = [name_of(header, unit) for header, unit in zip(headers, units, strict=True)]
     keys = [f"c{i}" for i in range(len(names))]
     texts = sample.select([pl.col(k).cast(pl.String) for k in keys if is_text(sample[k].dtype)])

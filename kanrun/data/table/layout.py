@@ -159,7 +159,7 @@ def comments_before(lines: Sequence[str]) -> tuple[str | None, int]:
 
 def header_in_comment(lines: Sequence[str], comment: str, separator: str, width: int) -> list[str] | None:
     """The names in the last comment above the rows, where it has as many fields as they have: "# time voltage"."""
-    filled = [line.lstrip(comment).strip() for line in lines if line.strip(comment + " \t")]
+    filled = [line.lstrip(comment).strip() for line in lines if line.strip(comment + " \t\n")]
     cells = split(filled[-1:], separator)[0] if filled else []
     return cells if len(cells) == width and width > 1 and not any(is_number(c, ".") for c in cells) else None
 

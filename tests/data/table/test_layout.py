@@ -74,6 +74,7 @@ def test_years_are_a_header_where_the_user_calls_a_column_so() -> None:
         ("", "#T,V,p\n", "#"),
         ("# made\n# T,V,p\n", "", "#"),
         ("\n\n", "T,V,p\n", None),
+        ("# T,V,p\n\n#\n", "", "#"),
     ],
 )
 def test_comments_above_hold_the_names_or_nothing(above: str, header: str, comment: str | None) -> None:

@@ -81,6 +81,11 @@ def test_more_than_a_tenth_of_ragged_rows_is_refused(tmp_path: Path) -> None:
     assert "6 of 40 rows cannot be used" in complaint(tmp_path, "T,p\n" + "\n".join(lines))
 
 
+def test_a_row_of_units_with_a_field_too_many_gives_the_units_of_the_columns(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, "T,p\nK,bar,m\n" + "\n".join(GOOD))
+    assert [c.unit for c in (rows.inputs[0].column, rows.targets[0])] == ["K", "bar"] and len(rows.x) == 40
+
+
 MISSES = ["", "NA", "-", "?", "nan", "n/a", "  ", "NULL", "#N/A", "missing", "None", "--"]
 
 
