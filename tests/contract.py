@@ -88,17 +88,25 @@ def metrics_violations(metrics: dict[str, Any], stages: tuple[str, ...]) -> Iter
         if lacking:
             yield f"the stage {stage.get('name')} lacks {sorted(lacking)}"
             continue
-        for part in ("train", "test"):
+        judged = ("train",) if stage["test"] is None else ("train", "test")  # few rows: none are set aside
+        for part in judged:
             for problem in score_violations(stage[part], metrics["task"]):
                 yield f"{stage['name']}, {part}: {problem}"
         if not all(isinstance(name, str) for name in stage["active_inputs"]):
             yield f"the inputs of {stage['name']} are not names"
-    if metrics["stages"] and metrics["final"] != metrics["stages"][-1].get("test"):
-        yield "final is not the last stage's test"
+    if metrics["stages"] and metrics["final"] != final_of(metrics):
+        yield f"final is not what final_of says: {metrics.get('final_of')}"
     if sum(stage.get("seconds", 0) for stage in metrics["stages"]) > metrics["total_seconds"]:
         yield "the stages take longer than the whole"
     if not metrics["peak_memory_mib"] > 0:
         yield "no memory was used"
+
+
+def final_of(metrics: dict[str, Any]) -> Any:
+    """What the final scores have to be."""
+    if metrics["final_of"] == "cross_validation":
+        return metrics["cross_validation"]
+    return metrics["stages"][-1].get(metrics["final_of"])
 
 
 def score_violations(scores: dict[str, Any], task: str) -> Iterator[str]:
@@ -140,7 +148,7 @@ def history_violations(path: Path, stages: tuple[str, ...]) -> Iterator[str]:
             if len({(row["grid"], row["attempt"], row["validation_loss"] == "") for row in training}) > 1:
                 yield f"the grid, the attempt or the rows held back change within a training of {name}"
     for row in rows:
-        numbers = [row[c] for c in HISTORY[2:] if c != "validation_loss" or row[c]]
+        numbers = [row[c] for c in HISTORY[2:] if c not in ("test_loss", "validation_loss") or row[c]]
         if not all(math.isfinite(float(number)) for number in numbers):
             yield f"step {row['step']} of {row['stage']} is not finite"
         if int(row["grid"]) < 0 or int(row["attempt"]) < 0:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NUMBER, BOOLEAN, TEXT, DATE, MIXED, EMPTY, OTHER = "number", "boolean", "text", "date", "mixed", "empty", "other"
 SAMPLE_ROWS = 100_000  # that say what a column holds
+LABELS = 0.05  # share of texts from which numbers are more likely names, such as those of a catalogue
 NUMERIC, PARTLY = 0.9, 0.5  # share of numbers from which a column is one of numbers, or of numbers and texts
 MOST_CATEGORIES = 10
 FILLED = "filled"  # the column that says which rows are no blank lines
@@ -44,6 +45,7 @@ class Column:
     present: int = 0
     counts: bool = False
     first: str = ""
+    odd: float = 0.0  # share of texts in a column of numbers
 
     @property
     def header(self) -> str:
@@ -186,7 +188,7 @@ def column_of_texts(
         return Column(
             key, name, NUMBER if share >= NUMERIC else MIXED, typed, bool((found % 1 == 0).all()),
             "%" if facts["percent"] and name.unit is None else name.unit, distinct=many, present=present,
-            counts=share == 1 and is_counter(written, numbers),
+            counts=share == 1 and is_counter(written, numbers), odd=1 - share,
         )  # fmt: skip
     values = tuple(sorted(cells.drop_nulls().unique().to_list())) if many <= MOST_CATEGORIES else ()
     lower = {v.lower() for v in values}
@@ -244,7 +246,7 @@ def unusable(column: Column, rows: int) -> str | None:
         return "it counts the rows"
     if column.kind in (OTHER, DATE):
         return "days; name it in dataset.inputs to use days since 1970" if column.kind == DATE else "no numbers"
-    if column.kind == MIXED:
+    if column.kind == MIXED or column.odd > LABELS:
         return "numbers and texts"
     if column.distinct == 1:
         return "the same in all rows"
