@@ -219,16 +219,23 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
 
     The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
     """
-    return [pareto([alternative(e[j], j, chosen, data) for e in [chosen, *others]]) for j in range(len(data.outputs))]
+    values = evaluate_texts([str(e) for e in chosen], data.test.x, data.inputs)
+    return [pareto([alternative(e[j], j, chosen, values, data) for e in [chosen, *others]]) for j in range(len(chosen))]
 
 
-def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
-    """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
+def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tensor, data: Dataset) -> Alternative:
+    """`expression` for output `j`, beside the chosen ones for the other outputs of classes.
+
+    `values` [rows, outputs] are those of the chosen ones on the test rows.
+    """
+    own = values[:, j : j + 1]
+    if expression != chosen[j]:
+        own = evaluate_texts([str(expression)], data.test.x, data.inputs)
     if data.loss.logits:
-        texts = [str(e) for e in [*chosen[:j], expression, *chosen[j + 1 :]]]
-        test = scores(data, evaluate_texts(texts, data.test.x, data.inputs), data.test.y.cpu())
+        together = torch.cat([values[:, :j], own, values[:, j + 1 :]], dim=1)
+        test = scores(data, together, data.test.y.cpu())
     else:
-        test = output_scores(data, expression, j)
+        test = scores(data, own, data.test.y[:, j : j + 1].double().cpu())
     error = test[data.loss.name]
     size, text, short = complexity(expression), str(expression), str(rounded(expression))
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])

@@ -143,7 +143,7 @@ class LevenbergMarquardt:
             setattr(self, name, value)
 
     def work(self) -> float:
-        """Units of work in the last step: what each layer and trial costs in any case, and its sums over all targets."""
+        """Units of work in the last step: what each layer and trial costs in any case, and sums over all targets."""
         targets = len(self.x) * self.model.n_out
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
         sums = (2.6e-6 * trials + 4e-8 * p) * targets * p + 1e-8 * trials * p**3
