@@ -45,6 +45,42 @@ def beside(models: Sequence[KAN]) -> KAN:
     return whole
 
 
+def side_by_side(networks: Sequence[KAN]) -> KAN:
+    """Networks of the same inputs, of any depths and grids, as one whose outputs are theirs in order.
+
+    Lines pass on what a network with fewer layers gives. Where there are splines or units each network has its inputs
+    passed on to nodes of its own, as knots belong to a node. A grid that is coarser than another one is refined.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    grid, depth = max(n.grid for n in networks), max(len(n.layers) for n in networks)
+    apart = any(not n.is_symbolic() or bool((n.shift != 0).any() or (n.scale != 1).any()) for n in networks)
+    # Sums come before products in a layer, whatever networks they are of.
+    depth += any(n.layers[-1].n_mult > 0 for n in networks)
+    return beside([padded(n, depth, grid, apart) for n in networks])
+
+
+def padded(network: KAN, depth: int, grid: int, apart: bool) -> KAN:
+    """The network with lines behind it up to this depth and, where it is to stand `apart`, one before it too."""
+    own = network.clone() if network.grid == grid else network.refine(grid)
+    shift, scale = own.shift.tolist(), own.scale.tolist()
+    before = [lines(own, own.n_in, [(1 / s, -m / s) for m, s in zip(shift, scale, strict=True)])] if apart else []
+    behind = [lines(own, own.n_out, [(1.0, 0.0)] * own.n_out) for _ in range(depth - len(own.layers))]
+    own.layers = nn.ModuleList([*before, *own.layers, *behind])
+    if apart:
+        own.shift, own.scale = torch.zeros_like(own.shift), torch.ones_like(own.scale)
+    return own
+
+
+def lines(like: KAN, nodes: int, factors: Sequence[tuple[float, float]]) -> KANLayer:
+    """A layer that gives each node times a factor plus a shift, and that is not trained."""
+    layer: KANLayer = KAN([nodes, nodes], like.grid, like.k, like.base, dtype=like.shift.dtype).layers[0]
+    layer.to(like.shift.device).alive.zero_()
+    for i, (factor, shift) in enumerate(factors):
+        layer.fix(i, i, "x", (factor, shift, 1.0), 0.0, False)
+    return layer
+
+
 def with_first_knots(model: KAN, grid: Tensor) -> KAN:
     """The network with this grid in its first layer."""
     if torch.equal(model.layers[0].grid, grid) or model.layers[0].grid.shape != grid.shape:

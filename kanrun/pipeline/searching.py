@@ -18,7 +18,7 @@ from kanrun.discovery.state import SearchState
 from kanrun.discovery.trial import Discovered
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.functions.builtin import Function
-from kanrun.model.beside import side_by_side
+from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
 from kanrun.pipeline.reaching import Spent, reached, spent

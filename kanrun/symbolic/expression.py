@@ -12,6 +12,7 @@ from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
 
 DIGITS = 17  # enough to give back the same float64
+LARGE = 100.0  # constants in exponents from which on they stay there
 SCALING = ("log", "sqrt", "x^1.5", "1/sqrt(x)", "abs")  # a positive factor inside is a factor (log: a shift) outside
 
 
@@ -53,8 +54,9 @@ def edge_expression(function: Function, a: float, b: float, c: float, x: sp.Expr
         return factor * template.subs(symbol("x"), z)
     if name in ("exp",):
         constant, rest = z.as_coeff_Add()
-        if abs(float(constant)) < 100:
-            factor, z = factor * sp.exp(constant), rest
+        # Of a large one only what is left of a whole number: its exponential may be no number, and SymPy takes it.
+        whole = sp.Integer(0 if abs(float(constant)) < LARGE else round(float(constant)))
+        factor, z = factor * sp.exp(constant - whole), rest + whole
     elif name.startswith(("x^", "1/x")) and "." not in name:
         lead, z = unit_lead(z)
         factor *= lead ** int(template.as_base_exp()[1])

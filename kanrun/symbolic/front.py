@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass
 
 import sympy as sp
+import torch
+from torch import Tensor
 
 from kanrun.data.dataset import Dataset
 from kanrun.data.losses import description_bits
+from kanrun.data.scores import scores
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.expression import complexity, rounded
-from kanrun.symbolic.scoring import cross_validation_of, scores_of
+from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import constants_of, squares
-from kanrun.symbolic.values import columns_of
+from kanrun.symbolic.values import columns_of, evaluate_texts
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -68,14 +71,22 @@ def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) 
 
     The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
     """
-    return [pareto([alternative(e[j], j, chosen, data) for e in [chosen, *others]]) for j in range(len(data.outputs))]
+    values = evaluate_texts([str(e) for e in chosen], data.judged.x, data.inputs)
+    return [pareto([alternative(e[j], j, chosen, values, data) for e in [chosen, *others]]) for j in range(len(chosen))]
 
 
-def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], data: Dataset) -> Alternative:
-    """`expression` for output `j`, beside the chosen ones for the other outputs of classes."""
-    others = [*chosen[:j], expression, *chosen[j + 1 :]]
-    cross = cross_validation_of(expression, j, data) if data.test is None else None
-    judged = cross or scores_of(others, j, data, data.judged)
+def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tensor, data: Dataset) -> Alternative:
+    """`expression` for output `j`, beside the chosen ones for the other outputs of classes.
+
+    `values` [rows, outputs] are those of the chosen ones on the rows that judge.
+    """
+    judged = cross_validation_of(expression, j, data) if data.test is None else None
+    if judged is None:
+        own, y = values[:, j : j + 1], data.judged.y
+        if expression != chosen[j]:
+            own = evaluate_texts([str(expression)], data.judged.x, data.inputs)
+        together = torch.cat([values[:, :j], own, values[:, j + 1 :]], dim=1) if data.loss.logits else own
+        judged = scores(data, together, y.cpu() if data.loss.logits else y[:, j : j + 1].double().cpu())
     error = judged[data.loss.name]
     size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])

@@ -143,9 +143,10 @@ class LevenbergMarquardt:
             setattr(self, name, value)
 
     def work(self) -> float:
-        """Units of work in the last step: what each layer and trial costs in any case, and its sums over the rows."""
+        """Units of work in the last step: what each layer and trial costs in any case, and sums over all targets."""
+        targets = len(self.x) * self.model.n_out
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
-        sums = (2.6e-6 * trials + 4e-8 * p) * len(self.x) * p + 1e-8 * trials * p**3
+        sums = (2.6e-6 * trials + 4e-8 * p) * targets * p + 1e-8 * trials * p**3
         return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums
 
     def step(self, objective: Objective) -> tuple[float, float] | None:

@@ -124,7 +124,7 @@ def scaling_of(data: Dataset, model: Network) -> TargetScaling:
         return Unscaled()
     y = data.train.y.double().cpu()  # squares may be no numbers in single precision
     spread, locked = spreads(y), False
-    mean = torch.where(spread > 0, y.mean(0), y[0])
+    mean = torch.where(spread > 0, y.mean(0), y[0])  # a constant itself, which rounding would keep from becoming 0
     shifts = [True] * y.shape[1]
     if isinstance(model, KAN):
         last = model.layers[-1]

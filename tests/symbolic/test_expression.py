@@ -15,6 +15,7 @@ from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN, Width
 from kanrun.symbolic.expression import complexity, network_expressions, number, rounded
+from kanrun.symbolic.values import evaluate_all
 from tests.helpers import Array, fixed_network, plain_forward, uniform_rows
 
 X_1, X_2, X_3 = symbol("x_1"), symbol("x_2"), symbol("x_3")
@@ -247,3 +248,12 @@ def test_rounded_decimals_are_close_and_have_few_digits(seed: int, digits: int) 
     short = rounded(sp.Float(repr(value), 17) * X_1, digits).subs(X_1, 1)
     assert float(str(short)) == float(f"{value:.{digits - 1}e}")
     assert len(str(short).lstrip("-0.").split("e")[0].replace(".", "").rstrip("0")) <= digits
+
+
+def test_a_large_constant_stays_in_its_exponent() -> None:
+    model = KAN([1, 1])
+    model.fix(0, 0, 0, "exp", a=1.0, b=-5e5, c=2.0)
+    [expression] = network_expressions(model, ["x_1"])
+    x = torch.tensor([[5e5], [5e5 + 1]], dtype=torch.float64)
+    values = evaluate_all([expression], x, ["x_1"])[:, 0]
+    torch.testing.assert_close(values, 2 * torch.exp(x[:, 0] - 5e5), rtol=1e-9, atol=0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kanrun.model.beside import side_by_side
+from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
 from tests.helpers import uniform_rows
 
