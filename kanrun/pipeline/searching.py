@@ -104,7 +104,7 @@ def search_problem(config: Config, data: Dataset, functions: list[Function]) -> 
     Raises ConfigError for what is not one output by squared error, and for targets without finite squares.
     """
     if not data.loss.least_squares or data.task != REGRESSION:
-        about = f"{data.name} is {data.task} by {data.loss.title}"
+        about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
         reason = f"a search takes regression by mean squared error; {about}"
         raise ConfigError(wrong(*asked(config.search), f"{reason}; use search=none"))
     width = config.model.width if isinstance(config.model, ModelConfig) else None

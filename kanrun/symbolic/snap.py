@@ -22,6 +22,9 @@ EXACT_UNITS = [
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
     *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
+# Constants that may be 0 together, as each makes up for another one that is not quite right: of formulas that leave
+# nothing but rounding, and of others.
+TINY, SMALL = 1e-6, 0.05
 MOST_ZEROS = 40  # constants of which each is tried without
 TRIAL = 1.0  # units of work of an expression that is tried
 CHANCE = 1e-3  # how likely a nice number may be near by accident
@@ -105,20 +108,30 @@ def snap(
 
     if sum(len(e.atoms(sp.Float)) for e in expressions) <= MOST_ZEROS:  # before they look like whole numbers
         expressions = exchanged(list(expressions), lambda _: [sp.Integer(0)])
-    together = [e.xreplace(simplest(e, exact)) for e in expressions]
-    if all(is_sound(e) for e in together) and fine(together, loss):
-        return together
+    for least in (TINY if exact else SMALL, 0.0):
+        together = [e.xreplace(simplest(e, exact, least)) for e in expressions]
+        if all(map(stays_one, together, expressions)) and fine(together, loss):
+            return together
     return exchanged(list(expressions), lambda value: nice_numbers(value, exact))
 
 
 def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
     """Whether a replacement has changed an expression into one that is sound, and still one of inputs if it was."""
-    return is_sound(smaller) and smaller != before and (bool(smaller.free_symbols) or not before.free_symbols)
+    return smaller != before and stays_one(smaller, before)
 
 
-def simplest(expression: sp.Expr, exact: bool) -> dict[sp.Expr, sp.Expr]:
-    """The simplest nice number for every decimal constant that has one."""
-    pairs = ((f, next(nice_numbers(float(f), exact), None)) for f in expression.atoms(sp.Float))
+def stays_one(smaller: sp.Expr, before: sp.Expr) -> bool:
+    """Whether an expression is sound, and still one of inputs if it was before."""
+    return is_sound(smaller) and (bool(smaller.free_symbols) or not before.free_symbols)
+
+
+def simplest(expression: sp.Expr, exact: bool, least: float = 0.0) -> dict[sp.Expr, sp.Expr]:
+    """The simplest nice number for every decimal constant that has one; 0 for those of a size below `least`."""
+    zero = sp.Integer(0)
+    pairs = (
+        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact), None))
+        for f in expression.atoms(sp.Float)
+    )
     return {f: nice for f, nice in pairs if nice is not None}
 
 

@@ -285,7 +285,7 @@ def test_classes_are_scored_by_entropy_and_accuracy_and_never_by_a_root(tmp_path
     assert violations(tmp_path, stages=("train", "prune", "refit"), pictures=False) == []
     assert metrics["task"] == "classification"
     for stage in metrics["stages"]:
-        assert set(stage["train"]) == set(stage["test"]) == {"cross_entropy", "accuracy"}
+        assert set(stage["train"]) == set(stage["test"]) == {"cross_entropy", "accuracy", "balanced_accuracy", "roc_auc"}
     loaded = load_run(tmp_path)
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     with torch.no_grad():
@@ -312,7 +312,7 @@ def test_classes_by_squared_error_are_right_on_their_side_of_one_half(
 ) -> None:
     config = small(dataset=dataset, model=model, symbolic=NO_SYMBOLIC, prune=NO_PRUNE)
     metrics = run(config, tmp_path, quiet=True)
-    assert set(metrics["final"]) == {"mse", "accuracy"}
+    assert set(metrics["final"]) == {"mse", "accuracy", "balanced_accuracy", "roc_auc"}
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     with torch.no_grad():
         outputs = load_run(tmp_path).model(data.test.x)

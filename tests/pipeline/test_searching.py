@@ -137,7 +137,7 @@ def test_rows_held_back_by_the_user_are_scored_and_not_looked_at(tmp_path: Path)
     [
         (MoonsConfig(n_train=20, n_test=20), "classification with 2"),
         (MoonsConfig(n_train=20, n_test=20, form="regression"), "classification with 1"),
-        (SymbolicConfig(formula=["x_1", "x_2"], n_train=20, n_test=20), "regression with 2"),
+        (SymbolicConfig(formula=["x_1", "x_2"], n_train=20, n_test=20), "one target a row"),
         (SymbolicConfig(formula="x_1*10**200", n_train=20, n_test=20), "finite squares"),
     ],
 )
