@@ -5,9 +5,9 @@ from __future__ import annotations
 from kanrun.context import UNLIMITED, Context
 from kanrun.discovery.moves.schedule import schedule
 from kanrun.discovery.problem import Problem
+from kanrun.discovery.scales import Units
 from kanrun.discovery.search import Search
 from kanrun.discovery.state import SearchState
-from kanrun.discovery.units import Units
 
 
 def discover(problem: Problem, seed: int = 0, context: Context = UNLIMITED) -> SearchState:

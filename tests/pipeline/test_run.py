@@ -285,7 +285,8 @@ def test_classes_are_scored_by_entropy_and_accuracy_and_never_by_a_root(tmp_path
     assert violations(tmp_path, stages=("train", "prune", "refit"), pictures=False) == []
     assert metrics["task"] == "classification"
     for stage in metrics["stages"]:
-        assert set(stage["train"]) == set(stage["test"]) == {"cross_entropy", "accuracy", "balanced_accuracy", "roc_auc"}
+        told = {"cross_entropy", "accuracy", "balanced_accuracy", "roc_auc"}
+        assert set(stage["train"]) == set(stage["test"]) == told
     loaded = load_run(tmp_path)
     data = build_dataset(config, torch.float64, torch.device("cpu"))
     with torch.no_grad():

@@ -8,7 +8,7 @@ import torch
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.units import Units
+from kanrun.discovery.scales import Units
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.symbolic.expression import complexity, network_expressions
