@@ -46,8 +46,8 @@ class Units:
     def restored(self, model: KAN) -> KAN:
         """The network for the rows themselves, from one for those in these units.
 
-        A function of an input takes the unit into its constants; a spline with a base function has none for it, and
-        is given the inputs by a layer of lines.
+        A function of an input takes the unit into its constants; a spline with a base function has none for it, so the
+        network keeps the unit of its inputs.
         """
         if self.plain:
             return model
@@ -63,12 +63,8 @@ class Units:
         first = model.layers[0]
         factors = first.affine.new_tensor([10.0**-p for p in self.powers])
         if bool(first.is_spline.any()):
-            lines = KAN([model.n_in, model.n_in], grid=1, dtype=first.coef.dtype).to(first.coef.device)
-            lines.layers[0].alive.zero_()
-            for i, factor in enumerate(factors.tolist()):
-                lines.layers[0].fix(i, i, "x", (factor, 0.0, 1.0), 0.0, False)
-            lines.layers = torch.nn.ModuleList([*lines.layers, *model.layers])
-            return lines
+            model.scale = model.scale / factors
+            return model
         with torch.no_grad():
             first.affine[..., 0] *= factors
         return model
