@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -60,7 +60,7 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
         "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
         "mlp": [EASY[0], "model.width=[2,4,1]"],
         "table": [f"dataset.path={tmp_path / 'rows.csv'}", "dataset.target=y", "model.width=[1,1]"],
-        "sklearn": ["dataset.table=friedman1", "dataset.rows=40", "model.width=[10,1]"],
+        "sklearn": ["dataset.table=circles", "dataset.rows=40", "model.width=[2,2]"],
     }  # fmt: skip
     (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{k / 7},{k / 7 + 2}\n" for k in range(30)))
     folder = tmp_path / "run"

@@ -98,7 +98,7 @@ BAD = {
     "an unknown name": sp.Symbol("y") + X,
 }
 SEVERAL = small(  # of which there is a front
-    dataset=SymbolicConfig(formula="exp(x_1)/(2+x_2)+Abs(x_1)", n_train=130, n_test=40),
+    dataset=SymbolicConfig(formula="exp(x_1)+Abs(x_2)", n_train=40, n_test=20),
     symbolic=SymbolicFitConfig(library=["x", "x^2", "x^3", "sin", "tanh", "exp"]),
 )
 
