@@ -259,7 +259,13 @@ def check_folder(folder: Path) -> str | None:
 def folders(count: int, draw: random.Random) -> Iterator[tuple[str, Callable[[Path], str | None]]]:
     """So many damaged folders: of runs that are completed, and of some that were killed."""
     whole = Path(tempfile.mkdtemp(prefix="whole"))
-    quick = ["experiment=smoke", "plots=none", "symbolic.library=[x,'x^2',sin]", "hydra.run.dir=run"]
+    quick = [
+        "experiment=smoke",
+        "plots=none",
+        "symbolic.library=[x,'x^2',sin]",
+        "symbolic.work=600",
+        "hydra.run.dir=run",
+    ]
     for kind, more in {"completed": [], "mlp": ["model=mlp", "regularization=none", "optimizer.steps=3"]}.items():
         (whole / kind).mkdir()
         ended = in_a_process(lambda m=more: command([*quick, *m]), whole / kind)  # type: ignore[misc]

@@ -18,7 +18,7 @@ OPTIONS = [(group, option) for group, options in GROUPS.items() for option in op
 # Few rows, steps and functions; the files on disk say all the rest.
 SMALL = [
     "dataset.n_train=60", "dataset.n_test=40", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
-    "symbolic.library=[x,'x^2',sin]",
+    "symbolic.library=[x,'x^2',sin]", "symbolic.work=600",
 ]  # fmt: skip
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
 EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {

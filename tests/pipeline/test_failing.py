@@ -77,7 +77,7 @@ def test_a_move_of_the_search_that_fails_is_told_and_the_others_go_on(
     config = Config(
         dataset=SymbolicConfig(formula="sin(3*x_1)+x_2**2", n_train=200, n_test=40),
         search=SearchConfig(work=20_000),
-        symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"]),
+        symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
         plots=NO_PLOTS,
     )
     metrics = run(config, tmp_path, quiet=True)
@@ -99,7 +99,7 @@ BAD = {
 }
 SEVERAL = small(  # of which there is a front
     dataset=SymbolicConfig(formula="exp(x_1)+Abs(x_2)", n_train=40, n_test=20),
-    symbolic=SymbolicFitConfig(library=["x", "x^2", "x^3", "sin", "tanh", "exp"]),
+    symbolic=SymbolicFitConfig(library=["x", "x^2", "x^3", "sin", "tanh", "exp"], work=1500.0),
 )
 
 

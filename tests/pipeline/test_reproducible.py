@@ -42,7 +42,7 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
         "model": ModelConfig(width=width, grid=3),
         "optimizer": LbfgsConfig(steps=6, refit_steps=2, iterations=8),
         "regularization": RegularizationConfig("sparse", lamb=1e-3),
-        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"]),
+        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
         "plots": PlotsConfig("none", enabled=False),
         "seed": 4,
     }

@@ -45,7 +45,7 @@ from tests.contract import PICTURES, read_json, trainings, violations
 NO_PLOTS = PlotsConfig("none", enabled=False)
 NO_SYMBOLIC = SymbolicFitConfig("none", enabled=False)
 NO_PRUNE = PruneConfig("none", enabled=False)
-FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"])
+FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=1000.0)
 
 
 def small(**changes: Any) -> Config:
