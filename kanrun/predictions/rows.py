@@ -17,7 +17,7 @@ def rows_of(path: str | Path, inputs: Sequence[Input]) -> Array:
     Columns are found by name, in any order; others are left out. Raises KanrunError, in one line that names the file,
     for what cannot be read and for a column that is not there.
     """
-    from kanrun.data.table.columns import Column, columns_of
+    from kanrun.data.table.columns import FILLED, Column, cleaned, columns_of
     from kanrun.data.table.files import opened
     from kanrun.data.table.raw import Told
 
@@ -34,9 +34,8 @@ def rows_of(path: str | Path, inputs: Sequence[Input]) -> Array:
                 if one.value is not None:
                     cells = (column.text() == one.value).cast(pl.Float64)
                 wanted.append(cells.alias(f"x{number}"))
-            named = [pl.col(c.key) for c in columns]
-            filled = pl.any_horizontal([(c.str.strip_chars() != "") if raw.layout else c.is_not_null() for c in named])
-            frame = raw.frame.filter(filled).select(wanted).collect(engine="streaming")
+            rows = cleaned(raw.frame, len(columns)).filter(FILLED)
+            frame = rows.select(wanted).collect(engine="streaming")
             values: Array = frame.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
     except ConfigError as error:
         raise KanrunError(f"{path}: {'; '.join(error.problems)}") from None

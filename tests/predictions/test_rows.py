@@ -23,6 +23,7 @@ def written(folder: Path, text: str) -> Path:
         "gas,p,note,T (K)\nN2,1.5,a,300\nO2,2,b,310\n",
         "p;T;gas\n1,5;300;N2\n2;310;O2\n",
         "T\tgas\tp\n300\tN2\t1.5\n310\tO2\t2\n\n",
+        "T, p ,gas\n 300 , 1.5 , N2 \n\n  310, 2,O2\n",
     ],
 )
 def test_columns_are_found_by_name_in_any_order_and_spelling(tmp_path: Path, text: str) -> None:
@@ -32,6 +33,15 @@ def test_columns_are_found_by_name_in_any_order_and_spelling(tmp_path: Path, tex
 def test_what_is_missing_or_no_number_has_no_value(tmp_path: Path) -> None:
     path = written(tmp_path, "T,p,gas\n300,,N2\nwarm,2,O2\n310,3,N2\n")
     assert np.isfinite(rows_of(path, INPUTS)).tolist() == [[True, False, True], [False, True, True], [True] * 3]
+
+
+def test_codes_of_missing_values_are_those_of_a_table_that_trains(tmp_path: Path) -> None:
+    path = written(tmp_path, "T,p,gas\nNA,1,N2\n310,n/a,O2\n320,3, - \n")
+    assert np.isfinite(rows_of(path, INPUTS)).tolist() == [
+        [False, True, True],
+        [True, False, True],
+        [True, True, False],
+    ]
 
 
 @pytest.mark.parametrize(
