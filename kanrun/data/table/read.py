@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from kanrun.data.table.asked import Asked, Rows
@@ -13,7 +15,28 @@ from kanrun.errors import ConfigError, wrong
 
 
 def read_table(asked: Asked) -> Rows:
-    """The rows of a file. Raises ConfigError, in one line, for what cannot be read, is not there or says nothing."""
+    """The rows of a file. Raises ConfigError, in one line, for what cannot be read, is not there or says nothing.
+
+    The last table is remembered as long as its file stays as it is: a config is checked before it is run.
+    """
+    inputs = None if asked.inputs is None else tuple(asked.inputs)
+    fixed = replace(asked, target=tuple(asked.target), inputs=inputs, ignore=tuple(asked.ignore))
+    rows = read_once(fixed, stamp_of(Path(asked.path)))
+    return replace(rows, warnings=list(rows.warnings))  # to which more may be added
+
+
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """What tells one state of a file from another; nothing where there is none."""
+    try:
+        file = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def read_once(asked: Asked, stamp: tuple[int, ...]) -> Rows:  # noqa: ARG001
+    """The same, read again only for another question or another `stamp` of the file."""
     try:
         with opened(Path(asked.path), told_of(asked)) as raw:
             reading = Reading(asked, raw)

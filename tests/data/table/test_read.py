@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from kanrun.config.schema import TableConfig
+from kanrun.data.table import read
 from kanrun.data.table.asked import Asked
 from kanrun.data.table.dataset import make_table
 from kanrun.data.table.read import read_table
@@ -227,3 +228,26 @@ def test_units_are_only_units_and_end_at_once(sealed: Path, unit: str) -> None:
     rows = read_table(Asked("table.csv", ["p"]))
     assert len(rows.x) == 12 and len(inputs_of(rows)) == 2
     assert time.process_time() - begin < 3
+
+
+def test_a_table_is_read_once_as_long_as_its_file_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, times = tmp_path / "t.csv", list[Path]()
+    path.write_text("a,y\n" + "".join(f"{k},{2 * k}\n" for k in range(9)), encoding="utf-8")
+    plain = read.opened
+
+    def noted(file: Path, told: Any) -> Any:
+        times.append(file)
+        return plain(file, told)
+
+    monkeypatch.setattr(read, "opened", noted)
+    asked = Asked(str(path), ["y"], ["a"])
+    first = read.read_table(asked)
+    first.warnings.append("of one who uses it")
+    again = read.read_table(asked)
+    assert (len(times), again.warnings) == (1, [])
+    assert again.y.tolist() == first.y.tolist()
+    path.write_text("a,y\n" + "".join(f"{k},{3 * k}\n" for k in range(12)), encoding="utf-8")
+    assert read.read_table(asked).y[-1].tolist() == [33.0]
+    assert len(times) == 2
