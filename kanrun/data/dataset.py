@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from kanrun.data.losses import Loss
+from kanrun.data.split import drawn
 
 VALIDATION_PART = 0.2  # of the training rows, where nothing else says how many judge what the others train
 REGRESSION, CLASSIFICATION = "regression", "classification"
@@ -96,11 +96,6 @@ def of_output(data: Dataset, output: int) -> Dataset:
 
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:
     """The dataset with this part of its training rows as validation rows."""
-    rows = len(data.train.x)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed + 1)).to(data.train.x.device)
-    count = min(max(1, round(fraction * rows)), rows - 1)
-    held, kept = (
-        Rows(data.train.x[part], data.train.y[part])
-        for part in (order[:count].sort().values, order[count:].sort().values)
-    )
+    parts = (part.to(data.train.x.device) for part in drawn(len(data.train.x), fraction, seed + 1))
+    kept, held = (Rows(data.train.x[part], data.train.y[part]) for part in parts)
     return replace(data, train=kept, validation=held)

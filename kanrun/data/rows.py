@@ -12,6 +12,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.data.split import drawn
 from kanrun.errors import ConfigError, wrong
 
 MOST_CLASSES = 1000
@@ -96,10 +97,7 @@ def set_aside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
     section = config.dataset
     assert isinstance(section, RowsConfig)
     seed = config.seed if section.seed is None else section.seed
-    order = torch.randperm(len(rows.x), generator=torch.Generator().manual_seed(seed))
-    count = min(max(1, round(section.test * len(order))), len(order) - 1)
-    parts = order[count:].sort().values, order[:count].sort().values
-    train, test = (Rows(rows.x[part], rows.y[part]) for part in parts)
+    train, test = (Rows(rows.x[part], rows.y[part]) for part in drawn(len(rows.x), section.test, seed))
     return train, test
 
 

@@ -24,11 +24,19 @@ def parts_of(
     if test == 0 or (test is None and rows < few):
         return torch.arange(rows), None
     part = TEST_PART if test is None else test
-    generator = torch.Generator().manual_seed(seed)
     if groups is not None:
-        return parts_of_groups(groups, part, generator)
-    count = min(max(1, round(part * rows)), rows - 1)
-    order = torch.arange(rows).flip(0) if ordered else torch.randperm(rows, generator=generator)
+        return parts_of_groups(groups, part, torch.Generator().manual_seed(seed))
+    return cut(torch.arange(rows).flip(0), part) if ordered else drawn(rows, part, seed)
+
+
+def drawn(rows: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Numbers of the rows that are left and of those that are held back, a part of them drawn by the seed."""
+    return cut(torch.randperm(rows, generator=torch.Generator().manual_seed(seed)), part)
+
+
+def cut(order: Tensor, part: float) -> tuple[Tensor, Tensor]:
+    """The same where the first ones of this order are held back: one at least, and not all."""
+    count = min(max(1, round(part * len(order))), len(order) - 1)
     return order[count:].sort().values, order[:count].sort().values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kanrun.context import UNLIMITED, Context
 from kanrun.discovery.moves.schedule import schedule
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.scales import Units
+from kanrun.discovery.scales import Scales
 from kanrun.discovery.search import Search
 from kanrun.discovery.state import SearchState
 
@@ -17,8 +17,8 @@ def discover(problem: Problem, seed: int = 0, context: Context = UNLIMITED) -> S
     one; everything of a later decision is in the state that is kept there. It works in units in which inputs and
     targets are of a size around one; what it gives is for the rows as they are.
     """
-    units = Units.of(problem.x, problem.y)
-    if units.plain:
+    scales = Scales.of(problem.x, problem.y)
+    if scales.plain:
         return Search.begun(problem, seed, context, schedule).run()
-    own = units.problem(problem.x, problem.y, problem)
-    return units.restored_state(Search.begun(own, seed, context, schedule).run(), own)
+    own = scales.problem(problem.x, problem.y, problem)
+    return scales.restored_state(Search.begun(own, seed, context, schedule).run(), own)

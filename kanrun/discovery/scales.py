@@ -19,14 +19,14 @@ UNIT = 0.577  # root mean square, at least, of a column in its new unit: that of
 
 
 @dataclass(frozen=True)
-class Units:
+class Scales:
     """Inputs are 10**powers[i] and targets 10**target times what a search works with."""
 
     powers: tuple[int, ...]
     target: int
 
     @classmethod
-    def of(cls, x: Tensor, y: Tensor) -> Units:
+    def of(cls, x: Tensor, y: Tensor) -> Scales:
         """Those that suit the rows `x` [rows, inputs] and targets `y` [rows, 1]."""
         powers = tuple(power_of(x[:, i], LEAST, MOST) for i in range(x.shape[1]))
         return cls(powers, power_of(y[:, 0], LEAST_TARGET, MOST_TARGET))

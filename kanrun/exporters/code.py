@@ -53,6 +53,12 @@ ELEMENTARY: dict[Any, Template] = {
     for f in (sp.sin, sp.cos, sp.tan, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.exp, sp.floor, sp.sign)
 }
 
+# Names that no variable may have in any of them.
+MATHEMATICAL = [
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "exp", "log",
+    "sqrt", "floor", "erf", "erfc",
+]  # fmt: skip
+
 # What no language needs to know.
 WITHOUT = {
     sp.cot: lambda z: 1 / sp.tan(z), sp.sec: lambda z: 1 / sp.cos(z), sp.csc: lambda z: 1 / sp.sin(z),

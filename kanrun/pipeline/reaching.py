@@ -36,12 +36,9 @@ def reached(
     now = spent(context)
     taken = now[0] - since[0], now[1] - since[1]
     entry = stage_entry(name, delivered, outputs, problem.data, taken)
-    part, judged = ("train", entry["train"]) if entry["test"] is None else ("test", entry["test"])
+    part, judged = ("training", entry["train"]) if entry["test"] is None else ("test", entry["test"])
     if lost := judged.get("nonfinite_rows"):
-        rows = len(problem.data.judged.x)
-        state = state.warned(
-            f"{name} has no value on {lost} of {rows} {part}ing rows".replace("testing", "test"), context
-        )
+        state = state.warned(f"{name} has no value on {lost} of {len(problem.data.judged.x)} {part} rows", context)
     scored = {part: entry.get(part) or {} for part in ("train", "validation", "test")}
     flat = [part for part, s in scored.items() if s.get("rmse") is not None and s["r2"] is None]
     if flat and not state.entries:

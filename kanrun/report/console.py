@@ -163,7 +163,7 @@ def score_table(metrics: dict[str, Any]) -> Table:
     """Train and test scores of every stage, as far as there are such rows."""
     found = metrics["stages"][0]["train"]
     parts = [part for part in ("train", "test") if metrics["stages"][0][part]]
-    keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
+    keys = scores_shown(found)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in (
         "stage",
@@ -176,6 +176,11 @@ def score_table(metrics: dict[str, Any]) -> Table:
         cells = [shown(entry[part].get(key)) for key in keys for part in parts]
         table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
     return table
+
+
+def scores_shown(found: Mapping[str, Any]) -> list[str]:
+    """Which scores a table shows, in order: no mean squared error beside its root."""
+    return [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
 
 
 def name_of(key: str) -> str:

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kanrun.config.schema import GROUPS, Config
-from kanrun.data.losses import LOSSES, MSE
+from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
-from kanrun.report.console import NAMES, name_of, shown
+from kanrun.report.console import name_of, scores_shown, shown
 from kanrun.report.load import Record, formula_of
 from kanrun.report.standard_output import StandardOutput
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
@@ -87,7 +87,7 @@ def stage_table(stages: list[dict[str, Any]]) -> Table:
     """Test scores of every stage, or those of training where there are no test rows, in 60 columns."""
     part = "test" if stages[0].get("test") else "train"
     found: Mapping[str, Any] = stages[0].get(part) or {}
-    keys = [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
+    keys = scores_shown(found)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("stage", *(f"{part} {name_of(key)}" for key in keys), "parameters", "seconds"):
         table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)

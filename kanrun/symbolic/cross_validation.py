@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
-from scipy.optimize import least_squares
 
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of
@@ -84,6 +83,8 @@ class Form:
         """The constants at the least squared error; where they start if there are fewer rows than constants."""
         if not len(self.start) or len(y) < len(self.start):
             return self.start
+        from scipy.optimize import least_squares  # a quarter of a second that no run needs before it has a formula
+
         scale = float(np.abs(y).max()) or 1.0
 
         def residuals(steps: Array) -> Array:

@@ -26,7 +26,7 @@ from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.settle import settled
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
-from kanrun.symbolic.values import columns_of, evaluate_texts
+from kanrun.symbolic.values import evaluate_texts, training_arrays
 
 log = logging.getLogger("kanrun")
 
@@ -163,7 +163,7 @@ def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> 
 
 def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
     """The decimals of every formula with their standard errors, and for values their covariance."""
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
     if data.loss.logits:
         return [Estimate(constants) for constants in of_classes(expressions, columns)]
     found = [estimate(e, columns, y[:, j]) for j, e in enumerate(expressions)]

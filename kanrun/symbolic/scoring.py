@@ -10,7 +10,7 @@ import sympy as sp
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores
 from kanrun.symbolic.cross_validation import cross_validated, folds_of
-from kanrun.symbolic.values import columns_of, evaluate_texts
+from kanrun.symbolic.values import evaluate_texts, training_arrays
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
 
@@ -27,7 +27,7 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
     """Scores of a formula of values for output `j`, for a table of the user's and where no rows are set aside."""
     if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
     return cross_validated(expression, columns, y[:, j], FOLDS_SEED)
 
 

@@ -23,7 +23,7 @@ from kanrun.symbolic.judging import is_relative
 from kanrun.symbolic.parsimony import settled as parsimonious
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.uncertainty import squares
-from kanrun.symbolic.values import columns_of, training_loss
+from kanrun.symbolic.values import columns_of, training_arrays, training_loss
 
 EVALUATED, NODE, NODE_AND_ROW = 0.05, 0.005, 1e-5  # units of work: of an evaluation, a node, and a row and node of it
 WORSE, LAST_DIGITS = 4.0, 1e-26  # times the loss of constants at their best, and that of rounding in any case
@@ -73,7 +73,7 @@ def counted(loss: LossOf, data: Dataset, context: Context) -> LossOf:
 
 def all_agree(expressions: list[sp.Expr], data: Dataset) -> bool:
     """Whether all formulas leave nothing but rounding."""
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
     return all(agrees(evaluate(e, columns), y[:, j]) for j, e in enumerate(expressions))
 
 
@@ -115,7 +115,7 @@ def weights_of_errors(expressions: list[sp.Expr], data: Dataset) -> list[Array] 
 
 def weighted_loss(weights: list[Array], data: Dataset) -> LossOf:
     """The mean squared error of formulas on the training rows, where errors count by these weights of each output."""
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
 
     def loss_of(trial: list[sp.Expr]) -> float:
         total = sum(squares(e, columns, y[:, j], weights[j]) for j, e in enumerate(trial))
@@ -126,7 +126,7 @@ def weighted_loss(weights: list[Array], data: Dataset) -> LossOf:
 
 def exact_forms(expressions: list[sp.Expr], data: Dataset, context: Context) -> list[sp.Expr] | None:
     """The formulas without what they can go without, where all of them leave nothing but rounding; None elsewhere."""
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
     found = [bare(e, columns, y[:, j], context) for j, e in enumerate(expressions)]
     return found if all_agree(found, data) else None
 
@@ -177,7 +177,7 @@ def polished_forms(
 
     Only for a loss that least squares makes least: logits of classes would grow without end.
     """
-    columns, y = columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
+    columns, y = training_arrays(data)
     again = [
         parsimonious(e, columns, y[:, j], context, 1.0 if weights is None else weights[j])
         for j, e in enumerate(expressions)

@@ -7,7 +7,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import Rows
+from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import Loss
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.parser import parse_formula
@@ -29,6 +29,11 @@ def evaluate_all(expressions: list[sp.Expr], rows: Tensor, inputs: list[str]) ->
 def columns_of(rows: Tensor, inputs: list[str]) -> dict[str, Array]:
     """The inputs' columns by name."""
     return {name: rows[:, i].double().cpu().numpy() for i, name in enumerate(inputs)}
+
+
+def training_arrays(data: Dataset) -> tuple[dict[str, Array], Array]:
+    """The columns of the training inputs by name, and the targets: [rows, outputs], or class numbers [rows]."""
+    return columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
 
 
 def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:

@@ -8,7 +8,7 @@ import torch
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.scales import Units
+from kanrun.discovery.scales import Scales
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.symbolic.expression import complexity, network_expressions
@@ -19,22 +19,22 @@ FAR = torch.tensor([1e-20, 3e7], dtype=torch.float64)
 
 
 def test_rows_of_a_moderate_size_stay_as_they_are() -> None:
-    assert Units.of(X, X[:, :1]).plain
-    assert Units.of(3 * X, 30 * X[:, :1]).plain
-    assert Units.of(0 * X, 0 * X[:, :1]).plain
+    assert Scales.of(X, X[:, :1]).plain
+    assert Scales.of(3 * X, 30 * X[:, :1]).plain
+    assert Scales.of(0 * X, 0 * X[:, :1]).plain
 
 
 @pytest.mark.parametrize("power", [-170, -30, -6, 6, 30, 170])
 def test_the_units_follow_the_rows(power: int) -> None:
-    here = Units.of(1e-9 * X, 1e9 * X[:, :1])
-    there = Units.of(1e-9 * X * 10.0**power, 1e9 * X[:, :1] * 10.0**power)
+    here = Scales.of(1e-9 * X, 1e9 * X[:, :1])
+    there = Scales.of(1e-9 * X * 10.0**power, 1e9 * X[:, :1] * 10.0**power)
     assert there.powers == tuple(p + power for p in here.powers)
     assert there.target == here.target + power
 
 
 def test_a_problem_in_its_units_has_a_size_of_one_and_keeps_how_inputs_compare() -> None:
     x, y = X * FAR, 1e12 * X[:, :1]
-    units = Units.of(x, y)
+    units = Scales.of(x, y)
     own = units.problem(x, y, Problem(x, y, []))
     assert 0.5 < float(own.x.abs().mean()) < 6
     assert 0.5 < float(own.y.abs().mean()) < 6
@@ -45,7 +45,7 @@ def test_a_problem_in_its_units_has_a_size_of_one_and_keeps_how_inputs_compare()
 @pytest.mark.parametrize("splines", [False, True])
 def test_a_network_for_rows_in_their_units_is_one_for_the_rows(splines: bool) -> None:
     x, y = X * FAR, 1e12 * X[:, :1]
-    units = Units.of(x, y)
+    units = Scales.of(x, y)
     own = units.problem(x, y, Problem(x, y, []))
     model = (
         KAN([2, 1], seed=1)
