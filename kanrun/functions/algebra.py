@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ def bounded(compute: Callable[[], T], otherwise: T, calls: int = CALLS) -> T:
     def count(frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG001
         nonlocal left
         left -= 1
-        if left < 0:
+        if left < 0 and not is_ending(frame):
             raise OutOfBoundsError
 
     before = sys.gettrace()
@@ -45,6 +46,19 @@ def bounded(compute: Callable[[], T], otherwise: T, calls: int = CALLS) -> T:
         return otherwise
     finally:
         sys.settrace(before)
+
+
+def is_ending(frame: FrameType) -> bool:
+    """Whether an error in this frame may be dropped by Python, and the counting with it.
+
+    That is so where a generator is closed or an object goes because nobody needs it any more.
+    """
+    if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+        return True
+    above: FrameType | None = frame
+    while above is not None and above.f_code.co_name != "__del__":
+        above = above.f_back
+    return above is not None
 
 
 def rewritten(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr) -> sp.Expr:

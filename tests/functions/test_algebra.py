@@ -58,6 +58,27 @@ def test_nothing_within_sympy_takes_the_end_for_an_error_of_its_own(calls: int) 
     assert bounded(lambda: sp.simplify(expression), None, calls) is None
 
 
+@pytest.mark.parametrize("calls", range(12))
+def test_the_end_is_not_lost_where_python_drops_errors(calls: int) -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            self.left = len(str(self.__class__))
+
+    def count_ops(one: sp.Expr) -> int:
+        return len(one.args)
+
+    def work() -> str:
+        for _ in range(200):
+            begun = (n for n in (1, 2))
+            next(begun)
+            del begun  # is closed now, and what it raises is ignored; so is what the other one raises
+            Dropped()
+            count_ops(sp.Integer(1))
+        return "all of it"
+
+    assert bounded(work, "otherwise", calls) == "otherwise"
+
+
 def test_a_tracer_that_was_there_is_there_again() -> None:
     def tracer(*_: object) -> None: ...
 
