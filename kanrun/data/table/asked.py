@@ -48,6 +48,7 @@ class Rows:
     sigma: Array | None = None
     weights: Array | None = None
     group: Array | None = None
+    beside: dict[str, Column] = field(default_factory=dict)  # the columns of these three
     names: list[Name] = field(default_factory=list)
     read: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
