@@ -103,7 +103,12 @@ def training_loss(result: FitResult) -> float:
 
 
 def values_of(result: FitResult, x: torch.Tensor) -> Array:
-    """Outputs of the last network of splines at the rows `x`: [rows, outputs]."""
+    """Outputs of the last network of splines at the rows `x`: [rows, outputs].
+
+    Inputs beyond those of the training rows count as the nearest one there: a few rows at the border tell splines a
+    value, but hardly a slope to go on with.
+    """
     network = [network for stage, network in result.state.networks.items() if stage != "symbolic"][-1]
+    rows = result.problem.data.train.x
     with torch.no_grad():
-        return network(x).numpy()
+        return network(x.clamp(rows.amin(0), rows.amax(0))).numpy()

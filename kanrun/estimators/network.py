@@ -67,8 +67,8 @@ class KANRegressor(RegressorMixin, KANEstimator):  # type: ignore[misc]
     one input each and a network with a hidden layer (estimators.width). `grid`, `k`: intervals and order of the
     splines. `lamb`: strength of the regularization. `steps`: training steps, and as many after pruning; None: what the
     optimizer takes. `prune`: whether to remove what contributes little. `formula`: whether to read a formula, which
-    then is what `predict` evaluates; without it `predict` is the network. `random_state`: a whole number, None or a
-    RandomState.
+    then is what `predict` evaluates; without it `predict` is the network, which goes on level beyond the training rows.
+    `random_state`: a whole number, None or a RandomState.
 
     After `fit`: `formula_`, text with constants to four digits, a list of texts for targets [rows, outputs], None
     without a formula. `front_`, the simpler and more exact formulas (a list for each output where these are several):

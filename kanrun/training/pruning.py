@@ -20,6 +20,7 @@ REFIT_STEPS = 15
 HALVINGS = 6  # of thresholds that cost too much
 REMOVED, LOOKED_AT = 1.5, 3e-3  # units of work, a layer and a row, of what leads to a refit
 USUAL = PruneConfig()
+TEMPERATURES = tuple(2.0 ** (-k / 2) for k in range(13))  # by which logits may be too large
 
 
 def prune_each_output(model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED) -> KAN:
@@ -87,7 +88,7 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
         return losses_on(model, judges, data.loss)
     kept, before = model.get_vector(), losses_on(model, judges, data.loss)
     whole = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context, weights=data.train.weights).loss
-    if data.validation is None and len(before) == 1:
+    if data.validation is None and len(before) == 1 and not data.loss.logits:
         return [whole]
     after = losses_on(model, judges, data.loss)
     if data.validation is not None and not sum(after) < sum(before):
@@ -97,7 +98,14 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
 
 
 def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:
-    """The losses on these rows, without regularization, output by output where the loss has one of each."""
+    """The losses on these rows, without regularization, output by output where the loss has one of each.
+
+    Those of logits are taken at the scale that suits these rows best (temperature scaling, Guo et al. 2017, sec. 4.2):
+    a network that is too sure of itself would make one that can tell less look as good.
+    """
     with torch.no_grad():
-        losses: list[float] = loss.weighted_values(model(rows.x), rows.y, rows.weights).tolist()
-    return losses
+        outputs = model(rows.x)
+        scales = TEMPERATURES if loss.logits else (1.0,)
+        losses = [loss.weighted_values(scale * outputs, rows.y, rows.weights).tolist() for scale in scales]
+    best: list[float] = min(losses, key=sum)
+    return best

@@ -13,7 +13,7 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.training import pruning
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.pruning import prune_and_refit
+from kanrun.training.pruning import losses_on, prune_and_refit
 from tests.helpers import uniform_rows
 
 X = uniform_rows(80, 3, seed=3)
@@ -171,3 +171,18 @@ def test_large_logits_are_no_reason_to_prune_what_tells_the_classes_apart() -> N
     pruned = prune_and_refit(model, data, PruneConfig())
     assert pruned.active_inputs() == [0, 1]
     assert bool((pruned(x).argmax(1) == y).double().mean() > 0.98)
+
+
+def test_logits_that_are_too_sure_of_themselves_are_judged_by_what_they_tell() -> None:
+    x = uniform_rows(300, 1, seed=1)
+    y = (torch.rand(300, generator=torch.Generator().manual_seed(0)) < torch.sigmoid(4 * x[:, 0])).long()
+    model = KAN([1, 2], grid=1)
+    levenberg_marquardt(model, x, y, CROSS_ENTROPY, 50)
+    (right,) = losses_on(model, Rows(x, y), CROSS_ENTROPY)
+    with torch.no_grad():
+        assert right == pytest.approx(float(CROSS_ENTROPY.value(model(x), y)), rel=1e-3)
+    sure = model.clone()
+    sure.rescale_outputs(torch.full((2,), 32.0, dtype=x.dtype), torch.zeros(2, dtype=x.dtype))
+    with torch.no_grad():
+        assert float(CROSS_ENTROPY.value(sure(x), y)) > 5 * right
+    assert losses_on(sure, Rows(x, y), CROSS_ENTROPY) == pytest.approx([right], rel=1e-9)
