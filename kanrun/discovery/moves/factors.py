@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from kanrun.data.losses import MSE
+from kanrun.discovery.moves.dimensionless import relative_to
 from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
@@ -64,10 +65,7 @@ def divide(search: Search, powers: dict[int, float]) -> None:
         return
     divisor = torch.stack([x[:, i] ** p for i, p in powers.items()], dim=1).prod(1, keepdim=True)
     scales = search.problem.scales and tuple(search.problem.scales[i] for i in inputs)
-    weights = search.problem.weights
-    if weights is not None:
-        weights = weights * divisor[:, 0] ** 2
-        weights = weights / weights.mean()
+    weights = None if search.problem.weights is None else relative_to(search.problem.weights, divisor)
     rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions, scales=scales, weights=weights)
     found = search.within(rest, PART).run()
     assert found.result

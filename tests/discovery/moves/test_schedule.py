@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kanrun.discovery.moves import schedule as module
+from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.groups import Groups
@@ -19,6 +20,7 @@ from kanrun.discovery.moves.sums import SimplerSums, Sums
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Move
 from kanrun.discovery.structures import structures
+from kanrun.symbolic.dimensions import Units
 from tests.helpers import uniform_rows
 
 
@@ -51,6 +53,14 @@ def test_every_structure_has_its_turn_in_order_and_what_its_best_network_is_look
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
+def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
+    measured = Units({"x_1": (1.0, 0.0)}, (2.0, 0.0))
+    x = torch.ones(4, 1, dtype=torch.float64)
+    known = Problem(x, x, [], names=("x_1",), measured=measured)
+    assert [type(move) for move in schedule(known)].index(Dimensionless) == 2
+    assert not any(isinstance(move, Dimensionless) for move in schedule(Problem(x, x, [], measured=Units())))
+
+
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
     kinds = [type(move) for move in moves]
