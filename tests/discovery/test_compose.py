@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kanrun.discovery.atoms import Factor, Term, arguments_of
 from kanrun.discovery.compose import Weighted, finished_network, network_of
 from kanrun.discovery.links import LINKS
+from kanrun.discovery.problem import Problem
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.library import FUNCTIONS
 from kanrun.symbolic.expression import network_expressions
@@ -81,7 +82,7 @@ def test_a_finished_network_fits_the_targets_under_its_link_function(name: str) 
     ]
     scale = float(link.undo(y).std())
     start = torch.tensor([0.1 / scale, 0.2 / scale, 0.05 / scale, 2.9, 0.25], dtype=torch.float64)
-    model, loss, _ = finished_network(Sum(found, start), table, link, y)
+    model, loss, _ = finished_network(Sum(found, start), table, link, Problem(X, y, []))
     assert loss < 1e-24
     with torch.no_grad():
         assert torch.allclose(model(X), y, rtol=1e-10)

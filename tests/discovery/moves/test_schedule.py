@@ -52,7 +52,6 @@ def test_every_structure_has_its_turn_in_order_and_what_its_best_network_is_look
         assert divided(move.structure) == after
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
 def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
     measured = Units({"x_1": (1.0, 0.0)}, (2.0, 0.0))
     x = torch.ones(4, 1, dtype=torch.float64)
@@ -61,6 +60,7 @@ def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
     assert not any(isinstance(move, Dimensionless) for move in schedule(Problem(x, x, [], measured=Units())))
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
     kinds = [type(move) for move in moves]
