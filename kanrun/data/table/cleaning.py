@@ -265,9 +265,9 @@ class Cleaning:
         more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
         lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
         if "sigma" in self.beside:
-            lines.append(f"rows count by 1/{self.beside['sigma'].header}^2, the errors of the target")
+            lines.append(f"rows count by 1/{self.beside['sigma'].name.name}^2, the errors of the target")
         if "weights" in self.beside:
-            lines.append(f"rows count by {self.beside['weights'].header}")
+            lines.append(f"rows count by {self.beside['weights'].name.name}")
         if reading.aside:
             more = f" and {len(reading.aside) - 8} more" if len(reading.aside) > 8 else ""
             lines.append(f"not used: {', '.join(reading.aside[:8])}{more}")
