@@ -67,10 +67,8 @@ def main() -> None:
         folder = (StratifiedKFold if classes else KFold)(5, shuffle=True, random_state=0)
         for called, make in (CLASSIFIERS if classes else REGRESSORS).items():
             scores, seconds = scored(make, x, y, folder.split(x, y))
-            print(
-                f"{name:<14} {called:<18} {np.mean(scores):7.3f}  worst {min(scores):7.3f}  {seconds:8.2f} s",
-                flush=True,
-            )
+            told = f"{np.mean(scores):7.3f}  worst {min(scores):7.3f}  {seconds:8.2f} s"
+            print(f"{name:<14} {called:<18} {told}", flush=True)
 
 
 if __name__ == "__main__":
