@@ -34,14 +34,14 @@ TABLES: dict[str, Callable[[], tuple[Any, Any]]] = {
 REGRESSORS: dict[str, Callable[[], Any]] = {
     "KAN": lambda: KANRegressor(formula=False),
     "formula": KANRegressor,
-    "MLP": lambda: MLPRegressor((100,), max_iter=2000, random_state=0),
+    "MLP": lambda: MLPRegressor(max_iter=2000, random_state=0),
     "gradient boosting": lambda: HistGradientBoostingRegressor(random_state=0),
     "linear": RidgeCV,
 }
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "KAN": lambda: KANClassifier(formula=False),
     "formula": KANClassifier,
-    "MLP": lambda: MLPClassifier((100,), max_iter=2000, random_state=0),
+    "MLP": lambda: MLPClassifier(max_iter=2000, random_state=0),
     "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=0),
     "linear": lambda: LogisticRegression(max_iter=5000),
 }

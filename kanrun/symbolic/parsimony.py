@@ -10,23 +10,24 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.expression import complexity
-from kanrun.symbolic.snap import is_sound
+from kanrun.symbolic.snap import is_exponent, is_sound, unity, whole_or_half
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 
-SURE = 0.1  # a number other than 0 must be known to this part of the distance to its neighbours to be taken for simple
-LARGEST = 20
+SURE = 0.1  # part of the distance to its neighbours to which a constant must be known to be taken for a simple number
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there
 
 
 def settled(
     expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED, weights: Array | float = 1.0
 ) -> sp.Expr:
-    """The expression with every decimal a simple number that the rows do not speak against.
+    """The expression without the decimals that the rows do not need; the others stay as measured.
 
-    A constant c with standard error s may become v where |c - v| < s * sqrt(ln(rows)), the squared error then grows by
-    less than what a constant costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and
-    the squared error after fitting the others again confirms it. Errors count by the `weights` of their rows. It ends
-    when the budget is used up.
+    0 or 1 in the place of a constant saves it, and most exponents are whole or half. Any other simple number would have
+    to be named, which takes as many bits as a constant of that precision (Rissanen 1978). A constant c with standard
+    error s may become v where |c - v| < s * sqrt(ln(rows)), the squared error then grows by less than what a constant
+    costs by the Bayesian information criterion (Schwarz 1978; the Wald form of the test), and the squared error after
+    fitting the others again confirms it. Errors count by the `weights` of their rows. It ends when the budget is used
+    up.
     """
     context.spend(work_of_polish(expression))
     expression = straightened(polished(expression, columns, y, weights), columns, y, context, weights)
@@ -84,7 +85,7 @@ def proposals(
     limit = math.sqrt(math.log(len(y)))
     found = []
     for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y, weights), strict=True):
-        for rank, target in enumerate(simple_numbers(constant)):
+        for rank, target in enumerate(simple_numbers(constant, is_exponent(symbol, expression))):
             error = constant.standard_error
             distance = abs(constant.value - float(target)) / error if error else 0.0
             if distance < limit:
@@ -92,14 +93,13 @@ def proposals(
     return [(symbol, target) for _, _, _, symbol, target in sorted(found, key=lambda f: f[:3])]
 
 
-def simple_numbers(constant: Constant) -> Iterator[sp.Expr]:
-    """Simple numbers that the constant may stand for: 0, whole ones, halves, multiples of pi."""
+def simple_numbers(constant: Constant, exponent: bool = False) -> Iterator[sp.Expr]:
+    """Numbers that would save the constant: 0, 1 with its sign; of an exponent a whole number or a half."""
     value, error = constant.value, constant.standard_error
     yield sp.Integer(0)
     if error is None:
-        yield sp.Integer(1 if value > 0 else -1)
-        return
-    for unit in (sp.Integer(1), sp.Rational(1, 2), sp.pi / 2, sp.Rational(1, 4)):
-        count = round(value / float(unit))
-        if count and abs(count) <= LARGEST and error < SURE * float(unit):
-            yield count * unit
+        yield unity(value)
+    elif exponent:
+        yield from (n for n in whole_or_half(value) if error < SURE * (1.0 if n.is_Integer else 0.5))
+    elif error < SURE:
+        yield unity(value)

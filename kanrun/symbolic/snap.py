@@ -16,9 +16,9 @@ from kanrun.symbolic.square import with_squares
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
 
-# unit, largest denominator; the first lines are simple enough for data with errors too
-UNITS = [(sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4)]
-EXACT_UNITS = [
+# unit, largest denominator
+UNITS = [
+    *((sp.Integer(1), 1), (sp.pi, 2), (sp.Integer(1), 4)),
     *((1 / sp.pi, 4), (sp.E, 2), (sp.pi, 12), (sp.Integer(1), 12), (1 / sp.pi, 64), (sp.sqrt(sp.pi), 4)),
     *((1 / sp.sqrt(sp.pi), 4), (1 / sp.sqrt(2 * sp.pi), 4), (sp.sqrt(2 * sp.pi), 4), (sp.Integer(1), 1000)),
 ]
@@ -27,25 +27,48 @@ EXACT_UNITS = [
 TINY, SMALL = 1e-6, 0.05
 MOST_ZEROS = 40  # constants of which each is tried without
 TRIAL = 1.0  # units of work of an expression that is tried
+NEAR = 0.02  # part of a constant with errors by which a simple number may be beside it
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 MOST_DIGITS = 11  # of a decimal that more than chance speaks for
 SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
-def nice_numbers(value: float, exact: bool) -> Iterator[sp.Expr]:
-    """Simple numbers near `value`, the simplest first; with `exact` also those that need many digits to be believed.
+def nice_numbers(value: float, exact: bool, exponent: bool = False) -> Iterator[sp.Expr]:
+    """Simple numbers near `value`, the simplest first; with `exact` those that need many digits to be believed.
 
-    Whether a constant may be 0 depends on what is beside it, not on its size.
+    Whether a constant may be 0 depends on what is beside it, not on its size. Where there are errors it keeps its value
+    as measured, unless it may be gone with 1 in its place; an `exponent` is likely to be whole or half.
     """
-    for unit, limit in UNITS + (EXACT_UNITS if exact else []):
+    if not exact:
+        for number in whole_or_half(value) if exponent else [unity(value)]:
+            if abs(value - float(number)) < NEAR * abs(value):
+                yield number
+        return
+    for unit, limit in UNITS:
         fraction = Fraction(value / float(unit)).limit_denominator(limit)
-        if fraction and believable(value, float(fraction) * float(unit), fraction, exact):
+        if fraction and believable(value, float(fraction) * float(unit), fraction):
             yield sp.Rational(fraction.numerator, fraction.denominator) * unit
     square = Fraction(value * value).limit_denominator(60)
-    if exact and square and believable(value * value, float(square), square, exact):
+    if square and believable(value * value, float(square), square):
         yield int(math.copysign(1, value)) * sp.sqrt(sp.Rational(square.numerator, square.denominator))
-    if exact and (short := decimal(value)) is not None:
+    if (short := decimal(value)) is not None:
         yield short
+
+
+def unity(value: float) -> sp.Expr:
+    """1 with the sign of the value."""
+    return sp.Integer(1 if value > 0 else -1)
+
+
+def whole_or_half(value: float) -> list[sp.Expr]:
+    """The whole number and the half that are next to the value, but for 0."""
+    near = [sp.Integer(round(value)), sp.Rational(round(2 * value), 2)]
+    return [number for number in dict.fromkeys(near) if number != 0]
+
+
+def is_exponent(constant: sp.Float, expression: sp.Expr) -> bool:
+    """Whether a constant of the expression is an exponent in it."""
+    return any(power.exp == constant for power in expression.atoms(sp.Pow))
 
 
 def decimal(value: float) -> sp.Float | None:
@@ -57,14 +80,14 @@ def decimal(value: float) -> sp.Float | None:
     return None
 
 
-def believable(value: float, other: float, fraction: Fraction, exact: bool) -> bool:
+def believable(value: float, other: float, fraction: Fraction) -> bool:
     """Whether `fraction`, which stands for the number `other` near `value`, is too simple to be there by accident.
 
     The more digits it has itself, the closer it must be.
     """
     digits = abs(fraction.numerator) * fraction.denominator
     error = max(abs(value - other) / abs(value), 1e-14)
-    return error < 1e-6 and error * digits < CHANCE if exact else error < 0.02 and digits <= 20
+    return error < 1e-6 and error * digits < CHANCE
 
 
 def snap(
@@ -90,14 +113,14 @@ def snap(
         reached = loss_of(trial)
         return reached < exact_below or reached <= limit
 
-    def exchanged(result: list[sp.Expr], candidates: Callable[[float], Iterable[sp.Expr]]) -> list[sp.Expr]:
+    def exchanged(result: list[sp.Expr], candidates: Callable[[sp.Float, sp.Expr], Iterable[sp.Expr]]) -> list[sp.Expr]:
         nonlocal loss
         changed = True
         while changed:
             changed = False
             for index, expression in enumerate(result):
                 for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                    for candidate in candidates(float(constant)) if not context.over() else ():
+                    for candidate in candidates(constant, expression) if not context.over() else ():
                         context.spend(TRIAL)
                         smaller = result[index].xreplace({constant: candidate})
                         trial = [*result[:index], smaller, *result[index + 1 :]]
@@ -107,12 +130,12 @@ def snap(
         return result
 
     if sum(len(e.atoms(sp.Float)) for e in expressions) <= MOST_ZEROS:  # before they look like whole numbers
-        expressions = exchanged(list(expressions), lambda _: [sp.Integer(0)])
+        expressions = exchanged(list(expressions), lambda *_: [sp.Integer(0)])
     for least in (TINY if exact else SMALL, 0.0):
         together = [e.xreplace(simplest(e, exact, least)) for e in expressions]
         if all(map(stays_one, together, expressions)) and fine(together, loss):
             return together
-    return exchanged(list(expressions), lambda value: nice_numbers(value, exact))
+    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, is_exponent(f, e)))
 
 
 def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
@@ -129,7 +152,7 @@ def simplest(expression: sp.Expr, exact: bool, least: float = 0.0) -> dict[sp.Ex
     """The simplest nice number for every decimal constant that has one; 0 for those of a size below `least`."""
     zero = sp.Integer(0)
     pairs = (
-        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact), None))
+        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, is_exponent(f, expression)), None))
         for f in expression.atoms(sp.Float)
     )
     return {f: nice for f, nice in pairs if nice is not None}
