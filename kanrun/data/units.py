@@ -82,6 +82,32 @@ def meant(name: str, unit: str) -> str:
     return unit
 
 
+@cache
+def conversion(unit: str, wanted: str) -> tuple[float, float] | None:
+    """Factor and shift that make numbers in `unit` numbers in `wanted`, (1, 0) where both mean the same.
+
+    None where there are none: other dimensions, no units, decibels. C and F are degrees beside a temperature.
+    """
+    given, aim = quantity_of(unit), quantity_of(wanted)
+    if given is None or aim is None:
+        return None
+    if given.dimensionality != aim.dimensionality:
+        degrees = [TEMPERATURES.get(u.strip().lower(), u) for u in (unit, wanted)]
+        return None if degrees == [unit, wanted] else conversion(*degrees)
+    try:
+        zero, one, two = (float(registry().Quantity(n * given.magnitude, given.units).to(aim.units).magnitude)
+                          / float(aim.magnitude) for n in (0, 1, 2))  # fmt: skip
+        sizes = [float(registry().get_base_units(q.units)[0]) * float(q.magnitude) for q in (given, aim)]
+    except Exception:  # pint raises whatever its parts raise
+        return None
+    factor = sizes[0] / sizes[1]
+    size = abs(zero) + abs(factor)
+    if not math.isfinite(size) or max(abs(one - zero - factor), abs(two - zero - 2 * factor)) > 1e-9 * size:
+        return None
+    same = abs(factor - 1) < 1e-12 and zero == 0
+    return (1.0, 0.0) if same else (factor, zero)
+
+
 BASES = ("[length]", "[mass]", "[time]", "[temperature]", "[current]", "[substance]", "[luminosity]")
 # Units that people write for products of others, the first that fits is taken.
 NAMED = ("J", "N", "W", "Pa", "V", "C", "ohm", "F", "T", "Hz")

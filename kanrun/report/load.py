@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.predictions.frames import rows_from
-from kanrun.predictions.inputs import Array, Input, inputs_of
+from kanrun.predictions.inputs import Array, Input, Taken, heads_of, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read_json, read_yaml
 from kanrun.symbolic.decision import Decision
@@ -40,8 +41,13 @@ class LoadedRun:
     def columns(self) -> list[Input]:
         """The inputs with their names and the range of the training rows."""
         symbols = {key: name for entry in self.formulas for key, name in (entry.get("symbols") or {}).items()}
+        return inputs_of(self.inputs, symbols, self.described)
+
+    @property
+    def described(self) -> list[dict[str, Any]]:
+        """What metrics.json says of the columns of the table."""
         about = self.metrics.get("data") or {}
-        return inputs_of(self.inputs, symbols, [one for one in about.get("columns", []) if isinstance(one, dict)])
+        return [one for one in about.get("columns", []) if isinstance(one, dict)]
 
     @property
     def classes(self) -> bool:
@@ -60,21 +66,34 @@ class LoadedRun:
         """Values [rows, outputs] of the formulas, or of the network, at rows `x`: a tensor for a tensor, else an array.
 
         `x` are rows [rows, inputs], or columns by the names of the inputs in any order: a mapping, or a frame of pandas
-        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Raises
-        KanrunError for rows and numbers that do not fit.
+        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Units that
+        are converted and texts that training did not know are warned of. Raises KanrunError for rows and numbers that
+        do not fit.
         """
-        values = self.predictions(rows_from(x, self.columns), formula, network).values
-        return torch.as_tensor(values) if isinstance(x, Tensor) else values
+        found = self.predictions(x, formula, network)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return torch.as_tensor(found.values) if isinstance(x, Tensor) else found.values
 
-    def predictions(self, x: Array, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
-        """The same with standard errors and flags, for numbers [rows, inputs]."""
+    def predictions(self, x: Any, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
+        """The same with standard errors, flags and notes."""
+        inputs = self.columns
+        rows = x if isinstance(x, Taken) else rows_from(x, inputs)
+        found = self.at(rows.x, inputs, formula, network)
+        heads = heads_of(found.outputs, self.described)
+        return replace(found, beyond=found.beyond | rows.unknown, heads=heads, notes=rows.notes)
+
+    def at(
+        self, x: Array, inputs: Sequence[Input], formula: int | Sequence[int] | None, network: bool
+    ) -> Predictions:  # fmt: skip
+        """What the formulas or the network give at numbers [rows, inputs]."""
         if network and formula is not None:
             raise KanrunError("formula: the network is asked for, which has no number")
         if network:
-            return of_network(self.model, self.outputs, x, self.columns, self.classes)
+            return of_network(self.model, self.outputs, x, inputs, self.classes)
         if not self.formulas:
             raise KanrunError("the run has no formula; its network can be asked: --network, or network=True in Python")
-        return of_formulas(numbered(self.formulas, formula), x, self.columns, self.classes)
+        return of_formulas(numbered(self.formulas, formula), x, inputs, self.classes)
 
 
 @dataclass(frozen=True)

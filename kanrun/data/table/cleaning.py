@@ -30,7 +30,7 @@ class Cleaning:
     def __init__(self, reading: Reading, found: Found) -> None:
         self.reading, self.found = reading, found
         self.targets, self.beside, self.classes = found.targets, found.beside, found.classes
-        self.warnings, self.dropped = list(reading.warnings), dict[str, int]()
+        self.warnings, self.dropped = [*reading.warnings, *reading.likeness.notes], dict[str, int]()
 
     def rows(self) -> Rows:
         """The rows that are left."""
@@ -52,10 +52,27 @@ class Cleaning:
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
         self.check_beside(columns)
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
-                    names=list(self.reading.names), read=found.read,
+                    names=list(self.reading.names), seen=self.seen(data), read=found.read,
                     dropped=self.dropped, warnings=self.warnings)  # fmt: skip
         rows.notes = self.understood(rows)
         return rows
+
+    def seen(self, data: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+        """The texts that are in these rows, of the columns that are told apart by 0 and 1, by their keys."""
+        found = dict[str, list[str]]()
+        for column in {f.column.key: f.column for f in self.found.features if f.value is not None}.values():
+            names = self.columns_of(column.key)
+            values = [f.value for f in self.found.features if f.column.key == column.key]
+            first = [column.values[0]] if bool((data.select(names).sum_horizontal() == 0).any()) else []
+            others = [value for name, value in zip(names, values, strict=True) if bool((data[name] == 1).any())]
+            found[column.key] = first + [value for value in others if value is not None]
+        return {key: tuple(values) for key, values in found.items()}
+
+    def scaled(self, name: str) -> tuple[float, float]:
+        """The factor and the shift of a column of the frame to the unit that it has there."""
+        kinds = {"x": [f.column for f in self.found.features], "y": self.targets}
+        column = self.beside.get(name) or kinds[name[0]][int(name[1:])]
+        return column.scale or (1.0, 0.0)
 
     def numbers(self) -> list[tuple[str, str]]:
         """The columns of numbers, with what the user calls them."""
@@ -112,10 +129,13 @@ class Cleaning:
         for name, label in self.numbers():
             bad = data[name].is_nan().fill_null(value=False) & keep
             if count := int(bad.sum()):
+                new = bool((bad & whole).any())  # the columns of 0 and 1 of one text say the same of its rows
                 whole &= ~bad
-                if len(told) < MOST_TOLD:
-                    where = self.reading.lines(data[ROW].filter(bad).to_list())
-                    told.append(f"{counted(count, 'row')} left out: no finite number in {shorten(label, 60)}: {where}")
+                if new and len(told) < MOST_TOLD:
+                    where, why = data[ROW].filter(bad).to_list(), f"no finite number in {shorten(label, 60)}"
+                    if name[0] == "x" and (feature := self.found.features[int(name[1:])]).value is not None:
+                        why = self.reading.strange_texts(feature.column, where)
+                    told.append(f"{counted(count, 'row')} left out: {why}: {self.reading.lines(where)}")
                 self.refuse_many(int((~whole).sum()), len(data), told[-1].partition(": ")[2])
         self.warnings += told
         if count := int((~whole).sum()):
@@ -137,9 +157,11 @@ class Cleaning:
             gone = data[name].is_null()
             if data[name].dtype == pl.Float64:
                 values = data[name].filter(keep).drop_nulls().drop_nans()
-                codes = [s for s in SENTINELS if (values == s).any()]
-                if codes and len(rest := values.filter(~values.is_in(codes))) and rest.min() >= 0:  # type: ignore[operator]
-                    gone |= data[name].is_in(codes)
+                factor, zero = self.scaled(name)  # codes and signs are those of the file
+                codes = [s for s in SENTINELS if (values == s * factor + zero).any()]
+                here = [s * factor + zero for s in codes]
+                if codes and len(rest := values.filter(~values.is_in(here))) and rest.min() >= zero:  # type: ignore[operator]
+                    gone |= data[name].is_in(here)
                     listed = ", ".join(f"{c:g}" for c in codes)
                     self.warnings.append(
                         f"{listed} in {label} is taken for a missing value: no other value is negative"

@@ -31,7 +31,8 @@ class Column:
     """One column: its key in the engine's frame, its name, what it holds, and how its cells are written.
 
     `values` are the different texts of a sample, at most one more than `MOST_CATEGORIES`; `counts` says that it only
-    numbers the rows; `first` is a text in it.
+    numbers the rows; `first` is a text in it. Where it is read as a column of training, `seen` are the texts that this
+    had, and `scale` is the factor and the shift to its unit.
     """
 
     key: str
@@ -46,6 +47,8 @@ class Column:
     counts: bool = False
     first: str = ""
     odd: float = 0.0  # share of texts in a column of numbers
+    seen: tuple[str, ...] = ()
+    scale: tuple[float, float] | None = None
 
     @property
     def header(self) -> str:
@@ -60,6 +63,11 @@ class Column:
 
     def number(self, decimal: str) -> pl.Expr:
         """Its numbers: null where a cell is missing, NaN where it is no finite number."""
+        number = self.own_number(decimal)
+        return number if self.scale is None else number * self.scale[0] + self.scale[1]
+
+    def own_number(self, decimal: str) -> pl.Expr:
+        """The same in the unit of the file."""
         import polars as pl
 
         if self.kind == BOOLEAN:
@@ -225,8 +233,9 @@ class Feature:
         if self.value is None:
             return self.column.number(decimal)
         text = self.column.text()
-        known = pl.when(text.is_in(list(self.column.values))).then((text == self.value).cast(pl.Float64))
-        return pl.when(text.is_null()).then(None).otherwise(known.otherwise(float("nan")))
+        known = text.is_in(list(self.column.seen or self.column.values))
+        value = pl.when(known).then((text == self.value).cast(pl.Float64)).otherwise(float("nan"))
+        return pl.when(text.is_null()).then(None).otherwise(value)
 
 
 def features_of(column: Column) -> list[Feature]:
