@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import Config
-from kanrun.config.validation import read_config
 from kanrun.data.losses import loss_of
-from kanrun.errors import KanrunError, shorten, wrong
+from kanrun.errors import KanrunError, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.predictions.frames import rows_from
 from kanrun.predictions.inputs import Array, Input, Taken, heads_of, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
-from kanrun.report.files import load_model, read_json, read_yaml
+from kanrun.report.files import load_model, read, read_json
+from kanrun.report.folder import config_in
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
@@ -125,11 +125,6 @@ def record_of(folder: str | Path) -> Record:
     )  # fmt: skip
 
 
-def config_in(path: Path) -> Config:
-    """The config of a file."""
-    return read_config(read_yaml(path))
-
-
 def load_run(folder: str | Path) -> LoadedRun:
     """Everything that a completed run left in `folder`; nothing in it is executed.
 
@@ -222,13 +217,3 @@ def read_formulas(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, list) or len(entries) < len(content):
         raise ValueError("it has no formulas")
     return entries
-
-
-def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:
-    """What `reader` makes of a file of the run; every way in which that can fail is a KanrunError."""
-    try:
-        return reader(folder / name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise KanrunError(f"{folder}: not the folder of a completed run, {name} is missing") from None
-    except Exception as error:  # a damaged file can make a reader raise whatever it likes
-        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error) or repr(error), 120)})") from None
