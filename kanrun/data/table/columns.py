@@ -23,7 +23,10 @@ FILLED = "filled"  # the column that says which rows are no blank lines
 DAY = 86_400_000.0  # milliseconds
 ISO_DAY = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
 LEAST_ALIKE = 4  # rows in which columns are alike by more than chance
-COUNTERS = ("", "index", "id", "nr", "nr.", "no", "no.", "#", "row", "unnamed: 0")
+COUNTERS = (
+    "", "index", "id", "nr", "nr.", "no", "no.", "#", "row", "unnamed: 0", "run", "sample", "obs", "obs.",
+    "observation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,11 @@ def column_of_values(key: str, written: str, name: Name, series: pl.Series) -> C
 
     kind = series.dtype
     if kind.is_numeric():
-        numbers = series.cast(pl.Float64).fill_nan(None).drop_nulls()
+        cells = series.cast(pl.Float64).fill_nan(None)
+        numbers = cells.drop_nulls()
         return Column(
             key, name, NUMBER if len(numbers) else EMPTY, typed=True, whole=bool((numbers % 1 == 0).all()),
-            unit=name.unit, distinct=numbers.n_unique(), present=len(numbers), counts=is_counter(written, numbers),
+            unit=name.unit, distinct=numbers.n_unique(), present=len(numbers), counts=is_counter(written, cells),
         )  # fmt: skip
     present = len(series) - series.null_count()
     plain = {pl.Boolean: BOOLEAN, pl.Date: DATE, pl.Datetime: DATE}.get(kind.base_type(), OTHER)
@@ -208,12 +212,15 @@ def column_of_texts(
 
 
 def is_counter(written: str, numbers: pl.Series) -> bool:
-    """Whether a column without a name of its own counts the rows from 0 or 1."""
+    """Whether a column without a name of its own counts the rows from 0 or 1; a cell of it may be missing."""
     plain = written.strip().lower()
     if plain not in COUNTERS and not UNNAMED.fullmatch(plain):
         return False
-    values = numbers.drop_nulls().to_numpy()
-    return len(values) > 1 and values[0] in (0, 1) and bool((values[1:] - values[:-1] == 1).all())
+    values, places = numbers.drop_nulls().to_numpy(), numbers.is_not_null().arg_true().to_numpy()
+    if len(values) < 2:
+        return False
+    in_a_row = values[0] in (0, 1) and bool((values[1:] - values[:-1] == 1).all())
+    return in_a_row or any(bool((values == places + first).all()) for first in (0, 1))
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,16 @@ def test_what_is_no_input_is_set_aside_and_told(tmp_path: Path, cells: list[str]
     assert f"not used: c ({why})" in rows.notes
 
 
+@pytest.mark.parametrize(("name", "first"), [("run", 1), ("", 0), ("Nr.", 1), ("sample", 0)])
+def test_a_counter_with_a_hole_is_set_aside_and_leaves_out_no_row(tmp_path: Path, name: str, first: int) -> None:
+    lines = [f"{i * 7 % 11},{'' if i in (3, 5) else i + first},{i * i}\n" for i in range(12)]
+    rows = rows_of(tmp_path, f"T,{name},p\n" + "".join(lines))
+    assert inputs_of(rows) == ["T"] and len(rows.x) == 12
+    assert "it counts the rows" in rows.notes[-1]
+    shuffled = rows_of(tmp_path, f"T,{name},p\n" + "".join(sorted(lines)))
+    assert len(inputs_of(shuffled)) == 2
+
+
 @pytest.mark.parametrize("cells", [[f"t{i}" for i in range(40)], [""] * 40, ["1", "a"] * 20])
 def test_the_same_is_refused_where_it_is_named(tmp_path: Path, cells: list[str]) -> None:
     content = "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells))
