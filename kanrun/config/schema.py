@@ -125,6 +125,12 @@ class TableConfig(DatasetConfig):
     split: str = setting(
         "random", "which rows are test rows: some by the seed, or the last", choices=("random", "order")
     )
+    sigma: Optional[str] = setting(None, "column of the target's errors of measurement: rows count by 1/sigma^2")
+    absolute_sigma: bool = setting(
+        False, "whether sigma tells how large errors are; else only their ratios, and the scatter tells the rest"
+    )
+    weights: Optional[str] = setting(None, "column that says how much a row counts; those with 0 are left out")
+    balanced: bool = setting(False, "whether all classes count as much, however many rows they have")
     group: Optional[str] = setting(None, "column of groups, such as samples or people, that are not to be torn apart")
     separator: Optional[str] = setting(None, "what separates fields; null: what is found")
     decimal: Optional[str] = setting(None, "the decimal mark; null: what is found", choices=(".", ","))
@@ -149,6 +155,7 @@ class SklearnConfig(DatasetConfig):
         low=0,
         high=0.9,
     )
+    balanced: bool = setting(False, "whether all classes count as much, however many rows they have")
 
 
 # ---- the network ---------------------------------------------------------------------------------------------------

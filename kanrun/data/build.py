@@ -135,6 +135,6 @@ def moved(data: Dataset, device: torch.device) -> Dataset:
         return data
 
     def there(rows: Rows) -> Rows:
-        return Rows(rows.x.to(device), rows.y.to(device))
+        return rows.to(device)
 
     return in_all_parts(data, there)

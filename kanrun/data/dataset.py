@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from kanrun.data.losses import Loss
@@ -17,10 +18,23 @@ REGRESSION, CLASSIFICATION = "regression", "classification"
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs [rows, inputs] and targets: [rows, outputs], or class numbers [rows] for a loss of logits."""
+    """Inputs [rows, inputs] and targets: [rows, outputs], or class numbers [rows] for a loss of logits.
+
+    `weights` [rows], with a mean of 1 where all rows are together, say how much each counts; None where they are alike.
+    """
 
     x: Tensor
     y: Tensor
+    weights: Tensor | None = None
+
+    def taken(self, rows: Tensor | slice) -> Rows:
+        """Some of the rows."""
+        return Rows(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+
+    def to(self, device: torch.device) -> Rows:
+        """The rows on another device."""
+        weights = None if self.weights is None else self.weights.to(device)
+        return Rows(self.x.to(device), self.y.to(device), weights)
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,9 @@ class Dataset:
 
     `test` is None where the rows are too few to set some aside. `validation` are rows that no stage trains on; they say
     when to stop. `inputs` are identifiers; what the user calls them, and their units where they are known, is in
-    `names` and `units`, with the units of the outputs. `about` says in metrics.json where the rows are from; `notes`
+    `names` and `units`, with the units of the outputs. `noise` is known where errors of measurement are: the variance
+    of the error of a row whose weight is 1; `absolute` takes them for what they are, else for their ratios alone.
+    `about` says in metrics.json where the rows are from; `notes`
     are told before training.
     """
 
@@ -47,6 +63,8 @@ class Dataset:
     names: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     units_matter: str = "prefer"  # or demand, ignore: whether formulas have to add up in the units
+    noise: float | None = None
+    absolute: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -67,6 +85,11 @@ class Dataset:
         return [self.names.get(symbol, symbol) for symbol in self.inputs]
 
 
+def null_value(data: Dataset) -> float:
+    """The loss of the best constant on the training rows, of all outputs together."""
+    return data.loss.weighted_null_value(data.train.y, data.train.weights)
+
+
 def in_all_parts(data: Dataset, change: Callable[[Rows], Rows]) -> Dataset:
     """The dataset with the rows of each of its parts changed."""
     test, validation = (None if rows is None else change(rows) for rows in (data.test, data.validation))
@@ -76,14 +99,14 @@ def in_all_parts(data: Dataset, change: Callable[[Rows], Rows]) -> Dataset:
 def at_most(data: Dataset, rows: int) -> Dataset:
     """The dataset with no more than this many training rows, evenly taken."""
     step = -(-len(data.train.x) // rows)
-    return data if step == 1 else replace(data, train=Rows(data.train.x[::step], data.train.y[::step]))
+    return data if step == 1 else replace(data, train=data.train.taken(slice(None, None, step)))
 
 
 def of_output(data: Dataset, output: int) -> Dataset:
     """The same inputs with one of the outputs."""
 
     def column(rows: Rows) -> Rows:
-        return Rows(rows.x, rows.y[:, output : output + 1])
+        return replace(rows, y=rows.y[:, output : output + 1])
 
     truth = data.truth[output : output + 1]
     return replace(in_all_parts(data, column), outputs=[data.outputs[output]], truth=truth)
@@ -92,5 +115,5 @@ def of_output(data: Dataset, output: int) -> Dataset:
 def hold_back(data: Dataset, fraction: float, seed: int) -> Dataset:
     """The dataset with this part of its training rows as validation rows."""
     parts = (part.to(data.train.x.device) for part in drawn(len(data.train.x), fraction, seed + 1))
-    kept, held = (Rows(data.train.x[part], data.train.y[part]) for part in parts)
+    kept, held = (data.train.taken(part) for part in parts)
     return replace(data, train=kept, validation=held)

@@ -59,13 +59,51 @@ class Loss(ABC):
         """The loss of the best constant for each of `values`."""
         return [self.null_value(targets)]
 
-    def unit(self, targets: Tensor) -> float:
-        """A loss of which a small part is negligible: that of a constant, or about the entropy of a coin."""
-        return 1.0 if self.nats else self.null_value(targets)
+    # ---- rows that do not count alike: `weights` [rows] with a mean of 1 over all rows, None where they do -----------
 
-    def units(self, targets: Tensor) -> list[float]:
+    def weighted_value(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """The mean loss where the rows count by their weights."""
+        if weights is None:
+            return self.value(outputs, targets)
+        return (weights * torch.vmap(lambda o, t: self.value(o[None], t[None]))(outputs, targets)).mean()
+
+    def weighted_values(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         """The same for each of `values`."""
-        return [1.0] if self.nats else self.null_values(targets)
+        if weights is None:
+            return self.values(outputs, targets)
+        return (weights[:, None] * torch.vmap(lambda o, t: self.values(o[None], t[None]))(outputs, targets)).mean(0)
+
+    def weighted_gauss_newton(
+        self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What `gauss_newton` gives where the rows count by their weights."""
+        if weights is None:
+            return self.gauss_newton(outputs, targets, jacobian, count)
+        with torch.enable_grad():
+            leaves = outputs.detach().requires_grad_()
+            (slopes,) = torch.autograd.grad(self.value(leaves, targets), leaves)
+        slopes = slopes * weights[:, None] * (targets.numel() / count)
+        gradient = jacobian.flatten(0, 1).T @ slopes.flatten()
+        return gradient, self.gauss_newton(outputs, targets, jacobian.mul_(weights.sqrt()[:, None, None]), count)[1]
+
+    def weighted_null_values(self, targets: Tensor, weights: Tensor | None) -> list[float]:  # noqa: ARG002
+        """The loss of the best constant for each of `values`; a loss that does not say more has that of equal rows."""
+        return self.null_values(targets)
+
+    def weighted_null_value(self, targets: Tensor, weights: Tensor | None) -> float:
+        """The loss of the best constant outputs where the rows count by their weights."""
+        if weights is None:
+            return self.null_value(targets)
+        values = self.weighted_null_values(targets, weights)
+        return sum(values) / len(values)
+
+    def unit(self, targets: Tensor, weights: Tensor | None = None) -> float:
+        """A loss of which a small part is negligible: that of a constant, or about the entropy of a coin."""
+        return 1.0 if self.nats else self.weighted_null_value(targets, weights)
+
+    def units(self, targets: Tensor, weights: Tensor | None = None) -> list[float]:
+        """The same for each of `values`."""
+        return [1.0] if self.nats else self.weighted_null_values(targets, weights)
 
     def description_bits(self, loss: float, null: float, complexity: int, constants: int, rows: int) -> float:
         """Bits for the residuals at this loss plus bits for the formula; `null` is the loss of the best constant."""
@@ -116,6 +154,14 @@ class SquaredLoss(Loss):
         variances: list[float] = targets.var(0, correction=0).tolist()
         return variances
 
+    def weighted_null_values(self, targets: Tensor, weights: Tensor | None) -> list[float]:
+        """The weighted variance of each output."""
+        if weights is None:
+            return self.null_values(targets)
+        middle = (weights[:, None] * targets).mean(0) / weights.mean()
+        variances: list[float] = (weights[:, None] * (targets - middle) ** 2).mean(0).tolist()
+        return variances
+
     def gauss_newton(self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """J^T r and J^T J, both times 2 / count."""
         flat, residual, scale = jacobian.flatten(0, 1), (outputs - targets).flatten(), 2.0 / count
@@ -155,6 +201,11 @@ class CrossEntropy(Loss):
         """The entropy of the shares of the classes, in nats."""
         share = torch.bincount(targets).double() / len(targets)
         return float(-(share * torch.log(share.clamp(min=1e-300))).sum())
+
+    def weighted_null_values(self, targets: Tensor, weights: Tensor | None) -> list[float]:
+        """The weighted entropy of the weighted shares."""
+        share = torch.bincount(targets, None if weights is None else weights.double()).double() / len(targets)
+        return [float(-(share * torch.log((share / share.sum()).clamp(min=1e-300))).sum())]
 
     def outputs_in_words(self, number: int) -> str:
         """One output a class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import drawn
+from kanrun.data.weights import weights_of_errors
 from kanrun.errors import ConfigError, wrong
 
 MOST_CLASSES = 1000
@@ -20,18 +22,20 @@ MOST_CLASSES = 1000
 
 def dataset_of(
     config: Config, inputs: Any, targets: Any, test: tuple[Any, Any] | None, names: Sequence[str] | None,
-    outputs: Sequence[str] | None, dtype: torch.dtype, device: torch.device,
+    outputs: Sequence[str] | None, dtype: torch.dtype, device: torch.device, counts: Counts | None = None,
 ) -> Dataset:  # fmt: skip
     """The rows as a dataset. Raises ConfigError, in one line, for rows that cannot be used."""
     x, y = as_inputs(inputs, "inputs", dtype), as_targets(targets, "targets", dtype)
     check_lengths(x, y, "inputs", "targets")
     classes = not y.is_floating_point()
+    weights, noise = (counts or Counts()).weights_for(y)
+    rows = Rows(x, y, weights)
     if test is None:
-        train, held = set_aside(Rows(x, y), config)
+        train, held = set_aside(rows, config)
     else:
         held = Rows(as_inputs(test[0], "test inputs", dtype), as_targets(test[1], "test targets", dtype))
         check_lengths(held.x, held.y, "test inputs", "test targets")
-        train = Rows(x, y)
+        train = rows
         if held.x.shape[1:] != x.shape[1:] or held.y.shape[1:] != y.shape[1:] or classes == held.y.is_floating_point():
             raise ConfigError("test: it must have as many columns of the same kinds as inputs and targets")
     count = int(max(y.max(), held.y.max())) + 1 if classes else y.shape[1]
@@ -39,8 +43,42 @@ def dataset_of(
     plain = [f"logit_{k}" for k in range(count)] if classes else ["y"] if count == 1 else None
     named = plain if outputs is None and plain else column_names(outputs, count, "outputs", "y")
     task, loss = (CLASSIFICATION, CROSS_ENTROPY) if classes else (REGRESSION, MSE)
-    train, held = (Rows(rows.x.to(device), rows.y.to(device)) for rows in (train, held))
-    return Dataset("rows", train, held, known, named, task, loss)
+    return Dataset(
+        "rows", train.to(device), held.to(device), known, named, task, loss, noise=noise,
+        absolute=counts is not None and counts.absolute,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much rows count: by the errors `sigma` [rows] of the targets, which may be `absolute`, or by `weights`."""
+
+    sigma: Any = None
+    weights: Any = None
+    absolute: bool = False
+
+    def weights_for(self, y: Tensor) -> tuple[Tensor | None, float | None]:
+        """The weights for targets `y`, with a mean of 1, and the variance of weight 1 where errors are known.
+
+        Raises ConfigError, in one line, for what cannot be used.
+        """
+        if self.absolute and self.sigma is None:
+            raise ConfigError("absolute_sigma: it says what sigma means, which is not given")
+        if self.sigma is not None and self.weights is not None:
+            raise ConfigError("sigma: rows count by sigma or by weights, not by both")
+        if self.sigma is not None and (y.ndim != 2 or y.shape[1] != 1):
+            raise ConfigError("sigma: it has errors of one target of numbers; use weights")
+        what, given = ("weights", self.weights) if self.sigma is None else ("sigma", self.sigma)
+        if given is None:
+            return None, None
+        values = as_numbers(given, what).reshape(-1).astype(np.float64)
+        if len(values) != len(y):
+            raise ConfigError(f"{what}: {len(values)} numbers, but targets have {len(y)} rows")
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            raise ConfigError(f"{what}: numbers above 0 are needed; leave rows out that do not count")
+        found, noise = (values / values.mean(), None) if self.sigma is None else weights_of_errors(values)
+        dtype = y.dtype if y.is_floating_point() else torch.float64
+        return (None if (found == found[0]).all() else torch.tensor(found, dtype=dtype)), noise
 
 
 def as_inputs(given: Any, what: str, dtype: torch.dtype) -> Tensor:
@@ -97,7 +135,7 @@ def set_aside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
     section = config.dataset
     assert isinstance(section, RowsConfig)
     seed = config.seed if section.seed is None else section.seed
-    train, test = (Rows(rows.x[part], rows.y[part]) for part in drawn(len(rows.x), section.test, seed))
+    train, test = (rows.taken(part) for part in drawn(len(rows.x), section.test, seed))
     return train, test
 
 

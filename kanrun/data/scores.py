@@ -9,40 +9,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 
 Scores = dict[str, Any]  # numbers, None where there is no value; `outputs` has those of each output by its name
 
 
-def scores(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
+def weights_of(rows: Rows) -> Tensor | None:
+    """The weights of rows as scores take them."""
+    return None if rows.weights is None else rows.weights.double().cpu()
+
+
+def scores(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Scores:
     """The loss by its name; beside it rmse and r2 for regression, and for classification how well classes are told.
 
     With several outputs of a regression `outputs` has the same for each of them, as a large one hides the others. Rows
-    whose outputs are not finite are left out and counted as `nonfinite_rows`; a class there counts as wrong.
+    count by their `weights` [rows], but not in how well classes are told. Rows whose outputs are not finite are left
+    out and counted as `nonfinite_rows`; a class there counts as wrong.
     """
     if data.task != CLASSIFICATION:
         outputs, targets = outputs.double(), targets.double()  # squares may be no numbers in single precision
-    result = scores_of(data, outputs, targets)
+    result = scores_of(data, outputs, targets, weights)
     if data.task != CLASSIFICATION and targets.shape[1] == len(data.outputs) > 1:
         columns = [(outputs[:, j : j + 1], targets[:, j : j + 1]) for j in range(targets.shape[1])]
-        result["outputs"] = {name: scores_of(data, *pair) for name, pair in zip(data.outputs, columns, strict=True)}
+        result["outputs"] = {
+            name: scores_of(data, *pair, weights) for name, pair in zip(data.outputs, columns, strict=True)
+        }
     return result
 
 
-def scores_of(data: Dataset, outputs: Tensor, targets: Tensor) -> Scores:
+def scores_of(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Scores:
     """The same, of all columns together."""
     finite = outputs.isfinite().all(1)
     kept, aims = outputs[finite], targets[finite]
-    result: Scores = {data.loss.name: as_number(data.loss.value(kept, aims)) if len(kept) else None}
+    own = None if weights is None else weights[finite] / weights[finite].mean()
+    result: Scores = {data.loss.name: as_number(data.loss.weighted_value(kept, aims, own)) if len(kept) else None}
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(data.loss.right(kept, aims).sum()) / len(targets)
         if data.loss.logits or outputs.shape[1] == 1:
             result |= class_scores(data, outputs, targets, finite)
     else:
-        mse = as_number(((kept - aims) ** 2).mean()) if len(kept) else None
+        share = 1.0 if own is None else own[:, None]
+        mse = as_number((share * (kept - aims) ** 2).mean()) if len(kept) else None
         result["rmse"] = math.sqrt(mse) if mse is not None else None
         varies = len(aims) > 0 and bool((aims != aims[0]).any())
-        spread = as_number(((aims - aims.mean(0)) ** 2).mean()) if varies else None
+        spread = as_number((share * (aims - (share * aims).mean(0)) ** 2).mean()) if varies else None
         result["r2"] = None if mse is None or not spread else 1 - mse / spread
     if not bool(finite.all()):
         result["nonfinite_rows"] = int((~finite).sum())

@@ -12,6 +12,8 @@ from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import FEW, parts_of
 from kanrun.data.table.names import name_of, symbols_of
+from kanrun.data.weights import with_balance
+from kanrun.errors import ConfigError, wrong
 
 CLASSES = ("iris", "wine", "breast_cancer", "digits")  # shipped, with classes as targets
 MADE_CLASSES = ("circles", "blobs")
@@ -35,7 +37,7 @@ def make_shipped(section: SklearnConfig, seed: int, dtype: torch.dtype) -> Datas
         {"name": c.header, "symbol": s, "role": "input", "type": "number", "unit": c.unit, "low": low, "high": high}
         for s, c, low, high in ranges
     ]
-    return Dataset(
+    data = Dataset(
         section.table, part(kept), None if held is None else part(held), symbols,
         [f"logit_{name}" for name in outputs] if classes else outputs,
         CLASSIFICATION if classes else REGRESSION, CROSS_ENTROPY if classes else MSE,
@@ -43,6 +45,9 @@ def make_shipped(section: SklearnConfig, seed: int, dtype: torch.dtype) -> Datas
         units={s: c.unit for s, c in zip(symbols, columns, strict=True) if c.unit},
         about={"read": len(x), "rows": len(x), "dropped": {}, "columns": about},
     )  # fmt: skip
+    if section.balanced and not classes:
+        raise ConfigError(wrong("dataset.balanced", True, f"{section.table} is not of classes"))
+    return with_balance(data) if section.balanced else data
 
 
 def is_made(table: str) -> bool:

@@ -110,8 +110,11 @@ class TermSearch:
     context: Context
 
     @classmethod
-    def of(cls, table: Table, y: Tensor, link: Link, context: Context) -> TermSearch | None:
-        """The search for `y` [rows, 1]; None where what is left of it without the link function cannot be used."""
+    def of(cls, table: Table, y: Tensor, link: Link, context: Context, rows: Tensor | None = None) -> TermSearch | None:
+        """The search for `y` [rows, 1]; None where what is left of it without the link function cannot be used.
+
+        The squared errors of `rows` [rows] count by these weights, all alike where there are none.
+        """
         z, there = (part[:, 0] for part in link.undone(y))
         if int(there.sum()) < 2 or not (link.relative or bool(there.all())):
             return None
@@ -119,6 +122,7 @@ class TermSearch:
         if not (math.isfinite(scale) and scale > 0):
             return None
         weights = (there.to(y.dtype) if link.relative else link.slope(z, y[:, 0]).abs())[table.rows]
+        weights = weights if rows is None else weights * rows[table.rows].sqrt()
         weights = weights / weights.amax()
         weights = weights / weights.square().mean().sqrt()
         targets = weights * (z / scale)[table.rows]

@@ -13,6 +13,7 @@ from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import Argument, Factor, Term
 from kanrun.discovery.links import Link
 from kanrun.discovery.peel import with_last
+from kanrun.discovery.problem import Problem
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
@@ -90,13 +91,13 @@ def network_of(
 
 
 def finished_network(
-    found: Sum, table: Table, link: Link, y: Tensor, context: Context = UNLIMITED
+    found: Sum, table: Table, link: Link, problem: Problem, context: Context = UNLIMITED
 ) -> tuple[KAN, float, float]:
-    """The sum as a network, trained on all rows and the targets `y` themselves; its loss and description length.
+    """The sum as a network, trained on all rows and the targets themselves; its loss and description length.
 
     Under a link function that is relative it is trained on the targets without it.
     """
-    count = len(found.terms)
+    count, y = len(found.terms), problem.y
     z, there = link.undone(y)
     context.spend(MADE)
     whole = Sum(found.terms, found.vector.clone()) if link.relative else Sum(found.terms, found.vector.clone(), link, y)
@@ -104,19 +105,19 @@ def finished_network(
     if link.relative:
         levenberg_marquardt(whole, table.t[there[:, 0]], z[there][:, None], MSE, STEPS, context=context)
     else:
-        levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context)
+        levenberg_marquardt(whole, table.t, y, MSE, STEPS, context=context, weights=problem.weights)
     constant, *factors = whole.vector[: 1 + count].tolist()
     weighted = Weighted(constant, list(zip(factors, whole.trained_terms(), strict=True)))
     network = network_of([weighted], table.arguments, table.x.shape[1], table.functions, link, y)
     with torch.no_grad():
-        loss = float((network(table.x) - y).square().mean())
-    return network, loss, bits_of(network, loss, whole.parameter_count(), y)
+        loss = problem.loss(network(table.x))
+    return network, loss, bits_of(network, loss, whole.parameter_count(), problem)
 
 
-def bits_of(network: KAN, loss: float, constants: int, y: Tensor) -> float:
+def bits_of(network: KAN, loss: float, constants: int, problem: Problem) -> float:
     """The description length of a network of functions with so many constants."""
-    unexplained = loss / max(float(y.var(correction=0)), 1e-300)
-    return description_bits(max(unexplained, EXACT), library_complexity(network), constants, len(y))
+    unexplained = loss / max(problem.variance, 1e-300)
+    return description_bits(max(unexplained, EXACT), library_complexity(network), constants, len(problem.y))
 
 
 def edge_of(factor: Factor, node_of: dict[int, int]) -> Edge:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kanrun.context import UNLIMITED, Context
+from kanrun.data.losses import MSE
 from kanrun.discovery.atoms import argument_values, arguments_of
 from kanrun.discovery.trial import Discovered
 from kanrun.discovery.whiteness import is_noise
@@ -35,7 +36,8 @@ class Problem:
 
     `scales` are the units of the inputs beside each other, where they are not alike: sums of inputs have them as
     factors. Formulas stand back that do not add up in the units `measured` of the inputs by their `names`, and come
-    after all others where it is `demanded` that they do. Raises ValueError for targets that are not one column beside
+    after all others where it is `demanded` that they do. Errors of the rows count by their `weights` [rows], with a
+    mean of 1, where there are some. Raises ValueError for targets that are not one column beside
     the inputs, or whose squares are not finite.
     """
 
@@ -47,6 +49,7 @@ class Problem:
     names: tuple[str, ...] = ()
     measured: Units | None = None
     demanded: bool = False
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.y.shape != (len(self.x), 1):
@@ -62,7 +65,11 @@ class Problem:
     @cached_property
     def variance(self) -> float:
         """The variance of the targets."""
-        return float(self.y.var(correction=0))
+        return MSE.weighted_null_value(self.y, self.weights)
+
+    def loss(self, outputs: Tensor) -> float:
+        """The mean squared error of outputs [rows, 1]."""
+        return float(MSE.weighted_value(outputs, self.y, self.weights))
 
     @property
     def exact(self) -> float:
@@ -98,7 +105,7 @@ class Problem:
         """A formula with its description length relative to the targets' size, where that explains them better."""
         found = self.in_units(found)
         y, loss = self.y[:, 0].double().cpu().numpy(), found.symbolic.loss
-        if not over_decades(y) or not loss > self.exact:
+        if self.weights is not None or not over_decades(y) or not loss > self.exact:
             return found
         with torch.no_grad():
             ours = found.symbolic.model(self.x)[:, 0].double().cpu().numpy()
@@ -120,16 +127,18 @@ class Problem:
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""
-        return is_noise((outputs(self.x) - self.y)[:, 0], self.x, self.joined)
+        rest = (outputs(self.x) - self.y)[:, 0]
+        return is_noise(rest if self.weights is None else rest * self.weights.sqrt(), self.x, self.joined)
 
     def constant(self) -> Discovered:
         """The formula of targets that are all the same."""
         model = KAN([self.n, 1], grid=1, dtype=self.x.dtype).to(self.x.device)
         model.layers[0].alive.zero_()
-        model.layers[0].bias = nn.Parameter(self.y.mean(0))
+        level = self.y if self.weights is None else self.y * self.weights[:, None] / self.weights.mean()
+        model.layers[0].bias = nn.Parameter(level.mean(0))
         return Discovered(model, model, self.described(model))
 
     def described(self, model: KAN) -> Symbolic:
         """A network of functions with its loss."""
         with torch.no_grad():
-            return Symbolic(model, float(((model(self.x) - self.y) ** 2).mean()), math.inf)
+            return Symbolic(model, self.loss(model(self.x)), math.inf)

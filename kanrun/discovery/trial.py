@@ -77,7 +77,7 @@ def with_link(trial: Trial, y: Tensor) -> KAN:
     return with_last(trial.model, trial.link.function, trial.scale, trial.mean, *trial.link.constants(y))
 
 
-def rows_only(x: Tensor, y: Tensor) -> Dataset:
+def rows_only(x: Tensor, y: Tensor, weights: Tensor | None = None) -> Dataset:
     """The training rows as a dataset of its own."""
-    rows = Rows(x, y)
+    rows = Rows(x, y, weights)
     return Dataset("rows", rows, rows, [f"x_{i + 1}" for i in range(x.shape[1])], ["y"], REGRESSION, MSE)

@@ -14,7 +14,7 @@ from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.build import check_match, network_width
 from kanrun.data.dataset import Dataset
-from kanrun.data.rows import dataset_of
+from kanrun.data.rows import Counts, dataset_of
 from kanrun.errors import ConfigError, failure
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
@@ -222,6 +222,9 @@ def fit(
     outputs: Sequence[str] | None = None,
     model: KAN | None = None,
     events: Events | None = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    weights: Any = None,
 ) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
 
@@ -229,7 +232,10 @@ def fit(
     numbers of an integer type. `test` are inputs and targets that nothing but the scores looks at; without them a part
     of the rows (`dataset.test`) is set aside for that. `names` and `outputs` are used in formulas. `config` has the
     settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
-    read as a formula, in the precision of `config`. `events` hears what happens (kanrun.context.Events).
+    read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count
+    by 1/sigma^2, and with `absolute_sigma` constants have the errors that follow from these, as by
+    scipy.optimize.curve_fit; with `weights` [rows] they count by these. `events` hears what happens
+    (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
     """
@@ -237,8 +243,9 @@ def fit(
     if model is not None:
         given["model"] = {"name": "kan", **described(model)}
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
+    counts = Counts(sigma, weights, absolute_sigma)
     with threads_of(settled):
-        data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled))
+        data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts)
         if model is None:
             check_match(network_width(settled, data), data)
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset
-from kanrun.data.scores import scores
+from kanrun.data.scores import scores, weights_of
 from kanrun.model.protocol import Network, without_gradient
 from kanrun.state import Problem, State
 from kanrun.symbolic.formula import formula_function
@@ -74,7 +74,9 @@ def stage_entry(
     parts = {"train": data.train, "test": data.test}
     if data.validation is not None:
         parts["validation"] = data.validation
-    scored = {p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu()) for p, r in parts.items()}
+    scored = {
+        p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu(), weights_of(r)) for p, r in parts.items()
+    }
     return {
         "name": name, "seconds": taken[0], "cpu_seconds": taken[1],
         "parameters": model.parameter_count(), "width": model.width, "grid": model.grid,

@@ -111,7 +111,7 @@ def search_problem(config: Config, data: Dataset, functions: list[Function]) -> 
     measured = None if data.units_matter == "ignore" else units_for(data, 0).without_factors()
     rows = at_most(data, MOST_ROWS).train
     try:
-        wanted = Wanted(rows.x, rows.y, functions, width)
+        wanted = Wanted(rows.x, rows.y, functions, width, weights=rows.weights)
     except ValueError as error:
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
     demanded = data.units_matter == "demand"
@@ -133,7 +133,8 @@ def history_of(found: SearchState, problem: Wanted, data: Dataset) -> list[Recor
 
     def record(attempt: int, outputs: Callable[[Tensor], Tensor], held: float, seconds: float, grid: int) -> Record:
         train, test = (
-            None if r is None else float(data.loss.value(outputs(r.x), r.y)) for r in (data.train, data.test)
+            None if r is None else float(data.loss.weighted_value(outputs(r.x), r.y, r.weights))
+            for r in (data.train, data.test)
         )
         assert train is not None
         return Record("train", 0, train, test, 0.0, seconds, held, grid, attempt=attempt)

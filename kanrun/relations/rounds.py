@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -87,6 +87,6 @@ def with_shuffled(data: Dataset, aside: list[int], seed: int) -> Dataset:
         x, real = rows.x.clone(), (rows.y[:, 0] > 0.5).nonzero().flatten()
         for i in aside:
             x[real, i] = x[real[torch.randperm(len(real), generator=generator).to(real.device)], i]
-        return Rows(x, rows.y)
+        return replace(rows, x=x)
 
     return in_all_parts(data, shuffled)

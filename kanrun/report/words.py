@@ -96,8 +96,11 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
 
 
 def about_lines(formula: Formula) -> list[str]:
-    """The constants of a formula with their errors."""
-    return constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
+    """The constants of a formula with their errors, and how well these fit the errors of measurement."""
+    lines = constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
+    if formula.reduced_chi_square is not None:
+        lines.append(f"chi square of {formula.output} per degree of freedom: {formula.reduced_chi_square:.3g}")
+    return lines
 
 
 def front_lines(formula: Formula, loss: Loss) -> list[str]:

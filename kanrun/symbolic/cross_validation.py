@@ -16,16 +16,22 @@ ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own
 EVALUATIONS = 40  # of a form in a fit
 
 
-def cross_validated(expression: sp.Expr, columns: Columns, y: Array, seed: int) -> dict[str, float | int | None]:
+def cross_validated(
+    expression: sp.Expr, columns: Columns, y: Array, seed: int, weights: Array | float = 1.0
+) -> dict[str, float | int | None]:
     """`mse`, `rmse` and `r2` of a form for `y` [rows]: leave-one-out up to 100 rows, else ten parts drawn by the seed.
+
+    Squared errors count by the `weights` of their rows.
 
     Only the decimals of the form are fitted again, the form itself was chosen with all rows: the error is that of the
     constants, a little too low for the choice (Hastie, Tibshirani and Friedman, 2nd ed., sec. 7.10.2).
     """
-    predicted = predictions(expression, columns, y, parts(len(y), seed))
+    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    predicted = predictions(expression, columns, y, parts(len(y), seed), own)
     if not np.isfinite(predicted).all():
         return {"mse": None, "rmse": None, "r2": None}
-    mse, spread = float(np.mean((predicted - y) ** 2)), float(np.var(y))
+    mse = float(np.average((predicted - y) ** 2, weights=own))
+    spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own))
     return {"mse": mse, "rmse": math.sqrt(mse), "r2": 1 - mse / spread if spread > 0 else None}
 
 
@@ -43,14 +49,16 @@ def parts(rows: int, seed: int) -> Iterator[Array]:
     yield from (np.sort(part) for part in np.array_split(order, PARTS))
 
 
-def predictions(expression: sp.Expr, columns: Columns, y: Array, left_out: Iterator[Array]) -> Array:
+def predictions(
+    expression: sp.Expr, columns: Columns, y: Array, left_out: Iterator[Array], weights: Array | float = 1.0
+) -> Array:
     """The form's value at every row, with its constants at the least squared error over the other rows."""
-    form = Form.of(expression)
+    form, factors = Form.of(expression), np.sqrt(np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape))
     result = np.full(len(y), np.nan)
     for part in left_out:
         keep = np.ones(len(y), dtype=bool)
         keep[part] = False
-        constants = form.fitted({n: v[keep] for n, v in columns.items()}, y[keep])
+        constants = form.fitted({n: v[keep] for n, v in columns.items()}, y[keep], factors[keep])
         result[part] = form.values({n: v[part] for n, v in columns.items()}, constants)
     return result
 
@@ -79,8 +87,11 @@ class Form:
         with np.errstate(all="ignore"):
             return evaluate(self.general, {**columns, **given})
 
-    def fitted(self, columns: Columns, y: Array) -> Array:
-        """The constants at the least squared error; where they start if there are fewer rows than constants."""
+    def fitted(self, columns: Columns, y: Array, factors: Array | float = 1.0) -> Array:
+        """The constants at the least squared error, where errors count times `factors` [rows].
+
+        Where they start if there are fewer rows than constants.
+        """
         if not len(self.start) or len(y) < len(self.start):
             return self.start
         from scipy.optimize import least_squares  # a quarter of a second that no run needs before it has a formula
@@ -88,7 +99,7 @@ class Form:
         scale = float(np.abs(y).max()) or 1.0
 
         def residuals(steps: Array) -> Array:
-            off = (self.values(columns, self.start * (1 + steps)) - y) / scale
+            off = factors * (self.values(columns, self.start * (1 + steps)) - y) / scale
             return np.where(np.isfinite(off), off, 1e6)
 
         try:

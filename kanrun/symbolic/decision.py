@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset, Rows
-from kanrun.data.scores import Scores, scores
+from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.snap import expanded, shortest
 from kanrun.symbolic.uncertainty import Constant, of_classes
-from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_all
+from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_all, factors_of_errors
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
         rounded=as_shown(short, data.names),
         latex=as_latex(short, data.names),
         complexity=complexity(best),
-        test=scores(data, decided(read, data.judged), data.judged.y.cpu()),
-        constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs))[1],
+        test=scores(data, decided(read, data.judged), data.judged.y.cpu(), weights_of(data.judged)),
+        constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs), factors_of_errors(data))[1],
     )

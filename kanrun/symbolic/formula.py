@@ -26,7 +26,7 @@ from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.settle import settled
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
-from kanrun.symbolic.values import evaluate_texts, training_arrays
+from kanrun.symbolic.values import evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")
 
@@ -40,10 +40,10 @@ class Formula:
     Where no rows are set aside `test` is None, and `cross_validation` has the scores of its form with constants that
     have not seen the rows; `train` scores it on the training rows. `symbols` says what the user calls the identifiers
     in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known;
-    `alternatives` are other forms that the rows allow. `constants`
-    has its decimals in order of appearance, `covariance` and `undetermined` how their errors go together (see
-    symbolic/uncertainty.py), `reason` says why this point of the front was chosen; the first of two classes also has
-    the decision between them.
+    `alternatives` are other forms that the rows allow. `constants` has its decimals in order of appearance,
+    `covariance` and `undetermined` how their errors go together (see symbolic/uncertainty.py), `reduced_chi_square` is
+    chi square per degree of freedom, where errors of measurement are known. `reason` says why this point of the front
+    was chosen; the first of two classes also has the decision between them.
     """
 
     output: str
@@ -64,6 +64,7 @@ class Formula:
     symbols: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     alternatives: list[Other] = field(default_factory=list)
+    reduced_chi_square: float | None = None
 
     @property
     def judged(self) -> Scores:
@@ -144,6 +145,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
             constants=estimates[j].constants,
             covariance=estimates[j].covariance,
             undetermined=estimates[j].undetermined,
+            reduced_chi_square=estimates[j].reduced,
             reason=reason_of(chosen[j], j, verdicts[j], data),
             decision=decision_between(chosen, data) if j == 0 else None,
         )
@@ -165,8 +167,9 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
     """The decimals of every formula with their standard errors, and for values their covariance."""
     columns, y = training_arrays(data)
     if data.loss.logits:
-        return [Estimate(constants) for constants in of_classes(expressions, columns)]
-    found = [estimate(e, columns, y[:, j]) for j, e in enumerate(expressions)]
+        return [Estimate(constants) for constants in of_classes(expressions, columns, factors_of_errors(data))]
+    factors = factors_of_errors(data)
+    found = [estimate(e, columns, y[:, j], factors, data.noise, data.absolute) for j, e in enumerate(expressions)]
     return [
         replace(one, constants=with_units(one.constants, e, data, j))
         for j, (e, one) in enumerate(zip(expressions, found, strict=True))

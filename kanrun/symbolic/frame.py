@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 import torch
 
-from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.dataset import Dataset
 from kanrun.data.sizes import WIDEST_TARGETS, exponent, input_units
 from kanrun.functions.parser import symbol
 from kanrun.symbolic.expression import number, scaled
@@ -35,7 +35,7 @@ class Frame:
         x = x / x.new_tensor([float(f"1e{n}") for n in self.inputs])
         if any(self.outputs):
             y = y.double() / x.new_tensor([float(f"1e{n}") for n in self.outputs])
-        return replace(data, train=Rows(x, y))
+        return replace(data, train=replace(data.train, x=x, y=y))
 
     def entered(self, expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
         """Formulas of the rows themselves, one an output, in the frame."""

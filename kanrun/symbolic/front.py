@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset
 from kanrun.data.losses import description_bits
-from kanrun.data.scores import scores
+from kanrun.data.scores import scores, weights_of
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import constants_of, squares
-from kanrun.symbolic.values import columns_of, evaluate_texts
+from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors, row_weights
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -61,8 +62,9 @@ def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> l
 def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     """The description length of the training targets of output `j` by a formula; infinite where it has no value."""
     y = data.train.y[:, j].double().cpu().numpy()
-    loss = squares(expression, columns_of(data.train.x, data.inputs), y) / len(y)
-    null = max(float(y.var()), 1e-300)
+    loss = squares(expression, columns_of(data.train.x, data.inputs), y, factors_of_errors(data)) / len(y)
+    own = row_weights(data)
+    null = max(float(np.mean(own * (y - np.mean(own * y)) ** 2)), 1e-300)
     return description_bits(loss / null, complexity(expression), len(constants_of(expression)), len(y))
 
 
@@ -86,7 +88,8 @@ def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tens
         if expression != chosen[j]:
             own = evaluate_texts([str(expression)], data.judged.x, data.inputs)
         together = torch.cat([values[:, :j], own, values[:, j + 1 :]], dim=1) if data.loss.logits else own
-        judged = scores(data, together, y.cpu() if data.loss.logits else y[:, j : j + 1].double().cpu())
+        aims = y.cpu() if data.loss.logits else y[:, j : j + 1].double().cpu()
+        judged = scores(data, together, aims, weights_of(data.judged))
     error = judged[data.loss.name]
     size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])

@@ -45,7 +45,12 @@ def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> st
 
 
 def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
-    """Whether errors relative to the size of the targets explain output `j` better than errors of one size."""
+    """Whether errors relative to the size of the targets explain output `j` better than errors of one size.
+
+    Where the rows have weights it is said already how large their errors are.
+    """
+    if data.train.weights is not None:
+        return False
     y = data.train.y[:, j].double().cpu().numpy()
     ours = evaluate(expression, columns_of(data.train.x, data.inputs))
     return over_decades(y) and relative_loss(ours, y) < float(np.mean((ours - y) ** 2))

@@ -46,7 +46,8 @@ def tempered(found: Symbolic, data: Dataset) -> Symbolic:
     for model in models:
         temper(model, data, SURE)
     with torch.no_grad():
-        loss = float(data.loss.value(models[0](data.train.x), data.train.y))
+        rows = data.train
+        loss = float(data.loss.weighted_value(models[0](rows.x), rows.y, rows.weights))
     return replace(found, model=models[0], loss=loss, front=models[1:])
 
 
@@ -64,7 +65,9 @@ def find_formula(model: KAN, data: Dataset, functions: list[Function], context: 
         # Logits that grew without end bend the curves where hardly a row lies; moderate ones have simpler shapes.
         model = model.clone()
         temper(model, data)
-        levenberg_marquardt(model, x, y, data.loss, 2 * REFIT_STEPS, MODERATE, context=context)
+        levenberg_marquardt(
+            model, x, y, data.loss, 2 * REFIT_STEPS, MODERATE, context=context, weights=data.train.weights
+        )
     if data.loss.least_squares and model.n_out > 1:
         return read_each_output(model, data, functions, context)
     variance = float(y.double().var(0, correction=0).mean())
@@ -88,14 +91,18 @@ def read_each_output(model: KAN, data: Dataset, functions: list[Function], conte
 
 def read(model: KAN, data: Dataset, functions: list[Function], enough: float, context: Context) -> Symbolic:
     """The shorter description of two: of the network with as many straight lines as it can have, and of it as it is."""
-    x, y = data.train.x, data.train.y
+    x, y, weights = data.train.x, data.train.y, data.train.weights
+
+    def found(network: KAN, own: Context) -> Symbolic:
+        return symbolify(network, x, y, data.loss, functions, enough=enough, context=own, weights=weights)
+
     first = context.within(STRAIGHT)
-    straight = straightened(model, x, y, data.loss, first)
+    straight = straightened(model, x, y, data.loss, first, weights)
     if straight is model:
-        return symbolify(model, x, y, data.loss, functions, enough=enough, context=context)
-    plain = symbolify(straight, x, y, data.loss, functions, enough=enough, context=first)
+        return found(model, context)
+    plain = found(straight, first)
     if plain.loss <= enough:
         return plain
-    other = symbolify(model, x, y, data.loss, functions, enough=enough, context=context)
+    other = found(model, context)
     best, rest = (plain, other) if plain.bits <= other.bits else (other, plain)
     return replace(best, front=[*rest.front, *best.front])

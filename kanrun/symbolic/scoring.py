@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import sympy as sp
 
 from kanrun.data.dataset import Dataset, Rows
-from kanrun.data.scores import Scores, scores
+from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.symbolic.cross_validation import cross_validated, folds_of
-from kanrun.symbolic.values import evaluate_texts, training_arrays
+from kanrun.symbolic.values import evaluate_texts, row_weights, training_arrays
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
 
@@ -18,9 +18,10 @@ FOLDS_SEED = 0  # draws the parts of a cross-validation
 def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> Scores:
     """Scores of output `j` alone, of all classes together, by evaluating the texts of the formulas."""
     if data.loss.logits:
-        return scores(data, evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), rows.y.cpu())
+        values = evaluate_texts([str(e) for e in expressions], rows.x, data.inputs)
+        return scores(data, values, rows.y.cpu(), weights_of(rows))
     values = evaluate_texts([str(expressions[j])], rows.x, data.inputs)
-    return scores(data, values, rows.y[:, j : j + 1].double().cpu())
+    return scores(data, values, rows.y[:, j : j + 1].double().cpu(), weights_of(rows))
 
 
 def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | None:
@@ -28,7 +29,7 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
     if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
     columns, y = training_arrays(data)
-    return cross_validated(expression, columns, y[:, j], FOLDS_SEED)
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, row_weights(data))
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:
@@ -37,6 +38,7 @@ def together(scores: Sequence[Scores], data: Dataset) -> Scores:
     if any(value is None for value in mse):
         return {"rmse": None, "r2": None, "folds": folds_of(len(data.train.x))}
     mean = sum(float(value or 0) for value in mse) / len(mse)
-    spread = float(data.train.y.double().var(0, correction=0).mean())
+    weights, y = weights_of(data.train), data.train.y.double().cpu()
+    spread = sum(data.loss.weighted_null_values(y, weights)) / y.shape[1]
     r2 = 1 - mean / spread if spread > 0 else None
     return {"rmse": math.sqrt(mean), "r2": r2, "folds": folds_of(len(data.train.x))}

@@ -94,23 +94,26 @@ class Search:
     functions: list[Function]
     enough: float
     context: Context = UNLIMITED
+    weights: Tensor | None = None  # of the rows
     tried: list[Symbolic] = field(default_factory=list)
 
     def polish(self, model: KAN, steps: int) -> Symbolic:
         """Trains all constants of `model` in place."""
         self.context.spend(PUT * len(model.layers))
         ridge = self.loss.constants_ridge
-        reached = levenberg_marquardt(model, self.x, self.y, self.loss, steps, ridge, context=self.context).loss
+        reached = levenberg_marquardt(
+            model, self.x, self.y, self.loss, steps, ridge, context=self.context, weights=self.weights
+        ).loss
         self.tried.append(Symbolic(model, reached, self.bits(model, reached)))
         return self.tried[-1]
 
     def bits(self, model: KAN, reached: float) -> float:
         """The description length: of the formula once, and of the residuals of each output."""
-        nulls = self.loss.null_values(self.y)
+        nulls = self.loss.weighted_null_values(self.y, self.weights)
         losses = [reached]
         if len(nulls) > 1:
             with torch.no_grad():
-                losses = self.loss.values(model(self.x), self.y).tolist()
+                losses = self.loss.weighted_values(model(self.x), self.y, self.weights).tolist()
         size, constants, total, mean = library_complexity(model), model.parameter_count(), 0.0, sum(nulls) / len(nulls)
         for loss, null in zip(losses, nulls, strict=True):
             enough = self.enough * null / mean if len(nulls) > 1 and mean > 0 else self.enough
@@ -170,7 +173,7 @@ class Search:
 
 def symbolify(
     model: KAN, x: Tensor, y: Tensor, loss: Loss, functions: list[Function], *, enough: float = 0.0, steps: int = 60,
-    choices: int = 5, rounds: int = 4, context: Context = UNLIMITED,
+    choices: int = 5, rounds: int = 4, context: Context = UNLIMITED, weights: Tensor | None = None,
 ) -> Symbolic:  # fmt: skip
     """Fixes every spline edge of a copy of `model` to a function, judged on the training rows `x`, `y` only.
 
@@ -179,7 +182,7 @@ def symbolify(
     most `rounds` rounds, until none does or the loss is at most `enough` or the budget is used up.
     """
     edges = spline_edges(model)
-    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, context)
+    search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, context, weights)
     if not edges:
         return search.polish(model.clone(), steps)
     candidates = dict(zip(edges, search.candidates(model, edges), strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 from kanrun.context import Context
-from kanrun.data.dataset import Dataset, Rows
+from kanrun.data.dataset import Dataset
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.model.network import KAN
 from kanrun.symbolic.bare import bare
@@ -23,7 +23,7 @@ from kanrun.symbolic.judging import is_relative
 from kanrun.symbolic.parsimony import settled as parsimonious
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.uncertainty import squares
-from kanrun.symbolic.values import columns_of, training_arrays, training_loss
+from kanrun.symbolic.values import columns_of, factors_of_errors, training_arrays, training_loss
 
 EVALUATED, NODE, NODE_AND_ROW = 0.05, 0.005, 1e-5  # units of work: of an evaluation, a node, and a row and node of it
 WORSE, LAST_DIGITS = 4.0, 1e-26  # times the loss of constants at their best, and that of rounding in any case
@@ -49,7 +49,7 @@ def by_outputs(
         return settle(expressions, data, context)
     found = []
     for j, e in enumerate(expressions):
-        train = Rows(data.train.x, data.train.y[:, j : j + 1])
+        train = replace(data.train, y=data.train.y[:, j : j + 1])
         found += settle([e], replace(data, train=train, outputs=[data.outputs[j]]), context)
     return found
 
@@ -179,7 +179,7 @@ def polished_forms(
     """
     columns, y = training_arrays(data)
     again = [
-        parsimonious(e, columns, y[:, j], context, 1.0 if weights is None else weights[j])
+        parsimonious(e, columns, y[:, j], context, factors_of_errors(data) if weights is None else weights[j])
         for j, e in enumerate(expressions)
     ]
     return snap(again, loss, len(y), floor, context)

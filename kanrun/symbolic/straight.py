@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
+from kanrun.data.dataset import Rows
 from kanrun.data.losses import Loss
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
@@ -19,7 +20,9 @@ WORSE = 2.0  # times the loss that it may be after that
 NEGLIGIBLE = 1e-4  # part of the loss' unit that it may always cost: the shape of what is left tells the rest
 
 
-def straightened(model: KAN, x: Tensor, y: Tensor, loss: Loss, context: Context = UNLIMITED) -> KAN:
+def straightened(
+    model: KAN, x: Tensor, y: Tensor, loss: Loss, context: Context = UNLIMITED, weights: Tensor | None = None
+) -> KAN:
     """A copy in which as many spline edges as possible are straight lines, from the outputs on; the others follow.
 
     What two edges one after the other do to an input can be shared out between them in endless ways, tan and atan among
@@ -28,15 +31,15 @@ def straightened(model: KAN, x: Tensor, y: Tensor, loss: Loss, context: Context 
     edges = spline_edges(model)
     if len(edges) > MOST_EDGES:
         return model
-    current = model.clone()
-    limit = max(WORSE * trained(current, x, y, loss, context), NEGLIGIBLE * loss.unit(y))
+    rows, current = Rows(x, y, weights), model.clone()
+    limit = max(WORSE * trained(current, rows, loss, context), NEGLIGIBLE * loss.unit(y, weights))
     changed = False
     for edge in reversed(edges):
         if context.over():
             break
         trial = current.clone()
         make_straight(trial, edge, x)
-        if trained(trial, x, y, loss, context) <= limit:
+        if trained(trial, rows, loss, context) <= limit:
             current, changed = trial, True
     return current if changed else model
 
@@ -50,8 +53,8 @@ def make_straight(model: KAN, edge: Edge, x: Tensor) -> None:
     model.put(edge, LINE, (slope or 1e-3, 0.0, 1.0), float(level) - slope * float(middle))
 
 
-def trained(model: KAN, x: Tensor, y: Tensor, loss: Loss, context: Context) -> float:
+def trained(model: KAN, rows: Rows, loss: Loss, context: Context) -> float:
     """The loss after a brief training, in place, with the knots where the rows are."""
-    model.fit_grids(x)
+    model.fit_grids(rows.x)
     with torch.no_grad():
-        return levenberg_marquardt(model, x, y, loss, STEPS, context=context).loss
+        return levenberg_marquardt(model, rows.x, rows.y, loss, STEPS, context=context, weights=rows.weights).loss

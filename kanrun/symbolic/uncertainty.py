@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -145,12 +145,14 @@ class Estimate:
     """The constants of a formula, and how their errors go together: what the error of its values follows from.
 
     `covariance` [constants, constants] is None where it is not known; a value whose slopes have a part along one of
-    `undetermined` [directions, constants] is not determined by the rows.
+    `undetermined` [directions, constants] is not determined by the rows. `reduced` is chi square over the degrees of
+    freedom where the errors of the rows are known, and about 1 where the formula leaves nothing but these.
     """
 
     constants: list[Constant]
     covariance: list[list[float]] | None = None
     undetermined: list[list[float]] = field(default_factory=list)
+    reduced: float | None = None
 
 
 def of_values(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> list[Constant]:
@@ -158,33 +160,43 @@ def of_values(expression: sp.Expr, columns: Columns, y: Array, weights: Array | 
     return estimate(expression, columns, y, weights).constants
 
 
-def estimate(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> Estimate:
+def estimate(
+    expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0, noise: float | None = None,
+    absolute: bool = False,
+) -> Estimate:  # fmt: skip
     """The constants of a formula for `y` [rows] with the covariance of least squares: s^2 (J^T J)^-1.
 
     s^2 is the squared error over rows less determined constants. Where it is nothing but rounding the rows show no
     noise, and the errors are 0; without more rows than constants noise cannot be told from signal, and they are None.
-    Errors count by the `weights` of their rows.
+    Errors count times the `weights` of their rows. Where the variance of an error of weight 1 is known, it is `noise`,
+    which is taken for s^2 where errors are `absolute` (as by scipy.optimize.curve_fit with absolute_sigma).
     """
     constants = constants_of(expression)
     unknown = Estimate([Constant(float(f), None) for f in constants])
-    if not 0 < len(constants) <= MOST:
+    if len(constants) > MOST:
         return unknown
     rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
     residuals = rows * (evaluate(expression, columns) - y)
     slopes = rows[:, None] * jacobian(expression, constants, columns)
     kept = np.isfinite(residuals) & np.isfinite(slopes).all(1)
     residuals, slopes = residuals[kept], slopes[kept]
-    spread = spread_of(slopes)
-    if spread is None or len(residuals) <= spread.rank:
+    spread, squares = spread_of(slopes), float(residuals @ residuals)
+    free = len(residuals) - (spread.rank if spread else 0)
+    if noise and free > 0 and math.isfinite(squares):
+        unknown = replace(unknown, reduced=squares / free / noise)
+    absolute = absolute and noise is not None
+    if spread is None or not (free > 0 or absolute):
         return unknown
-    squares = float(residuals @ residuals)
-    variance = 0.0 if is_rounding(squares, (rows * y)[kept]) else squares / (len(residuals) - spread.rank)
+    if absolute:
+        variance = noise or 0.0
+    else:
+        variance = 0.0 if is_rounding(squares, (rows * y)[kept]) else squares / free
     matrix = variance * spread.matrix
     errors = [
         None if gone else math.sqrt(v) for v, gone in zip(np.diagonal(matrix).tolist(), spread.touched, strict=True)
     ]
     known = [Constant(float(f), e) for f, e in zip(constants, errors, strict=True)]
-    return Estimate(known, matrix.tolist(), spread.lost.tolist())
+    return Estimate(known, matrix.tolist(), spread.lost.tolist(), unknown.reduced)
 
 
 def errors_of_values(
@@ -208,10 +220,11 @@ def errors_of_values(
         return np.where((along > TOUCHED * sizes).any(1), np.nan, errors)
 
 
-def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
+def of_classes(logits: list[sp.Expr], columns: Columns, weights: Array | float = 1.0) -> list[list[Constant]]:
     """The constants of the logits of classes, with errors by the Fisher information of all of them together.
 
-    Only differences of logits matter, so a constant added to each of them is not determined.
+    Rows count by the squares of their `weights`. Only differences of logits matter, so a constant added to each of them
+    is not determined.
     """
     constants = [constants_of(e) for e in logits]
     unknown = [[Constant(float(f), None) for f in group] for group in constants]
@@ -224,11 +237,12 @@ def of_classes(logits: list[sp.Expr], columns: Columns) -> list[list[Constant]]:
     for k, (expression, group) in enumerate(zip(logits, constants, strict=True)):
         slopes[:, k, starts[k] : starts[k + 1]] = jacobian(expression, group, columns) if group else 0.0
     kept = np.isfinite(values).all(1) & np.isfinite(slopes).all((1, 2))
+    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), kept.shape)[kept]
     values, slopes = values[kept], slopes[kept]
     odds = np.exp(values - values.max(1, keepdims=True, initial=-np.inf))
     root = np.sqrt(odds / odds.sum(1, keepdims=True))
     # diag(p) - p p^T = A A^T with A = diag(sqrt p) - p sqrt(p)^T
-    weighted = root[:, :, None] * (slopes - np.einsum("nk,nkp->np", root**2, slopes)[:, None, :])
+    weighted = (own[:, None] * root)[:, :, None] * (slopes - np.einsum("nk,nkp->np", root**2, slopes)[:, None, :])
     errors, _ = standard_errors(weighted.reshape(-1, total))
     return [
         [Constant(float(f), e) for f, e in zip(group, errors[start:], strict=False)]

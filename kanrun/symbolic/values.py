@@ -36,7 +36,18 @@ def training_arrays(data: Dataset) -> tuple[dict[str, Array], Array]:
     return columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy()
 
 
+def row_weights(data: Dataset) -> Array | float:
+    """The weights by which the training rows count in squared errors, [rows]; 1 where they are alike."""
+    return 1.0 if data.train.weights is None else data.train.weights.double().cpu().numpy()
+
+
+def factors_of_errors(data: Dataset) -> Array | float:
+    """The factors that give errors of the training rows their weight, [rows]; 1 where they are alike."""
+    return np.sqrt(row_weights(data))
+
+
 def training_loss(expressions: list[sp.Expr], train: Rows, inputs: list[str], loss: Loss) -> float:
     """The loss of these formulas on the training rows; NaN where one is not finite."""
     targets = train.y.double().cpu() if train.y.is_floating_point() else train.y.cpu()
-    return float(loss.value(evaluate_all(expressions, train.x, inputs), targets))
+    weights = None if train.weights is None else train.weights.double().cpu()
+    return float(loss.weighted_value(evaluate_all(expressions, train.x, inputs), targets, weights))

@@ -33,18 +33,20 @@ def normal_equations(
     chunk: int = CHUNK,
     known: Pass | None = None,
     buffer: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Gradient [P] and Gauss-Newton matrix [P, P] of the mean loss, summed over chunks of rows.
 
     A pass of all rows that is `known` need not be repeated; a `buffer` holds the Jacobian of a chunk, as fresh memory
-    costs as much as a third of all this. Raises ValueError without rows.
+    costs as much as a third of all this. Rows count by their `weights`. Raises ValueError without rows.
     """
     gradient, matrix = None, None
     for start in range(0, len(x), chunk):
         rows = slice(start, start + chunk)
         kept = known or model.passed(x[rows], None if first is None else first.features[rows])
         jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
-        slope, product = loss.gauss_newton(kept.outputs, y[rows], jacobian, y.numel())
+        own = None if weights is None else weights[rows]
+        slope, product = loss.weighted_gauss_newton(kept.outputs, y[rows], jacobian, y.numel(), own)
         gradient = slope if gradient is None else gradient.add_(slope)
         matrix = product if matrix is None else matrix.add_(product)
     if gradient is None or matrix is None:
@@ -86,10 +88,10 @@ class LevenbergMarquardt:
 
     def __init__(
         self, model: Trainable, x: Tensor, y: Tensor, ridge: float | None = None, tolerance: float = 1e-9,
-        cancelled: Over = never,
+        cancelled: Over = never, weights: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
-        self.cancelled = cancelled
+        self.cancelled, self.weights = cancelled, weights
         self.first = prepared(model, x)
         self.vector = model.get_vector()
         self.scale = torch.zeros_like(self.vector)
@@ -110,9 +112,11 @@ class LevenbergMarquardt:
         with torch.no_grad():
             if len(self.x) <= CHUNK and not objective.penalizes(self.model):
                 kept = self.model.passed(self.x, self.first.features if self.first else None)
-                loss, penalty = objective.loss.value(kept.outputs, self.y), 0.0
+                loss, penalty = objective.loss.weighted_value(kept.outputs, self.y, self.weights), 0.0
             else:
-                loss, regularization = objective.parts(self.model, self.x, self.y, first=self.first)
+                loss, regularization = objective.parts(
+                    self.model, self.x, self.y, first=self.first, weights=self.weights
+                )
                 penalty = float(regularization)
             pull = self.pull(objective)
             ridge = pull * float((self.model.get_vector() ** 2).mean()) if pull else 0.0
@@ -121,8 +125,9 @@ class LevenbergMarquardt:
     def derivatives(self, objective: Objective, known: Pass | None = None) -> tuple[Tensor, Tensor]:
         """Gradient [P] and Gauss-Newton matrix [P, P] of the objective; a pass of the rows that is `known` is used."""
         gradient, matrix = normal_equations(
-            self.model, self.x, self.y, objective.loss, self.first, known=known, buffer=self.buffer
-        )
+            self.model, self.x, self.y, objective.loss, self.first, known=known, buffer=self.buffer,
+            weights=self.weights,
+        )  # fmt: skip
         if objective.penalizes(self.model):
             more_gradient, more_matrix = penalty_derivatives(self.model, self.x, objective.penalty, self.first)
             gradient, matrix = gradient + more_gradient, matrix + more_matrix
@@ -197,13 +202,13 @@ class LevenbergMarquardt:
 
 def levenberg_marquardt(
     model: Trainable, x: Tensor, y: Tensor, loss: Loss, steps: int = 100, ridge: float | None = None,
-    tolerance: float = 1e-9, context: Context = UNLIMITED,
+    tolerance: float = 1e-9, context: Context = UNLIMITED, weights: Tensor | None = None,
 ) -> Fit:  # fmt: skip
     """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, in place, until it is finished or cancelled."""
 
     def fitted() -> tuple[Tensor, Fit]:
         meter = context.budget.meter
-        optimizer = LevenbergMarquardt(model, x, y, ridge, tolerance, lambda: meter.cancelled() is not None)
+        optimizer = LevenbergMarquardt(model, x, y, ridge, tolerance, lambda: meter.cancelled() is not None, weights)
         objective = Objective(loss)
         context.spend(SETTING_UP * (1 + depth_of(model)))
         while optimizer.accepted < steps and not optimizer.finished:

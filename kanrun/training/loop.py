@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from kanrun.context import Context
-from kanrun.data.dataset import Rows
+from kanrun.data.dataset import Rows, null_value
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Network
 from kanrun.training import optimizers
@@ -82,7 +82,7 @@ class Trainer:
     def start_optimizer(self) -> optimizers.Optimizer:
         """A fresh optimizer for the network as it is."""
         model, data = self.state.model, self.plan.data
-        rows = optimizers.Rows(model, data.train.x, data.train.y, self.generator, self.cancelled)
+        rows = optimizers.Rows(model, data.train.x, data.train.y, self.generator, self.cancelled, data.train.weights)
         self.optimizer = optimizers.make_optimizer(rows, self.plan.optimizer)
         parts = (data.test, data.validation)
         self.features = [None if rows is None else prepared(model, rows.x) for rows in parts]
@@ -94,8 +94,9 @@ class Trainer:
 
     def parts(self, at: Objective) -> tuple[float, float]:
         """Loss and penalty of the network on the training rows."""
+        rows = self.plan.data.train
         with torch.no_grad():
-            loss, penalty = at.parts(self.state.model, self.plan.data.train.x, self.plan.data.train.y)
+            loss, penalty = at.parts(self.state.model, rows.x, rows.y, weights=rows.weights)
         return float(loss), float(penalty)
 
     def loss_on(self, rows: Rows | None, first: Prepared | None) -> float | None:
@@ -103,7 +104,9 @@ class Trainer:
         if rows is None:
             return None
         with torch.no_grad():
-            return float(self.plan.objective.parts(self.state.model, rows.x, rows.y, penalized=False, first=first)[0])
+            return float(self.plan.objective.parts(
+                self.state.model, rows.x, rows.y, penalized=False, first=first, weights=rows.weights
+            )[0])  # fmt: skip
 
     def step(self) -> None:
         """One step: new knots if it is time, the optimizer's step, its undoing if it failed, and its record."""
@@ -159,11 +162,7 @@ class Trainer:
         if score <= state.best_score:
             state.best_score, state.best = score, state.good
         state.scores.append(state.best_score)
-        state.learned = state.learned or loss < 0.95 * self.null_value()
-
-    def null_value(self) -> float:
-        """The loss of the best constant on the training rows."""
-        return self.plan.data.loss.null_value(self.plan.data.train.y)
+        state.learned = state.learned or loss < 0.95 * null_value(self.plan.data)
 
 
 def train(model: Network, plan: Plan, context: Context | None = None) -> Training:
@@ -197,7 +196,7 @@ def train(model: Network, plan: Plan, context: Context | None = None) -> Trainin
 def first_state(model: Network, plan: Plan) -> TrainState:
     """The state before the first step."""
     start = Snapshot.of(model)
-    return TrainState(model, start, start, learned=plan.data.loss.null_value(plan.data.train.y) == 0)
+    return TrainState(model, start, start, learned=null_value(plan.data) == 0)
 
 
 def finished(plan: Plan, state: TrainState, model: Network) -> Training:
@@ -205,6 +204,6 @@ def finished(plan: Plan, state: TrainState, model: Network) -> Training:
     state.best.restore(model)
     result = Training(model, state.history, state.messages, state.learned, state.scores, plan.attempt)
     held = [r.validation_loss for r in state.history if r.validation_loss is not None]
-    null = plan.data.loss.null_value(plan.data.train.y)
+    null = null_value(plan.data)
     overfits = bool(held) and held[-1] > TURNED * result.loss and result.loss > CLEAN * null
     return replace(result, overfits=overfits)

@@ -74,11 +74,13 @@ class Objective:
         return self.penalty.lamb != 0 and has_splines(model)
 
     def parts(
-        self, model: Trainable, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`."""
+        self, model: Trainable, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None,
+        weights: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Loss and lamb * regularization of the rows `x` [rows, n_in] with targets `y`, which may have `weights`."""
         if not penalized or not self.penalizes(model):
             outputs = model(x, first)
-            return self.loss.value(outputs, y), outputs.new_zeros(())
+            return self.loss.weighted_value(outputs, y, weights), outputs.new_zeros(())
         outputs, strengths = model.forward_with_strengths(x, first)
-        return self.loss.value(outputs, y), self.penalty.lamb * regularization(model, strengths, self.penalty)
+        loss = self.loss.weighted_value(outputs, y, weights)
+        return loss, self.penalty.lamb * regularization(model, strengths, self.penalty)

@@ -52,9 +52,10 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """What an optimizer of a network has to work with: rows `x` [rows, inputs] and targets `y`, and random numbers.
+    """What an optimizer of a network has to work with: rows `x` [rows, inputs], targets `y`, and random numbers.
 
-    `cancelled` is asked within long steps: one that is cut short leaves the network as it comes.
+    Rows count by their `weights` where there are some. `cancelled` is asked within long steps: one that is cut short
+    leaves the network as it comes.
     """
 
     model: Network
@@ -62,6 +63,7 @@ class Rows:
     y: Tensor
     generator: torch.Generator
     cancelled: Over
+    weights: Tensor | None = None
 
 
 class CancelledError(Exception):
@@ -88,7 +90,9 @@ class Lbfgs:
             if self.rows.cancelled():
                 raise CancelledError
             self.optimizer.zero_grad()
-            loss, penalty = objective.parts(self.rows.model, self.rows.x, self.rows.y, first=self.first)
+            loss, penalty = objective.parts(
+                self.rows.model, self.rows.x, self.rows.y, first=self.first, weights=self.rows.weights
+            )
             total = loss + penalty
             total.backward()
             return total
@@ -118,13 +122,15 @@ class Adam:
 
     def step(self, objective: Objective) -> None:
         """One epoch."""
-        x, y = self.rows.x, self.rows.y
+        x, y, weights = self.rows.x, self.rows.y, self.rows.weights
         order = torch.randperm(len(x), generator=self.rows.generator).to(x.device)
         for batch in order.split(self.batch_size):
             if self.rows.cancelled():
                 return
             self.optimizer.zero_grad()
-            loss, penalty = objective.parts(self.rows.model, x[batch], y[batch])
+            loss, penalty = objective.parts(
+                self.rows.model, x[batch], y[batch], weights=None if weights is None else weights[batch]
+            )
             (loss + penalty).backward()
             self.optimizer.step()
 
@@ -157,7 +163,7 @@ class Kind:
 
 OPTIMIZERS: dict[type[OptimizerConfig], Kind] = {
     LmConfig: Kind(
-        lambda rows, _: LevenbergMarquardt(rows.model, rows.x, rows.y, cancelled=rows.cancelled),
+        lambda rows, _: LevenbergMarquardt(rows.model, rows.x, rows.y, cancelled=rows.cancelled, weights=rows.weights),
         max_parameters=MOST_FOR_LM, coarse_grid=COARSE, finds_valleys=True,
     ),
     LbfgsConfig: Kind(Lbfgs),

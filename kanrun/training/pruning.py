@@ -46,7 +46,7 @@ def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, cont
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
     before = refitted(model.clone(), data, context)
-    units = data.loss.units(y)
+    units = data.loss.units(y, data.train.weights)
     limits = [max(config.tolerance * b, b + NEGLIGIBLE * unit) for b, unit in zip(before, units, strict=True)]
 
     def beyond(network: KAN) -> float:
@@ -86,7 +86,7 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
     if model.parameter_count() > MOST_PARAMETERS:
         return losses_on(model, judges, data.loss)
     kept, before = model.get_vector(), losses_on(model, judges, data.loss)
-    whole = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context).loss
+    whole = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context, weights=data.train.weights).loss
     if data.validation is None and len(before) == 1:
         return [whole]
     after = losses_on(model, judges, data.loss)
@@ -99,5 +99,5 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
 def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:
     """The losses on these rows, without regularization, output by output where the loss has one of each."""
     with torch.no_grad():
-        losses: list[float] = loss.values(model(rows.x), rows.y).tolist()
+        losses: list[float] = loss.weighted_values(model(rows.x), rows.y, rows.weights).tolist()
     return losses

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kanrun.config.schema import OptimizerConfig
 from kanrun.context import Context
-from kanrun.data.dataset import VALIDATION_PART, Dataset, hold_back
+from kanrun.data.dataset import VALIDATION_PART, Dataset, hold_back, null_value
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
@@ -196,7 +196,7 @@ def train_pruned(
     log = Log(context or Context())
     plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
     best = log.train(model.clone(), plan)
-    null = data.loss.null_value(data.train.y)
+    null = null_value(data)
     for attempt in range(1, 1 + ANEW) if model.parameter_count() <= MOST_ANEW else ():
         if not kind_of(optimizer).finds_valleys or not best.score > MUCH * null or log.context.over():
             break
@@ -214,7 +214,7 @@ def better_knots(schedule: Schedule, best: Training, data: Dataset, log: Log) ->
         return best
     fine = model.refine(grid)
     fine.fit_grids(x)
-    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS)
+    levenberg_marquardt(fine, x, y, data.loss, PROBE_STEPS, weights=data.train.weights)
     place_knots(fine, x, best.model.grid)
     moved = log.train(fine, schedule.plan(data, best.attempt))
     return moved if moved.score < best.score else best

@@ -82,7 +82,7 @@ class Scaled:
         """The problem with scaled targets."""
 
         def of(rows: Rows) -> Rows:
-            return Rows(rows.x, (rows.y - self.shift) / self.scale)
+            return replace(rows, y=(rows.y - self.shift) / self.scale)
 
         return in_all_parts(data, of)
 

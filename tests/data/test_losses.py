@@ -156,3 +156,46 @@ def test_gradient_and_gauss_newton_matrix_are_those_of_automatic_differentiation
     gradient, matrix = (torch.stack(one).sum(0) for one in zip(*parts, strict=True))
     torch.testing.assert_close(gradient, torch.autograd.functional.jacobian(whole, entries), rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(matrix, torch.autograd.functional.hessian(whole, entries), rtol=1e-10, atol=1e-12)
+
+
+# ---- rows that do not count alike ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
+def test_a_row_of_weight_three_counts_as_three_rows(loss: Loss) -> None:
+    outputs, jacobian = uniform_rows(12, 2, seed=1), uniform_rows(24, 3, seed=2).view(12, 2, 3)
+    targets = uniform_rows(12, 2, seed=3) if loss == MSE else torch.arange(12) % 2
+    times = torch.arange(12) % 3 + 1
+    weights = times / times.double().mean()
+    many = [part.repeat_interleave(times, 0) for part in (outputs, targets, jacobian)]
+    value = loss.weighted_value(outputs, targets, weights)
+    torch.testing.assert_close(value, loss.value(many[0], many[1]))
+    torch.testing.assert_close(loss.weighted_values(outputs, targets, weights), loss.values(many[0], many[1]))
+    assert loss.weighted_null_values(targets, weights) == pytest.approx(loss.null_values(many[1]))
+    assert loss.weighted_null_value(targets, weights) == pytest.approx(loss.null_value(many[1]))
+    found = loss.weighted_gauss_newton(outputs, targets, jacobian.clone(), targets.numel(), weights)
+    wanted = loss.gauss_newton(many[0], many[1], many[2], many[1].numel())
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
+def test_chunks_of_weighted_rows_add_up(loss: Loss) -> None:
+    outputs, jacobian, weights = uniform_rows(10, 2, seed=1), uniform_rows(20, 3, seed=2).view(10, 2, 3), torch.ones(10)
+    weights[:4] = 0.25
+    targets = uniform_rows(10, 2, seed=3) if loss == MSE else torch.arange(10) % 2
+    count = targets.numel()
+    whole = loss.weighted_gauss_newton(outputs, targets, jacobian.clone(), count, weights)
+    parts = [
+        loss.weighted_gauss_newton(outputs[s], targets[s], jacobian[s].clone(), count, weights[s])
+        for s in (slice(4), slice(4, 10))
+    ]
+    for k in range(2):
+        torch.testing.assert_close(whole[k], parts[0][k] + parts[1][k])
+
+
+def test_without_weights_all_rows_count_alike() -> None:
+    outputs, targets = uniform_rows(12, 2, seed=1), uniform_rows(12, 2, seed=3)
+    assert MSE.weighted_value(outputs, targets, None) == MSE.value(outputs, targets)
+    assert MSE.units(targets) == MSE.null_values(targets) and MSE.unit(targets) == MSE.null_value(targets)
+    assert CROSS_ENTROPY.unit(torch.arange(4), torch.ones(4)) == 1.0

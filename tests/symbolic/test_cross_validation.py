@@ -92,3 +92,17 @@ def test_a_form_that_has_no_value_at_a_row_has_no_score_and_a_target_that_never_
 def test_more_constants_than_rows_stay_as_they_are() -> None:
     form = Form.of(parsed("1.5*x + 2.5*x^2 + 0.5"))
     assert np.array_equal(form.fitted({"x": X[:2]}, X[:2]), form.start)
+
+
+def test_rows_count_by_their_weights() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.uniform(0, 1, 30)
+    y = 2 * x + 1 + generator.normal(size=30)
+    times = np.arange(30) % 3 + 1.0
+    found = cross_validated(parse_formula("2.1*x_1 + 0.9"), {"x_1": x}, y, 0, times / times.mean())
+    missed = []
+    for k in range(30):
+        keep = np.arange(30) != k
+        slope, level = np.polyfit(x[keep], y[keep], 1, w=np.sqrt(times[keep]))
+        missed.append((slope * x[k] + level - y[k]) ** 2)
+    assert found["mse"] == pytest.approx(np.average(missed, weights=times), rel=1e-6)

@@ -8,6 +8,7 @@ import sympy as sp
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LogisticRegression
 
+from kanrun.data.weights import weights_of_errors
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.uncertainty import (
@@ -269,3 +270,50 @@ def test_without_noise_values_have_no_error() -> None:
 def test_the_covariance_of_other_constants_is_refused() -> None:
     with pytest.raises(ValueError, match="other constants"):
         errors_of_values(parse_formula("2.5*x_1"), {"x_1": np.ones(2)}, [[1.0, 0.0], [0.0, 1.0]], [])
+
+
+# ---- errors of measurement -----------------------------------------------------------------------------------------
+
+LAWS = {
+    "line": ("2.5*x_1 + 1.3", lambda x, a, b: a * x + b),
+    "decay": ("3.2*exp(-0.71*x_1)", lambda x, a, b: a * np.exp(-b * x)),
+    "power": ("1.7*x_1**1.37", lambda x, a, b: a * x**b),
+    "saturation": ("4.1*x_1/(1.6 + x_1)", lambda x, a, b: a * x / (b + x)),
+    "logarithm": ("2.2*log(x_1) - 0.73", lambda x, a, b: a * np.log(x) + b),
+}
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("law", list(LAWS))
+def test_with_errors_of_measurement_constants_are_those_of_curve_fit(law: str, absolute: bool) -> None:
+    text, f = LAWS[law]
+    generator = np.random.default_rng(len(law))
+    x = generator.uniform(0.3, 5, 60)
+    sigma = 0.05 * generator.uniform(0.3, 3, 60)
+    given = {"x_1": x}
+    y = formula_values(text, x[:, None]) + sigma * generator.normal(size=60)
+    start = [abs(float(c)) for c in constants_of(parse_formula(text))]
+    wanted, covariance = curve_fit(f, x, y, start, sigma=sigma, absolute_sigma=absolute)
+    weights, noise = weights_of_errors(sigma)
+    fitted = polished(parse_formula(text), given, y, np.sqrt(weights))
+    found = estimate(fitted, given, y, np.sqrt(weights), noise, absolute)
+    values = {abs(c.value): c.standard_error for c in found.constants}
+    for value, error in zip(np.abs(wanted), np.sqrt(np.diag(covariance)), strict=True):
+        nearest = min(values, key=lambda v: abs(v - value))
+        assert nearest == pytest.approx(value, rel=1e-5) and values[nearest] == pytest.approx(error, rel=1e-3)
+    chi_square = float((((f(x, *wanted) - y) / sigma) ** 2).sum())
+    assert found.reduced == pytest.approx(chi_square / 58, rel=1e-6)
+
+
+def test_known_errors_hold_though_there_are_no_more_rows_than_constants() -> None:
+    given, y = {"x_1": np.array([1.0, 2.0])}, np.array([1.3, 2.9])
+    fitted = polished(parse_formula("1.6*x_1 - 0.3"), given, y)
+    assert [c.standard_error for c in estimate(fitted, given, y).constants] == [None, None]
+    found = estimate(fitted, given, y, noise=0.01, absolute=True)
+    assert sorted(c.standard_error or 0.0 for c in found.constants) == pytest.approx([0.1 * 2**0.5, 0.1 * 5**0.5])
+    assert found.reduced is None
+
+
+def test_a_formula_without_constants_has_its_chi_square() -> None:
+    given, y = {"x_1": np.linspace(1, 2, 11)}, np.linspace(1, 2, 11) + 0.1
+    assert estimate(parse_formula("x_1"), given, y, noise=0.01).reduced == pytest.approx(1.0)

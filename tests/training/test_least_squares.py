@@ -340,3 +340,29 @@ def test_a_step_tells_what_the_network_is_worth_after_it(rows: int, lamb: float)
         losses.append(sum(told))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.7 * losses[0]
+
+
+# ---- rows that do not count alike ----------------------------------------------------------------------------------
+
+
+def test_weighted_rows_lead_where_weighted_least_squares_does() -> None:
+    x, y = uniform_rows(40, 1, seed=1), uniform_rows(40, 1, seed=2)
+    weights = 0.1 + uniform_rows(40, 1, seed=3)[:, 0].abs()
+    weights = weights / weights.mean()
+    model = KAN([1, 1], grid=3)  # linear in its entries
+    design = autograd_jacobian(model, x)[:, 0]
+    root = weights.sqrt()[:, None]
+    wanted = torch.linalg.lstsq(root * design, root * y, driver="gelsd").solution
+    fit = levenberg_marquardt(model, x, y, MSE, 50, weights=weights)
+    torch.testing.assert_close(model(x).detach(), design @ wanted, rtol=1e-6, atol=1e-6)
+    assert fit.loss == pytest.approx(float((weights[:, None] * (design @ wanted - y) ** 2).mean()))
+
+
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
+def test_a_row_of_weight_two_trains_as_two_rows(loss: Loss) -> None:
+    x, y = uniform_rows(30, 3, seed=1), targets(loss, 30, 2)
+    times = torch.arange(30) % 2 + 1
+    one, two = tangled_network(seed=1), tangled_network(seed=1)
+    levenberg_marquardt(one, x, y, loss, 3, weights=times / times.double().mean())
+    levenberg_marquardt(two, x.repeat_interleave(times, 0), y.repeat_interleave(times, 0), loss, 3)
+    torch.testing.assert_close(one.get_vector(), two.get_vector(), rtol=1e-6, atol=1e-8)

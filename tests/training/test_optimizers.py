@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -32,10 +33,11 @@ class Watched:
     batches: list[Tensor] = field(default_factory=list)
 
     def parts(
-        self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
-    ) -> tuple[Tensor, Tensor]:
+        self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None,
+        weights: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         self.batches.append(x[:, 0].clone())
-        return self.inner.parts(model, x, y, penalized, first)
+        return self.inner.parts(model, x, y, penalized, first, weights)
 
 
 def rows(model: KAN, y: Tensor = Y, seed: int = 0, cancelled: Over = never) -> Rows:
@@ -107,10 +109,11 @@ def test_adam_keeps_targets_beside_their_rows() -> None:
 
     class Pairs(Watched):
         def parts(
-            self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None
-        ) -> tuple[Tensor, Tensor]:
+            self, model: KAN, x: Tensor, y: Tensor, penalized: bool = True, first: Prepared | None = None,
+            weights: Tensor | None = None,
+        ) -> tuple[Tensor, Tensor]:  # fmt: skip
             pairs.extend(zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True))
-            return self.inner.parts(model, x, y, penalized, first)
+            return self.inner.parts(model, x, y, penalized, first, weights)
 
     Adam(rows(KAN([2, 1], grid=3)), AdamConfig(batch_size=7)).step(Pairs(Objective(MSE)))  # type: ignore[arg-type]
     assert sorted(pairs) == sorted(zip(X[:, 0].tolist(), Y[:, 0].tolist(), strict=True))
@@ -236,3 +239,16 @@ def test_entries_that_do_not_train_do_not_count() -> None:
                 if s or i:
                     layer.remove(s, i)
     assert isinstance(chosen_optimizer(LmConfig(), model), LmConfig)
+
+
+@pytest.mark.parametrize("make", [lambda r: Lbfgs(r, LbfgsConfig()), lambda r: Adam(r, AdamConfig(batch_size=1000))])
+def test_optimizers_see_rows_by_their_weights(make: Callable[[Rows], Lbfgs | Adam]) -> None:
+    times = torch.arange(len(X)) % 2 + 1
+    networks = KAN([2, 1], grid=3), KAN([2, 1], grid=3)
+    many = X.repeat_interleave(times, 0), Y.repeat_interleave(times, 0)
+    weights = times / times.double().mean()
+    weighted = replace(rows(networks[0]), weights=weights)
+    repeated = replace(rows(networks[1]), x=many[0], y=many[1])
+    for each in (weighted, repeated):
+        make(each).step(Objective(MSE))
+    torch.testing.assert_close(networks[0].get_vector(), networks[1].get_vector(), rtol=1e-6, atol=1e-8)

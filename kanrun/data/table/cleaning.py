@@ -42,6 +42,7 @@ class Cleaning:
         keep = self.without_ragged()
         keep &= self.without_bad(keep)
         keep &= self.without_missing(keep)
+        keep &= self.without_weightless(keep)
         data = found.data.filter(keep)
         if len(data) < 2:
             raise ConfigError(f"of {found.read} rows {'one is' if len(data) else 'none is'} left: {self.told()}")
@@ -52,7 +53,7 @@ class Cleaning:
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
         self.check_beside(columns)
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
-                    names=list(self.reading.names), seen=self.seen(data), read=found.read,
+                    beside=dict(self.beside), names=list(self.reading.names), seen=self.seen(data), read=found.read,
                     dropped=self.dropped, warnings=self.warnings)  # fmt: skip
         rows.notes = self.understood(rows)
         return rows
@@ -73,6 +74,15 @@ class Cleaning:
         kinds = {"x": [f.column for f in self.found.features], "y": self.targets}
         column = self.beside.get(name) or kinds[name[0]][int(name[1:])]
         return column.scale or (1.0, 0.0)
+
+    def without_weightless(self, keep: Any) -> Any:
+        """Which rows have a weight that is not 0."""
+        if "weights" not in self.beside:
+            return keep
+        there = self.found.data["weights"].fill_null(0) != 0
+        if count := int((keep & ~there).sum()):
+            self.dropped["weight 0"] = count
+        return there
 
     def numbers(self) -> list[tuple[str, str]]:
         """The columns of numbers, with what the user calls them."""
@@ -219,7 +229,7 @@ class Cleaning:
     def told(self) -> str:
         """Why rows are left out."""
         words = {"where": "by dataset.where", "fields": "for their number of fields", "no number": "for no number",
-                 "missing": "for missing values"}  # fmt: skip
+                 "missing": "for missing values", "weight 0": "for a weight of 0"}  # fmt: skip
         return ", ".join(f"{count} left out {words[why]}" for why, count in self.dropped.items())
 
     def target_values(self, data: pl.DataFrame) -> tuple[Array, list[str]]:
@@ -276,6 +286,10 @@ class Cleaning:
         shown = [ranged(with_unit(f.label, f.name, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
         more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
         lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
+        if "sigma" in self.beside:
+            lines.append(f"rows count by 1/{self.beside['sigma'].header}^2, the errors of the target")
+        if "weights" in self.beside:
+            lines.append(f"rows count by {self.beside['weights'].header}")
         if reading.aside:
             more = f" and {len(reading.aside) - 8} more" if len(reading.aside) > 8 else ""
             lines.append(f"not used: {', '.join(reading.aside[:8])}{more}")

@@ -21,6 +21,7 @@ from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
 from kanrun.data.table.trained import Trained
 from kanrun.data.units import is_unit, nearest_unit
+from kanrun.data.weights import weights_of_errors, with_balance
 from kanrun.errors import ConfigError, wrong
 
 
@@ -37,7 +38,30 @@ def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
         kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group, few)
         train, test = taken(rows, kept), None if held is None else taken(rows, held)
     check_classes(rows, train)
-    return dataset_of_rows(rows, train, test, units, dtype, section.units_matter)
+    check_weights(section, rows)
+    data = dataset_of_rows(rows, train, test, units, dtype, section.units_matter)
+    if train.sigma is not None:
+        data = replace(data, noise=weights_of_errors(train.sigma)[1], absolute=section.absolute_sigma)
+    return with_balance(data) if section.balanced else data
+
+
+def check_weights(section: TableConfig, rows: Rows) -> None:
+    """Raises ConfigError for weights that do not go with each other, or with the target."""
+    if section.sigma is not None:
+        key = "dataset.sigma"
+        if section.weights is not None:
+            reason = "rows count by dataset.sigma or by dataset.weights, not by both"
+            raise ConfigError(wrong(key, section.sigma, reason))
+        if rows.labels:
+            raise ConfigError(wrong(key, section.sigma, "classes have no errors of measurement; use dataset.weights"))
+        if len(rows.targets) > 1:
+            reason = f"it has errors of one target, and there are {len(rows.targets)}; use dataset.weights"
+            raise ConfigError(wrong(key, section.sigma, reason))
+    if section.absolute_sigma and section.sigma is None:
+        reason = "it says what dataset.sigma means, which is not given"
+        raise ConfigError(wrong("dataset.absolute_sigma", True, reason))
+    if section.balanced and not rows.labels:
+        raise ConfigError(wrong("dataset.balanced", True, f"{rows.targets[0].header} is not of classes"))
 
 
 def asked_of(section: TableConfig) -> Asked:
@@ -49,15 +73,16 @@ def asked_of(section: TableConfig) -> Asked:
         raise ConfigError(wrong("dataset.target", section.target, "the name of a column is needed, or a list of names"))
     return Asked(
         section.path, [str(name) for name in target], section.inputs, section.ignore, section.where,
-        group=section.group, task=section.task, separator=section.separator, decimal=section.decimal,
-        encoding=section.encoding,
+        sigma=section.sigma, weights=section.weights, group=section.group, task=section.task,
+        separator=section.separator, decimal=section.decimal, encoding=section.encoding,
     )  # fmt: skip
 
 
 def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
     """Some of the rows."""
     chosen = numbers.numpy()
-    return replace(rows, x=rows.x[chosen], y=rows.y[chosen])
+    sigma, weights = (None if column is None else column[chosen] for column in (rows.sigma, rows.weights))
+    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights)
 
 
 def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[str, str]) -> Rows:
@@ -86,7 +111,7 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[st
             reason = f"class {strange[0]} is not among the training rows"
             raise ConfigError(wrong("dataset.test_path", section.test_path, reason))
         y = np.array([order[found.labels[k]] for k in found.y])
-    return replace(rows, x=x, y=y)
+    return replace(rows, x=x, y=y, sigma=found.sigma, weights=found.weights)
 
 
 def trained_columns(rows: Rows, units: dict[str, str]) -> tuple[Trained, ...]:
@@ -144,7 +169,7 @@ def dataset_of_rows(
 
     def part(own: Rows) -> Part:
         y = torch.as_tensor(own.y) if rows.labels else torch.as_tensor(own.y, dtype=dtype)
-        return Part(torch.as_tensor(own.x, dtype=dtype), y)
+        return Part(torch.as_tensor(own.x, dtype=dtype), y, row_weights(own, dtype))
 
     shown = short_names([f.name for f in rows.inputs], [f.label for f in rows.inputs], rows)
     symbols = symbols_of(shown)
@@ -161,6 +186,14 @@ def dataset_of_rows(
         names=dict(zip(symbols, shown, strict=True)), units=of_inputs | of_targets, units_matter=matter,
         about=about(rows, symbols, outputs, units), notes=tuple(rows.notes), warnings=tuple(rows.warnings),
     )  # fmt: skip
+
+
+def row_weights(rows: Rows, dtype: torch.dtype) -> torch.Tensor | None:
+    """How much each row counts, with a mean of 1; None where all count alike."""
+    found = rows.weights if rows.sigma is None else weights_of_errors(rows.sigma)[0]
+    if found is None or (found == found[0]).all():
+        return None
+    return torch.as_tensor(found / found.mean(), dtype=dtype)
 
 
 def short_names(names: Sequence[str], headers: Sequence[str], rows: Rows | None) -> list[str]:
@@ -190,7 +223,8 @@ def about(rows: Rows, symbols: Sequence[str], outputs: Sequence[str], units: dic
         else:
             own |= {"low": float(rows.y[:, j].min()), "high": float(rows.y[:, j].max())}
         columns.append(own | written_unit(target, units))
-    return {"file": rows.file, "read": rows.read, "rows": len(rows.x), "dropped": rows.dropped, "columns": columns}
+    told = {"file": rows.file, "read": rows.read, "rows": len(rows.x), "dropped": rows.dropped, "columns": columns}
+    return told | {name: column.header for name, column in rows.beside.items()}
 
 
 def written_unit(column: Column, units: dict[str, str]) -> dict[str, Any]:

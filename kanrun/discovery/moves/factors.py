@@ -64,13 +64,19 @@ def divide(search: Search, powers: dict[int, float]) -> None:
         return
     divisor = torch.stack([x[:, i] ** p for i, p in powers.items()], dim=1).prod(1, keepdim=True)
     scales = search.problem.scales and tuple(search.problem.scales[i] for i in inputs)
-    rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions, scales=scales)
+    weights = search.problem.weights
+    if weights is not None:
+        weights = weights * divisor[:, 0] ** 2
+        weights = weights / weights.mean()
+    rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions, scales=scales, weights=weights)
     found = search.within(rest, PART).run()
     assert found.result
     inner = found.result.symbolic
     if not found.findings.exact and not rest.alike and inner.loss > CLOSE * rest.variance:
         return
     model = with_powers(inner.model, inputs, powers, search.problem.n)
-    constants = Constants(x, y, MSE, search.problem.functions, search.problem.exact, search.context)
+    constants = Constants(
+        x, y, MSE, search.problem.functions, search.problem.exact, search.context, search.problem.weights
+    )
     symbolic = constants.polish(model, STEPS)
     search.keep(Discovered(model, model, symbolic))

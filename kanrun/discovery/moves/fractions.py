@@ -30,11 +30,14 @@ class Fractions:
 
     def run(self, search: Search) -> bool:
         """Looks for the shortest one."""
-        y, table, context = search.problem.y, search.table(False), search.context.within(self.part)
+        problem, table, context = search.problem, search.table(False), search.context.within(self.part)
+        y = problem.y
         found = find_fraction(table, y[:, 0], context)
         if found:
-            network = network_of(found, table.arguments, search.problem.n, table.functions, LINKS[0], y)
-            loss = levenberg_marquardt(network, search.problem.x, y, MSE, STEPS, context=search.context).loss
+            network = network_of(found, table.arguments, problem.n, table.functions, LINKS[0], y)
+            loss = levenberg_marquardt(
+                network, problem.x, y, MSE, STEPS, context=search.context, weights=problem.weights
+            ).loss
             constants = sum(len(each.terms) for each in found)
-            keep_functions(search, "fraction", network, loss, bits_of(network, loss, constants, y))
+            keep_functions(search, "fraction", network, loss, bits_of(network, loss, constants, problem))
         return False

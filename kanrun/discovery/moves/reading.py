@@ -49,11 +49,12 @@ def read(search: Search, trial: Trial, part: float) -> None:
     problem = search.problem
     search.note(trial, read=True)
     spline = with_link(trial, problem.y)
-    levenberg_marquardt(spline, problem.x, problem.y, MSE, BEFORE, context=search.context)
-    pruned = prune_and_refit(spline, rows_only(problem.x, problem.y), context=search.context.within(part, LEAST))
+    levenberg_marquardt(spline, problem.x, problem.y, MSE, BEFORE, context=search.context, weights=problem.weights)
+    rows = rows_only(problem.x, problem.y, problem.weights)
+    pruned = prune_and_refit(spline, rows, context=search.context.within(part, LEAST))
     symbolic = symbolify(
         pruned, problem.x, problem.y, MSE, problem.functions, enough=problem.exact,
-        context=search.context.within(part, LEAST),
+        context=search.context.within(part, LEAST), weights=problem.weights,
     )  # fmt: skip
     search.keep(Discovered(spline, pruned, symbolic))
 

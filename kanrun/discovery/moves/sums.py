@@ -103,8 +103,10 @@ def begun(search: Search, shaped: bool) -> SumsOfTerms:
     """The beams of all link functions that the targets can be undone by."""
     search.context.spend(search.table(shaped).making)
     beams = {}
-    for link in (link for link in SUM_LINKS if link.allows(search.problem.y)):
-        terms = TermSearch.of(search.table(shaped), search.problem.y, link, search.context)
+    y, weights = search.problem.y, search.problem.weights
+    # Where rows have weights it is said how large errors are: not relative to the targets.
+    for link in (link for link in SUM_LINKS if link.allows(y) and not (link.relative and weights is not None)):
+        terms = TermSearch.of(search.table(shaped), y, link, search.context, weights)
         if terms:
             beams[link.name] = terms.begun(link)
     return SumsOfTerms(beams, waiting=list(beams))
@@ -112,13 +114,13 @@ def begun(search: Search, shaped: bool) -> SumsOfTerms:
 
 def of_beam(search: Search, shaped: bool, beam: Beam, context: Context) -> TermSearch:
     """What a beam is held against."""
-    terms = TermSearch.of(search.table(shaped), search.problem.y, beam.link, context)
+    problem = search.problem
+    terms = TermSearch.of(search.table(shaped), problem.y, beam.link, context, problem.weights)
     assert terms is not None
     return terms
 
 
 def take(search: Search, shaped: bool, beam: Beam) -> None:
     """The shortest sum of a beam as a formula."""
-    y, table = search.problem.y, search.table(shaped)
-    found = finished_network(beam.shortest.sum, table, beam.link, y, search.context)
+    found = finished_network(beam.shortest.sum, search.table(shaped), beam.link, search.problem, search.context)
     keep_functions(search, "sum of terms", *found)

@@ -190,3 +190,67 @@ def test_float32_and_large_numbers(tmp_path: Path) -> None:
     path = table(tmp_path, "T,p\n" + "".join(f"{i}e30,{i * i}e-30\n" for i in range(1, 13)))
     data = make_table(TableConfig(path=path, target="p"), 0, torch.float64)
     assert np.allclose(data.train.x[:, 0] / 1e30, range(1, 13))
+
+
+# ---- how much rows count -------------------------------------------------------------------------------------------
+
+ERRORS = "T,s,p\n" + "".join(f"{i},{1 + i % 2},{i * i}\n" for i in range(1, 13))
+
+
+def test_rows_count_by_their_errors_of_measurement(tmp_path: Path) -> None:
+    data = made(tmp_path, ERRORS, sigma="s")
+    weights, noise = data.train.weights, data.noise
+    assert weights is not None and noise is not None and data.input_names == ["T"] and not data.absolute
+    expected = torch.tensor([4.0, 1.0] * 6, dtype=torch.float64)  # of s = 2, 1, 2, 1, ...
+    torch.testing.assert_close(noise / weights, expected)
+    assert "rows count by 1/s^2, the errors of the target" in data.notes and data.about["sigma"] == "s"
+    assert made(tmp_path, ERRORS, sigma="s", absolute_sigma=True).absolute
+
+
+def test_errors_that_are_alike_weigh_nothing_but_are_known(tmp_path: Path) -> None:
+    data = made(tmp_path, ERRORS, sigma="s", where="s == 2")
+    assert data.train.weights is None and data.noise == 4.0
+
+
+def test_rows_count_by_a_column_of_weights_and_those_with_none_are_left_out(tmp_path: Path) -> None:
+    data = made(tmp_path, ERRORS.replace("12,1,", "12,0,"), weights="s")
+    assert data.train.weights is not None and data.noise is None
+    assert len(data.train.x) == 11 and data.about["dropped"] == {"weight 0": 1}
+    torch.testing.assert_close(data.train.weights[0], 2 * data.train.weights[1])
+    assert "rows count by s" in data.notes
+
+
+def test_weights_go_with_rows_of_the_test(tmp_path: Path) -> None:
+    content = "T,s,p\n" + "".join(f"{i},{i},{i * i}\n" for i in range(1, 201))
+    data = made(tmp_path, content, weights="s")
+    assert data.test is not None
+    for part in (data.train, data.test):
+        assert part.weights is not None
+        torch.testing.assert_close(part.weights, part.x[:, 0] / part.x[:, 0].mean())
+    other = made(tmp_path, content, weights="s", test_path=str(tmp_path / "table.csv"))
+    assert other.test is not None and other.test.weights is not None and len(other.test.weights) == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "reason"),
+    [
+        (ERRORS.replace(",1,", ",0,"), {"sigma": "s"}, "dataset.sigma=s: errors of measurement are above 0, but"),
+        (ERRORS.replace(",1,", ",-1,"), {"weights": "s"}, "dataset.weights=s: weights are not negative, but it is -1"),
+        (ERRORS, {"sigma": "S1"}, "dataset.sigma=S1: no such column"),
+        (ERRORS, {"sigma": "s", "weights": "s"}, "dataset.sigma=s: rows count by dataset.sigma or by dataset.weights"),
+        (ERRORS, {"absolute_sigma": True}, "dataset.absolute_sigma=true: it says what dataset.sigma means"),
+        (ERRORS, {"balanced": True}, "dataset.balanced=true: p is not of classes"),
+        ("q,T,s,p\n" + "".join(f"{i % 5},{i},{1 + i % 3},{i**3}\n" for i in range(9)),
+         {"sigma": "s", "target": ["p", "T"]}, "dataset.sigma=s: it has errors of one target, and there are 2"),
+        (ERRORS, {"sigma": "T", "target": "s", "task": "classification"}, "dataset.sigma=T: classes have no errors"),
+    ],
+)  # fmt: skip
+def test_weights_that_are_none_are_refused(tmp_path: Path, content: str, settings: Any, reason: str) -> None:
+    assert problem(tmp_path, content, **settings).startswith(reason)
+
+
+def test_classes_may_be_balanced(tmp_path: Path) -> None:
+    data = made(tmp_path, "T,p\n" + "".join(f"{i},{'ab'[i < 3]}\n" for i in range(60)), balanced=True)
+    assert data.train.weights is not None
+    sums = torch.bincount(data.train.y, data.train.weights)
+    torch.testing.assert_close(sums[0], sums[1])
