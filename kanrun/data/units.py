@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kanrun.errors import ConfigError, wrong
+
 LONGEST = 60  # characters of a unit
 TEMPERATURES = {"c": "degC", "f": "degF", "°c": "degC", "°f": "degF"}
 
@@ -68,6 +70,13 @@ def nearest_unit(text: str) -> str | None:
     lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.7)
     return lower[close[0]] if close else None
+
+
+def check_unit(key: str, unit: str) -> None:
+    """Raises ConfigError, about the setting `key`, for a text that is no unit, with the nearest."""
+    if not is_unit(unit):
+        close = nearest_unit(unit)
+        raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
 
 
 def meant(name: str, unit: str) -> str:

@@ -20,7 +20,7 @@ from kanrun.data.table.columns import Column
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
 from kanrun.data.table.trained import Trained
-from kanrun.data.units import is_unit, nearest_unit
+from kanrun.data.units import check_unit, is_unit
 from kanrun.data.weights import weights_of_errors, with_balance
 from kanrun.errors import ConfigError, wrong
 
@@ -155,9 +155,7 @@ def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
         plain = name if known else unquote(name)  # a command line cannot have all letters in a key
         key = f"dataset.units.{plain}"
         header = rows.names[column_asked(plain, rows.names, key)].header
-        if not is_unit(unit):
-            close = nearest_unit(unit)
-            raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
+        check_unit(key, unit)
         units[header] = unit
     return units
 
