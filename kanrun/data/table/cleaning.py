@@ -9,9 +9,11 @@ import numpy as np
 
 from kanrun.data.table.asked import Array, Rows
 from kanrun.data.table.cells import SENTINELS
-from kanrun.data.table.columns import NUMBER, Feature, copies
+from kanrun.data.table.columns import NUMBER, Feature
+from kanrun.data.table.copies import copies
 from kanrun.data.table.raw import ROW
 from kanrun.data.table.reading import Found, Reading
+from kanrun.data.table.understood import understood
 from kanrun.data.table.where import KEY
 from kanrun.errors import ConfigError, counted, shorten, wrong
 
@@ -55,7 +57,7 @@ class Cleaning:
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
                     beside=dict(self.beside), names=list(self.reading.names), seen=self.seen(data), read=found.read,
                     dropped=self.dropped, warnings=self.warnings)  # fmt: skip
-        rows.notes = self.understood(rows)
+        rows.notes = understood(rows, self.reading)
         return rows
 
     def seen(self, data: pl.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -270,41 +272,6 @@ class Cleaning:
                 raise ConfigError(
                     wrong(f"dataset.{name}", asked, f"{what}, but it is {values[bad][0]:g} in {int(bad.sum())} rows")
                 )
-
-    def understood(self, rows: Rows) -> list[str]:
-        """What was understood, in a few lines."""
-        raw, reading = self.reading.raw, self.reading
-        left = f", {len(rows.x)} used" if len(rows.x) < rows.read else ""
-        lines = [f"{rows.file}: {raw.kind}, {rows.read} rows{left}, {counted(len(reading.columns), 'column')}"]
-        if self.classes:
-            shares = ", ".join(f"{label} {int((rows.y == k).sum())}" for k, label in enumerate(rows.labels[:8]))
-            lines.append(f"target {self.targets[0].header}: {len(rows.labels)} classes ({shares})")
-        else:
-            labels = [with_unit(t.header, t.name.name, t.unit) for t in self.targets]
-            ranges = [ranged(label, rows.y[:, j]) for j, label in enumerate(labels)]
-            lines.append(f"target {', '.join(ranges)}")
-        shown = [ranged(with_unit(f.label, f.name, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
-        more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
-        lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
-        if "sigma" in self.beside:
-            lines.append(f"rows count by 1/{self.beside['sigma'].header}^2, the errors of the target")
-        if "weights" in self.beside:
-            lines.append(f"rows count by {self.beside['weights'].header}")
-        if reading.aside:
-            more = f" and {len(reading.aside) - 8} more" if len(reading.aside) > 8 else ""
-            lines.append(f"not used: {', '.join(reading.aside[:8])}{more}")
-        return lines
-
-
-def with_unit(label: str, name: str, unit: str | None) -> str:
-    """A column with its unit, where its header does not say it."""
-    short = shorten(label, 60)
-    return short if unit is None or label != name else f"{short} [{unit}]"
-
-
-def ranged(label: str, values: Array) -> str:
-    """A column and its range."""
-    return f"{label} from {values.min():.4g} to {values.max():.4g}"
 
 
 def spelled(value: float | str) -> str:
