@@ -147,10 +147,10 @@ def predict(options: Namespace) -> None:
 
     run = load_run(options.folder)
     inputs = run.columns
-    x = rows_of(options.rows, inputs)
-    found = run.predictions(x, options.formula, options.network)
+    rows = rows_of(options.rows, inputs)
+    found = run.predictions(rows, options.formula, options.network)
     if options.output:
-        put(as_csv(found, x, inputs), options.output)
+        put(as_csv(found, rows.x, inputs), options.output)
         for line in remarks(found, inputs):
             print(f"note: {line}")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
 from kanrun.cli.hints import config_folder
-from kanrun.config.schema import Config
+from kanrun.config.schema import Config, TableConfig
 from kanrun.errors import ConfigError, KanrunError, wrong
 
 MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
@@ -35,9 +36,10 @@ def check_jobs(options: Namespace) -> None:
             refuse_composed(composed(options, overrides), overrides)
         return
     jobs = overrides_of_jobs(options)
+    found = tried_out([settled(options, number, overrides) for number, overrides in enumerate(jobs)])
     wrong_in: dict[str, list[int]] = {}
-    for number, overrides in enumerate(jobs):
-        for problem in problems_of(options, number, overrides):
+    for number, problems in enumerate(found):
+        for problem in problems:
             wrong_in.setdefault(problem, []).append(number)
     if wrong_in:
         raise ConfigError([line(problem, numbers, len(jobs)) for problem, numbers in wrong_in.items()])
@@ -69,8 +71,8 @@ def composed(options: Namespace, overrides: list[str]) -> DictConfig:
     return compose_job(overrides, source, options.config_name or "config", more)
 
 
-def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[str]:
-    """What is wrong with one job, a line each."""
+def settled(options: Namespace, number: int, overrides: list[str]) -> Config | list[str]:
+    """The config of one job, or what is wrong with it before anything is made of it, a line each."""
     from omegaconf.errors import OmegaConfBaseException
 
     config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
@@ -96,10 +98,42 @@ def problems_of(options: Namespace, number: int, overrides: list[str]) -> list[s
     try:
         read = read_config(content)
         check_folder(folder, key, read.overwrite, hydra.sweep.dir if options.multirun else None)
-        try_out(read)
     except KanrunError as error:
         return str(error).splitlines()
-    return []
+    return read
+
+
+def tried_out(jobs: Sequence[Config | list[str]]) -> list[list[str]]:
+    """What is wrong with each of the jobs, a line each.
+
+    Jobs that ask the same of the same file follow each other, because the last table that was read is remembered; the
+    first job comes last, since it is the one that is run next.
+    """
+    groups: dict[object, list[int]] = {}
+    for number, job in enumerate(jobs):
+        if isinstance(job, Config):
+            groups.setdefault(question_of(job), []).append(number)
+    found = [[] if isinstance(job, Config) else job for job in jobs]
+    for number in [n for numbers in reversed(groups.values()) for n in numbers]:
+        job = jobs[number]
+        assert isinstance(job, Config)
+        try:
+            try_out(job)
+        except KanrunError as error:
+            found[number] = str(error).splitlines()
+    return found
+
+
+def question_of(config: Config) -> str:
+    """What a job asks of a file; nothing where there is none."""
+    if not isinstance(config.dataset, TableConfig):
+        return ""
+    from kanrun.data.table.dataset import asked_of
+
+    try:
+        return f"{asked_of(config.dataset)!r}, {config.dataset.test_path!r}"
+    except ConfigError:
+        return ""
 
 
 def try_out(config: Config) -> None:

@@ -84,11 +84,6 @@ class Dataset:
         """What the user calls the inputs."""
         return [self.names.get(symbol, symbol) for symbol in self.inputs]
 
-    def labelled(self, number: int) -> str:
-        """An input's name with its unit, for the axes of a picture."""
-        unit = self.units.get(self.inputs[number])
-        return self.input_names[number] + (f" ({unit})" if unit else "")
-
 
 def null_value(data: Dataset) -> float:
     """The loss of the best constant on the training rows, of all outputs together."""

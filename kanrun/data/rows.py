@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import drawn
+from kanrun.data.units import check_unit
 from kanrun.data.weights import weights_of_errors
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, unknown, wrong
 
 MOST_CLASSES = 1000
 
@@ -23,30 +24,40 @@ MOST_CLASSES = 1000
 def dataset_of(
     config: Config, inputs: Any, targets: Any, test: tuple[Any, Any] | None, names: Sequence[str] | None,
     outputs: Sequence[str] | None, dtype: torch.dtype, device: torch.device, counts: Counts | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> Dataset:  # fmt: skip
-    """The rows as a dataset. Raises ConfigError, in one line, for rows that cannot be used."""
+    """The rows as a dataset. Raises ConfigError, in one line, for rows and units that cannot be used."""
     x, y = as_inputs(inputs, "inputs", dtype), as_targets(targets, "targets", dtype)
     check_lengths(x, y, "inputs", "targets")
     classes = not y.is_floating_point()
     weights, noise = (counts or Counts()).weights_for(y)
     rows = Rows(x, y, weights)
     if test is None:
-        train, held = set_aside(rows, config)
+        train, held = set_aside(rows, config) if config.dataset.test else (rows, None)  # type: ignore[attr-defined]
     else:
         held = Rows(as_inputs(test[0], "test inputs", dtype), as_targets(test[1], "test targets", dtype))
         check_lengths(held.x, held.y, "test inputs", "test targets")
         train = rows
         if held.x.shape[1:] != x.shape[1:] or held.y.shape[1:] != y.shape[1:] or classes == held.y.is_floating_point():
             raise ConfigError("test: it must have as many columns of the same kinds as inputs and targets")
-    count = int(max(y.max(), held.y.max())) + 1 if classes else y.shape[1]
+    count = int(max(part.y.max() for part in (train, held) if part)) + 1 if classes else y.shape[1]
     known = column_names(names, x.shape[1], "names", "x")
     plain = [f"logit_{k}" for k in range(count)] if classes else ["y"] if count == 1 else None
     named = plain if outputs is None and plain else column_names(outputs, count, "outputs", "y")
     task, loss = (CLASSIFICATION, CROSS_ENTROPY) if classes else (REGRESSION, MSE)
     return Dataset(
-        "rows", train.to(device), held.to(device), known, named, task, loss, noise=noise,
-        absolute=counts is not None and counts.absolute,
+        "rows", train.to(device), held.to(device) if held else None, known, named, task, loss, noise=noise,
+        absolute=counts is not None and counts.absolute, units=known_units(units or {}, [*known, *named]),
     )  # fmt: skip
+
+
+def known_units(units: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The units of columns by their names. Raises ConfigError for names and units that are not known."""
+    for name, unit in units.items():
+        if name not in names:
+            raise ConfigError(wrong(f"units.{name}", unit, unknown("column", str(name), names)))
+        check_unit(f"units.{name}", unit)
+    return dict(units)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kanrun.errors import ConfigError, wrong
+
 LONGEST = 60  # characters of a unit
 TEMPERATURES = {"c": "degC", "f": "degF", "°c": "degC", "°f": "degF"}
 
@@ -70,6 +72,13 @@ def nearest_unit(text: str) -> str | None:
     return lower[close[0]] if close else None
 
 
+def check_unit(key: str, unit: str) -> None:
+    """Raises ConfigError, about the setting `key`, for a text that is no unit, with the nearest."""
+    if not is_unit(unit):
+        close = nearest_unit(unit)
+        raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
+
+
 def meant(name: str, unit: str) -> str:
     """The unit of a column of this name: C and F are coulombs and farads, but of a temperature degrees.
 
@@ -80,6 +89,32 @@ def meant(name: str, unit: str) -> str:
     if unit == "AU" and re.search(r"dist|axis|orbit|radius|helion", name, re.IGNORECASE):
         return "au"
     return unit
+
+
+@cache
+def conversion(unit: str, wanted: str) -> tuple[float, float] | None:
+    """Factor and shift that make numbers in `unit` numbers in `wanted`, (1, 0) where both mean the same.
+
+    None where there are none: other dimensions, no units, decibels. C and F are degrees beside a temperature.
+    """
+    given, aim = quantity_of(unit), quantity_of(wanted)
+    if given is None or aim is None:
+        return None
+    if given.dimensionality != aim.dimensionality:
+        degrees = [TEMPERATURES.get(u.strip().lower(), u) for u in (unit, wanted)]
+        return None if degrees == [unit, wanted] else conversion(*degrees)
+    try:
+        zero, one, two = (float(registry().Quantity(n * given.magnitude, given.units).to(aim.units).magnitude)
+                          / float(aim.magnitude) for n in (0, 1, 2))  # fmt: skip
+        sizes = [float(registry().get_base_units(q.units)[0]) * float(q.magnitude) for q in (given, aim)]
+    except Exception:  # pint raises whatever its parts raise
+        return None
+    factor = sizes[0] / sizes[1]
+    size = abs(zero) + abs(factor)
+    if not math.isfinite(size) or max(abs(one - zero - factor), abs(two - zero - 2 * factor)) > 1e-9 * size:
+        return None
+    same = abs(factor - 1) < 1e-12 and zero == 0
+    return (1.0, 0.0) if same else (factor, zero)
 
 
 BASES = ("[length]", "[mass]", "[time]", "[temperature]", "[current]", "[substance]", "[luminosity]")

@@ -31,10 +31,13 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-def fitted(x: Array, y: Array, config: Mapping[str, Any]) -> FitResult:
-    """kanrun.fit on all rows; its scores are those of these same rows. Raises ValueError for wrong parameters."""
+def fitted(x: Array, y: Array, config: Mapping[str, Any], units: Mapping[str, str] | None = None) -> FitResult:
+    """kanrun.fit on all rows; its scores are those of these same rows. Raises ValueError for wrong parameters.
+
+    Without test rows the scores would be cross-validated, which scikit-learn does itself.
+    """
     try:
-        return fit(x, y, config, test=(x, y), names=symbols(x.shape[1]))
+        return fit(x, y, config, test=(x, y), names=symbols(x.shape[1]), units=units)
     except ConfigError as error:
         complaints: dict[str, str] = {}
         for problem in error.problems:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
+import keyword
 from collections.abc import Mapping
 
 import sympy as sp
 
 from kanrun.functions.algebra import latex_of
+from kanrun.functions.parser import CONSTANTS, FUNCTIONS
 
-PLAIN_NAME = re.compile(r"[^\W\d]\w*")
 LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {
     c: "\\" + c for c in "%&#$_ "
 }
 
 
 def shown_name(name: str) -> str:
-    """A name as it stands in a formula to read: in backticks where it could be taken for something else."""
-    return name if PLAIN_NAME.fullmatch(name) else "`" + name.replace("`", "'") + "`"
+    """A name as it stands in a formula to read: in backticks where it could be taken for something else.
+
+    So pandas has names. A backtick within is doubled, so that no two names look alike.
+    """
+    taken = keyword.iskeyword(name) or name in FUNCTIONS or name in CONSTANTS
+    return name if name.isidentifier() and not taken else "`" + name.replace("`", "``") + "`"
 
 
 def latex_name(name: str) -> str:

@@ -225,17 +225,18 @@ def fit(
     sigma: Any = None,
     absolute_sigma: bool = False,
     weights: Any = None,
+    units: Mapping[str, str] | None = None,
 ) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
 
     `inputs` are [rows, inputs], `targets` [rows, outputs] or [rows]: numbers, or class numbers where they are whole
     numbers of an integer type. `test` are inputs and targets that nothing but the scores looks at; without them a part
-    of the rows (`dataset.test`) is set aside for that. `names` and `outputs` are used in formulas. `config` has the
-    settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
-    read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count
-    by 1/sigma^2, and with `absolute_sigma` constants have the errors that follow from these, as by
-    scipy.optimize.curve_fit; with `weights` [rows] they count by these. `events` hears what happens
-    (kanrun.context.Events).
+    of the rows (`dataset.test`) is set aside for that; with 0 none are. `names` and `outputs` are used in formulas, and
+    with `units` of these, such as {"x_1": "m"}, one that adds up is preferred. `config` has the settings of `kanrun`,
+    without a dataset. With a `model` that you have trained yourself a copy of it is pruned and read as a formula, in
+    the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count by 1/sigma^2, and with
+    `absolute_sigma` constants have the errors that follow from these, as by scipy.optimize.curve_fit; with `weights`
+    [rows] they count by these. `events` hears what happens (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
     """
@@ -245,7 +246,7 @@ def fit(
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
     counts = Counts(sigma, weights, absolute_sigma)
     with threads_of(settled):
-        data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts)
+        data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts, units)
         if model is None:
             check_match(network_width(settled, data), data)
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import Config, MlpConfig, ModelConfig, SearchConfig, TableConfig
+from kanrun.config.schema import Config, MlpConfig, ModelConfig, SearchConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import CLASSIFICATION, Dataset
 from kanrun.errors import ConfigError, counted, wrong
@@ -32,9 +32,9 @@ def make_problem(config: Config) -> Problem:
 def problem_of(config: Config, data: Dataset) -> Problem:
     """The problem of these rows. Raises ConfigError where they do not fit the config.
 
-    A search is for formulas of values: where a table turns out to have classes, the network is trained as it is given.
+    A search is for formulas of values: where the rows turn out to have classes, the network is trained as it is given.
     """
-    if config.search.wanted and data.task == CLASSIFICATION and isinstance(config.dataset, TableConfig):
+    if config.search.wanted and data.task == CLASSIFICATION:
         config = replace(config, search=SearchConfig())
         data = replace(data, notes=(*data.notes, "the target has classes, so a network is trained instead of a search"))
     begun = has_start(config)

@@ -14,15 +14,15 @@ from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Meter
-from kanrun.errors import KanrunError, shorten
+from kanrun.errors import KanrunError
 from kanrun.functions.library import extended
 from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
 from kanrun.pipeline.fit import Desk, Everybody, result_of, work_through
 from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem, threads_of
 from kanrun.report.console import Console
-from kanrun.report.files import read_yaml, write_json
-from kanrun.report.folder import check_folder, clear_folder, write_config
+from kanrun.report.files import read, write_json
+from kanrun.report.folder import check_folder, clear_folder, config_in, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
@@ -83,7 +83,7 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
             f"{folder}: the run is completed, there is nothing left to do", highlight=False, soft_wrap=True
         )
         return None
-    config = config_of(folder)
+    config = read(folder, "config.yaml", config_in, "the run cannot be resumed")
     if (made := version_of(folder)) and made != (FORMAT, __version__):
         reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
@@ -93,18 +93,6 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
             one = Run(config, folder, status, console, interruption)
             state, begun = one.checkpoint.load(one.tell)
             return carry_out(one, make_problem(config), state, begun)
-
-
-def config_of(folder: Path) -> Config:
-    """The config of a run folder. Raises KanrunError where it cannot be read."""
-    try:
-        return read_config(read_yaml(folder / "config.yaml"))
-    except FileNotFoundError:
-        raise KanrunError(f"{folder}: config.yaml is missing, the run cannot be resumed") from None
-    except KanrunError:
-        raise
-    except Exception as error:  # a damaged file can make a reader raise whatever it likes
-        raise KanrunError(f"{folder / 'config.yaml'}: cannot be read ({shorten(str(error), 120)})") from None
 
 
 def watched(status: Status, last_resort: LastResort | None) -> Any:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from kanrun.data.table.cells import is_missing
+from kanrun.data.table.names import name_of
+from kanrun.data.table.trained import scale_of, strangers
 from kanrun.errors import KanrunError
-from kanrun.predictions.inputs import Array, Input
+from kanrun.predictions.inputs import Array, Input, Taken, taken_of
 
 
-def rows_from(given: Any, inputs: Sequence[Input]) -> Array:
-    """The numbers [rows, inputs] of an array or lists of rows, a mapping of columns, or a frame of pandas or Polars.
+def rows_from(given: Any, inputs: Sequence[Input]) -> Taken:
+    """The rows [rows, inputs] of an array or lists of rows, a mapping of columns, or a frame of pandas or Polars.
 
-    Columns are found by the user's names, in any order; others are left out. Raises KanrunError for what is missing,
-    is no number, or has another number of columns.
+    Columns are found by the user's names, in any order, and converted where their names say other units than those of
+    training; others are left out. Raises KanrunError for what is missing, is no number, has units that cannot agree or
+    another number of columns.
     """
     if isinstance(given, Mapping):
         return by_name(given, list(given), inputs)
     if isinstance(given, (Tensor, np.ndarray, list, tuple)):
-        return by_position(given, inputs)
+        return taken_of(by_position(given, inputs))
     import narwhals
 
     try:
@@ -42,19 +47,37 @@ def by_position(given: Any, inputs: Sequence[Input]) -> Array:
     return values
 
 
-def by_name(columns: Mapping[Any, Any], known: Iterable[Any], inputs: Sequence[Input]) -> Array:
-    """The numbers of the columns that the inputs go by."""
+def by_name(columns: Mapping[Any, Any], known: Iterable[Any], inputs: Sequence[Input]) -> Taken:
+    """The columns that the inputs go by."""
     named = [name for name in known if isinstance(name, str)]
-    found = []
+    names = [name_of(name) for name in named]
+    found, unknown, notes = [], [], dict[str, None]()
     for one in inputs:
-        name = one.column(named)
-        column = np.atleast_1d(np.asarray(columns[name]))
-        if one.value is not None:
-            column = np.array([float(str(cell) == one.value) for cell in column])
-        found.append(as_floats(column, f"column {name}"))
+        number = one.number(names)
+        column = np.atleast_1d(np.asarray(columns[named[number]]))
+        strange = np.zeros(column.shape, dtype=bool)
+        if one.value is None:
+            column = as_floats(column, f"column {named[number]}")
+            scale, note = scale_of(names[number].header, names[number].unit, one.trained)
+            column = column if scale is None else column * scale[0] + scale[1]
+        else:
+            column, strange, note = as_text(column.ravel().tolist(), one)
+        found.append(column)
+        unknown.append(strange)
+        notes |= {note: None} if note else {}
     if len({column.shape for column in found}) > 1 or any(column.ndim != 1 for column in found):
         raise KanrunError("all columns must have the same number of rows")
-    return np.stack(found, axis=1)
+    return Taken(np.stack(found, axis=1), np.stack(unknown, axis=1), tuple(notes))
+
+
+def as_text(cells: Sequence[Any], one: Input) -> tuple[Array, Array, str]:
+    """Whether cells are the text of an input, NaN where they are missing; which training did not know, and a word."""
+    texts = ["" if cell is None else str(cell).strip() for cell in cells]
+    missing = np.array([is_missing(text) for text in texts], dtype=bool)
+    values = np.where(missing, np.nan, [float(text == one.value) for text in texts])
+    strange = ~missing & np.array([bool(one.seen) and text not in one.seen for text in texts], dtype=bool)
+    counts = Counter(text for text, odd in zip(texts, strange.tolist(), strict=True) if odd)
+    return values, strange, strangers(one.name, dict(sorted(counts.items())), one.seen) if counts else ""
 
 
 def as_floats(values: Any, what: str) -> Array:

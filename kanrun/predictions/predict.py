@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ class Predictions:
     """`values` [rows, outputs]: of the outputs themselves, or logits of classes.
 
     `errors` has for every output the standard errors [rows] of its values, or None where they are not known. `beyond`
-    [rows, inputs] says which inputs lie outside the range of the training rows.
+    [rows, inputs] says which inputs lie outside the range of the training rows, or are texts that these had not.
+    `heads` are those of the outputs and of their errors in a table; `notes` is what there is to say of the rows.
     """
 
     outputs: list[str]
@@ -31,6 +32,8 @@ class Predictions:
     errors: list[Array | None]
     beyond: Array
     classes: bool = False
+    heads: list[tuple[str, str]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:

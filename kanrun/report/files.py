@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import yaml
 
+from kanrun.errors import KanrunError, shorten
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
@@ -25,8 +26,10 @@ from kanrun.model.saving import content_of, network_of
 from kanrun.training.history import Record
 
 SCHEMA_VERSION = 3  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data
+NOT_COMPLETED = "not the folder of a completed run"
 LARGEST = 200_000_000  # bytes of a text file of a run
 LARGEST_YAML, DEEPEST_YAML = 2_000_000, 200
+T = TypeVar("T")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,6 +106,19 @@ def text_of(path: Path) -> str:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has more than {LARGEST} bytes")
     return path.read_text(encoding="utf-8")
+
+
+def read(folder: Path, name: str, reader: Callable[[Path], T], lacking: str = NOT_COMPLETED) -> T:
+    """What `reader` makes of a file of the run; every way in which that can fail is a KanrunError.
+
+    What is `lacking` a file is told where it is missing.
+    """
+    try:
+        return reader(folder / name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise KanrunError(f"{folder}: {lacking}, {name} is missing") from None
+    except Exception as error:  # a damaged file can make a reader raise whatever it likes
+        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error) or repr(error), 120)})") from None
 
 
 def check_plain(path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from kanrun.config.schema import Config
+from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError, wrong
-from kanrun.report.files import without_references, write_text
+from kanrun.report.files import read_yaml, without_references, write_text
 from kanrun.report.lock import in_use
 from kanrun.report.outputs import OUTPUTS
 from kanrun.report.status import state_of
@@ -46,6 +47,11 @@ def check_folder(folder: Path, key: str, overwrite: bool, given: str | None = No
     if left:
         reason = f"it holds {left}; name another folder, or add overwrite=true to replace that run"
         raise ConfigError(wrong(key, given, reason))
+
+
+def config_in(path: Path) -> Config:
+    """The config of a file, as `write_config` writes it."""
+    return read_config(read_yaml(path))
 
 
 def clear_folder(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,15 +12,15 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import Config
-from kanrun.config.validation import read_config
 from kanrun.data.losses import loss_of
-from kanrun.errors import KanrunError, shorten, wrong
+from kanrun.errors import KanrunError, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.predictions.frames import rows_from
-from kanrun.predictions.inputs import Array, Input, inputs_of
+from kanrun.predictions.inputs import Array, Input, Taken, heads_of, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
-from kanrun.report.files import load_model, read_json, read_yaml
+from kanrun.report.files import load_model, read, read_json
+from kanrun.report.folder import config_in
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
@@ -40,8 +41,13 @@ class LoadedRun:
     def columns(self) -> list[Input]:
         """The inputs with their names and the range of the training rows."""
         symbols = {key: name for entry in self.formulas for key, name in (entry.get("symbols") or {}).items()}
+        return inputs_of(self.inputs, symbols, self.described)
+
+    @property
+    def described(self) -> list[dict[str, Any]]:
+        """What metrics.json says of the columns of the table."""
         about = self.metrics.get("data") or {}
-        return inputs_of(self.inputs, symbols, [one for one in about.get("columns", []) if isinstance(one, dict)])
+        return [one for one in about.get("columns", []) if isinstance(one, dict)]
 
     @property
     def classes(self) -> bool:
@@ -60,21 +66,34 @@ class LoadedRun:
         """Values [rows, outputs] of the formulas, or of the network, at rows `x`: a tensor for a tensor, else an array.
 
         `x` are rows [rows, inputs], or columns by the names of the inputs in any order: a mapping, or a frame of pandas
-        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Raises
-        KanrunError for rows and numbers that do not fit.
+        or Polars. `formula` chooses others of the front, as `kanrun show` numbers them. Classes have logits. Units that
+        are converted and texts that training did not know are warned of. Raises KanrunError for rows and numbers that
+        do not fit.
         """
-        values = self.predictions(rows_from(x, self.columns), formula, network).values
-        return torch.as_tensor(values) if isinstance(x, Tensor) else values
+        found = self.predictions(x, formula, network)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return torch.as_tensor(found.values) if isinstance(x, Tensor) else found.values
 
-    def predictions(self, x: Array, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
-        """The same with standard errors and flags, for numbers [rows, inputs]."""
+    def predictions(self, x: Any, formula: int | Sequence[int] | None = None, network: bool = False) -> Predictions:
+        """The same with standard errors, flags and notes."""
+        inputs = self.columns
+        rows = x if isinstance(x, Taken) else rows_from(x, inputs)
+        found = self.at(rows.x, inputs, formula, network)
+        heads = heads_of(found.outputs, self.described)
+        return replace(found, beyond=found.beyond | rows.unknown, heads=heads, notes=rows.notes)
+
+    def at(
+        self, x: Array, inputs: Sequence[Input], formula: int | Sequence[int] | None, network: bool
+    ) -> Predictions:  # fmt: skip
+        """What the formulas or the network give at numbers [rows, inputs]."""
         if network and formula is not None:
             raise KanrunError("formula: the network is asked for, which has no number")
         if network:
-            return of_network(self.model, self.outputs, x, self.columns, self.classes)
+            return of_network(self.model, self.outputs, x, inputs, self.classes)
         if not self.formulas:
             raise KanrunError("the run has no formula; its network can be asked: --network, or network=True in Python")
-        return of_formulas(numbered(self.formulas, formula), x, self.columns, self.classes)
+        return of_formulas(numbered(self.formulas, formula), x, inputs, self.classes)
 
 
 @dataclass(frozen=True)
@@ -104,11 +123,6 @@ def record_of(folder: str | Path) -> Record:
         folder, str(status.get("state")), status.get("error"), there("config.yaml", config_in, None),
         there("metrics.json", read_metrics, {}), there("formula.json", read_formulas, []),
     )  # fmt: skip
-
-
-def config_in(path: Path) -> Config:
-    """The config of a file."""
-    return read_config(read_yaml(path))
 
 
 def load_run(folder: str | Path) -> LoadedRun:
@@ -203,13 +217,3 @@ def read_formulas(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, list) or len(entries) < len(content):
         raise ValueError("it has no formulas")
     return entries
-
-
-def read(folder: Path, name: str, reader: Callable[[Path], Any]) -> Any:
-    """What `reader` makes of a file of the run; every way in which that can fail is a KanrunError."""
-    try:
-        return reader(folder / name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise KanrunError(f"{folder}: not the folder of a completed run, {name} is missing") from None
-    except Exception as error:  # a damaged file can make a reader raise whatever it likes
-        raise KanrunError(f"{folder / name}: cannot be read ({shorten(str(error) or repr(error), 120)})") from None

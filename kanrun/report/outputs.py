@@ -130,12 +130,14 @@ def network_of(*stages: str) -> Output:
 
     def draw(folder: Path, result: Result) -> None:
         from kanrun.report.drawing import draw_network
+        from kanrun.report.plots import labelled
 
         data, networks = result.problem.data, result.state.networks
         network = next(networks[stage] for stage in stages if stage in networks)
         assert isinstance(network, KAN)
+        inputs, outputs = ([labelled(data, one) for one in names] for names in (data.inputs, data.outputs))
         draw_network(
-            network, data.train.x, folder / "plots" / name, inputs=data.input_names, outputs=data.outputs,
+            network, data.train.x, folder / "plots" / name, inputs=inputs, outputs=outputs,
             beta=result.problem.config.plots.beta,
         )  # fmt: skip
 

@@ -73,6 +73,13 @@ def shortened(name: str, limit: int = 22) -> str:
     return name if len(name) <= limit else f"{name[: limit // 2]}…{name[len(name) + limit // 2 + 1 - limit :]}"
 
 
+def labelled(data: Dataset, symbol: str, limit: int = 22) -> str:
+    """What the user calls an input or an output, with its unit; of more than `limit` letters the name loses some."""
+    name, unit = data.names.get(symbol, symbol), data.units.get(symbol)
+    behind = f" ({unit})" if unit else ""
+    return shortened(shortened(name, max(6, limit - len(behind))) + behind, limit)
+
+
 def plot_predictions(data: Dataset, network: Function, formula: Function | None, path_stem: Path) -> None:
     """How well the network and, if there is one, the formula predict the test rows.
 
@@ -150,8 +157,8 @@ def _truth_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
             label = f"{name}: {rmse}{_missing(int((~known).sum()))}{far}"
             axes.scatter(y[shown], z[shown], s=area, color=color, alpha=0.6, linewidths=0, label=label, zorder=2)
         axes.set_title(shortened(data.outputs[output], 40), parse_math=False)
-        axes.set_xlabel("true")
-        axes.set_ylabel("predicted")
+        axes.set_xlabel(f"true {labelled(data, data.outputs[output], 40)}", parse_math=False)
+        axes.set_ylabel(f"predicted {labelled(data, data.outputs[output], 40)}", parse_math=False)
         axes.legend(loc="upper left", framealpha=0.8, edgecolor="none")
     return figure
 
@@ -194,8 +201,8 @@ def _draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) 
         marker = MARKERS[(c + c // len(CLASSES)) % len(MARKERS)]
         dots = axes.scatter(x[own, 0], x[own, 1], s=14, c=color, marker=marker, label=name)
         dots.set(linewidths=0.4, edgecolors="white", zorder=3)
-    axes.set_xlabel(shortened(data.labelled(0)), parse_math=False)
-    axes.set_ylabel(shortened(data.labelled(1)), parse_math=False)
+    axes.set_xlabel(labelled(data, data.inputs[0], 40), parse_math=False)
+    axes.set_ylabel(labelled(data, data.inputs[1], 40), parse_math=False)
 
 
 def _draw_histogram(axes: Axes, data: Dataset, outputs: Tensor, truth: Tensor) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.errors import counted
-from kanrun.predictions.inputs import Array, Input
+from kanrun.predictions.inputs import Array, Input, heads_of
 from kanrun.predictions.predict import Predictions
 from kanrun.report.show import plain_console
 
@@ -24,21 +24,21 @@ def columns_of(found: Predictions) -> list[tuple[str, Array | list[str]]]:
     if found.classes:
         return [("class", found.labels), ("probability", found.probabilities)]
     columns: list[tuple[str, Array | list[str]]] = []
-    for j, name in enumerate(found.outputs):
-        columns.append((name, found.values[:, j]))
+    for j, (head, of_error) in enumerate(found.heads or heads_of(found.outputs, [])):
+        columns.append((head, found.values[:, j]))
         if (errors := found.errors[j]) is not None:
-            columns.append((f"{name} error", errors))
+            columns.append((of_error, errors))
     return columns
 
 
 def names_beyond(found: Predictions, inputs: Sequence[Input], row: int) -> str:
     """The inputs of a row that are beyond the range of the training rows."""
-    return ", ".join(inputs[i].name for i in np.flatnonzero(found.beyond[row]).tolist())
+    return ", ".join(dict.fromkeys(inputs[i].name for i in np.flatnonzero(found.beyond[row]).tolist()))
 
 
 def as_csv(found: Predictions, x: Array, inputs: Sequence[Input]) -> str:
-    """All rows: the inputs `x` [rows, inputs] under the user's names, what is predicted, and what is beyond."""
-    columns = [(one.name, x[:, i]) for i, one in enumerate(inputs)] + columns_of(found)
+    """All rows: the inputs `x` [rows, inputs] and what is predicted, under names with units, and what is beyond."""
+    columns = [(one.head, x[:, i]) for i, one in enumerate(inputs)] + columns_of(found)
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*(name for name, _ in columns), "beyond"])
@@ -78,11 +78,12 @@ def show_predictions(found: Predictions, inputs: Sequence[Input], out: Console |
 
 def remarks(found: Predictions, inputs: Sequence[Input]) -> Iterator[str]:
     """What a reader of the predictions should know."""
+    yield from found.notes
     rows = len(found.values)
     outside = int(found.beyond.any(1).sum())
     if outside:
-        names = [inputs[i].name for i in np.flatnonzero(found.beyond.any(axis=0)).tolist()]
-        yield f"{outside} of {counted(rows, 'row')} beyond the range of the training rows, in {', '.join(names)}"
+        names = dict.fromkeys(inputs[i].name for i in np.flatnonzero(found.beyond.any(axis=0)).tolist())
+        yield f"{outside} of {counted(rows, 'row')} beyond the training rows, in {', '.join(names)}"
     lost = int((~np.isfinite(found.values)).any(1).sum())
     if lost:
         yield f"{lost} of {counted(rows, 'row')} without a value"

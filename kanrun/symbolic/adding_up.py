@@ -29,11 +29,14 @@ def adds_up(expression: sp.Expr, units: Units) -> bool:
 
 
 def with_units(constants: list[Constant], expression: sp.Expr, data: Dataset, output: int) -> list[Constant]:
-    """The constants with the units that make both sides agree, where these are known."""
+    """The constants with the units that make both sides agree, where these are known.
+
+    A decimal that is two things, such as a length and a time, is there with each of their units.
+    """
     units = units_for(data, output)
     if not units.known:
         return constants
     found = dimensions_of(expression, units).constants
     given = [*data.units.values()]
-    named = [None if d is None else unit_of(d.tolist(), given) for d in found]
-    return [replace(c, unit=unit) for c, unit in zip(constants, named, strict=True)]
+    named = [[None if d is None else unit_of(d.tolist(), given) for d in several] for several in found]
+    return [replace(c, unit=unit) for c, own in zip(constants, named, strict=True) for unit in own]

@@ -1,8 +1,8 @@
 """Whether a formula adds up in its units, and which unit each of its constants has where it does.
 
 A dimension is a vector of exponents of base units, and the logarithm of the factor that leads there: metres and feet
-have different ones. Decimals are measured, so each has a dimension that is to be found; so have columns whose unit is
-not known. Every sum, function and power gives linear equations for them.
+have different ones. Decimals are measured, so each has a dimension that is to be found, at every place where it stands;
+so have columns whose unit is not known. Every sum, function and power gives linear equations for them.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ class Units:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether dimensions can agree everywhere, and those of the decimals in order of appearance; None where they may
+    """Whether dimensions can agree everywhere, and those of each decimal in order of appearance; None where they may
     be any.
+
+    A decimal that stands in several places has one for all of them, or several: equal numbers may be different things.
     """
 
     agree: bool
-    constants: list[Dimension | None]
+    constants: list[list[Dimension | None]]
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,10 @@ class Equations:
         self.units = units
         self.decimals = constants_of(expression)
         others = sorted({s.name for s in expression.free_symbols} - set(units.symbols))
-        self.unknowns = {str(c): k for k, c in enumerate(self.decimals)}
-        self.places = {name: len(self.decimals) + k for k, name in enumerate(others)}
-        self.factors = 0  # whole numbers and fractions that stand before a term, which may hide a unit
-        self.count = len(self.decimals) + len(others) + sum(1 for _ in sp.preorder_traversal(expression))
+        self.places = {name: k for k, name in enumerate(others)}
+        self.taken = len(others)
+        self.where: dict[sp.Expr, list[int]] = {c: [] for c in self.decimals}
+        self.count = len(others) + sum(1 for _ in sp.preorder_traversal(expression))
         self.rows: list[Affine] = []
 
     def none(self) -> Affine:
@@ -110,7 +112,7 @@ class Equations:
                 return Affine(np.zeros(self.count), np.array(self.units.symbols[e.name], dtype=float))
             return self.unknown(self.places[e.name])
         if isinstance(e, sp.Float):
-            return self.unknown(self.unknowns[str(e)])
+            return self.decimal(e)
         if e.is_number:
             return self.none()
         if isinstance(e, sp.Mul):
@@ -139,9 +141,14 @@ class Equations:
         return whole
 
     def factor(self) -> Affine:
-        """A number with a dimension to be found, in a place behind all others."""
-        self.factors += 1
-        return self.unknown(len(self.decimals) + len(self.places) + self.factors - 1)
+        """A number with a dimension to be found, such as a whole one before a term, which may hide a unit."""
+        self.taken += 1
+        return self.unknown(self.taken - 1)
+
+    def decimal(self, e: sp.Float) -> Affine:
+        """The dimension of a decimal where it stands."""
+        self.where[e].append(self.taken)
+        return self.factor()
 
     def of_sum(self, e: sp.Add) -> Affine:
         """Dimensions agree. A constant beside a logarithm may hold the unit of what that is taken of."""
@@ -167,7 +174,7 @@ class Equations:
         if exponent.is_number:
             # The exponent itself has no dimension, though it may have been measured.
             for decimal in exponent.atoms(sp.Float):
-                self.equal(self.unknown(self.unknowns[str(decimal)]), self.none())
+                self.equal(self.decimal(decimal), self.none())
             value = float(exponent)
             return self.of(base) * value if math.isfinite(value) else self.none()
         self.equal(self.of(exponent), self.none())
@@ -185,8 +192,17 @@ class Equations:
         _, sizes, directions = np.linalg.svd(left)
         free = directions[int((sizes > SMALL * max(1.0, sizes.max(initial=0))).sum()) :]
         settled = (np.abs(free) < 1e-6).all(0) if len(free) else np.ones(self.count, dtype=bool)
-        found = [solution[k] if agree and settled[k] else None for k in range(len(self.decimals))]
-        return Verdict(agree, found)
+        found = [different([solution[k] for k in self.where[c] if agree and settled[k]]) for c in self.decimals]
+        return Verdict(agree, [one or [None] for one in found])
+
+
+def different(dimensions: list[Dimension]) -> list[Dimension | None]:
+    """The dimensions that are not the same, in their order."""
+    kept: list[Dimension | None] = []
+    for one in dimensions:
+        if not any(other is not None and np.allclose(one, other, atol=1e-6) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def dimensions_of(expression: sp.Expr, units: Units) -> Verdict:
@@ -196,7 +212,7 @@ def dimensions_of(expression: sp.Expr, units: Units) -> Verdict:
     """
     decimals = constants_of(expression)
     if not units.known:
-        return Verdict(True, [None] * len(decimals))
+        return Verdict(True, [[None]] * len(decimals))
     assert units.output is not None
     equations = Equations(expression, units)
     whole = equations.of(expression)

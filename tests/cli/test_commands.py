@@ -100,7 +100,7 @@ def test_new_rows_are_predicted_on_the_console_and_into_a_file(kanrun: Call, noi
     shown = kanrun("predict", str(noisy_run), "new.csv")
     assert (shown.status, shown.lines) == (0, [])
     assert shown.out.splitlines()[0].split() == ["row", "y", "y", "error", "beyond"]
-    assert "1 of 2 rows beyond the range of the training rows, in x_1" in " ".join(shown.out.split())
+    assert "1 of 2 rows beyond the training rows, in x_1" in " ".join(shown.out.split())
     written = kanrun("predict", str(noisy_run), "new.csv", "-o", "out.csv")
     assert written.status == 0
     header, first, second = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()

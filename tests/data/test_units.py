@@ -7,7 +7,7 @@ import numpy as np
 import pint
 import pytest
 
-from kanrun.data.units import dimension_of, is_unit, meant, nearest_unit, product_of, unit_of
+from kanrun.data.units import conversion, dimension_of, is_unit, meant, nearest_unit, product_of, unit_of
 
 REGISTRY = pint.UnitRegistry()
 SPELLED = {
@@ -70,6 +70,28 @@ def test_a_unit_in_words_has_the_dimension_that_was_asked_for(unit: str, given: 
     words = unit_of(dimension, given)
     assert words is not None
     assert np.allclose(dimension_of(words) or (), dimension, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted"),
+    [("degC", "K"), ("K", "degF"), ("°C", "°F"), ("cm", "m"), ("%", "1"), ("100 kg", "t"), ("J/(K mol)", "kJ/(K mol)"),
+     ("m^3", "m³"), ("l", "dm^3")],
+)  # fmt: skip
+def test_numbers_in_one_unit_are_had_in_another_as_pint_has_them(unit: str, wanted: str) -> None:
+    found = conversion(unit, wanted)
+    assert found is not None
+    pairs = {"°C": "degC", "°F": "degF", "%": "percent", "1": "", "m³": "m**3"}
+    for number in (-3.0, 0.0, 250.0):
+        size, name = (100 * number, "kg") if unit == "100 kg" else (number, pairs.get(unit, unit))
+        truth = REGISTRY.Quantity(size, name).to(pairs.get(wanted, wanted)).magnitude
+        assert number * found[0] + found[1] == pytest.approx(truth, rel=1e-13, abs=1e-12)
+
+
+def test_units_that_mean_the_same_change_no_number_and_others_cannot_be_had() -> None:
+    assert conversion("m^3", "m**3") == conversion("hPa", "mbar") == conversion("l", "dm^3") == (1.0, 0.0)
+    assert conversion("C", "K") == (1.0, 273.15) and conversion("C", "A s") == (1.0, 0.0)
+    for unit, wanted in (("m", "s"), ("dB", "1"), ("foo", "m"), ("m", "foo"), ("C", "m")):
+        assert conversion(unit, wanted) is None
 
 
 def test_what_has_no_dimension_has_no_unit_and_what_has_no_words_none() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+import sympy as sp
 
-from kanrun.estimators.names import quoted, shown, symbols
+from kanrun.estimators.names import shown, symbols
+from kanrun.functions.naming import as_shown
 
 
 def test_symbols_stand_for_columns_in_their_order() -> None:
@@ -21,15 +22,7 @@ def test_without_names_a_formula_stays_as_it_is() -> None:
     assert shown("x_1 + exp(x_2)", None) == "x_1 + exp(x_2)"
 
 
-@pytest.mark.parametrize("name", ["E (eV)", "lambda", "x-1", "sin", "pi", "E", "2nd", ""])
-def test_what_is_no_name_or_another_one_is_quoted(name: str) -> None:
-    assert quoted(name) == f"`{name}`"
-
-
-def test_a_backquote_within_a_name_is_doubled() -> None:
-    assert quoted("a`b") == "`a``b`"
-
-
-@pytest.mark.parametrize("name", ["mass", "x_1", "größe", "T2"])
-def test_identifiers_are_not(name: str) -> None:
-    assert quoted(name) == name
+def test_names_that_mean_something_else_stand_as_in_all_formulas() -> None:
+    names = ["E (eV)", "sin", "mass"]
+    assert shown("x_1*x_2*x_3", names) == "`E (eV)`*`sin`*mass"
+    assert as_shown(sp.Symbol("x_2") * sp.Symbol("x_3"), {"x_2": "sin", "x_3": "mass"}) == "`sin`*mass"

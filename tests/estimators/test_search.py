@@ -10,6 +10,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
 from kanrun.estimators import FormulaRegressor, KANClassifier
+from kanrun.estimators.search import units_within
 
 
 def rows(count: int = 80) -> Any:
@@ -54,6 +55,8 @@ def test_a_budget_of_work_gives_the_same_formula_again() -> None:
     [
         ({"units": "eV"}, "^units=eV: a mapping of column names to texts is needed"),
         ({"units": {"x": 1}}, "^units=.*: a mapping of column names to texts is needed"),
+        ({"units": {"E": "eV"}}, "^units=E: no such column; there are x_1, x_2, y$"),
+        ({"units": {"x_1": "kelvinn"}}, r"^units\.x_1=kelvinn: no unit that is known; did you mean kelvin\?$"),
         ({"seconds": 0}, "^seconds=0: more than 0 is needed, or units of work$"),
         ({"seconds": None}, "^seconds=null: a number is needed$"),
         ({"seconds": -1.5}, "^seconds=-1.5: more than 0"),
@@ -66,9 +69,23 @@ def test_parameters_that_cannot_be_used_are_named(settings: dict[str, Any], comp
         FormulaRegressor(**settings).fit(rows(20), np.ones(20))
 
 
-def test_units_are_kept() -> None:
-    model = FormulaRegressor(work=20, units={"E": "eV"}).fit(rows(20), rows(20)[:, 0])
-    assert model.units == {"E": "eV"}
+def test_with_units_constants_have_theirs_and_formulas_are_asked_to_add_up() -> None:
+    x = rows(30)
+    y = 8.31446261815 * x[:, 0] * x[:, 1]
+    given = {"x_1": "mol", "x_2": "K", "y": "J"}
+    model = FormulaRegressor(work=500, units=given).fit(x, y)
+    assert model.units is given
+    [formula] = model.result_.formulas
+    assert [(c.value, c.unit) for c in formula.constants] == [(pytest.approx(8.31446261815), "J/(mol K)")]
+    assert model.result_.problem.data.units_matter == "prefer"
+    assert not FormulaRegressor(work=500).fit(x, y).result_.problem.data.units
+
+
+def test_units_go_by_names_with_or_without_those_in_the_header() -> None:
+    assert units_within({"E": "J", "law": "m"}, ["E (eV)", "t (s)", "q"], "law") == {"x_1": "J", "x_2": "s", "y": "m"}
+    assert units_within({"y": "m"}, ["a"], "law") == {"y": "m"}
+    assert units_within({"y": "m", "z": "s"}, ["y"], "z") == {"x_1": "m", "y": "s"}
+    assert units_within({}, ["a"], "b (kg)") == {"y": "kg"} and units_within(None, ["a (s)"], "b (kg)") == {}
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from kanrun.config.schema import AutoConfig, Config, FixConfig, ModelConfig, RegularizationConfig
-from kanrun.pipeline.problem import build_network, grids_of, penalty_of
+from kanrun.config.validation import read_config
+from kanrun.pipeline.problem import build_network, grids_of, make_problem, penalty_of
 from tests.helpers import uniform_rows
 
 X = uniform_rows(80, 3, seed=3)
@@ -63,3 +66,12 @@ def test_the_first_of_the_grids_is_the_one_to_begin_with() -> None:
     config = Config(model=ModelConfig(grid=7), optimizer=AutoConfig(grids=[4, 8]))
     assert grids_of(config) == [4, 8]
     assert build_network(config, [3, 1], X).grid == 4
+
+
+@pytest.mark.parametrize("dataset", [{"table": "circles", "rows": 60}, {"table": "iris"}])
+def test_a_search_over_rows_with_classes_is_a_training(dataset: dict[str, Any]) -> None:
+    problem = make_problem(read_config({"dataset": {"name": "sklearn", **dataset}, "search": {"seconds": 5}}))
+    assert not problem.config.search.wanted
+    assert problem.data.notes == ("the target has classes, so a network is trained instead of a search",)
+    made = make_problem(read_config({"dataset": {"name": "sklearn", "table": "diabetes"}, "search": {"seconds": 5}}))
+    assert made.config.search.wanted and made.data.notes == ()

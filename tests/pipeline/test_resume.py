@@ -154,6 +154,21 @@ def test_a_damaged_checkpoint_loses_no_more_than_what_was_in_it(
     assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "run: the run cannot be resumed, config.yaml is missing"), ("a: [", "config.yaml: cannot be read ("),
+     ("sede: 1\nsedes: 2\n", "config.yaml: cannot be read (sede=1: ")],
+)  # fmt: skip
+def test_a_config_that_cannot_be_read_is_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "status.json").write_text('{"state": "interrupted"}', encoding="utf-8")
+    if content is not None:
+        (tmp_path / "run" / "config.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(KanrunError) as caught:
+        resume(tmp_path / "run")
+    assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
 def test_what_cannot_be_resumed_is_one_line_and_stays_as_it_is(
     tmp_path: Path, saves: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,26 +17,26 @@ COLUMNS: dict[str, Any] = {"gas": ["N2", "O2"], "p": [1, 2], "note": ["a", "b"],
 
 @pytest.mark.parametrize("given", [X, np.array(X), torch.tensor(X), torch.tensor(X, requires_grad=True), tuple(X)])
 def test_rows_come_in_the_order_of_the_inputs(given: Any) -> None:
-    assert rows_from(given, INPUTS).tolist() == X
+    assert rows_from(given, INPUTS).x.tolist() == X
 
 
 def test_columns_come_by_name() -> None:
-    assert rows_from(COLUMNS, INPUTS).tolist() == X
-    assert rows_from({**COLUMNS, "p": torch.tensor([1.0, 2.0])}, INPUTS).tolist() == X
+    assert rows_from(COLUMNS, INPUTS).x.tolist() == X
+    assert rows_from({**COLUMNS, "p": torch.tensor([1.0, 2.0])}, INPUTS).x.tolist() == X
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
 def test_frames_come_by_name(kind: str) -> None:
     library = pytest.importorskip(kind)
     frame = library.DataFrame(COLUMNS)
-    assert rows_from(frame, INPUTS).tolist() == X
+    assert rows_from(frame, INPUTS).x.tolist() == X
     holes = library.DataFrame({**COLUMNS, "p": [None, 2.0]})
-    assert np.isnan(rows_from(holes, INPUTS)).tolist() == [[False, True, False], [False, False, False]]
+    assert np.isnan(rows_from(holes, INPUTS).x).tolist() == [[False, True, False], [False, False, False]]
 
 
 def test_one_input_may_come_as_plain_numbers() -> None:
-    assert rows_from([1, 2], INPUTS[:1]).tolist() == [[1.0], [2.0]]
-    assert rows_from({"T": 3.5}, INPUTS[:1]).tolist() == [[3.5]]
+    assert rows_from([1, 2], INPUTS[:1]).x.tolist() == [[1.0], [2.0]]
+    assert rows_from({"T": 3.5}, INPUTS[:1]).x.tolist() == [[3.5]]
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,48 @@ def test_one_input_may_come_as_plain_numbers() -> None:
 def test_what_is_no_rows_is_said(given: Any, said: str) -> None:
     with pytest.raises(KanrunError, match=said):
         rows_from(given, INPUTS)
+
+
+TOLD = Input("T", ("T", "T (K)"), unit="K", written="K")
+GAS = [Input(f"gas_{v}", ("gas",), value=v, seen=("He", "N2", "O2")) for v in ("N2", "O2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "kelvin"),
+    [("T", 20.0), ("T (K)", 20.0), ("T (degC)", 293.15), ("T [degF]", 266.4833333), ("t (°C)", 293.15)],
+)
+def test_columns_in_other_units_are_converted_and_that_is_told(name: str, kelvin: float) -> None:
+    taken = rows_from({name: [20.0, None]}, [TOLD])
+    assert taken.x[0, 0] == pytest.approx(kelvin) and np.isnan(taken.x[1, 0])
+    assert [note.endswith("is converted to K, as in training") for note in taken.notes] == [True] * (kelvin != 20)
+
+
+def test_units_that_cannot_agree_are_refused() -> None:
+    with pytest.raises(KanrunError, match=r"T \(m\): numbers in m cannot be had in K, the unit of training"):
+        rows_from({"T (m)": [1.0]}, [TOLD])
+    with pytest.raises(KanrunError, match=r"several columns are called T: 'T \(degC\)', 'T \(degF\)'"):
+        rows_from({"T (degC)": [1.0], "T (degF)": [1.0]}, [TOLD])
+    assert rows_from({"T (degC)": [1.0], "T (K)": [2.0]}, [TOLD]).x.tolist() == [[2.0]]
+
+
+def test_a_unit_that_the_config_of_training_overruled_means_the_same_again() -> None:
+    overruled = Input("T", ("T", "T (degC)"), unit="K", written="degC")
+    assert rows_from({"T (degC)": [1.0]}, [overruled]).x.tolist() == [[1.0]]
+    assert rows_from({"T (degF)": [32.0]}, [overruled]).x[0, 0] == pytest.approx(273.15)
+
+
+def test_a_unit_where_training_had_none_is_told() -> None:
+    taken = rows_from({"T (degC)": [1.0]}, [Input("T", ("T",))])
+    assert taken.x.tolist() == [[1.0]]
+    assert taken.notes == ("T (degC): in training it had no unit, so its numbers in degC are taken as they are",)
+
+
+def test_texts_that_training_did_not_know_are_flagged_and_missing_ones_have_no_value() -> None:
+    taken = rows_from({"gas": ["N2", "Xe", " He ", None, "Ar", "Ar", "n/a", float("nan")]}, GAS)
+    nan = [np.nan, np.nan]
+    assert np.array_equal(taken.x, [[1, 0], [0, 0], [0, 0], nan, [0, 0], [0, 0], nan, nan], equal_nan=True)
+    assert taken.unknown[:, 0].tolist() == [False, True, False, False, True, True, False, False]
+    assert taken.unknown[:, 1].tolist() == taken.unknown[:, 0].tolist()
+    assert taken.notes == (
+        "gas is 'Ar' in 2 rows, 'Xe' in 1 row, which training did not know; it had 'He', 'N2', 'O2'",
+    )

@@ -27,17 +27,17 @@ def written(folder: Path, text: str) -> Path:
     ],
 )
 def test_columns_are_found_by_name_in_any_order_and_spelling(tmp_path: Path, text: str) -> None:
-    assert rows_of(written(tmp_path, text), INPUTS).tolist() == [[300.0, 1.5, 1.0], [310.0, 2.0, 0.0]]
+    assert rows_of(written(tmp_path, text), INPUTS).x.tolist() == [[300.0, 1.5, 1.0], [310.0, 2.0, 0.0]]
 
 
 def test_what_is_missing_or_no_number_has_no_value(tmp_path: Path) -> None:
     path = written(tmp_path, "T,p,gas\n300,,N2\nwarm,2,O2\n310,3,N2\n")
-    assert np.isfinite(rows_of(path, INPUTS)).tolist() == [[True, False, True], [False, True, True], [True] * 3]
+    assert np.isfinite(rows_of(path, INPUTS).x).tolist() == [[True, False, True], [False, True, True], [True] * 3]
 
 
 def test_codes_of_missing_values_are_those_of_a_table_that_trains(tmp_path: Path) -> None:
     path = written(tmp_path, "T,p,gas\nNA,1,N2\n310,n/a,O2\n320,3, - \n")
-    assert np.isfinite(rows_of(path, INPUTS)).tolist() == [
+    assert np.isfinite(rows_of(path, INPUTS).x).tolist() == [
         [False, True, True],
         [True, False, True],
         [True, True, False],
@@ -61,3 +61,32 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     written(tmp_path, "T\n1\n")
     with pytest.raises(KanrunError, match=r"newer.csv: there is no such file; did you mean new.csv\?"):
         rows_of(tmp_path / "newer.csv", INPUTS)
+
+
+@pytest.mark.parametrize("header", ["T (degC),p,gas", "t [degC],p,gas", "T,p,gas\ndegC,bar,-"])
+def test_numbers_in_other_units_are_converted_and_that_is_told(tmp_path: Path, header: str) -> None:
+    inputs = [Input("T", ("T", "T (K)"), unit="K", written="K", kind="number"), *INPUTS[1:]]
+    taken = rows_of(written(tmp_path, f"{header}\n20,20,N2\n,,O2\nwarm,1,N2\n"), inputs)
+    assert taken.x[0].tolist() == [293.15, 20.0, 1.0]
+    assert np.isnan(taken.x[1:, 0]).all()
+    assert taken.notes[0].endswith("degC is converted to K, as in training")
+
+
+def test_units_that_cannot_agree_are_one_line(tmp_path: Path) -> None:
+    inputs = [Input("t", ("t", "t (s)"), unit="s", written="s", kind="number")]
+    with pytest.raises(KanrunError, match=r"new.csv: t \(m\): numbers in m cannot be had in s, the unit of training$"):
+        rows_of(written(tmp_path, "t (m)\n1\n2\n"), inputs)
+
+
+def test_texts_that_training_did_not_know_are_flagged_and_told(tmp_path: Path) -> None:
+    gases = [Input(f"gas_{v}", ("gas",), value=v, seen=("He", "N2", "O2")) for v in ("N2", "O2")]
+    taken = rows_of(written(tmp_path, "gas,T\nN2,1\nAr,2\nHe,3\n-,4\n"), gases)
+    assert taken.unknown.tolist() == [[False, False], [True, True], [False, False], [False, False]]
+    assert np.isnan(taken.x).any(axis=1).tolist() == [False, False, False, True]
+    assert taken.notes == ("gas is 'Ar' in 1 row, which training did not know; it had 'He', 'N2', 'O2'",)
+
+
+def test_truth_values_stay_so_beside_a_cell_that_is_none(tmp_path: Path) -> None:
+    inputs = [Input("ok", ("ok",), kind="boolean")]
+    taken = rows_of(written(tmp_path, "ok,T\nyes,1\nno,2\nmaybe,3\n"), inputs)
+    assert taken.x[:2, 0].tolist() == [1.0, 0.0] and np.isnan(taken.x[2, 0])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,17 @@ def test_regression_has_the_error_in_the_legend_and_leaves_out_what_has_no_value
     found = words(draw(plots.predictions_figure, regression(), lambda x: truth(x) + 0.25, formula))
     assert "network: RMSE 0.25" in found
     assert f"formula: RMSE 0.5\n({int(missing.sum())} rows without a value)" in found
+
+
+def test_axes_have_names_and_units() -> None:
+    data = replace(regression(2), units={"a": "K", "y_0": "m^3", "b": "counts/min^2"}, names={"b": "a long name of b"})
+    first, second = draw(plots.predictions_figure, data, lambda x: truth(x) * torch.arange(1, 3), None).axes
+    assert (first.get_xlabel(), first.get_ylabel()) == ("true y_0 (m^3)", "predicted y_0 (m^3)")
+    assert (second.get_xlabel(), second.get_ylabel()) == ("true y_1", "predicted y_1")
+    assert plots.labelled(data, "b") == "a l…f b (counts/min^2)"
+    classes = replace(classification(2, 3, CROSS_ENTROPY), units={"x_0": "K"}, names={"x_1": "$p$"})
+    [axes, *_] = draw(plots.predictions_figure, classes, logits, None).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x_0 (K)", "$p$")
 
 
 def test_each_output_has_a_panel_and_a_pole_does_not_squeeze_it() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 from rich.console import Console
@@ -33,7 +34,7 @@ def test_the_first_rows_are_shown_with_what_there_is_to_know() -> None:
     assert lines[6].split() == ["6", "-", "-"]
     assert lines[11] == "... and 4 rows more; -o FILE writes all"
     assert " ".join(lines[12:]) == (
-        "note: 1 of 14 rows beyond the range of the training rows, in time, s, =dose note: 1 of 14 rows without a value"
+        "note: 1 of 14 rows beyond the training rows, in time, s, =dose note: 1 of 14 rows without a value"
     )
 
 
@@ -44,6 +45,19 @@ def test_all_rows_are_in_the_file_with_all_digits() -> None:
     assert [float(cell) for cell in table[1][:3]] == [*X[0], 2.5 * X[0, 0] + X[0, 1]]
     assert table[4][-1] == "time, s, =dose"
     assert table[6][2:4] == ["", ""]
+
+
+def test_texts_and_units_stand_in_the_heads() -> None:
+    gases = [Input(f"g_{v}", ("gas",), 0.0, 1.0, v, ("He", "N2", "O2")) for v in ("N2", "O2")]
+    inputs = [*gases, Input("T", ("T", "T (K)"), unit="K")]
+    found = of_formulas([{"output": "V", "expression": "g_N2 + T"}], np.array([[1.0, 0.0, 2.0]]), inputs)
+    found = replace(found, heads=[("V (m^3)", "V error (m^3)")], beyond=np.array([[True, True, False]]))
+    header, row = as_csv(found, np.array([[1.0, 0.0, 2.0]]), inputs).splitlines()
+    assert header == "gas = N2,gas = O2,T (K),V (m^3),beyond"
+    assert row == "1.0,0.0,2.0,3.0,gas"
+    lines = shown(replace(found, notes=("gas is 'Ar'",)), inputs)
+    assert lines[0].split() == ["row", "V", "(m^3)", "beyond"]
+    assert lines[2:4] == ["note: gas is 'Ar'", "note: 1 of 1 row beyond the training rows, in gas"]
 
 
 def test_a_run_without_a_range_is_said() -> None:

@@ -76,3 +76,11 @@ def test_where_it_is_demanded_a_formula_that_does_not_add_up_is_none() -> None:
         [formula] = write_formulas(found, own)
         assert formula.expression == "x_1 + x_2"
     assert torch.isfinite(own.train.y).all()
+
+
+def test_a_decimal_that_is_two_things_has_both_units() -> None:
+    own = data({"x_1": "mol", "x_2": "K", "y": "J"})
+    expression = parse_formula("2.5*x_1 + 2.5*x_2", own.inputs)
+    assert with_units([Constant(2.5, 0.1)], expression, own, 0) == [
+        Constant(2.5, 0.1, "J/mol"), Constant(2.5, 0.1, "J/K")
+    ]  # fmt: skip

@@ -77,15 +77,32 @@ def test_formulas_that_do_not(text: str, output: str) -> None:
 )
 def test_constants_carry_what_makes_both_sides_agree(text: str, output: str, wanted: list[str]) -> None:
     verdict = dimensions_of(parsed(text), units(output, **SI))
-    found = [d for d in verdict.constants if d is not None]
+    found = [d for [d] in verdict.constants if d is not None]
     assert verdict.agree and len(found) == len(wanted) == len(verdict.constants)
     aims = [np.array(dimension_of(u)) for u in wanted]
     assert all(any(np.allclose(d, aim, atol=1e-6) for d in found) for aim in aims)
 
 
+@pytest.mark.parametrize(
+    ("text", "output", "wanted"),
+    [
+        ("x*(1.5*t + 1.5*T)", "m", {"1/s", "1/K"}),  # two things that happen to be equal
+        ("1.5*x*exp(1.5*t)", "m", {"1", "1/s"}),
+        ("x^1.5 + 1.5", "m^1.5", {"1", "m^1.5"}),
+        ("x*exp(1.5*t)/(1 + exp(1.5*t))", "m", {"1/s"}),
+    ],
+)
+def test_equal_decimals_have_each_their_own_unit(text: str, output: str, wanted: set[str]) -> None:
+    verdict = dimensions_of(parsed(text), units(output, **SI))
+    [found] = verdict.constants
+    assert verdict.agree and len(found) == len(wanted)
+    aims = [np.array(dimension_of(u)) for u in wanted]
+    assert all(any(d is not None and np.allclose(d, aim, atol=1e-6) for d in found) for aim in aims)
+
+
 def test_a_constant_beside_a_column_without_a_unit_may_have_any() -> None:
     verdict = dimensions_of(parsed("x*(1.5*q + 1.25)", "x q"), units("m", **SI))
-    assert verdict.agree and [d is None for d in verdict.constants].count(True) == 1
+    assert verdict.agree and [d is None for [d] in verdict.constants].count(True) == 1
 
 
 def test_columns_without_a_unit_take_any_and_without_the_targets_nothing_is_said() -> None:

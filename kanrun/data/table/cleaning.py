@@ -9,9 +9,11 @@ import numpy as np
 
 from kanrun.data.table.asked import Array, Rows
 from kanrun.data.table.cells import SENTINELS
-from kanrun.data.table.columns import NUMBER, Feature, copies
+from kanrun.data.table.columns import NUMBER, Feature
+from kanrun.data.table.copies import copies
 from kanrun.data.table.raw import ROW
 from kanrun.data.table.reading import Found, Reading
+from kanrun.data.table.understood import understood
 from kanrun.data.table.where import KEY
 from kanrun.errors import ConfigError, counted, shorten, wrong
 
@@ -30,7 +32,7 @@ class Cleaning:
     def __init__(self, reading: Reading, found: Found) -> None:
         self.reading, self.found = reading, found
         self.targets, self.beside, self.classes = found.targets, found.beside, found.classes
-        self.warnings, self.dropped = list(reading.warnings), dict[str, int]()
+        self.warnings, self.dropped = [*reading.warnings, *reading.likeness.notes], dict[str, int]()
 
     def rows(self) -> Rows:
         """The rows that are left."""
@@ -53,10 +55,27 @@ class Cleaning:
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
         self.check_beside(columns)
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
-                    beside=dict(self.beside), names=list(self.reading.names), read=found.read,
+                    beside=dict(self.beside), names=list(self.reading.names), seen=self.seen(data), read=found.read,
                     dropped=self.dropped, warnings=self.warnings)  # fmt: skip
-        rows.notes = self.understood(rows)
+        rows.notes = understood(rows, self.reading)
         return rows
+
+    def seen(self, data: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+        """The texts that are in these rows, of the columns that are told apart by 0 and 1, by their keys."""
+        found = dict[str, list[str]]()
+        for column in {f.column.key: f.column for f in self.found.features if f.value is not None}.values():
+            names = self.columns_of(column.key)
+            values = [f.value for f in self.found.features if f.column.key == column.key]
+            first = [column.values[0]] if bool((data.select(names).sum_horizontal() == 0).any()) else []
+            others = [value for name, value in zip(names, values, strict=True) if bool((data[name] == 1).any())]
+            found[column.key] = first + [value for value in others if value is not None]
+        return {key: tuple(values) for key, values in found.items()}
+
+    def scaled(self, name: str) -> tuple[float, float]:
+        """The factor and the shift of a column of the frame to the unit that it has there."""
+        kinds = {"x": [f.column for f in self.found.features], "y": self.targets}
+        column = self.beside.get(name) or kinds[name[0]][int(name[1:])]
+        return column.scale or (1.0, 0.0)
 
     def without_weightless(self, keep: Any) -> Any:
         """Which rows have a weight that is not 0."""
@@ -122,10 +141,13 @@ class Cleaning:
         for name, label in self.numbers():
             bad = data[name].is_nan().fill_null(value=False) & keep
             if count := int(bad.sum()):
+                new = bool((bad & whole).any())  # the columns of 0 and 1 of one text say the same of its rows
                 whole &= ~bad
-                if len(told) < MOST_TOLD:
-                    where = self.reading.lines(data[ROW].filter(bad).to_list())
-                    told.append(f"{counted(count, 'row')} left out: no finite number in {shorten(label, 60)}: {where}")
+                if new and len(told) < MOST_TOLD:
+                    where, why = data[ROW].filter(bad).to_list(), f"no finite number in {shorten(label, 60)}"
+                    if name[0] == "x" and (feature := self.found.features[int(name[1:])]).value is not None:
+                        why = self.reading.strange_texts(feature.column, where)
+                    told.append(f"{counted(count, 'row')} left out: {why}: {self.reading.lines(where)}")
                 self.refuse_many(int((~whole).sum()), len(data), told[-1].partition(": ")[2])
         self.warnings += told
         if count := int((~whole).sum()):
@@ -147,9 +169,11 @@ class Cleaning:
             gone = data[name].is_null()
             if data[name].dtype == pl.Float64:
                 values = data[name].filter(keep).drop_nulls().drop_nans()
-                codes = [s for s in SENTINELS if (values == s).any()]
-                if codes and len(rest := values.filter(~values.is_in(codes))) and rest.min() >= 0:  # type: ignore[operator]
-                    gone |= data[name].is_in(codes)
+                factor, zero = self.scaled(name)  # codes and signs are those of the file
+                codes = [s for s in SENTINELS if (values == s * factor + zero).any()]
+                here = [s * factor + zero for s in codes]
+                if codes and len(rest := values.filter(~values.is_in(here))) and rest.min() >= zero:  # type: ignore[operator]
+                    gone |= data[name].is_in(here)
                     listed = ", ".join(f"{c:g}" for c in codes)
                     self.warnings.append(
                         f"{listed} in {label} is taken for a missing value: no other value is negative"
@@ -248,41 +272,6 @@ class Cleaning:
                 raise ConfigError(
                     wrong(f"dataset.{name}", asked, f"{what}, but it is {values[bad][0]:g} in {int(bad.sum())} rows")
                 )
-
-    def understood(self, rows: Rows) -> list[str]:
-        """What was understood, in a few lines."""
-        raw, reading = self.reading.raw, self.reading
-        left = f", {len(rows.x)} used" if len(rows.x) < rows.read else ""
-        lines = [f"{rows.file}: {raw.kind}, {rows.read} rows{left}, {counted(len(reading.columns), 'column')}"]
-        if self.classes:
-            shares = ", ".join(f"{label} {int((rows.y == k).sum())}" for k, label in enumerate(rows.labels[:8]))
-            lines.append(f"target {self.targets[0].header}: {len(rows.labels)} classes ({shares})")
-        else:
-            labels = [with_unit(t.header, t.name.name, t.unit) for t in self.targets]
-            ranges = [ranged(label, rows.y[:, j]) for j, label in enumerate(labels)]
-            lines.append(f"target {', '.join(ranges)}")
-        shown = [ranged(with_unit(f.label, f.name, f.unit), rows.x[:, i]) for i, f in enumerate(rows.inputs[:8])]
-        more = f" and {len(rows.inputs) - 8} more" if len(rows.inputs) > 8 else ""
-        lines.append(f"input{'s' * (len(rows.inputs) > 1)} {', '.join(shown)}{more}")
-        if "sigma" in self.beside:
-            lines.append(f"rows count by 1/{self.beside['sigma'].name.name}^2, the errors of the target")
-        if "weights" in self.beside:
-            lines.append(f"rows count by {self.beside['weights'].name.name}")
-        if reading.aside:
-            more = f" and {len(reading.aside) - 8} more" if len(reading.aside) > 8 else ""
-            lines.append(f"not used: {', '.join(reading.aside[:8])}{more}")
-        return lines
-
-
-def with_unit(label: str, name: str, unit: str | None) -> str:
-    """A column with its unit, where its header does not say it."""
-    short = shorten(label, 60)
-    return short if unit is None or label != name else f"{short} [{unit}]"
-
-
-def ranged(label: str, values: Array) -> str:
-    """A column and its range."""
-    return f"{label} from {values.min():.4g} to {values.max():.4g}"
 
 
 def spelled(value: float | str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,10 @@ MOST_CATEGORIES = 10
 FILLED = "filled"  # the column that says which rows are no blank lines
 DAY = 86_400_000.0  # milliseconds
 ISO_DAY = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?$"
-LEAST_ALIKE = 4  # rows in which columns are alike by more than chance
-COUNTERS = ("", "index", "id", "nr", "nr.", "no", "no.", "#", "row", "unnamed: 0")
+COUNTERS = (
+    "", "index", "id", "nr", "nr.", "no", "no.", "#", "row", "unnamed: 0", "run", "sample", "obs", "obs.",
+    "observation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Column:
     """One column: its key in the engine's frame, its name, what it holds, and how its cells are written.
 
     `values` are the different texts of a sample, at most one more than `MOST_CATEGORIES`; `counts` says that it only
-    numbers the rows; `first` is a text in it.
+    numbers the rows; `first` is a text in it. Where it is read as a column of training, `seen` are the texts that this
+    had, and `scale` is the factor and the shift to its unit.
     """
 
     key: str
@@ -46,6 +48,8 @@ class Column:
     counts: bool = False
     first: str = ""
     odd: float = 0.0  # share of texts in a column of numbers
+    seen: tuple[str, ...] = ()
+    scale: tuple[float, float] | None = None
 
     @property
     def header(self) -> str:
@@ -60,6 +64,11 @@ class Column:
 
     def number(self, decimal: str) -> pl.Expr:
         """Its numbers: null where a cell is missing, NaN where it is no finite number."""
+        number = self.own_number(decimal)
+        return number if self.scale is None else number * self.scale[0] + self.scale[1]
+
+    def own_number(self, decimal: str) -> pl.Expr:
+        """The same in the unit of the file."""
         import polars as pl
 
         if self.kind == BOOLEAN:
@@ -164,10 +173,11 @@ def column_of_values(key: str, written: str, name: Name, series: pl.Series) -> C
 
     kind = series.dtype
     if kind.is_numeric():
-        numbers = series.cast(pl.Float64).fill_nan(None).drop_nulls()
+        cells = series.cast(pl.Float64).fill_nan(None)
+        numbers = cells.drop_nulls()
         return Column(
             key, name, NUMBER if len(numbers) else EMPTY, typed=True, whole=bool((numbers % 1 == 0).all()),
-            unit=name.unit, distinct=numbers.n_unique(), present=len(numbers), counts=is_counter(written, numbers),
+            unit=name.unit, distinct=numbers.n_unique(), present=len(numbers), counts=is_counter(written, cells),
         )  # fmt: skip
     present = len(series) - series.null_count()
     plain = {pl.Boolean: BOOLEAN, pl.Date: DATE, pl.Datetime: DATE}.get(kind.base_type(), OTHER)
@@ -200,12 +210,15 @@ def column_of_texts(
 
 
 def is_counter(written: str, numbers: pl.Series) -> bool:
-    """Whether a column without a name of its own counts the rows from 0 or 1."""
+    """Whether a column without a name of its own counts the rows from 0 or 1; a cell of it may be missing."""
     plain = written.strip().lower()
     if plain not in COUNTERS and not UNNAMED.fullmatch(plain):
         return False
-    values = numbers.drop_nulls().to_numpy()
-    return len(values) > 1 and values[0] in (0, 1) and bool((values[1:] - values[:-1] == 1).all())
+    values, places = numbers.drop_nulls().to_numpy(), numbers.is_not_null().arg_true().to_numpy()
+    if len(values) < 2:
+        return False
+    in_a_row = values[0] in (0, 1) and bool((values[1:] - values[:-1] == 1).all())
+    return in_a_row or any(bool((values == places + first).all()) for first in (0, 1))
 
 
 @dataclass(frozen=True)
@@ -225,8 +238,9 @@ class Feature:
         if self.value is None:
             return self.column.number(decimal)
         text = self.column.text()
-        known = pl.when(text.is_in(list(self.column.values))).then((text == self.value).cast(pl.Float64))
-        return pl.when(text.is_null()).then(None).otherwise(known.otherwise(float("nan")))
+        known = text.is_in(list(self.column.seen or self.column.values))
+        value = pl.when(known).then((text == self.value).cast(pl.Float64)).otherwise(float("nan"))
+        return pl.when(text.is_null()).then(None).otherwise(value)
 
 
 def features_of(column: Column) -> list[Feature]:
@@ -255,37 +269,3 @@ def unusable(column: Column, rows: int) -> str | None:
     if column.present < rows / 2:
         return f"missing in {rows - column.present} of {rows} rows"
     return None
-
-
-def copies(inputs: Sequence[Any], target: Any) -> dict[int, str]:
-    """Inputs [rows] that say what the target or an input before them says, up to a factor and a shift: by their number.
-
-    What is told is `the target` or the number of that input.
-    """
-    import numpy as np
-
-    found: dict[int, str] = {}
-    seen: dict[bytes, list[tuple[int, Any]]] = {}
-    for i, one in enumerate(inputs):
-        if target is not None and len(one) and np.array_equal(one, target, equal_nan=True):
-            found[i] = "the target"
-            continue
-        if len(one) < LEAST_ALIKE or not np.isfinite(one).all():
-            continue
-        scaled = one / (abs(one).max() or 1.0)
-        spread = scaled - scaled.mean()
-        if not spread.any():
-            continue
-        spread = spread / abs(spread).max()
-        spread = spread if spread[abs(spread).argmax()] > 0 else -spread
-        # Only those that are alike in a few rows are held against each other: there may be ten thousand.
-        keys = {np.floor(abs(spread[:8]) * 1000 + half).tobytes() for half in (0.137, 0.471, 0.813)}
-        others = [pair for key in keys for pair in seen.get(key, [])]
-        twin = next((j for j, other in sorted(others, key=lambda pair: pair[0])
-                     if min(abs(spread - other).max(), abs(spread + other).max()) < 1e-9), None)  # fmt: skip
-        if twin is not None:
-            found[i] = str(twin)
-            continue
-        for key in keys:
-            seen.setdefault(key, []).append((i, spread))
-    return found

@@ -16,9 +16,11 @@ from kanrun.data.dataset import Rows as Part
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import FEW, parts_of
 from kanrun.data.table.asked import Asked, Rows
+from kanrun.data.table.columns import Column
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
-from kanrun.data.units import is_unit, nearest_unit
+from kanrun.data.table.trained import Trained
+from kanrun.data.units import check_unit, is_unit
 from kanrun.data.weights import weights_of_errors, with_balance
 from kanrun.errors import ConfigError, wrong
 
@@ -30,7 +32,7 @@ def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
     units = settled_units(section, rows)
     train, test = rows, None
     if section.test_path is not None:
-        test = rows_for_test(section, asked, rows)
+        test = rows_for_test(section, asked, rows, units)
     else:
         few = 0 if rows.labels else FEW  # classes have no cross-validation
         kept, held = parts_of(len(rows.x), section.test, seed, section.split == "order", rows.group, few)
@@ -83,17 +85,22 @@ def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
     return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights)
 
 
-def rows_for_test(section: TableConfig, asked: Asked, rows: Rows) -> Rows:
-    """The rows of `dataset.test_path`, which has the same columns. Raises ConfigError where it has not."""
+def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[str, str]) -> Rows:
+    """The rows of `dataset.test_path`, which has the same columns, in the units of training.
+
+    Raises ConfigError where it has not. What is told of its rows goes to the warnings of `rows`.
+    """
     assert section.test_path is not None
     inputs = list(dict.fromkeys(f.column.header for f in rows.inputs))
     other = replace(
-        asked, path=section.test_path, inputs=inputs, ignore=(), task="classification" if rows.labels else "regression"
-    )
+        asked, path=section.test_path, inputs=inputs, ignore=(), task="classification" if rows.labels else "regression",
+        like=trained_columns(rows, units),
+    )  # fmt: skip
     try:
         found = read_table(other)
     except ConfigError as error:
         raise ConfigError([p.replace("dataset.path=", "dataset.test_path=", 1) for p in error.problems]) from None
+    rows.warnings += [f"{found.file}: {warning}" for warning in found.warnings]
     columns = {f.label: k for k, f in enumerate(found.inputs)}
     if lost := [f.label for f in rows.inputs if f.label not in columns]:
         raise ConfigError(wrong("dataset.test_path", section.test_path, f"it has no {', '.join(lost[:4])}"))
@@ -105,6 +112,20 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows) -> Rows:
             raise ConfigError(wrong("dataset.test_path", section.test_path, reason))
         y = np.array([order[found.labels[k]] for k in found.y])
     return replace(rows, x=x, y=y, sigma=found.sigma, weights=found.weights)
+
+
+def trained_columns(rows: Rows, units: dict[str, str]) -> tuple[Trained, ...]:
+    """The columns of a table as training has them: by these another file is read."""
+    used = {c.header: c for c in [*(f.column for f in rows.inputs), *rows.targets]}
+    found = []
+    for name in rows.names:
+        column = used.get(name.header)
+        if column is None:  # such as one that only dataset.where asks for
+            found.append(Trained(name, units.get(name.header, name.unit), name.unit))
+        else:
+            seen, unit = rows.seen.get(column.key, ()), units.get(name.header)
+            found.append(Trained(name, unit, column.unit, column.kind, column.values, seen))
+    return tuple(found)
 
 
 def check_classes(rows: Rows, train: Rows) -> None:
@@ -134,9 +155,7 @@ def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
         plain = name if known else unquote(name)  # a command line cannot have all letters in a key
         key = f"dataset.units.{plain}"
         header = rows.names[column_asked(plain, rows.names, key)].header
-        if not is_unit(unit):
-            close = nearest_unit(unit)
-            raise ConfigError(wrong(key, unit, "no unit that is known" + (f"; did you mean {close}?" if close else "")))
+        check_unit(key, unit)
         units[header] = unit
     return units
 
@@ -191,8 +210,9 @@ def about(rows: Rows, symbols: Sequence[str], outputs: Sequence[str], units: dic
         entry: dict[str, Any] = {"name": column.header, "symbol": symbol, "role": "input", "type": column.kind,
                                  "unit": units.get(column.header), "low": low, "high": high}  # fmt: skip
         if feature.value is not None:
-            entry |= {"value": feature.value, "values": list(column.values), "label": feature.label}
-        columns.append(entry)
+            seen = rows.seen.get(column.key, column.values)
+            entry |= {"value": feature.value, "values": list(seen), "label": feature.label}
+        columns.append(entry | written_unit(column, units))
     for j, target in enumerate(rows.targets):
         own: dict[str, Any] = {"name": target.header, "symbol": None if rows.labels else outputs[j],
                                "role": "target", "type": target.kind, "unit": units.get(target.header)}  # fmt: skip
@@ -200,6 +220,11 @@ def about(rows: Rows, symbols: Sequence[str], outputs: Sequence[str], units: dic
             own["classes"] = rows.labels
         else:
             own |= {"low": float(rows.y[:, j].min()), "high": float(rows.y[:, j].max())}
-        columns.append(own)
+        columns.append(own | written_unit(target, units))
     told = {"file": rows.file, "read": rows.read, "rows": len(rows.x), "dropped": rows.dropped, "columns": columns}
     return told | {name: column.header for name, column in rows.beside.items()}
+
+
+def written_unit(column: Column, units: dict[str, str]) -> dict[str, Any]:
+    """The unit that the file itself says, where the config overrules it: another file that says so means the same."""
+    return {"unit_in_file": column.unit} if column.unit and column.unit != units.get(column.header) else {}

@@ -60,20 +60,28 @@ def distinct(headers: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(found), [*notes[:MOST_TOLD], *more]
 
 
+def numbers_called(spellings: Sequence[str], names: Sequence[Name]) -> list[int]:
+    """The numbers of the columns that go by one of these spellings, the first that any goes by: whole headers first."""
+    ways = (lambda n: n.header, lambda n: n.name, lambda n: IN_BRACKETS.sub(r"\1", n.header))
+    for spelled, fold in [(s, f) for f in (str, str.casefold) for s in ways]:
+        for wanted in spellings:
+            if found := [i for i, n in enumerate(names) if fold(spelled(n)) == fold(wanted)]:
+                return found
+    return []
+
+
 def column_asked(asked: str, names: Sequence[Name], key: str) -> int:
     """The number of the column that a user means by its header or its name.
 
     Raises ConfigError where there is none, with the nearest, or more than one.
     """
     wanted = plain_header(str(asked))
-    spellings = (lambda n: n.header, lambda n: n.name, lambda n: IN_BRACKETS.sub(r"\1", n.header))
-    for spelled, fold in [(s, f) for f in (str, str.casefold) for s in spellings]:
-        found = [i for i, n in enumerate(names) if fold(spelled(n)) == fold(wanted)]
-        if len(found) == 1:
-            return found[0]
-        if len(found) > 1:
-            several = ", ".join(repr(names[i].header) for i in found)
-            raise ConfigError(wrong(key, asked, f"several columns have that name: {several}; give the whole header"))
+    found = numbers_called([wanted], names)
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 1:
+        several = ", ".join(repr(names[i].header) for i in found)
+        raise ConfigError(wrong(key, asked, f"several columns have that name: {several}; give the whole header"))
     known = {n.header: n.header for n in names[:MOST_NEAR]} | {n.name: n.header for n in names[:MOST_NEAR]}
     close = difflib.get_close_matches(wanted[:100], known, n=1, cutoff=0.5)
     listed = ", ".join(shorten(n.header, 40) for n in names[:8]) + (", ..." if len(names) > 8 else "")

@@ -25,8 +25,9 @@ from kanrun.data.table.columns import (
     features_of,
     unusable,
 )
-from kanrun.data.table.names import column_asked
+from kanrun.data.table.names import column_asked, numbers_called
 from kanrun.data.table.raw import MORE, ROW, Raw
+from kanrun.data.table.trained import Likeness, strangers
 from kanrun.errors import ConfigError, shorten, wrong
 
 if TYPE_CHECKING:
@@ -58,16 +59,30 @@ class Reading:
         self.columns, self.warnings = columns_of(raw)
         self.frame = cleaned(raw.frame, len(self.columns)).filter(FILLED)
         self.names = [c.name for c in self.columns]
+        self.likeness = Likeness(asked.like)
         self.aside = list(raw.aside)  # columns that are no inputs, with why
 
     # ---- which columns -----------------------------------------------------------------------------------------
 
     def column(self, asked: str, key: str) -> Column:
-        """The column that is meant."""
+        """The column that is meant, as the file that it is like had it."""
+        trained = self.likeness.of(asked)
+        same = numbers_called([asked, trained.name.header, trained.name.name], self.names) if trained else []
         try:
-            return self.columns[column_asked(asked, self.names, key)]
+            number = same[0] if len(same) == 1 else column_asked(asked, self.names, key)
         except ConfigError as error:
             raise ConfigError([p + self.raw.doubt for p in error.problems]) from None
+        if trained:
+            self.columns[number] = self.likeness.read_as(self.columns[number], trained)
+        return self.columns[number]
+
+    def strange_texts(self, column: Column, rows: Sequence[int]) -> str:
+        """Which texts a column has in these rows, where it may not have them."""
+        import polars as pl
+
+        known = column.seen or column.values
+        odd = self.frame.filter(pl.col(ROW).is_in(list(rows))).select(column.text().alias("t")).group_by("t").len()
+        return strangers(column.header, dict(odd.sort("t").collect(engine="streaming").iter_rows()), known)
 
     def chosen_inputs(self, others: Sequence[Column], rows: int) -> list[Column]:
         """Those that are named, or all that can be inputs."""

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kanrun.data.table.asked import Asked
-from kanrun.data.table.columns import BOOLEAN, DATE, EMPTY, MIXED, NUMBER, TEXT, Column, columns_of, copies, features_of
+from kanrun.data.table.columns import BOOLEAN, DATE, EMPTY, MIXED, NUMBER, TEXT, Column, columns_of, features_of
 from kanrun.data.table.files import opened
 from kanrun.data.table.raw import Told
 from tests.data.table.helpers import Path, complaint, inputs_of, rows_of, table
@@ -87,41 +86,17 @@ def test_what_is_no_input_is_set_aside_and_told(tmp_path: Path, cells: list[str]
     assert f"not used: c ({why})" in rows.notes
 
 
+@pytest.mark.parametrize(("name", "first"), [("run", 1), ("", 0), ("Nr.", 1), ("sample", 0)])
+def test_a_counter_with_a_hole_is_set_aside_and_leaves_out_no_row(tmp_path: Path, name: str, first: int) -> None:
+    lines = [f"{i * 7 % 11},{'' if i in (3, 5) else i + first},{i * i}\n" for i in range(12)]
+    rows = rows_of(tmp_path, f"T,{name},p\n" + "".join(lines))
+    assert inputs_of(rows) == ["T"] and len(rows.x) == 12
+    assert "it counts the rows" in rows.notes[-1]
+    shuffled = rows_of(tmp_path, f"T,{name},p\n" + "".join(sorted(lines)))
+    assert len(inputs_of(shuffled)) == 2
+
+
 @pytest.mark.parametrize("cells", [[f"t{i}" for i in range(40)], [""] * 40, ["1", "a"] * 20])
 def test_the_same_is_refused_where_it_is_named(tmp_path: Path, cells: list[str]) -> None:
     content = "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells))
     assert complaint(tmp_path, content, inputs=["T", "c"]).startswith("dataset.inputs=c: it ")
-
-
-# ---- copies --------------------------------------------------------------------------------------------------------
-
-X = np.random.default_rng(0).normal(size=50)
-
-
-@pytest.mark.parametrize("copy", [X * 3, 5 - X, X * 1e-200, X * 1e200, X + 1e3, -X])
-def test_a_column_with_another_scale_or_zero_is_a_copy(copy: np.ndarray) -> None:
-    assert copies([X, copy], None) == {1: "0"}
-
-
-@pytest.mark.parametrize("other", [X**2, X + 1e-6 * X[::-1], np.ones(50), X[::-1], np.where(X > 0, np.nan, X)])
-def test_a_column_that_says_something_else_is_none(other: np.ndarray) -> None:
-    assert copies([X, other], None) == {}
-
-
-def test_the_target_among_the_inputs_is_found_and_three_rows_say_nothing() -> None:
-    assert copies([X, X**2, X], X**2) == {1: "the target", 2: "0"}
-    assert copies([X[:3], X[:3] * 2], None) == {}
-
-
-def test_a_thousand_columns_are_compared_soon() -> None:
-    columns = np.random.default_rng(1).normal(size=(1000, 20))
-    assert copies([*columns, *(2 * columns)], None) == {1000 + k: str(k) for k in range(1000)}
-
-
-def test_a_target_beside_its_copy_is_warned_of(tmp_path: Path) -> None:
-    content = "T,q,p\n" + "".join(f"{i},{i * i},{i * i}\n" for i in range(9))
-    rows = rows_of(tmp_path, content)
-    assert inputs_of(rows) == ["T"] and "q is the target itself, so it is left out" in rows.warnings[0]
-    named = rows_of(tmp_path, content, inputs=["q"])
-    assert inputs_of(named) == ["q"] and "left out" not in named.warnings[0]
-    assert Asked("a", ["p"]).inputs is None

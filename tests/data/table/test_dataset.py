@@ -96,6 +96,42 @@ def test_rows_of_another_file_are_the_test_whatever_the_order_of_its_columns(tmp
     assert problem(tmp_path, PLAIN, test_path=str(tmp_path / "no.csv")).startswith("dataset.test_path=")
 
 
+def test_rows_of_another_file_come_in_the_units_of_training(tmp_path: Path) -> None:
+    content = "T (K),V,p (bar)\n" + "".join(f"{i + 280},{i * i % 7},{i**3}\n" for i in range(1, 13))
+    other = table(tmp_path, "p (Pa),V (m^3),T (degC)\n64e5,4,20\n125e5,3,30\n1e5,3,-10\n-999,3,1\n", "other.csv")
+    data = made(tmp_path, content, test_path=other, where="T > 270")
+    assert data.test is not None
+    assert data.test.x.numpy() == pytest.approx(np.array([[293.15, 4], [303.15, 3]]))
+    assert data.test.y.numpy() == pytest.approx(np.array([[64.0], [125.0]]))
+    assert sorted(w for w in data.warnings if "converted" in w) == [
+        "other.csv: T (degC): degC is converted to K, as in training",
+        "other.csv: p (Pa): Pa is converted to bar, as in training",
+    ]
+    assert any("V (m^3): in training it had no unit" in w for w in data.warnings)
+    assert any(w.startswith("other.csv: -999 in p (bar)") for w in data.warnings)
+    metres = table(tmp_path, "T (m),V,p\n1,2,3\n4,5,6\n", "metres.csv")
+    assert problem(tmp_path, content, test_path=metres).endswith(
+        "T (m): numbers in m cannot be had in K, the unit of training"
+    )
+    overruled = made(tmp_path, content, test_path=other, units={"T (K)": "degC"})
+    assert overruled.test is not None and overruled.test.x[0, 0] == 20.0
+
+
+def test_texts_of_another_file_are_told_apart_as_in_training(tmp_path: Path) -> None:
+    content = "gas,T,p\n" + "".join(f"{['He', 'N2', 'O2', 'Ar'][i % 4]},{i},{i * i}.5\n" for i in range(24))
+    more = "".join(f"O2,{i},{i * i}.5\n" for i in range(20))
+    other = table(tmp_path, f"T,gas,p\n1,N2,3.5\n{more.replace('O2,', '').replace(',', ',O2,')}2,Xe,3.5\n", "other.csv")
+    data = made(tmp_path, content, test_path=other, where='gas != "Ar"')
+    assert data.input_names[:3] == ["gas = He", "gas = N2", "gas = O2"]
+    assert data.test is not None and len(data.test.x) == 21
+    assert data.test.x[:2, :3].tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    assert data.about["columns"][0]["values"] == ["He", "N2", "O2"]
+    [told] = [w for w in data.warnings if "did not know" in w]
+    assert told == (
+        "other.csv: 1 row left out: gas is 'Xe' in 1 row, which training did not know; it had 'He', 'N2', 'O2': line 23"
+    )
+
+
 @pytest.mark.parametrize(
     ("cells", "labels"),
     [

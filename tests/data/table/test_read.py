@@ -251,3 +251,9 @@ def test_a_table_is_read_once_as_long_as_its_file_stays_as_it_is(
     path.write_text("a,y\n" + "".join(f"{k},{3 * k}\n" for k in range(12)), encoding="utf-8")
     assert read.read_table(asked).y[-1].tolist() == [33.0]
     assert len(times) == 2
+    told = []
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"^dataset\.target=z: no such column") as caught:
+            read.read_table(Asked(str(path), ["z"]))
+        told.append(caught.value)
+    assert len(times) == 3 and told[0] is not told[1]
