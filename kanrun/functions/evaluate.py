@@ -123,9 +123,15 @@ def evaluate(expression: sp.Expr, columns: Mapping[str, Array]) -> Array:
 
     Raises KeyError for an unknown symbol and TypeError for a function without an evaluator.
     """
+    return at_rows(expression, Evaluation(columns))
+
+
+def at_rows(expression: sp.Expr, evaluation: Evaluation) -> Array:
+    """The same by an evaluation that knows the values of some parts already."""
+    columns = evaluation.columns
     rows = len(next(iter(columns.values()))) if columns else 1
     with np.errstate(all="ignore"):
-        result = Evaluation(columns).value(expression)
+        result = evaluation.value(expression)
     if np.iscomplexobj(result):
         result = np.where(np.abs(result.imag) <= 1e-12 * np.abs(result), result.real, np.nan)
     return np.broadcast_to(np.asarray(result, dtype=np.float64), (rows,)).copy()

@@ -26,7 +26,7 @@ SMALL = 1e-12  # part of the largest term of a sum that is nothing
 UNSEEN = 3e-6
 STEPS = 3  # of Gauss-Newton after something was left out
 LARGE = 120  # nodes of a formula that is not looked at part by part
-LOOKED_AT, LOOKED_AT_NODE = 1.0, 0.3  # units of work of a formula that is tried, and of a node and constant of it
+LOOKED_AT, LOOKED_AT_NODE = 0.5, 0.07  # units of work of a formula that is tried, and of a node and constant of it
 
 
 class Verdict(Enum):

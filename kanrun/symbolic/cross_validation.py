@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
 
-from kanrun.functions.evaluate import Array, evaluate
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of
+from kanrun.functions.evaluate import Array
+from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of
 
 ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own, and parts of more rows
 EVALUATIONS = 40  # of a form in a fit
@@ -53,57 +52,37 @@ def predictions(
     expression: sp.Expr, columns: Columns, y: Array, left_out: Iterator[Array], weights: Array | float = 1.0
 ) -> Array:
     """The form's value at every row, with its constants at the least squared error over the other rows."""
-    form, factors = Form.of(expression), np.sqrt(np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape))
+    constants = constants_of(expression)
+    constants = constants if len(constants) <= MOST else []  # of too many the form is taken as it is
+    form, start = Form.of(expression, constants), np.array([float(c) for c in constants])
+    factors = np.sqrt(np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape))
     result = np.full(len(y), np.nan)
     for part in left_out:
         keep = np.ones(len(y), dtype=bool)
         keep[part] = False
-        constants = form.fitted({n: v[keep] for n, v in columns.items()}, y[keep], factors[keep])
-        result[part] = form.values({n: v[part] for n, v in columns.items()}, constants)
+        own = fitted(form, start, {n: v[keep] for n, v in columns.items()}, y[keep], factors[keep])
+        result[part] = form.values(own, {n: v[part] for n, v in columns.items()})
     return result
 
 
-@dataclass(frozen=True)
-class Form:
-    """An expression with parameters in the place of its decimals, and where these start."""
+def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array | float = 1.0) -> Array:
+    """The constants of a form at the least squared error, where errors count times `factors` [rows].
 
-    general: sp.Expr
-    names: tuple[str, ...]
-    start: Array
+    Where they start if there are fewer rows than constants.
+    """
+    if not len(start) or len(y) < len(start):
+        return start
+    from scipy.optimize import least_squares  # a quarter of a second that no run needs before it has a formula
 
-    @classmethod
-    def of(cls, expression: sp.Expr) -> Form:
-        """The form of an expression; one of too many constants is taken as it is."""
-        constants = constants_of(expression)
-        constants = constants if len(constants) <= MOST else []
-        names = tuple(f"parameter {k}" for k in range(len(constants)))  # with a blank: no input is called so
-        symbols = [sp.Symbol(name, real=True) for name in names]
-        general = expression.xreplace(dict(zip(constants, symbols, strict=True)))
-        return cls(general, names, np.array([float(c) for c in constants]))
+    scale = float(np.abs(y).max()) or 1.0
 
-    def values(self, columns: Columns, constants: Array) -> Array:
-        """[rows]."""
-        given = {name: np.asarray(value) for name, value in zip(self.names, constants, strict=True)}
+    def residuals(steps: Array) -> Array:
         with np.errstate(all="ignore"):
-            return evaluate(self.general, {**columns, **given})
+            off = factors * (form.values(start * (1 + steps), columns) - y) / scale
+        return np.where(np.isfinite(off), off, 1e6)
 
-    def fitted(self, columns: Columns, y: Array, factors: Array | float = 1.0) -> Array:
-        """The constants at the least squared error, where errors count times `factors` [rows].
-
-        Where they start if there are fewer rows than constants.
-        """
-        if not len(self.start) or len(y) < len(self.start):
-            return self.start
-        from scipy.optimize import least_squares  # a quarter of a second that no run needs before it has a formula
-
-        scale = float(np.abs(y).max()) or 1.0
-
-        def residuals(steps: Array) -> Array:
-            off = factors * (self.values(columns, self.start * (1 + steps)) - y) / scale
-            return np.where(np.isfinite(off), off, 1e6)
-
-        try:
-            found = least_squares(residuals, np.zeros(len(self.start)), x_scale="jac", max_nfev=EVALUATIONS)
-        except (ValueError, np.linalg.LinAlgError):
-            return self.start
-        return self.start * (1 + found.x)
+    try:
+        found = least_squares(residuals, np.zeros(len(start)), x_scale="jac", max_nfev=EVALUATIONS)
+    except (ValueError, np.linalg.LinAlgError):
+        return start
+    return start * (1 + found.x)

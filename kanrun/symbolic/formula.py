@@ -18,6 +18,8 @@ from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.symbolic.adding_up import adds_up, units_for, with_units
+from kanrun.symbolic.bare import Verdict
+from kanrun.symbolic.between import goes_wild
 from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
 from kanrun.symbolic.front import Alternative, Other, front_of, others_of
@@ -123,10 +125,12 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     odd = [name for j, name in enumerate(data.outputs) if not adds_up(chosen[j], units_for(data, j))]
     if odd and data.units_matter == "demand":
         raise FormulaError(f"it does not add up in the units of {', '.join(odd)}")
+    verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
+    if wild := [n for j, n in enumerate(data.outputs) if verdicts[j] is Verdict.NOT and goes_wild(chosen[j], j, data)]:
+        raise FormulaError(f"between the rows it leaves the range of {', '.join(wild)}")
     others = expressions_of_front(symbolic.front, data, context)
     fronts = front_of(others, chosen, data)
     estimates = estimates_of(chosen, data)
-    verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     return [
         Formula(
             output=name,

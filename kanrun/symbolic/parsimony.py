@@ -57,7 +57,7 @@ def settled(
 def work_of_polish(expression: sp.Expr) -> float:
     """Units of work of `polished`: a derivative by every constant, a few times, of formulas of this size."""
     size = complexity(expression)
-    return 0.2 + (1 + 0.1 * size + 0.01 * size**2) * len(constants_of(expression))
+    return 0.2 + (0.5 + 0.05 * size) * len(constants_of(expression))
 
 
 def straightened(

@@ -24,6 +24,7 @@ from kanrun.symbolic.parsimony import settled as parsimonious
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, factors_of_errors, training_arrays, training_loss
+from kanrun.symbolic.worth import worthwhile
 
 EVALUATED, NODE, NODE_AND_ROW = 0.05, 0.005, 1e-5  # units of work: of an evaluation, a node, and a row and node of it
 WORSE, LAST_DIGITS = 4.0, 1e-26  # times the loss of constants at their best, and that of rounding in any case
@@ -178,8 +179,8 @@ def polished_forms(
     Only for a loss that least squares makes least: logits of classes would grow without end.
     """
     columns, y = training_arrays(data)
-    again = [
-        parsimonious(e, columns, y[:, j], context, factors_of_errors(data) if weights is None else weights[j])
-        for j, e in enumerate(expressions)
-    ]
+    again = []
+    for j, e in enumerate(expressions):
+        own = factors_of_errors(data) if weights is None else weights[j]
+        again.append(worthwhile(parsimonious(e, columns, y[:, j], context, own), columns, y[:, j], context, own))
     return snap(again, loss, len(y), floor, context)

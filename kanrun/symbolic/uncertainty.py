@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from kanrun.functions.evaluate import Array, evaluate
+from kanrun.functions.evaluate import Array, Evaluation, at_rows, evaluate
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.snap import EXACT, is_sound
 
@@ -59,24 +60,51 @@ def constants_of(expression: sp.Expr) -> list[sp.Float]:
     return list(dict.fromkeys([*found, *rest]))
 
 
+@dataclass(frozen=True)
+class Form:
+    """An expression with parameters in the place of its constants."""
+
+    general: sp.Expr
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, expression: sp.Expr, constants: list[sp.Float]) -> Form:
+        """The form of an expression in these of its constants."""
+        names = tuple(f"constant {k}" for k in range(len(constants)))  # with a space: no input is called so
+        symbols = [sp.Symbol(name, real=True) for name in names]
+        return cls(expression.xreplace(dict(zip(constants, symbols, strict=True))), names)
+
+    def given(self, constants: Array, columns: Columns) -> Columns:
+        """The columns with the constants beside them."""
+        return {**columns, **{n: np.asarray(c) for n, c in zip(self.names, constants.tolist(), strict=True)}}
+
+    def values(self, constants: Array, columns: Columns) -> Array:
+        """The values with these constants at every row: [rows]."""
+        return evaluate(self.general, self.given(constants, columns))
+
+    def slopes(self, constants: Array, columns: Columns) -> Array:
+        """The derivatives by the constants at every row: [rows, constants]."""
+        values = self.given(constants, columns)
+        result, evaluation = np.empty((len(next(iter(columns.values()))), len(constants))), Evaluation(values)
+        for k, name in enumerate(self.names):
+            try:
+                result[:, k] = at_rows(slope_of(self.general, sp.Symbol(name, real=True)), evaluation)
+            except (TypeError, KeyError, ValueError):  # a function whose derivative has no evaluator
+                step = 1e-5 * max(1.0, abs(float(constants[k])))
+                ends = [evaluate(self.general, {**values, name: np.asarray(constants[k] + s)}) for s in (step, -step)]
+                result[:, k] = (ends[0] - ends[1]) / (2 * step)
+        return result
+
+
 def jacobian(expression: sp.Expr, constants: list[sp.Float], columns: Columns) -> Array:
     """Derivatives of `expression` by these of its constants at every row: [rows, constants]."""
-    rows = len(next(iter(columns.values())))
-    names = [f"constant {k}" for k in range(len(constants))]  # with a space: no input is called so
-    symbols = [sp.Symbol(name, real=True) for name in names]
-    general = expression.xreplace(dict(zip(constants, symbols, strict=True)))
-    values = {**columns, **{name: np.asarray(float(f)) for name, f in zip(names, constants, strict=True)}}
-    result = np.empty((rows, len(constants)))
-    for k, one in enumerate(symbols):
-        try:
-            slope = sp.diff(general, one).replace(sp.DiracDelta, lambda *_: sp.Integer(0))
-            result[:, k] = evaluate(slope, values)
-        except (TypeError, KeyError, ValueError):  # a function whose derivative has no evaluator
-            middle = float(constants[k])
-            step = 1e-5 * max(1.0, abs(middle))
-            ends = [evaluate(general, {**values, names[k]: np.asarray(middle + s)}) for s in (step, -step)]
-            result[:, k] = (ends[0] - ends[1]) / (2 * step)
-    return result
+    return Form.of(expression, constants).slopes(np.array([float(f) for f in constants]), columns)
+
+
+@lru_cache(maxsize=512)
+def slope_of(general: sp.Expr, constant: sp.Symbol) -> sp.Expr:
+    """The derivative by a constant, which every step of a fit asks for again."""
+    return sp.diff(general, constant).replace(sp.DiracDelta, lambda *_: sp.Integer(0))
 
 
 def sizes_of(columns: Array) -> Array:
@@ -269,35 +297,38 @@ def least_squared(
     before = squares(expression, columns, y, weights)
     if not 0 < len(constants) <= MOST or not np.isfinite(before):
         return expression
-    best, least = expression, before
+    form, start = Form.of(expression, constants), np.array([float(f) for f in constants])
+    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    best, least = start, before
     for _ in range(steps):
-        reached, moved = stepped(best, least, columns, y, weights)
+        reached, moved = stepped(form, best, least, columns, y, rows)
         if not reached < least:
             break
         gained, best, least = least - reached, moved, reached
         if gained < GAIN * least:
             break
-    return best if least < (1 - GAIN) * before else expression
+    if not least < (1 - GAIN) * before:
+        return expression
+    result = expression.xreplace({f: number(float(c)) for f, c in zip(constants, best, strict=True)})
+    return result if is_sound(result) else expression
 
 
 def stepped(
-    expression: sp.Expr, least: float, columns: Columns, y: Array, weights: Array | float
-) -> tuple[float, sp.Expr]:
-    """The expression after a Gauss-Newton step, halved while its squared error is not below `least`; that error too."""
-    current = constants_of(expression)
-    rows = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
-    slopes = rows[:, None] * jacobian(expression, current, columns)
+    form: Form, constants: Array, least: float, columns: Columns, y: Array, weights: Array
+) -> tuple[float, Array]:
+    """The constants after a Gauss-Newton step, halved while its squared error is not below `least`; that error too."""
+    slopes = weights[:, None] * form.slopes(constants, columns)
     if not np.isfinite(slopes).all():
-        return math.inf, expression
+        return math.inf, constants
     sizes = np.linalg.norm(slopes, axis=0)
     scale = np.where(sizes > 0, sizes, 1.0)
-    missing = rows * (y - evaluate(expression, columns))
+    missing = weights * (y - form.values(constants, columns))
     step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
-    moved, reached = expression, math.inf
+    moved, reached = constants, math.inf
     for halving in range(HALVINGS):
-        new = [number(float(f) + s * 0.5**halving) for f, s in zip(current, step.tolist(), strict=True)]
-        moved = expression.xreplace(dict(zip(current, new, strict=True)))
-        reached = squares(moved, columns, y, weights) if is_sound(moved) else math.inf
+        moved = constants + step * 0.5**halving
+        with np.errstate(over="ignore", invalid="ignore"):
+            reached = float(np.square(weights * (form.values(moved, columns) - y)).sum())
         if reached < least:
             break
-    return reached, moved
+    return reached if math.isfinite(reached) else math.inf, moved

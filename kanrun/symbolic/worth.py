@@ -1,0 +1,65 @@
+"""Which parts of a formula of noisy rows are worth their length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import sympy as sp
+
+from kanrun.context import UNLIMITED, Context
+from kanrun.data.losses import description_bits
+from kanrun.functions.evaluate import Array
+from kanrun.symbolic.bare import LARGE, fewer, nodes, straighter, without_identities, work_of_look
+from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.snap import is_sound
+from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, is_rounding, polished, squares
+
+
+def worthwhile(
+    expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED, weights: Array | float = 1.0
+) -> sp.Expr:
+    """The expression without the parts that do not pay for themselves, constants fitted again.
+
+    Whatever shortens the description of the rows most goes first, until nothing does. Errors count times the `weights`
+    of their rows. It ends when the budget is used up.
+    """
+    bits, refused = description(expression, columns, y, weights), set[sp.Expr]()
+    while len(constants_of(expression)) <= MOST and complexity(expression) <= LARGE:
+        if is_rounding(squares(expression, columns, y, weights), weights * y):
+            break
+        best, least = expression, bits
+        for trial in simpler(expression, columns):
+            skeleton = trial.xreplace(dict.fromkeys(trial.atoms(sp.Float), sp.Symbol("c")))
+            if skeleton in refused or context.over() or not is_sound(trial):
+                continue
+            context.spend(work_of_look(trial))
+            trial = polished(trial, columns, y, weights)
+            reached = description(trial, columns, y, weights)
+            if reached < least:
+                best, least = trial, reached
+            elif not reached < bits:
+                refused.add(skeleton)
+        if best is expression:
+            break
+        expression, bits = best, least
+    return expression
+
+
+def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """Bits of the rows by a formula; infinite where it has no value on some."""
+    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
+    spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
+    loss = squares(expression, columns, y, weights) / len(y)
+    return description_bits(loss / max(spread, 1e-300), complexity(expression), len(constants_of(expression)), len(y))
+
+
+def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:
+    """The expression with one part fewer: a term, a factor, or a function that may be a line or undone by another."""
+    yield from without_identities(expression, columns)
+    yield from fewer(expression)
+    for node in nodes(expression, sp.Mul):
+        varying = [factor for factor in node.args if factor.free_symbols]
+        for factor in varying if len(varying) > 1 else []:
+            yield expression.xreplace({node: node / factor})
+    yield from straighter(expression)
