@@ -180,7 +180,7 @@ class Search:
 
         Its networks are told of as this one's; it has no landmarks of its own.
         """
-        context = Context(self.context.budget.share(part), _Within(self), _OfAnother(self.context.journal))
+        context = Context(self.context.budget.share(part), _Within(self), WithoutLandmarks(self.context.journal))
         return Search.begun(problem, self.state.seed, context, self.schedule)
 
 
@@ -196,11 +196,11 @@ class _Within(Silent):
 
 
 @dataclass
-class _OfAnother(Unrecorded):
-    """The journal of a search within another one, whose landmarks alone count."""
+class WithoutLandmarks(Unrecorded):
+    """The journal of a search within something else, whose landmarks alone count."""
 
     journal: Unrecorded
 
     def once(self, compute: Callable[[], T], meter: Meter) -> T:
-        """A piece of the other search's work."""
+        """A piece of the other's work."""
         return self.journal.once(compute, meter)

@@ -98,8 +98,10 @@ def search_stages(outputs: Sequence[str]) -> tuple[Stage, ...]:
     return (*each, Stage("together", always, brought_together))
 
 
-def search_problem(config: Config, data: Dataset, functions: list[Function]) -> Wanted:
-    """What the config asks to be searched.
+def search_problem(
+    config: Config, data: Dataset, functions: list[Function], inputs: Sequence[int] | None = None
+) -> Wanted:
+    """What the config asks to be searched; or with `inputs`, in these alone and in a network of any width.
 
     Raises ConfigError for what is not one output by squared error, and for targets without finite squares.
     """
@@ -107,15 +109,16 @@ def search_problem(config: Config, data: Dataset, functions: list[Function]) -> 
         about = f"{data.name} is {data.task} with {len(data.outputs)} by {data.loss.title}"
         reason = f"a search takes regression by mean squared error; {about}"
         raise ConfigError(wrong(*asked(config.search), f"{reason}; use search=none"))
-    width = config.model.width if isinstance(config.model, ModelConfig) else None
+    width = config.model.width if isinstance(config.model, ModelConfig) and inputs is None else None
+    chosen = list(range(len(data.inputs)) if inputs is None else inputs)
     measured = None if data.units_matter == "ignore" else units_for(data, 0).without_factors()
     rows = at_most(data, MOST_ROWS).train
     try:
-        wanted = Wanted(rows.x, rows.y, functions, width, weights=rows.weights)
+        wanted = Wanted(rows.x[:, chosen].contiguous(), rows.y, functions, width, weights=rows.weights)
     except ValueError as error:
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
     demanded = data.units_matter == "demand"
-    return replace(wanted, names=tuple(data.inputs), measured=measured, demanded=demanded)
+    return replace(wanted, names=tuple(data.inputs[i] for i in chosen), measured=measured, demanded=demanded)
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kanrun.config.schema import ContrastiveConfig, ModelConfig
-from kanrun.context import Budget, Context, Events, Silent
+from kanrun.context import Context, Events, Silent
 from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
 from kanrun.pipeline.reaching import reached
+from kanrun.pipeline.reading import read_formulas
 from kanrun.pipeline.searching import search
 from kanrun.pipeline.starting import has_start
-from kanrun.pipeline.writing import functions_of, written
+from kanrun.pipeline.writing import functions_of
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
 from kanrun.state import Problem, Relations, Stage, State
-from kanrun.symbolic.reading import find_formula
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
@@ -26,13 +26,6 @@ from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, 
 from kanrun.training.target_scaling import TargetScaling
 
 # ---- what several stages need --------------------------------------------------------------------------------------
-
-
-READING_FEW, READING_ROW = (
-    4_000.0,
-    20.0,
-)  # units of work at most, and for each row: few tell little apart
-WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 
 
 @dataclass(frozen=True)
@@ -141,15 +134,8 @@ def lost_inputs(model: KAN, problem: Problem) -> str | None:
 
 
 def symbolic(problem: Problem, state: State, context: Context) -> State:
-    """Every edge a function, and the formulas that this gives."""
-    work = min(problem.config.symbolic.work, READING_FEW + READING_ROW * len(problem.rows.train.x))
-    whole = Budget.of(context.budget.meter, work=work)
-    context = replace(context, budget=whole.leaving(WRITING))
-    found = find_formula(current_kan(state), problem.rows, functions_of(problem.config), context)
-    if context.over():
-        state = state.noted("symbolic", "reading was ended before all functions were tried on all edges", context)
-    context = replace(context, budget=whole)
-    state, network = written(problem, state, found, problem.scaling.restored_formula(found), context)
+    """The formulas of the network, and these as a network."""
+    state, network = read_formulas(problem, state, current_kan(state), context)
     return reached(problem, state, "symbolic", network, context)
 
 

@@ -27,21 +27,13 @@ def functions_of(config: Config) -> list[Function]:
     return library(config.symbolic.library, extended(config.symbolic.functions))
 
 
-def written(problem: Problem, state: State, found: Symbolic, whole: Symbolic, context: Context) -> tuple[State, KAN]:
-    """The state with the formulas of the network found, or of the next best that can be kept; and that network.
-
-    `whole` is `found` for the targets themselves.
-    """
-    state, network, formulas = kept(problem.data, state, found, whole, context)
-    if not formulas:
-        return state.warned(NONE, context), network
-    return replace(state, formulas=tuple(formulas)), without_constants(network, formulas, problem)
-
-
 def kept(
     data: Dataset, state: State, found: Symbolic, whole: Symbolic, context: Context
 ) -> tuple[State, KAN, list[Formula]]:
-    """The network found and its formulas, or the next best whose formulas can be kept; no formulas where none can."""
+    """The network found and its formulas, or the next best whose formulas can be kept; no formulas where none can.
+
+    `whole` is `found` for the targets themselves.
+    """
     data = at_most(data, MOST_ROWS)
     nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
     for network, restored in [(found.model, whole.model), *reversed(nexts)]:

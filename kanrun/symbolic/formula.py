@@ -22,13 +22,13 @@ from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.between import goes_wild
 from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.front import Alternative, Other, front_of, others_of
+from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.settle import settled
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
-from kanrun.symbolic.values import evaluate_texts, factors_of_errors, training_arrays
+from kanrun.symbolic.values import OWN_LENGTH, evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")
 
@@ -185,3 +185,12 @@ def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Te
     if not formulas:
         return None
     return lambda x: evaluate_texts([f.expression for f in formulas], x, data.inputs)
+
+
+def joined(chosen: Formula, other: Formula, j: int, data: Dataset) -> Formula:
+    """A formula with the front of another one for the same output, and that among the forms that the rows allow."""
+    points = [*chosen.front, *(replace(p, chosen=False) for p in other.front)]
+    expressions = [parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in (chosen, other)]
+    known = {o.expression: o for o in [*chosen.alternatives, *others_of([expressions[1]], expressions[0], j, data)]}
+    alternatives = sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
+    return replace(chosen, front=pareto(points), alternatives=alternatives)

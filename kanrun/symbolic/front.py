@@ -13,7 +13,9 @@ from torch import Tensor
 from kanrun.data.dataset import Dataset
 from kanrun.data.losses import description_bits
 from kanrun.data.scores import scores, weights_of
+from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
+from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import constants_of, squares
@@ -60,9 +62,15 @@ def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> l
 
 
 def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
-    """The description length of the training targets of output `j` by a formula; infinite where it has no value."""
-    y = data.train.y[:, j].double().cpu().numpy()
-    loss = squares(expression, columns_of(data.train.x, data.inputs), y, factors_of_errors(data)) / len(y)
+    """The description length of the training targets of output `j` by a formula; infinite where it has no value.
+
+    Of targets over decades by errors relative to their size, where these are described better.
+    """
+    columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
+    loss = squares(expression, columns, y, factors_of_errors(data)) / len(y)
+    if data.train.weights is None and over_decades(y):
+        relative = relative_loss(evaluate(expression, columns), y)
+        loss = min(loss, relative) if math.isfinite(relative) else loss
     own = row_weights(data)
     null = max(float(np.mean(own * (y - np.mean(own * y)) ** 2)), 1e-300)
     return description_bits(loss / null, complexity(expression), len(constants_of(expression)), len(y))

@@ -1,0 +1,132 @@
+"""The formulas of a trained network: found by a search over its rows, or read edge by edge; the shorter is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kanrun.config.schema import ModelConfig
+from kanrun.context import Budget, Context, Silent
+from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
+from kanrun.discovery.discover import discover
+from kanrun.discovery.search import WithoutLandmarks
+from kanrun.errors import ConfigError
+from kanrun.functions.parser import parse_formula
+from kanrun.model.joining import side_by_side
+from kanrun.model.network import KAN
+from kanrun.pipeline.searching import search_problem
+from kanrun.pipeline.writing import NONE, functions_of, kept, without_constants
+from kanrun.state import Problem, State
+from kanrun.symbolic.formula import Formula, joined
+from kanrun.symbolic.front import bits_of
+from kanrun.symbolic.judging import EXACT_REASON, UNDECIDED_REASON
+from kanrun.symbolic.reading import find_formula
+from kanrun.symbolic.values import OWN_LENGTH
+from kanrun.training.pruning import MOST_ROWS
+
+FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
+SEARCHED = 0.5  # part of the work for the search
+WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
+BY_SEARCH, BY_EDGES = "found by a search over the rows", "read edge by edge"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A network of functions, in the targets as they train, its formulas, and how they were found."""
+
+    network: KAN
+    formulas: tuple[Formula, ...]
+    source: str
+
+    def rank(self, data: Dataset) -> tuple[int, float]:
+        """Less for better ones: those that leave only rounding come first, then the shortest description."""
+        verdicts = [f.reason for f in self.formulas]
+        doubt = max((0 if v == EXACT_REASON else 1 if v == UNDECIDED_REASON else 2) for v in verdicts)
+        if data.loss.logits:  # which nothing else is held against
+            return doubt, 0.0
+        texts = (parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in self.formulas)
+        return doubt, sum(bits_of(e, j, data) for j, e in enumerate(texts))
+
+
+def read_formulas(problem: Problem, state: State, network: KAN, context: Context) -> tuple[State, KAN]:
+    """The state with the formulas of a network; and the network of functions that they are, whose targets train."""
+    work = min(problem.config.symbolic.work, FEW + ROW * len(problem.rows.train.x))
+    whole = replace(context, budget=Budget.of(context.budget.meter, work=work))
+    found = list[Reading]()
+    if is_searched(problem):
+        state, reading = by_search(problem, state, network, whole)
+        found += [reading] if reading else []
+    if not any(reading.rank(problem.data)[0] == 0 for reading in found):
+        state, reading = by_edges(problem, state, network, whole)
+        found += [reading] if reading else []
+    if not found:
+        return state.warned(NONE, context), network
+    data = at_most(problem.data, MOST_ROWS)
+    best, *others = sorted(found, key=lambda reading: reading.rank(data))
+    formulas = best.formulas
+    for other in others:
+        formulas = tuple(joined(*pair, j, data) for j, pair in enumerate(zip(formulas, other.formulas, strict=True)))
+    if is_searched(problem):
+        state = state.noted("symbolic", best.source, context)
+    state = replace(state, formulas=formulas)
+    return state, without_constants(best.network, formulas, problem)
+
+
+def is_searched(problem: Problem) -> bool:
+    """Whether a search may say what the network is of: values by squared error, and no edge that the user has fixed."""
+    data, model = problem.data, problem.config.model
+    plain = isinstance(model, ModelConfig) and not model.fix and not problem.trained
+    return plain and data.loss.least_squares and data.task == REGRESSION and not data.relations
+
+
+def by_edges(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, Reading | None]:
+    """Every edge a function, and the formulas that this gives."""
+    context = replace(whole, budget=whole.budget.leaving(WRITING))
+    found = find_formula(network, problem.rows, functions_of(problem.config), context)
+    if context.over():
+        state = state.noted("symbolic", "reading was ended before all functions were tried on all edges", whole)
+    restored = problem.scaling.restored_formula(found)
+    state, best, formulas = kept(problem.data, state, found, restored, whole)
+    return state, Reading(best, tuple(formulas), BY_EDGES) if formulas else None
+
+
+def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, Reading | None]:
+    """A search over the rows for each output, in the inputs that the network still looks at."""
+    networks, formulas = list[KAN](), list[Formula]()
+    context = replace(whole, events=Silent(), journal=WithoutLandmarks(whole.journal))
+    for j in range(len(problem.data.outputs)):
+        data = of_output(problem.data, j) if len(problem.data.outputs) > 1 else problem.data
+        own = replace(context, budget=whole.budget.share(SEARCHED / (len(problem.data.outputs) - j)))
+        inputs = network.active_inputs() or list(range(len(data.inputs)))
+        try:
+            wanted = search_problem(problem.config, data, functions_of(problem.config), inputs)
+        except ConfigError:  # targets without finite squares
+            return state, None
+        found = discover(wanted, problem.config.seed, own)
+        assert found.result
+        symbolic = found.result.symbolic
+        if len(inputs) < len(data.inputs):
+            front = [over_inputs(model, inputs, len(data.inputs)) for model in symbolic.front]
+            symbolic = replace(symbolic, model=over_inputs(symbolic.model, inputs, len(data.inputs)), front=front)
+        state, best, written = kept(data, state, symbolic, symbolic, own)
+        if not written:
+            return state, None
+        networks.append(best)
+        formulas += written
+    return state, Reading(problem.scaling.entered(side_by_side(networks)), tuple(formulas), BY_SEARCH)
+
+
+def over_inputs(rest: KAN, inputs: Sequence[int], n: int) -> KAN:
+    """The network of functions `rest`, of some `inputs` alone, as one of all n."""
+    like = rest.layers[0].coef
+    model = KAN([n, *rest.width[1:]], grid=1, dtype=like.dtype).to(like.device)
+    first, old = model.layers[0], rest.layers[0]
+    model.layers = type(model.layers)([first, *rest.clone().layers[1:]])
+    first.alive.zero_()
+    first.library = old.library
+    first.bias.data[:] = old.bias.data
+    for (s, i), name in old.functions.items():
+        if bool(old.alive[s, i]):
+            a, b, c = old.affine[s, i].tolist()
+            first.fix(s, inputs[i], name, (a, b, c), 0.0, True)
+    return model
