@@ -1,7 +1,8 @@
 """The plain command on many formulas, whether each run ends well: `python benchmarks/plain.py --random 300`.
 
 `--laws FILE ...` takes formulas with their domains from JSON files such as benchmarks/formulas.json. A run ends well
-with exit status 0, in time, and with scores; what takes longest is shown.
+with exit status 0, in time, and with scores; what takes longest is shown. Where judge.py lies beside a file, its
+`verdict` says which formulas are the law.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Law:
     name: str
     formula: str
     domain: list[list[float]]
+    judged_by: Path | None = None  # the file that it is from, with judge.py beside it
 
 
 def random_text(draw: random.Random, inputs: int, depth: int) -> str:
@@ -89,10 +91,41 @@ def outcome(law: Law, more: list[str]) -> dict[str, Any]:
             return {"status": done.returncode, "cpu": 0.0, "said": (done.stderr or done.stdout)[-300:]}
         metrics = json.loads((folder / "metrics.json").read_text())
         cpu = {stage["name"]: stage["cpu_seconds"] for stage in metrics["stages"]}
+        formulas = folder / "formula.json"
+        formula = json.loads(formulas.read_text())[0] if formulas.exists() else {}
         said = "; ".join(metrics.get("warnings", []))
         if metrics["final"]["rmse"] is None and not said:
             said = "NO SCORE WITHOUT A WORD"
-        return {"status": 0, "cpu": cpu.get("symbolic", 0.0), "said": said, "r2": metrics["final"]["r2"]}
+        found = {
+            "status": 0, "cpu": cpu.get("symbolic", 0.0), "whole": sum(cpu.values()), "said": said,
+            "r2": metrics["final"]["r2"], "network": network_r2(metrics["stages"]),
+            "expression": formula.get("expression"), "exact": formula.get("exact"),
+        }  # fmt: skip
+        if law.judged_by and found["expression"]:
+            from benchmarks.laws import judge_beside
+
+            entry = next(e for e in json.loads(law.judged_by.read_text()) if e["name"] == law.name)
+            found |= judge_beside(law.judged_by).verdict(found["expression"], entry)
+        return found
+
+
+def network_r2(stages: list[dict[str, Any]]) -> float | None:
+    """The test R2 of the last network of splines."""
+    scores = [stage["test"]["r2"] for stage in stages if stage["name"] != "symbolic"]
+    return scores[-1] if scores else None
+
+
+def told(outcomes: list[dict[str, Any]]) -> str:
+    """How many formulas are the law, and what is claimed of others."""
+    judged = [one for one in outcomes if "form" in one]
+    right, fits = (sum(bool(one[key]) for one in judged) for key in ("form", "fits"))
+    false = sum(bool(one["exact"]) and not one["form"] for one in judged)
+    worse = sum((one["network"] or 0) - (one["r2"] if one["r2"] is not None else -9) > 1e-3 for one in judged)
+    seconds = sorted(one["whole"] for one in judged)[len(judged) // 2]
+    return (
+        f"{right} of {len(judged)} are the law, {fits} fit; {false} are called exact and are not; {worse} are worse "
+        f"than their network by 0.001 of R2; median {seconds:.1f} s of CPU a run, beside the start"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,21 +137,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     given, more = parser.parse_known_args(arguments)
     laws = random_laws(given.random, given.seed)
-    for file in given.laws:
-        laws += [Law(e["name"], e["formula"], e["domain"]) for e in json.loads(Path(file).read_text())]
+    for file in map(Path, given.laws):
+        judge = file if (file.parent / "judge.py").exists() else None
+        laws += [Law(e["name"], e["formula"], e["domain"], judge) for e in json.loads(file.read_text())]
     with ThreadPoolExecutor(given.jobs) as pool:
         outcomes = []
         for law, one in zip(laws, pool.map(lambda law: outcome(law, more), laws), strict=True):
             outcomes.append(one)
-            if one["said"] or one["cpu"] > 30:
-                line = f"status {one['status']}, symbolic {one['cpu']:.1f} s: {one['said']}"
+            if one["said"] or one["cpu"] > 30 or one.get("form") is False:
+                line = f"status {one['status']}, symbolic {one['cpu']:.1f} s: {one.get('expression')} {one['said']}"
                 print(f"{law.name}: {law.formula} on {law.domain}: {line}", flush=True)
     failed = sum(one["status"] not in (0, None) for one in outcomes)
     hung = sum(one["status"] is None for one in outcomes)
     longest = max((one["cpu"] for one in outcomes), default=0.0)
     print(f"{len(outcomes)} runs: {failed} failed, {hung} hung, symbolic stage at most {longest:.1f} s of CPU")
+    if any("form" in one for one in outcomes):
+        print(told(outcomes))
     return min(failed + hung, 1)
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     sys.exit(main())

@@ -53,7 +53,8 @@ def side_by_side(networks: Sequence[KAN]) -> KAN:
     """
     if len(networks) == 1:
         return networks[0]
-    grid, depth = max(n.grid for n in networks), max(len(n.layers) for n in networks)
+    grid = max(layer.grid.shape[1] - 1 for n in networks for layer in n.layers)
+    depth = max(len(n.layers) for n in networks)
     apart = any(not n.is_symbolic() or bool((n.shift != 0).any() or (n.scale != 1).any()) for n in networks)
     # Sums come before products in a layer, whatever networks they are of.
     depth += any(n.layers[-1].n_mult > 0 for n in networks)
@@ -62,7 +63,8 @@ def side_by_side(networks: Sequence[KAN]) -> KAN:
 
 def padded(network: KAN, depth: int, grid: int, apart: bool) -> KAN:
     """The network with lines behind it up to this depth and, where it is to stand `apart`, one before it too."""
-    own = network.clone() if network.grid == grid else network.refine(grid)
+    even = all(layer.grid.shape[1] - 1 == grid for layer in network.layers)
+    own = network.clone() if even else network.refine(grid)
     shift, scale = own.shift.tolist(), own.scale.tolist()
     before = [lines(own, own.n_in, [(1 / s, -m / s) for m, s in zip(shift, scale, strict=True)])] if apart else []
     behind = [lines(own, own.n_out, [(1.0, 0.0)] * own.n_out) for _ in range(depth - len(own.layers))]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kanrun import fit
+from kanrun.functions.builtin import Function
+from kanrun.functions.library import FUNCTIONS
+from kanrun.model.network import KAN
+from kanrun.pipeline import reading
+from kanrun.pipeline.fit import FitResult
+from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH, over_inputs
+
+SMALL = {"model": {"width": [2, 1]}, "optimizer": {"steps": 10}, "symbolic": {"work": 600.0}}
+
+
+def rows(noise: float = 0.0, inputs: int = 2) -> tuple[Any, Any]:
+    """x_1 * x_2, which no sum of curves is."""
+    generator = np.random.default_rng(0)
+    x = generator.uniform(0.5, 2, (200, inputs))
+    return x, x[:, 0] * x[:, 1] + noise * generator.normal(size=200)
+
+
+def notes(found: FitResult) -> list[str]:
+    return [text for stage, text in found.state.notes if stage == "symbolic"]
+
+
+def test_a_formula_that_no_edge_could_say_is_found_by_the_search() -> None:
+    found = fit(*rows(), SMALL)
+    assert found.formulas[0].expression == "x_1*x_2" and notes(found) == [BY_SEARCH]
+    final = found.metrics["stages"][-1]
+    assert final["name"] == "symbolic" and final["test"]["r2"] == pytest.approx(1.0)
+    x = torch.rand(5, 2, dtype=torch.float64) + 0.5
+    torch.testing.assert_close(found.network(x)[:, 0].detach(), x[:, 0] * x[:, 1])
+
+
+def test_the_other_reading_stands_on_the_front_and_is_no_shorter() -> None:
+    found = fit(*rows(0.05), SMALL)
+    (formula,) = found.formulas
+    assert notes(found)[-1] == BY_SEARCH and formula.expression.count("x_") == 2
+    assert len(formula.front) > 1 and [p.chosen for p in formula.front].count(True) == 1
+
+
+def test_of_two_readings_the_shorter_description_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, _ = rows()
+    y = np.sin(3 * x[:, 0]) + x[:, 1] + 0.01 * np.random.default_rng(1).normal(size=200)
+    narrow = [f for f in FUNCTIONS.values() if f.name == "x"]
+
+    def for_search(config: Any, data: Any, functions: list[Function], inputs: Any) -> Any:  # noqa: ARG001
+        return original(config, data, narrow, inputs)
+
+    original = reading.search_problem
+    monkeypatch.setattr(reading, "search_problem", for_search)
+    found = fit(x, y, {**SMALL, "symbolic": {"work": 1000.0}})
+    assert notes(found)[-1] == BY_EDGES and "sin" in found.formulas[0].expression
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_every_output_is_searched_in_its_own_units(scale: float) -> None:
+    x, y = rows()
+    targets = np.stack([scale * y, x[:, 0] / x[:, 1] + 3], axis=1)
+    found = fit(x, targets, {**SMALL, "model": {"width": [2, 2]}, "symbolic": {"work": 1000.0}})
+    assert [f.exact is None and f.reason.startswith("exact") for f in found.formulas] == [True, True]
+    with torch.no_grad():
+        np.testing.assert_allclose(found.network(torch.as_tensor(x)).numpy(), targets, rtol=1e-7)
+
+
+def test_inputs_that_the_network_has_given_up_are_not_searched() -> None:
+    x, y = rows(inputs=4)
+    found = fit(x, y, {**SMALL, "model": {"width": [4, 1]}, "optimizer": {"steps": 30}})
+    assert found.formulas[0].expression == "x_1*x_2"
+    assert found.network.active_inputs() == [0, 1]
+
+
+def test_a_network_over_some_inputs_is_one_over_all() -> None:
+    rest = KAN([2, 1], grid=1, dtype=torch.float64)
+    rest.fix(0, 0, 0, "exp", 1.5, 0.1, 2.0, 0.3)
+    rest.fix(0, 1, 0, "x", 1.0, 0.0, -1.0, 0.0)
+    whole = over_inputs(rest, [3, 1], 4)
+    x = torch.rand(10, 4, dtype=torch.float64)
+    torch.testing.assert_close(whole(x), rest(x[:, [3, 1]]))
+    assert whole.active_inputs() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {**SMALL, "model": {"width": [2, 1], "fix": [{"function": "x^2"}]}},
+        {**SMALL, "model": {"width": [2, 2]}},
+    ],
+)
+def test_what_the_user_has_fixed_and_classes_are_only_read(config: dict[str, Any]) -> None:
+    x, y = (part[:60] for part in rows())
+    found = fit(x, y if "fix" in config["model"] else (y > 1.2).astype(int), config)
+    assert not any(BY_SEARCH in text for text in notes(found))
