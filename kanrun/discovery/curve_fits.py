@@ -1,0 +1,118 @@
+"""Curves of one input fitted to rows: many beginnings at once, then the best ones by variable projection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from kanrun.functions.curves import CURVES, Curve, Span, X
+from kanrun.functions.evaluate import Array
+from kanrun.symbolic.expression import number
+from kanrun.symbolic.snap import is_sound
+from kanrun.symbolic.uncertainty import polished
+
+SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by which curves are
+BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
+LARGEST = 1e100  # values of shapes whose squares are still numbers
+RIDGE = 1e-12  # part of the largest curvature
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A curve with its constants, and the squared error that it leaves of the rows, as a part of their spread."""
+
+    curve: Curve
+    constants: Array
+    unexplained: float
+
+    def expression(self, x: Array, y: Array, weights: Array, symbol: sp.Symbol) -> sp.Expr | None:
+        """The curve of a symbol, at its best for all rows; None where it has no value on some."""
+        factors = projected(self.curve, self.constants, x, y, weights)[0]
+        given = {c: number(float(v)) for c, v in zip(self.curve.constants, self.constants, strict=True)}
+        terms = [
+            number(float(f)) * s.xreplace({**given, X: symbol}) for f, s in zip(factors, self.curve.shapes, strict=True)
+        ]
+        whole = sp.Add(*terms)
+        return polished(whole, {symbol.name: x}, y, weights) if is_sound(whole) and whole.free_symbols else None
+
+
+def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool]) -> list[Fitted]:
+    """The curves of `x` [rows] that come nearest to `y` [rows], best first; errors count times `weights` [rows].
+
+    Those whose shapes are `known`, and positive ones only for inputs above 0. Factors are solved for (variable
+    projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
+    """
+    span = Span(float(x.min()), float(x.max()), len(x))
+    chosen = np.random.default_rng(0).permutation(len(x))
+    few, some = chosen[:SCREENED], chosen[:REFINED]
+    found = []
+    for curve in CURVES:
+        if (curve.positive and span.low <= 0) or not all(map(known, curve.shapes)):
+            continue
+        for constants in beginnings(curve, span, x[few], y[few], weights[few]):
+            found.append(refined(curve, constants, x[some], y[some], weights[some]))
+    return sorted((f for f in found if np.isfinite(f.unexplained)), key=lambda f: f.unexplained)
+
+
+@lru_cache(maxsize=64)
+def compiled(curve: Curve) -> Callable[..., Any]:
+    """The shapes as a function of the input and the constants, which may be arrays of any shapes."""
+    return sp.lambdify([X, *curve.constants], list(curve.shapes), "numpy")
+
+
+def shapes_at(curve: Curve, constants: Array, x: Array) -> Array:
+    """The shapes at `x` [rows] for many `constants` [beginnings, constants]: [beginnings, rows, shapes]."""
+    with np.errstate(all="ignore"):
+        values = compiled(curve)(x[None, :], *(c[:, None] for c in constants.T))
+    shape = (len(constants), len(x))
+    return np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), shape) for v in values], axis=2)
+
+
+def beginnings(curve: Curve, span: Span, x: Array, y: Array, weights: Array) -> list[Array]:
+    """The best constants to begin with."""
+    starts = np.array(list(curve.starts(span)), dtype=np.float64)
+    design = weights[None, :, None] * shapes_at(curve, starts, x)
+    usable = (np.abs(design) < LARGEST).all((1, 2))
+    starts, design = starts[usable], design[usable]
+    if not len(starts):
+        return []
+    sizes = np.linalg.norm(design, axis=1, keepdims=True)
+    design = design / np.where(sizes > 0, sizes, 1.0)
+    gram = np.einsum("brs,brt->bst", design, design) + RIDGE * np.eye(design.shape[2])
+    target = weights * y
+    factors = np.linalg.solve(gram, np.einsum("brs,r->bs", design, target)[..., None])
+    left = ((target[None] - (design @ factors)[..., 0]) ** 2).sum(1)
+    return [starts[k] for k in np.argsort(left)[:BEGINNINGS]]
+
+
+def projected(curve: Curve, constants: Array, x: Array, y: Array, weights: Array) -> tuple[Array, Array]:
+    """The factors of the shapes, and what they leave of the weighted targets: [shapes], [rows]."""
+    design = weights[:, None] * shapes_at(curve, np.asarray(constants)[None], x)[0]
+    if not (np.abs(design) < LARGEST).all():
+        return np.zeros(design.shape[1]), np.full(len(x), 1e3) * np.abs(weights * y).max()
+    sizes = np.linalg.norm(design, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    factors = np.linalg.lstsq(design / sizes, weights * y, rcond=1e-14)[0] / sizes
+    return factors, weights * y - design @ factors
+
+
+def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> Fitted:
+    """The curve with constants at the least squared error near where they begin."""
+    from scipy.optimize import least_squares  # a quarter of a second that no run needs before it searches curves
+
+    scale = np.where(start != 0, np.abs(start), 1.0)
+    size = float(np.linalg.norm(weights * (y - np.average(y, weights=weights**2)))) or 1.0
+
+    def left(steps: Array) -> Array:
+        return projected(curve, start + scale * steps, x, y, weights)[1] / size
+
+    try:
+        found = least_squares(left, np.zeros(len(start)), max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14)
+    except (ValueError, np.linalg.LinAlgError):
+        return Fitted(curve, start, float("inf"))
+    return Fitted(curve, start + scale * found.x, float(2 * found.cost))
