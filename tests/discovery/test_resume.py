@@ -64,14 +64,14 @@ class Disk:
 
 # A search among terms, and one by networks that looks for what is left of the targets without a factor.
 CASES = {
-    "terms": ("x_1*(2+sin(3*x_2))+x_2*exp(x_1)", [0.5, 2], 1200.0),
+    "terms": ("x_1*(2+sin(3*x_2))+x_2*exp(x_1)", [0.5, 2], 700.0),
     "networks": ("x_1*(sin(2*x_2)+x_2**2)", [[1, 3], [-1, 1]], 1800.0),
 }
 
 
 def searched(case: str, journal: Journal | None = None) -> SearchState:
     formula, domain, work = CASES[case]
-    dataset = SymbolicConfig(formula=formula, domain=domain, n_train=80, n_test=10)
+    dataset = SymbolicConfig(formula=formula, domain=domain, n_train=60, n_test=10)
     rows = build_dataset(Config(dataset=dataset), torch.float64, torch.device("cpu")).train
     context = Context(Budget.of(Meter(work=journal.work if journal else 0.0), work=work))
     context = replace(context, journal=journal) if journal else context
@@ -131,14 +131,14 @@ def test_what_was_killed_goes_on_to_the_same_end(
 
 @pytest.mark.slow
 def test_it_may_be_killed_again_and_again(whole: dict[str, dict[str, Any]]) -> None:
-    disk, deaths = Disk(9, 29), 0
+    disk, deaths = Disk(5, 23), 0
     while deaths < 100:
         try:
             assert outcome(searched("terms", disk.journal())) == whole["terms"]
             break
         except KilledError:
             deaths += 1
-            disk.saves = 9
+            disk.saves = 5
     assert 3 <= deaths < 100
 
 

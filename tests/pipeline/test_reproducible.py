@@ -40,9 +40,9 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
     settings = {
         "dataset": dataset,
         "model": ModelConfig(width=width, grid=3),
-        "optimizer": LbfgsConfig(steps=6, refit_steps=2, iterations=8),
+        "optimizer": LbfgsConfig(steps=4, refit_steps=2, iterations=4),
         "regularization": RegularizationConfig("sparse", lamb=1e-3),
-        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
+        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=100.0),
         "plots": PlotsConfig("none", enabled=False),
         "seed": 4,
     }
