@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.errors import MissingConfigException
 
 from kanrun.cli import main as cli
 from kanrun.pipeline import stages
@@ -622,7 +622,6 @@ def test_the_installed_command_finds_a_formula_without_being_told_a_network(tmp_
 @pytest.mark.parametrize(
     ("arguments", "start"),
     [
-        (["model.widht=3"], "kanrun: model.widht=3: unknown key, did you mean model.width?"),
         (["model.k=9", "plots=none"], "kanrun: model.k=9: allowed is 0 to 5"),
     ],
 )
@@ -635,13 +634,12 @@ def test_the_installed_command_ends_a_mistake_with_one_line_and_status_one(
     assert line.startswith(start)
 
 
-def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [COMMAND, "dataset=mons"], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env=os.environ | {"HYDRA_FULL_ERROR": "1"},
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "Traceback (most recent call last)" in done.stderr
+def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["kanrun", "dataset=mons"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(MissingConfigException, match="mons"):  # not a line and a status: Python shows where
+        cli.main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")

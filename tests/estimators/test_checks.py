@@ -10,8 +10,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from kanrun.estimators import FormulaRegressor, KANClassifier, KANRegressor
 
-LITTLE: dict[str, Any] = {"grid": 2, "k": 2, "steps": 3, "prune": False, "formula": False}
-ESTIMATORS = [KANRegressor(**LITTLE), KANClassifier(**LITTLE), FormulaRegressor(work=20)]
+LITTLE: dict[str, Any] = {"grid": 2, "k": 2, "steps": 2, "prune": False, "formula": False}
+ESTIMATORS = [KANRegressor(**LITTLE), KANClassifier(**LITTLE), FormulaRegressor(work=1)]
 
 # These search rows of ten inputs and more, whose table of terms takes a second: the benchmark has them.
 WIDE = {

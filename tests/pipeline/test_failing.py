@@ -75,7 +75,7 @@ def test_a_move_of_the_search_that_fails_is_told_and_the_others_go_on(
     for move in (Sums, Fractions):
         monkeypatch.setattr(move, "run", broken)
     config = Config(
-        dataset=SymbolicConfig(formula="sin(3*x_1)+x_2**2", n_train=200, n_test=40),
+        dataset=SymbolicConfig(formula="sin(3*x_1)+x_2**2", n_train=100, n_test=40),
         search=SearchConfig(work=20_000),
         symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
         plots=NO_PLOTS,
