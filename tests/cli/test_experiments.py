@@ -17,8 +17,8 @@ from tests.contract import read_json, violations
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options if option != "rows"]
 # Few rows, steps and functions; the files on disk say all the rest.
 SMALL = [
-    "dataset.n_train=60", "dataset.n_test=40", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
-    "symbolic.library=[x,'x^2',sin]", "symbolic.work=600",
+    "dataset.n_train=40", "dataset.n_test=20", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
+    "symbolic.library=[x,'x^2',sin]", "symbolic.work=100",
 ]  # fmt: skip
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
 EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
@@ -134,7 +134,7 @@ def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
     ids=["few trials", "trials", "no time", "border"],
 )
 def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
-    small = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
+    small = ["dataset.n_train=100", "dataset.n_test=50", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
     metrics = run(composed("experiment=discover", *small, *settings, "plots=none"), tmp_path, quiet=True)
     assert violations(tmp_path, stages=("train", "prune", "symbolic"), pictures=False) == []
     assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]
