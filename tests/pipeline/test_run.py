@@ -411,12 +411,14 @@ def trained(folder: Path) -> list[dict[str, str]]:
 
 
 def test_auto_trains_like_the_optimizer_it_stands_for_and_is_kept_as_it_was_given(tmp_path: Path) -> None:
-    steps = {"steps": 4, "refit_steps": 3}
+    steps = {"steps": 2, "refit_steps": 1}
     for dtype, chosen in (("float64", LmConfig(**steps)), ("float32", LbfgsConfig(**steps))):
         finals = []
         for optimizer in (AutoConfig(**steps), chosen):
             folder = tmp_path / f"{dtype}_{optimizer.name}"
-            config = small(dtype=dtype, optimizer=optimizer, symbolic=NO_SYMBOLIC)
+            config = small(
+                dtype=dtype, optimizer=optimizer, symbolic=NO_SYMBOLIC, model=ModelConfig(width=[2, 1], grid=3)
+            )
             finals.append(run(config, folder, quiet=True)["final"])
             assert load_run(folder).config.optimizer == optimizer
         assert finals[0] == finals[1]
