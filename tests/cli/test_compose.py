@@ -9,18 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from kanrun.cli.compose import compose_job, settings_of
+from kanrun.cli.compose import compose_job
 from kanrun.cli.hints import config_folder, options
 from tests.cli.command import Call
+from tests.composing import composed
 
 CONFIGS = config_folder()
 EXPERIMENTS = options("experiment")
 EVERY = 4  # of the options, for each experiment: eight experiments have each of them twice
 CHOICES = [(group, option) for group in ("dataset", "model", "regularization", "search") for option in options(group)]
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    return settings_of(compose_job(overrides, CONFIGS))
 
 
 def set_for_any_option(experiment: str, group: str) -> dict[str, Any]:

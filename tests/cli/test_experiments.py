@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.main import config_folder
 from kanrun.config.schema import GROUPS
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
+from tests.composing import composed
 from tests.contract import read_json, violations
 
 # All but rows of one's own, which no config can hold.
@@ -31,10 +31,6 @@ EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
     "moons_regression": ("classification", "mse", ["x_1", "x_2"]),
     "smoke": ("regression", "rmse", ["x_1", "x_2"]),
 }
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    return settings_of(compose_job(overrides, config_folder()))
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
