@@ -42,8 +42,9 @@ def check_against_autograd(model: KAN, x: Tensor, wanted: Sequence[Index]) -> No
 # ---- against autograd --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("base", ["silu", "identity", "zero"])
-@pytest.mark.parametrize("k", range(6))
+@pytest.mark.parametrize(
+    ("base", "k"), [*(("silu", k) for k in range(6)), ("identity", 0), ("identity", 3), ("zero", 2), ("zero", 5)]
+)
 def test_derivatives_and_those_by_the_entries_equal_autograd(base: str, k: int) -> None:
     model = tangled_network(base, k, seed=10 + k)
     x = uniform_rows(12, 3, seed=1, low=-1.5, high=1.5)
