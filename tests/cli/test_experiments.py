@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,27 +79,41 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
     assert (folder / "formula.json").exists() == ("symbolic" in stages)
 
 
+@pytest.fixture(scope="module")
+def made_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small run of an experiment, which is run once."""
+
+    @cache
+    def folder_of(name: str) -> Path:
+        own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
+        folder = tmp_path_factory.mktemp(name)
+        run(composed(f"experiment={name}", *SMALL, *own, "plots=none"), folder, quiet=True)
+        return folder
+
+    return folder_of
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_runs_when_made_small(tmp_path: Path, name: str) -> None:
+def test_every_experiment_runs_when_made_small(made_small: Callable[[str], Path], name: str) -> None:
     task, score, inputs = EXPERIMENTS[name]
-    own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
-    config = composed(f"experiment={name}", *SMALL, *own, "plots=none")
-    metrics = run(config, tmp_path, quiet=True)
+    folder = made_small(name)
+    config, metrics = saved_config(folder), read_json(folder / "metrics.json")
     more = ("relations",) if name == "contrastive_all" else ()
-    assert violations(tmp_path, stages=(*expected_stages(config), *more), pictures=False) == []
+    assert violations(folder, stages=(*expected_stages(config), *more), pictures=False) == []
     assert metrics["task"] == task
     assert score in metrics["final"]
     assert metrics["seed"] == config["seed"]
     assert metrics["stages"][0]["active_inputs"] == inputs
-    formulas = read_json(tmp_path / "formula.json")
+    formulas = read_json(folder / "formula.json")
     assert len(formulas) == (config["model"]["width"] or [1])[-1]
     assert [f["exact"] is None for f in formulas] == [task == "classification"] * len(formulas)
     assert ("related_inputs" in metrics) == name.startswith("contrastive")
 
 
-def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(tmp_path: Path) -> None:
-    run(composed("experiment=contrastive", *SMALL, "plots=none"), tmp_path, quiet=True)
-    last = load_run(tmp_path).model.layers[-1]
+def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(
+    made_small: Callable[[str], Path],
+) -> None:
+    last = load_run(made_small("contrastive")).model.layers[-1]
     assert last.functions == {(0, 0): "gaussian"}
     assert last.affine[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert not bool(last.is_trainable[0, 0])
