@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+gc.disable()  # until all tests are collected: what is imported for them stays
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is looked for among what tests make, less often than by default: a tenth of the time went into it."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

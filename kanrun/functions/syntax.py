@@ -51,7 +51,7 @@ def place_of(error: SyntaxError, text: str) -> str:
 def with_products(text: str, functions: Iterable[str]) -> str | None:
     """The text with the signs of products that were left out, as in 2x_1; None where that is no formula either."""
     named = "|".join(map(re.escape, functions))
-    full = re.sub(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?=[A-Za-z_(])", r"\1*", text)
+    full = re.sub(r"(?<![\w.])((?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?=[A-Za-z_(])", r"\1*", text)
     full = re.sub(r"\)\s*(?=[\w(])", ")*", full)
     full = re.sub(rf"\b(?!(?:{named})\b)(\w+)\s+(?=[\w(])", r"\1*", full)
     if full == text:

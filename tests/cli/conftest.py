@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from kanrun.cli import main as cli
 from tests.cli.command import Call, Outcome
@@ -19,6 +20,7 @@ def kanrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Captu
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["kanrun", *arguments])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command changes it for its own process
+        HydraConfig.instance().cfg = None  # as where a process begins
         status = 0
         try:
             cli.main()

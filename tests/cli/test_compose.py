@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,18 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from kanrun.cli.compose import compose_job, settings_of
+from kanrun.cli.compose import compose_job
 from kanrun.cli.hints import config_folder, options
+from tests.cli.command import Call
+from tests.composing import composed
 
-COMMAND = str(Path(sys.executable).with_name("kanrun"))
 CONFIGS = config_folder()
 EXPERIMENTS = options("experiment")
 EVERY = 4  # of the options, for each experiment: eight experiments have each of them twice
 CHOICES = [(group, option) for group in ("dataset", "model", "regularization", "search") for option in options(group)]
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    return settings_of(compose_job(overrides, CONFIGS))
 
 
 def set_for_any_option(experiment: str, group: str) -> dict[str, Any]:
@@ -48,22 +44,24 @@ def test_a_setting_that_is_typed_beats_the_experiment_and_its_options() -> None:
     assert (config["regularization"]["lamb"], config["seed"]) == (0.5, 4)
 
 
-def test_an_experiment_of_ones_own_needs_only_a_file(tmp_path: Path) -> None:
+def test_an_experiment_of_ones_own_needs_only_a_file(kanrun: Call, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "experiment"
     folder.mkdir(parents=True)
     text = "# @package _global_\ndefaults: [override /dataset: moons]\nmodel: {width: [2, 1]}\n"
     (folder / "my_moons.yaml").write_text(text, encoding="utf-8")
-    done = command("--config-dir", "mine", "--cfg", "job", "experiment=my_moons", folder=tmp_path)
-    shown = yaml.safe_load(done.stdout)
+    status, out, lines = kanrun("--config-dir", str(tmp_path / "mine"), "--cfg", "job", "experiment=my_moons")
+    assert (status, lines) == (0, [])
+    shown = yaml.safe_load(out)
     assert (shown["dataset"], shown["model"]["width"]) == (composed("dataset=moons")["dataset"], [2, 1])
 
 
-def test_a_copy_of_the_configs_can_be_edited(tmp_path: Path) -> None:
+def test_a_copy_of_the_configs_can_be_edited(kanrun: Call, tmp_path: Path) -> None:
     shutil.copytree(CONFIGS, tmp_path / "mine")
     (tmp_path / "mine" / "experiment" / "hello" / "model_kan.yaml").write_text("width: [2, 3, 1]\n", encoding="utf-8")
-    mine = ["--config-path", "mine", "--config-name", "config"]
-    done = command(*mine, "--cfg", "job", "experiment=hello", "plots=none", folder=tmp_path)
-    shown = yaml.safe_load(done.stdout)
+    mine = ["--config-path", str(tmp_path / "mine"), "--config-name", "config"]
+    status, out, lines = kanrun(*mine, "--cfg", "job", "experiment=hello", "plots=none")
+    assert (status, lines) == (0, [])
+    shown = yaml.safe_load(out)
     expected = composed("experiment=hello", "plots=none")
     expected["model"]["width"] = [2, 3, 1]
     assert shown == expected
@@ -80,18 +78,13 @@ def test_a_config_of_ones_own_has_the_folders_of_all_runs_and_may_name_its_own(t
         assert hydra.runtime.choices["hydra/job_logging"] == "none"
 
 
-def command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done
-
-
-@pytest.mark.parametrize("group", ["dataset", "plots", "experiment"])  # each a process of its own
-def test_the_shell_completes_the_options_of_a_group(tmp_path: Path, group: str) -> None:
-    done = command("-sc", "query=bash", folder=tmp_path, COMP_LINE=f"kanrun {group}=", COMP_POINT="99")
-    assert done.stdout.split() == [f"{group}={option}" for option in options(group)]
+@pytest.mark.parametrize("group", ["dataset", "plots", "experiment"])
+def test_the_shell_completes_the_options_of_a_group(kanrun: Call, monkeypatch: pytest.MonkeyPatch, group: str) -> None:
+    monkeypatch.setenv("COMP_LINE", f"kanrun {group}=")
+    monkeypatch.setenv("COMP_POINT", "99")
+    status, out, lines = kanrun("-sc", "query=bash")
+    assert (status, lines) == (0, [])
+    assert out.split() == [f"{group}={option}" for option in options(group)]
 
 
 def test_composing_loads_none_of_what_a_run_needs() -> None:

@@ -1,26 +1,32 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.main import config_folder
 from kanrun.config.schema import GROUPS
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
+from tests.composing import composed
 from tests.contract import read_json, violations
 
 # All but rows of one's own, which no config can hold.
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options if option != "rows"]
 # Few rows, steps and functions; the files on disk say all the rest.
 SMALL = [
-    "dataset.n_train=60", "dataset.n_test=40", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
-    "symbolic.library=[x,'x^2',sin]", "symbolic.work=600",
+    "dataset.n_train=40", "dataset.n_test=20", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
+    "symbolic.library=[x,'x^2',sin]", "symbolic.work=100",
 ]  # fmt: skip
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
+LEFT_OUT = {
+    "plots": (), "model": ("plots", "symbolic"), "optimizer": ("plots", "symbolic"),
+    "regularization": ("plots", "symbolic"), "prune": ("plots", "symbolic"), "symbolic": ("plots", "prune"),
+}  # fmt: skip
 EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
     "contrastive": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
     "contrastive_all": ("classification", "mse", ["x_1", "x_2", "x_3", "x_4", "x_5", "x_6"]),
@@ -31,10 +37,6 @@ EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
     "moons_regression": ("classification", "mse", ["x_1", "x_2"]),
     "smoke": ("regression", "rmse", ["x_1", "x_2"]),
 }
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    return settings_of(compose_job(overrides, config_folder()))
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
@@ -67,8 +69,9 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
     small = [o for o in SMALL if option != "mlp" or not o.startswith("model.")]  # which has no grid
     small = [o for o in small if option not in ("table", "sklearn") or not o.startswith("dataset.")]
     shape = other.get(option, EASY)
-    drawn = [] if group == "plots" else ["plots=none"]
-    config = composed(f"{group}={option}", *small, *shape, *drawn)
+    # Stages on which the option has no say are left out.
+    without = [f"{other_group}=none" for other_group in LEFT_OUT.get(group, ("plots",))]
+    config = composed(f"{group}={option}", *small, *shape, *without)
     own = composed(f"{group}={option}")[group]
     changed = {o.partition("=")[0] for o in [*small, *shape]}
     assert all(config[group][k] == v for k, v in own.items() if f"{group}.{k}" not in changed)
@@ -81,27 +84,41 @@ def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group
     assert (folder / "formula.json").exists() == ("symbolic" in stages)
 
 
+@pytest.fixture(scope="module")
+def made_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small run of an experiment, which is run once."""
+
+    @cache
+    def folder_of(name: str) -> Path:
+        own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
+        folder = tmp_path_factory.mktemp(name)
+        run(composed(f"experiment={name}", *SMALL, *own, "plots=none"), folder, quiet=True)
+        return folder
+
+    return folder_of
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_runs_when_made_small(tmp_path: Path, name: str) -> None:
+def test_every_experiment_runs_when_made_small(made_small: Callable[[str], Path], name: str) -> None:
     task, score, inputs = EXPERIMENTS[name]
-    own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
-    config = composed(f"experiment={name}", *SMALL, *own, "plots=none")
-    metrics = run(config, tmp_path, quiet=True)
+    folder = made_small(name)
+    config, metrics = saved_config(folder), read_json(folder / "metrics.json")
     more = ("relations",) if name == "contrastive_all" else ()
-    assert violations(tmp_path, stages=(*expected_stages(config), *more), pictures=False) == []
+    assert violations(folder, stages=(*expected_stages(config), *more), pictures=False) == []
     assert metrics["task"] == task
     assert score in metrics["final"]
     assert metrics["seed"] == config["seed"]
     assert metrics["stages"][0]["active_inputs"] == inputs
-    formulas = read_json(tmp_path / "formula.json")
+    formulas = read_json(folder / "formula.json")
     assert len(formulas) == (config["model"]["width"] or [1])[-1]
     assert [f["exact"] is None for f in formulas] == [task == "classification"] * len(formulas)
     assert ("related_inputs" in metrics) == name.startswith("contrastive")
 
 
-def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(tmp_path: Path) -> None:
-    run(composed("experiment=contrastive", *SMALL, "plots=none"), tmp_path, quiet=True)
-    last = load_run(tmp_path).model.layers[-1]
+def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(
+    made_small: Callable[[str], Path],
+) -> None:
+    last = load_run(made_small("contrastive")).model.layers[-1]
     assert last.functions == {(0, 0): "gaussian"}
     assert last.affine[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert not bool(last.is_trainable[0, 0])
@@ -134,7 +151,7 @@ def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
     ids=["few trials", "trials", "no time", "border"],
 )
 def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
-    small = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
+    small = ["dataset.n_train=100", "dataset.n_test=50", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
     metrics = run(composed("experiment=discover", *small, *settings, "plots=none"), tmp_path, quiet=True)
     assert violations(tmp_path, stages=("train", "prune", "symbolic"), pictures=False) == []
     assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.errors import MissingConfigException
 
 from kanrun.cli import main as cli
 from kanrun.pipeline import stages
@@ -256,11 +256,10 @@ def test_an_error_of_the_program_itself_before_there_is_a_folder_says_how_to_see
         ("dataset.formula=['sin(x_1)*x_2',x_1]", ["sin(x_1)*x_2", "x_1"]),
     ],
 )
-def test_a_formula_needs_no_quotes_inside(kanrun: Call, tmp_path: Path, typed: str, formula: object) -> None:
-    status, _, lines = kanrun(*QUICK, typed)
+def test_a_formula_needs_no_quotes_inside(kanrun: Call, typed: str, formula: object) -> None:
+    status, out, lines = kanrun("--cfg", "job", *QUICK, typed)
     assert (status, lines) == (0, [])
-    [folder] = run_folders(tmp_path)
-    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["dataset"]["formula"] == formula
+    assert yaml.safe_load(out)["dataset"]["formula"] == formula
 
 
 @pytest.mark.parametrize(
@@ -564,7 +563,8 @@ def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_losses_of_vali
 
 
 def test_a_saved_config_run_again_gives_the_same_numbers(kanrun: Call, tmp_path: Path) -> None:
-    smoke = ["experiment=smoke", "plots=none", "dataset.n_train=50", "dataset.n_test=20", "seed=3"]
+    smoke = ["experiment=smoke", "plots=none", "symbolic.library=[x,'x^2',sin]", "symbolic.work=100", "seed=3"]
+    smoke += ["dataset.n_train=40", "dataset.n_test=20"]
     assert kanrun(*smoke, "hydra.run.dir=first").status == 0
     status, _, lines = kanrun("--config-path", str(tmp_path / "first"), "--config-name", "config")
     assert (status, lines) == (0, [])
@@ -622,7 +622,6 @@ def test_the_installed_command_finds_a_formula_without_being_told_a_network(tmp_
 @pytest.mark.parametrize(
     ("arguments", "start"),
     [
-        (["model.widht=3"], "kanrun: model.widht=3: unknown key, did you mean model.width?"),
         (["model.k=9", "plots=none"], "kanrun: model.k=9: allowed is 0 to 5"),
     ],
 )
@@ -635,13 +634,12 @@ def test_the_installed_command_ends_a_mistake_with_one_line_and_status_one(
     assert line.startswith(start)
 
 
-def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [COMMAND, "dataset=mons"], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env=os.environ | {"HYDRA_FULL_ERROR": "1"},
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "Traceback (most recent call last)" in done.stderr
+def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["kanrun", "dataset=mons"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(MissingConfigException, match="mons"):  # not a line and a status: Python shows where
+        cli.main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")

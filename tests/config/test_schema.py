@@ -9,7 +9,6 @@ import pytest
 import torch
 import yaml
 
-from kanrun.cli.compose import compose_job, settings_of
 from kanrun.cli.main import config_folder, prepared
 from kanrun.config.schema import (
     GROUPS,
@@ -26,6 +25,7 @@ from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset, network_width
 from kanrun.pipeline.problem import build_network
 from kanrun.training.optimizers import chosen_optimizer
+from tests.composing import composed
 
 CONFIGS = config_folder()
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
@@ -42,10 +42,6 @@ DEPARTURES = {
 
 def default_of(f: Field[Any]) -> Any:
     return f.default if f.default_factory is MISSING else f.default_factory()
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    return settings_of(compose_job(overrides, CONFIGS))
 
 
 def every_class() -> list[type]:

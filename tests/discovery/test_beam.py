@@ -90,7 +90,7 @@ def described(beam: Beam) -> list[tuple[float, list[float]]]:
 
 
 def test_a_level_that_is_cut_goes_on_from_there_and_ends_with_the_same_sums() -> None:
-    x = uniform_rows(60, 2, seed=7)
+    x = uniform_rows(30, 2, seed=7)
     y = torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2 + 0.1 * x[:, :1] * x[:, 1:]
     whole = search_of(x, y)
     assert whole is not None

@@ -14,7 +14,7 @@ from kanrun.model.network import KAN
 from kanrun.symbolic.expression import complexity, network_expressions
 from tests.helpers import fixed_network, uniform_rows
 
-X = uniform_rows(200, 2, seed=2, low=0.5, high=2.0)
+X = uniform_rows(100, 2, seed=2, low=0.5, high=2.0)
 FAR = torch.tensor([1e-20, 3e7], dtype=torch.float64)
 
 

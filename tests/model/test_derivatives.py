@@ -42,8 +42,9 @@ def check_against_autograd(model: KAN, x: Tensor, wanted: Sequence[Index]) -> No
 # ---- against autograd --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("base", ["silu", "identity", "zero"])
-@pytest.mark.parametrize("k", range(6))
+@pytest.mark.parametrize(
+    ("base", "k"), [*(("silu", k) for k in range(6)), ("identity", 0), ("identity", 3), ("zero", 2), ("zero", 5)]
+)
 def test_derivatives_and_those_by_the_entries_equal_autograd(base: str, k: int) -> None:
     model = tangled_network(base, k, seed=10 + k)
     x = uniform_rows(12, 3, seed=1, low=-1.5, high=1.5)
@@ -225,15 +226,16 @@ def test_chunks_give_the_same_matrix_as_all_rows_at_once(rows: int) -> None:
     model, x = tangled_network(seed=2), uniform_rows(10, 3, seed=3, low=-1.2, high=1.2)
     weights = residual_weights(10, model.n_out)
     whole = DerivativePass.through(model, x, list(weights))
-    flat = whole.combined(weights).flatten(0, 1)
+    jacobian, flat = whole.jacobian(), whole.combined(weights).flatten(0, 1)
     matrix, seen = torch.zeros_like(flat.T @ flat), []
     for own, kept in chunks(model, x, list(weights), rows):
         part = kept.combined({index: weight[own] for index, weight in weights.items()}).flatten(0, 1)
         matrix += part.T @ part
         seen += list(range(10))[own]
+        by_entries = kept.jacobian()
         for index, values in whole.outputs.items():
             torch.testing.assert_close(kept.outputs[index], values[own], rtol=1e-12, atol=1e-12)
-            torch.testing.assert_close(kept.jacobian()[index], whole.jacobian()[index][own], rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(by_entries[index], jacobian[index][own], rtol=1e-10, atol=1e-10)
     assert seen == list(range(10))
     torch.testing.assert_close(matrix, flat.T @ flat, rtol=1e-10, atol=1e-10)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sympy as sp
 
-from kanrun.config.schema import Config, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
+from kanrun.config.schema import Config, ModelConfig, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.sums import Sums
 from kanrun.pipeline import reaching, stages
@@ -19,6 +19,7 @@ from kanrun.symbolic import formula, settle
 from tests.contract import read_json
 from tests.pipeline.test_run import NO_PLOTS, small
 
+ONE_LAYER = small(model=ModelConfig(width=[2, 1], grid=3))
 WRITTEN = {"metrics.json", "history.csv", "model.pt", "config.yaml", "status.json", "kanrun.log"}
 
 
@@ -36,7 +37,7 @@ def test_a_stage_that_fails_leaves_what_was_reached(
     name: str, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(stages, name, broken)
-    metrics = run(small(), tmp_path)
+    metrics = run(ONE_LAYER, tmp_path)
     said = f"{stage} failed, what was reached before it is kept (ZeroDivisionError: of our own doing)"
     assert metrics["warnings"] == [said]
     assert said in " ".join(capsys.readouterr().out.split())
@@ -52,7 +53,7 @@ def test_a_stage_that_fails_leaves_what_was_reached(
 def test_a_picture_that_fails_costs_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = [Output("my picture", broken, takes_time=True) if o.name == "network_pruned" else o for o in outputs.OUTPUTS]
     monkeypatch.setattr(outputs, "OUTPUTS", own)
-    metrics = run(small(plots=PlotsConfig()), tmp_path, quiet=True)
+    metrics = run(small(model=ModelConfig(width=[2, 1], grid=3), plots=PlotsConfig()), tmp_path, quiet=True)
     assert metrics["warnings"] == ["my picture could not be made (ZeroDivisionError: of our own doing)"]
     assert read_json(tmp_path / "metrics.json")["warnings"] == metrics["warnings"]
     names = {p.name for p in (tmp_path / "plots").iterdir()}
@@ -65,7 +66,7 @@ def test_an_output_that_is_essential_is_not_left_out(tmp_path: Path, monkeypatch
     own = [Output("model.pt", broken, essential=True), *outputs.OUTPUTS]
     monkeypatch.setattr(outputs, "OUTPUTS", own)
     with pytest.raises(ZeroDivisionError):
-        run(small(), tmp_path, quiet=True)
+        run(ONE_LAYER, tmp_path, quiet=True)
 
 
 @pytest.mark.fails_within
@@ -75,7 +76,7 @@ def test_a_move_of_the_search_that_fails_is_told_and_the_others_go_on(
     for move in (Sums, Fractions):
         monkeypatch.setattr(move, "run", broken)
     config = Config(
-        dataset=SymbolicConfig(formula="sin(3*x_1)+x_2**2", n_train=200, n_test=40),
+        dataset=SymbolicConfig(formula="sin(3*x_1)+x_2**2", n_train=100, n_test=40),
         search=SearchConfig(work=20_000),
         symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
         plots=NO_PLOTS,
@@ -122,7 +123,7 @@ def test_a_form_that_cannot_be_kept_makes_room_for_the_formula_as_it_was(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil("settled", range(1000), BAD[name], monkeypatch)
-    metrics = run(small(), tmp_path, quiet=True)
+    metrics = run(ONE_LAYER, tmp_path, quiet=True)
     assert "warnings" not in metrics
     [entry] = read_json(tmp_path / "formula.json")
     assert metrics["final"]["rmse"] == pytest.approx(entry["test"]["rmse"])
@@ -143,7 +144,7 @@ def test_a_formula_that_cannot_be_kept_makes_room_for_the_next_one(
 
 def test_where_none_can_be_kept_the_network_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil("network_expressions", range(1000), BAD["infinite"], monkeypatch)
-    metrics = run(small(), tmp_path, quiet=True)
+    metrics = run(ONE_LAYER, tmp_path, quiet=True)
     assert metrics["warnings"][-1] == "there is no formula: none that was found can be kept"
     assert not (tmp_path / "formula.json").exists()
     assert metrics["final"]["rmse"] is not None
@@ -176,6 +177,6 @@ def test_rows_without_a_value_are_not_taken_for_targets_that_are_all_the_same(
         return {**plain(*arguments), "test": {"mse": None, "rmse": None, "r2": None, "nonfinite_rows": 40}}
 
     monkeypatch.setattr(reaching, "stage_entry", lost)
-    metrics = run(small(), tmp_path, quiet=True)
+    metrics = run(ONE_LAYER, tmp_path, quiet=True)
     assert "train has no value on 40 of 40 test rows" in metrics["warnings"]
     assert not any("all the same" in text for text in metrics["warnings"])

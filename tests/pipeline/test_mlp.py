@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +31,9 @@ from kanrun.pipeline.problem import build_network
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
 from kanrun.training.optimizers import MLP_STEPS, chosen_optimizer
-from tests.contract import read_json, violations
+from tests.contract import violations
 from tests.helpers import uniform_rows
 
-COMMAND = str(Path(sys.executable).with_name("kanrun"))
 CPU = torch.device("cpu")
 
 
@@ -219,31 +216,3 @@ def test_a_damaged_model_file_is_one_line(tmp_path: Path) -> None:
         load_run(tmp_path)
     assert type(caught.value).__name__ == "KanrunError"
     assert len(str(caught.value).splitlines()) == 1
-
-
-# ---- the installed command -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_the_command_runs_a_kan_and_an_mlp_side_by_side(tmp_path: Path) -> None:
-    arguments = [
-        "-m", "model=kan,mlp", "dataset=moons", "dataset.n_train=60", "dataset.n_test=40", "model.width=[2,2,2]",
-        "optimizer.steps=3", "prune=none", "symbolic=none", "plots=none", "hydra.sweep.dir=sweep",
-    ]  # fmt: skip
-    done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    kan, mlp = (tmp_path / "sweep" / str(n) for n in (0, 1))
-    for folder in (kan, mlp):
-        assert violations(folder, stages=("train",), pictures=False) == []
-        assert read_json(folder / "metrics.json")["width"] == [2, 2, 2]
-    assert isinstance(load_run(kan).model, KAN)
-    assert isinstance(load_run(mlp).model, MLP)
-
-
-def test_a_mistake_in_a_sweep_names_the_job_of_the_mlp(tmp_path: Path) -> None:
-    arguments = ["-m", "model=kan,mlp", "regularization=sparse", "plots=none", "hydra.sweep.dir=sweep"]
-    done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("kanrun: job 1: regularization.lamb=0.01: ")
-    assert list(tmp_path.iterdir()) == []

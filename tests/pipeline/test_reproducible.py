@@ -28,10 +28,10 @@ from kanrun.pipeline.run import run
 from tests.contract import read_json
 
 DATASETS = {
-    "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=40, n_test=40, noise=0.02), [2, 2, 1]),
-    "moons": (MoonsConfig(n_train=60, n_test=40), [2, 2]),
+    "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=30, n_test=20, noise=0.02), [2, 2, 1]),
+    "moons": (MoonsConfig(n_train=40, n_test=20), [2, 2]),
     "contrastive": (
-        ContrastiveConfig(relations=["x_2 = x_1**2"], n_inputs=2, n_train=40, n_test=40), [2, [0, 1], 1]
+        ContrastiveConfig(relations=["x_2 = x_1**2"], n_inputs=2, n_train=24, n_test=20), [2, [0, 1], 1]
     ),
 }  # fmt: skip
 
@@ -40,9 +40,9 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
     settings = {
         "dataset": dataset,
         "model": ModelConfig(width=width, grid=3),
-        "optimizer": LbfgsConfig(steps=6, refit_steps=2, iterations=8),
+        "optimizer": LbfgsConfig(steps=4, refit_steps=2, iterations=4),
         "regularization": RegularizationConfig("sparse", lamb=1e-3),
-        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=600.0),
+        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=100.0),
         "plots": PlotsConfig("none", enabled=False),
         "seed": 4,
     }

@@ -18,7 +18,7 @@ from kanrun.report.status import InterruptedRun, state_of
 TIMES = ("seconds", "cpu_seconds", "total_seconds", "peak_memory_mib")
 RUNS: dict[str, dict[str, Any]] = {
     "lm": {"model": {"width": [2, 2, 1], "grid": 3}, "optimizer": {"name": "lm", "steps": 6, "refit_steps": 4}},
-    "adam": {"model": {"width": [2, 1, 1]}, "optimizer": {"name": "adam", "steps": 8, "refit_steps": 2}},
+    "adam": {"model": {"width": [2, 1]}, "optimizer": {"name": "adam", "steps": 8, "refit_steps": 2}},
     "lbfgs": {"model": {"width": [2, 1]}, "optimizer": {"name": "lbfgs", "steps": 4, "iterations": 3}},
     "grids": {
         "model": {"width": [2, 1]},
@@ -26,15 +26,15 @@ RUNS: dict[str, dict[str, Any]] = {
         "dataset": {"formula": "1000*sin(x_1)*x_2"},
     },
     "mlp": {"model": {"name": "mlp", "width": [2, 3, 1]}, "optimizer": {"name": "lbfgs", "steps": 4}},
-    "search": {"search": {"name": "discover", "work": 400}, "dataset": {"formula": "x_1*exp(x_2)"}},
+    "search": {"search": {"name": "discover", "work": 400}, "dataset": {"formula": "x_1*sin(x_2)"}},
 }
 
 
 def config(name: str) -> dict[str, Any]:
     own = RUNS[name]
-    dataset = {"n_train": 120, "n_test": 40, **own.get("dataset", {"formula": "sin(pi*x_1)+x_2**2"})}
+    dataset = {"n_train": 50, "n_test": 20, **own.get("dataset", {"formula": "sin(pi*x_1)+x_2**2"})}
     return {
-        "seed": 3, "symbolic": {"library": ["x", "x^2", "exp", "sin"]}, "plots": {"enabled": False}, **own,
+        "seed": 3, "symbolic": {"library": ["x", "x^2", "sin"]}, "plots": {"enabled": False}, **own,
         "dataset": dataset,
     }  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_a_run_that_was_killed_at_any_moment_ends_with_the_numbers_of_an_undistu
     run(config(name), tmp_path / "undisturbed", quiet=True)
     total, folder = saves["done"], tmp_path / "killed"
     assert total > 3
-    for at in sorted({1, total // 3, total // 2, total - 1} - {0}):
+    for at in sorted({1, total // 2, total - 1} - {0}):
         saves.update(done=0, last=at)
         with pytest.raises(KilledError):
             run({**config(name), "overwrite": True}, folder, quiet=True)

@@ -45,7 +45,7 @@ from tests.contract import PICTURES, read_json, trainings, violations
 NO_PLOTS = PlotsConfig("none", enabled=False)
 NO_SYMBOLIC = SymbolicFitConfig("none", enabled=False)
 NO_PRUNE = PruneConfig("none", enabled=False)
-FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=1000.0)
+FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=200.0)
 
 
 def small(**changes: Any) -> Config:
@@ -340,7 +340,7 @@ def test_several_outputs_have_a_formula_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [[2, 2, 1], [2, [1, 1], 1]], ids=["sums", "products"])
 def test_single_precision_goes_the_whole_way(tmp_path: Path, width: list[Any]) -> None:
-    library = SymbolicFitConfig(library=["x", "x^2", "exp", "sin"])
+    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=200.0)
     metrics = run(
         small(dtype="float32", symbolic=library, model=ModelConfig(width=width, grid=3)), tmp_path, quiet=True
     )
@@ -411,12 +411,14 @@ def trained(folder: Path) -> list[dict[str, str]]:
 
 
 def test_auto_trains_like_the_optimizer_it_stands_for_and_is_kept_as_it_was_given(tmp_path: Path) -> None:
-    steps = {"steps": 4, "refit_steps": 3}
+    steps = {"steps": 2, "refit_steps": 1}
     for dtype, chosen in (("float64", LmConfig(**steps)), ("float32", LbfgsConfig(**steps))):
         finals = []
         for optimizer in (AutoConfig(**steps), chosen):
             folder = tmp_path / f"{dtype}_{optimizer.name}"
-            config = small(dtype=dtype, optimizer=optimizer, symbolic=NO_SYMBOLIC)
+            config = small(
+                dtype=dtype, optimizer=optimizer, symbolic=NO_SYMBOLIC, model=ModelConfig(width=[2, 1], grid=3)
+            )
             finals.append(run(config, folder, quiet=True)["final"])
             assert load_run(folder).config.optimizer == optimizer
         assert finals[0] == finals[1]

@@ -306,7 +306,7 @@ def test_texts_are_evaluated_at_rows_of_any_precision() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "kind"), [([70, 1], "sin"), ([4, 6, 4, 1], "tanh")])
+@pytest.mark.parametrize(("width", "kind"), [([50, 1], "sin"), ([3, 5, 3, 1], "tanh")])
 def test_wide_and_deep_networks_have_formulas_too(width: list[int], kind: str) -> None:
     draw = np.random.default_rng(0)
     edges = [

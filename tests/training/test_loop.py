@@ -267,7 +267,7 @@ def test_the_history_shows_the_regularization_at_its_full_strength() -> None:
 def test_the_steps_after_the_warm_up_are_not_thrown_away(seed: int) -> None:
     data = planted()
     objective = Objective(MSE, Penalty(lamb=0.02, entropy=10.0))
-    result = go(KAN([2, 3, 1], grid=3, seed=seed), data, objective, LbfgsConfig(), steps=20, warmup=0.5)
+    result = go(KAN([2, 3, 1], grid=3, seed=seed), data, objective, LBFGS, steps=20, warmup=0.5)
     assert len(result.history) == 20
     at_full_strength = [r.train_loss + r.regularization for r in result.history[9:]]
     assert total(result, data, objective) <= min(at_full_strength) * (1 + 1e-9)

@@ -555,7 +555,7 @@ def test_one_seed_gives_one_result() -> None:
 
 
 def test_of_four_restarts_two_reach_the_second_grid_and_one_the_third() -> None:
-    result = go(planted(300), lambda attempt: restart(attempt, grid=2), grids=[2, 4, 8], restarts=4)
+    result = go(planted(200), lambda attempt: restart(attempt, grid=2), grids=[2, 4, 8], restarts=4)
     on_grid = {grid: {r.attempt for r in result.history if r.grid == grid} for grid in (2, 4, 8)}
     assert on_grid[2] == {0, 1, 2, 3}
     assert len(on_grid[4]) == 2

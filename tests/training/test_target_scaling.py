@@ -14,6 +14,7 @@ from kanrun.config.schema import (
     ModelConfig,
     PlotsConfig,
     SymbolicConfig,
+    SymbolicFitConfig,
 )
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
@@ -26,6 +27,7 @@ from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 from tests.helpers import uniform_rows
 
 X = uniform_rows(200, 2)
+FEW = SymbolicFitConfig(library=["x", "x^2", "exp", "log"])
 
 
 def data_of(y: torch.Tensor) -> Dataset:
@@ -76,8 +78,8 @@ def test_every_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     scaling = scaling_of(data, KAN([2, 3]))
     assert isinstance(scaling, Scaled)
     assert scaling.scale.tolist() == [1000.0, 1.0, 1.0]
-    dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=300, n_test=100)
-    run(Config(dataset=dataset, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
+    dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=100, n_test=40)
+    run(Config(dataset=dataset, symbolic=FEW, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
     assert [f["rounded"] for f in json.loads((tmp_path / "formula.json").read_text())] == ["1000*x_1", "x_2"]
 
 
@@ -105,10 +107,13 @@ def test_a_locked_edge_to_an_output_keeps_the_scale() -> None:
 
 
 @pytest.mark.parametrize("formula", ["1e-6*x_1*x_2", "1000+x_1*x_2", "1e5*x_1*x_2"])
-@pytest.mark.parametrize("model", [ModelConfig(grid=3), MlpConfig()], ids=["kan", "mlp"])
+@pytest.mark.parametrize("model", [ModelConfig(width=[2, 2, 1], grid=3), MlpConfig()], ids=["kan", "mlp"])
 def test_a_run_explains_targets_of_any_size(formula: str, model: Any, tmp_path: Path) -> None:
     config = Config(
-        dataset=SymbolicConfig(formula=formula, n_train=300, n_test=100), model=model, plots=PlotsConfig(enabled=False)
+        dataset=SymbolicConfig(formula=formula, n_train=100, n_test=40),
+        model=model,
+        symbolic=FEW,
+        plots=PlotsConfig(enabled=False),
     )
     metrics = run(config, tmp_path, quiet=True)
     assert all(stage["test"]["r2"] > 0.999 for stage in metrics["stages"])
