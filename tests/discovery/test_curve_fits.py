@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+
+from kanrun.context import Budget, Context, Meter
+from kanrun.discovery import curve_fits
+from kanrun.discovery.curve_fits import best_curves, shapes_at
+from kanrun.discovery.moves.curves import Curves
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.search import Search
+from kanrun.functions.curves import CURVES, Span, X
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.library import FUNCTIONS
+from kanrun.functions.parser import parse_formula, symbol
+from tests.helpers import Array, formula_values
+
+LAWS = [
+    ("exponential", "1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0),
+    ("two exponentials", "1.6*exp(-2.3*x_1) + 0.9*exp(-0.35*x_1)", 0.0, 5.0),
+    ("damped wave", "2.1*exp(-0.22*x_1)*sin(3.7*x_1 + 0.4)", 0.0, 9.0),
+    ("two waves", "1.1*sin(4.1*x_1) + 0.8*sin(4.9*x_1 + 1.0)", 0.0, 10.0),
+    ("radiation", "2.7*x_1**3/(exp(1.3*x_1) - 1)", 0.2, 9.0),
+    ("peak", "4.2*exp(-((x_1 - 1.1)/0.6)**2) + 0.5", -2.0, 4.0),
+    ("resonance", "4.2/(1 + ((x_1 - 1.1)/0.3)**2) + 0.5", -2.0, 4.0),
+    ("logistic", "5.5/(1 + exp(-1.9*(x_1 - 2.2)))", 0.0, 6.0),
+    ("growth with a limit", "7.1*exp(-3.3*exp(-0.9*x_1))", 0.0, 7.0),
+    ("saturation with a power", "4.4/(1 + (1.7/x_1)**2.3)", 0.05, 9.0),
+    ("stretched exponential", "2.2*exp(-(x_1/1.9)**1.4)", 0.05, 7.0),
+    ("two powers", "3.1*x_1**-9 - 2.2*x_1**-4.5", 0.9, 3.0),
+    ("saturation and inhibition", "2.2*x_1/(0.7 + x_1 + x_1**2/5.1)", 0.05, 15.0),
+    ("line that is switched on", "(0.6 + 0.4*x_1)/(1 + exp(-2.5*(x_1 - 0.8)))", -3.0, 4.0),
+    ("bend", "0.7 + 0.3*x_1 + 1.2*Abs(x_1 - 1.37)", -2.0, 4.0),
+    ("soft bend", "log(1 + exp(1.8*x_1 - 0.9))", -3.0, 4.0),
+    ("wave over input", "2.2*sin(3.1*x_1)/x_1", 0.05, 6.0),
+]
+
+
+def rows(text: str, low: float, high: float, noise: float = 0.0, count: int = 300) -> tuple[Array, Array]:
+    generator = np.random.default_rng(1)
+    x = generator.uniform(low, high, count)
+    y = formula_values(text, x[:, None])
+    return x, y + noise * y.std() * generator.normal(size=count)
+
+
+@pytest.mark.parametrize(("name", "text", "low", "high"), LAWS)
+def test_a_curve_is_found_with_its_constants(
+    name: str, text: str, low: float, high: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name == name])
+    x, y = rows(text, low, high)
+    ones = np.ones(len(y))
+    found = next(f for f in best_curves(x, y, ones, lambda _: True) if f.curve.name == name)
+    expression = found.expression(x, y, ones, symbol("x_1"))
+    assert expression is not None
+    beyond = np.linspace(low, high + 0.2 * (high - low), 50)[1:]
+    ours, wanted = evaluate(expression, {"x_1": beyond}), formula_values(text, beyond[:, None])
+    np.testing.assert_allclose(ours, wanted, rtol=1e-6, atol=1e-7 * np.abs(y).max())
+
+
+def test_the_best_curve_of_noisy_rows_leaves_their_noise() -> None:
+    x, y = rows("2.1*exp(-0.22*x_1)*sin(3.7*x_1 + 0.4)", 0.0, 9.0, 0.1, 120)
+    best = best_curves(x, y, np.ones(len(y)), lambda _: True)[0]
+    assert best.curve.name.startswith("damped wave") and 0.005 < best.unexplained < 0.015
+
+
+def test_rows_count_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name == "exponential"])
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0)
+    bad = np.arange(len(x)) % 2 == 0
+    weights = np.where(bad, 1e-9, 1.0)
+    found = next(f for f in best_curves(x, y + 5 * bad, weights, lambda _: True) if f.curve.name == "exponential")
+    assert found.constants == pytest.approx([-0.57], rel=1e-5)
+
+
+def test_curves_for_inputs_above_zero_and_unknown_functions_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name in ("power", "exponential")])
+    x, y = rows("x_1 + 0.3*x_1**2", -1.0, 1.0)
+    assert {f.curve.name for f in best_curves(x, y, np.ones(len(y)), lambda _: True)} == {"exponential"}
+    assert best_curves(x, y, np.ones(len(y)), lambda shape: not shape.atoms(sp.exp)) == []
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=[f"{k}" for k in range(len(CURVES))])
+def test_beginnings_give_values_for_every_constant(curve: Any) -> None:
+    span = Span(0.5, 4.0, 100)
+    starts = np.array(list(curve.starts(span)))
+    assert starts.shape[1] == len(curve.constants) and len(starts) > 1
+    values = shapes_at(curve, starts, np.linspace(0.5, 4.0, 20))
+    assert values.shape == (len(starts), 20, len(curve.shapes)) and np.isfinite(values).all((1, 2)).any()
+    given = {"x": np.linspace(0.5, 4.0, 20), **dict(zip((c.name for c in curve.constants), starts[0], strict=True))}
+    with np.errstate(all="ignore"):
+        one = np.stack([evaluate(s, {k: np.asarray(v) for k, v in given.items()}) for s in curve.shapes], axis=1)
+    np.testing.assert_allclose(values[0][np.isfinite(one)], one[np.isfinite(one)], rtol=1e-9)
+    assert X not in curve.constants
+
+
+def searched(x: Array, y: Array, width: list[int | list[int]] | None = None) -> Search:
+    columns = (torch.as_tensor(part)[:, None] for part in (x, y))
+    problem = Problem(*columns, [f for f in FUNCTIONS.values() if f.name != "0"], width)
+    return Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves()])
+
+
+def test_a_search_keeps_the_curve_as_a_network() -> None:
+    x, y = rows("2.7*x_1**3/(exp(1.3*x_1) - 1)", 0.2, 9.0)
+    state = searched(x, y).run()
+    assert state.findings.exact and state.result is not None
+    values = state.result.symbolic.model(torch.as_tensor(x)[:, None])[:, 0].detach().numpy()
+    np.testing.assert_allclose(values, y, rtol=1e-9, atol=1e-12)
+
+
+def test_curves_are_for_one_input_without_a_width() -> None:
+    x, y = rows("x_1 + 0.3*x_1**2", 0.1, 1.0)
+    assert Curves().wanted(searched(x, y))
+    assert not Curves().wanted(searched(x, y, [1, 1]))
+    two = torch.as_tensor(np.stack([x, y], axis=1))
+    wide = Search.begun(Problem(two, two[:, :1], []), 0, Context(Budget.of(Meter(), math.inf, 10.0)), lambda _: [])
+    assert not Curves().wanted(wide)
+    assert parse_formula("x_1").name == "x_1"
