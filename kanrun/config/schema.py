@@ -304,6 +304,7 @@ class SymbolicFitConfig:
 
     name: str = setting("default", "which symbolic search this is")
     enabled: bool = setting(True, "whether to look for formulas at all")
+    discover: bool = setting(True, "whether a search over the rows looks for the formula too, or edges are read alone")
     library: Optional[list[str]] = setting(None, "functions that an edge may become; null: all")
     functions: dict[str, str] = setting({}, "your own functions beside these, formulas over x: {lorentz: 1/(1+x**2)}")
     work: float = setting(

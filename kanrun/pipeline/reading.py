@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from kanrun.context import Budget, Context, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
 from kanrun.discovery.discover import discover
 from kanrun.discovery.search import WithoutLandmarks
-from kanrun.errors import ConfigError
+from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
@@ -23,6 +24,8 @@ from kanrun.symbolic.judging import EXACT_REASON, UNDECIDED_REASON
 from kanrun.symbolic.reading import find_formula
 from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.pruning import MOST_ROWS
+
+log = logging.getLogger("kanrun")
 
 FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
 SEARCHED = 0.5  # part of the work for the search
@@ -54,8 +57,14 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
     whole = replace(context, budget=Budget.of(context.budget.meter, work=work))
     found = list[Reading]()
     if is_searched(problem):
-        state, reading = by_search(problem, state, network, whole)
-        found += [reading] if reading else []
+        try:
+            state, reading = by_search(problem, state, network, whole)
+            found += [reading] if reading else []
+        except OSError:  # of the journal, which ends the run
+            raise
+        except Exception as error:
+            log.exception("the search for the formula failed")
+            state = state.warned(f"the search for the formula failed ({failure(error)})", context)
     if not any(reading.rank(problem.data)[0] == 0 for reading in found):
         state, reading = by_edges(problem, state, network, whole)
         found += [reading] if reading else []
@@ -75,7 +84,9 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
 def is_searched(problem: Problem) -> bool:
     """Whether a search may say what the network is of: values by squared error, and no edge that the user has fixed."""
     data, model = problem.data, problem.config.model
-    plain = isinstance(model, ModelConfig) and not model.fix and not problem.trained
+    plain = (
+        isinstance(model, ModelConfig) and not model.fix and not problem.trained and problem.config.symbolic.discover
+    )
     return plain and data.loss.least_squares and data.task == REGRESSION and not data.relations
 
 

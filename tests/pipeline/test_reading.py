@@ -96,3 +96,20 @@ def test_what_the_user_has_fixed_and_classes_are_only_read(config: dict[str, Any
     x, y = (part[:60] for part in rows())
     found = fit(x, y if "fix" in config["model"] else (y > 1.2).astype(int), config)
     assert not any(BY_SEARCH in text for text in notes(found))
+
+
+@pytest.mark.fails_within
+def test_a_search_that_fails_leaves_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("of our own doing")
+
+    monkeypatch.setattr(reading, "discover", broken)
+    found = fit(*rows(), SMALL)
+    assert found.formulas and found.metrics["warnings"] == [
+        "the search for the formula failed (ZeroDivisionError: of our own doing)"
+    ]
+
+
+def test_edges_are_read_alone_where_that_is_asked_for() -> None:
+    found = fit(*rows(), {**SMALL, "symbolic": {"work": 600.0, "discover": False}})
+    assert not any(text in (BY_SEARCH, BY_EDGES) for text in notes(found))

@@ -236,7 +236,8 @@ def test_a_relation_of_three_inputs_with_noise_keeps_its_form(noise: float) -> N
     part = Rows(x, torch.ones(250, 1, dtype=x.dtype))
     data = Dataset("d", part, part, [f"x_{i + 1}" for i in range(4)], ["real"], CLASSIFICATION, MSE)
     (relation,) = relations(data, [[0, 1, 2]])
-    assert all(text in relation.equation for text in ("sin(pi*x_1)", "x_2**2", "log("))
+    assert re.search(r"sin\((pi|3\.1\d*)\*x_1\)", relation.equation), relation.equation
+    assert all(text in relation.equation for text in ("x_2**2", "log("))
     assert set(relation.solutions) == {"x_3"}
     assert 0.01 * noise**2 < relation.residual < 3 * noise**2
 
