@@ -10,7 +10,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.expression import complexity
-from kanrun.symbolic.snap import is_exponent, is_sound, unity, whole_or_half
+from kanrun.symbolic.snap import EXPONENT, PHASE, is_sound, place_of, savings, unity
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 
 SURE = 0.1  # part of the distance to its neighbours to which a constant must be known to be taken for a simple number
@@ -85,7 +85,7 @@ def proposals(
     limit = math.sqrt(math.log(len(y)))
     found = []
     for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y, weights), strict=True):
-        for rank, target in enumerate(simple_numbers(constant, is_exponent(symbol, expression))):
+        for rank, target in enumerate(simple_numbers(constant, place_of(symbol, expression))):
             error = constant.standard_error
             distance = abs(constant.value - float(target)) / error if error else 0.0
             if distance < limit:
@@ -93,13 +93,14 @@ def proposals(
     return [(symbol, target) for _, _, _, symbol, target in sorted(found, key=lambda f: f[:3])]
 
 
-def simple_numbers(constant: Constant, exponent: bool = False) -> Iterator[sp.Expr]:
-    """Numbers that would save the constant: 0, 1 with its sign; of an exponent a whole number or a half."""
+def simple_numbers(constant: Constant, place: str = "") -> Iterator[sp.Expr]:
+    """Numbers that would save the constant: 0, 1 with its sign; of exponents and phases those of `savings`."""
     value, error = constant.value, constant.standard_error
     yield sp.Integer(0)
     if error is None:
         yield unity(value)
-    elif exponent:
-        yield from (n for n in whole_or_half(value) if error < SURE * (1.0 if n.is_Integer else 0.5))
-    elif error < SURE:
-        yield unity(value)
+        return
+    for number in savings(value, place):
+        apart = math.pi / 2 if place == PHASE else 0.5 if place == EXPONENT and not number.is_Integer else 1.0
+        if error < SURE * apart:
+            yield number

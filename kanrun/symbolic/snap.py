@@ -27,20 +27,22 @@ UNITS = [
 TINY, SMALL = 1e-6, 0.05
 MOST_ZEROS = 40  # constants of which each is tried without
 TRIAL = 1.0  # units of work of an expression that is tried
+EXPONENT, PHASE = "exponent", "phase"  # places of constants
 NEAR = 0.02  # part of a constant with errors by which a simple number may be beside it
 CHANCE = 1e-3  # how likely a nice number may be near by accident
 MOST_DIGITS = 11  # of a decimal that more than chance speaks for
 SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
-def nice_numbers(value: float, exact: bool, exponent: bool = False) -> Iterator[sp.Expr]:
+def nice_numbers(value: float, exact: bool, place: str = "") -> Iterator[sp.Expr]:
     """Simple numbers near `value`, the simplest first; with `exact` those that need many digits to be believed.
 
     Whether a constant may be 0 depends on what is beside it, not on its size. Where there are errors it keeps its value
-    as measured, unless it may be gone with 1 in its place; an `exponent` is likely to be whole or half.
+    as measured, unless it may be gone: with 1 in its place, as an exponent with a whole or half number, as a phase with
+    quarters of a turn.
     """
     if not exact:
-        for number in whole_or_half(value) if exponent else [unity(value)]:
+        for number in savings(value, place):
             if abs(value - float(number)) < NEAR * abs(value):
                 yield number
         return
@@ -66,9 +68,22 @@ def whole_or_half(value: float) -> list[sp.Expr]:
     return [number for number in dict.fromkeys(near) if number != 0]
 
 
-def is_exponent(constant: sp.Float, expression: sp.Expr) -> bool:
-    """Whether a constant of the expression is an exponent in it."""
-    return any(power.exp == constant for power in expression.atoms(sp.Pow))
+def savings(value: float, place: str) -> list[sp.Expr]:
+    """Numbers beside 0 near the value that save a constant in its place."""
+    if place == EXPONENT:
+        return whole_or_half(value)
+    if place == PHASE:
+        quarters = round(2 * value / math.pi)
+        return [quarters * sp.pi / 2] if quarters else []
+    return [unity(value)]
+
+
+def place_of(constant: sp.Float, expression: sp.Expr) -> str:
+    """What a constant of the expression is in it: an exponent, the phase of a sine or cosine, or anything else."""
+    if any(power.exp == constant for power in expression.atoms(sp.Pow)):
+        return EXPONENT
+    waves = expression.atoms(sp.sin, sp.cos)
+    return PHASE if any(wave.args[0].as_coeff_Add()[0] == constant for wave in waves) else ""
 
 
 def decimal(value: float) -> sp.Float | None:
@@ -135,7 +150,7 @@ def snap(
         together = [e.xreplace(simplest(e, exact, least)) for e in expressions]
         if all(map(stays_one, together, expressions)) and fine(together, loss):
             return together
-    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, is_exponent(f, e)))
+    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, place_of(f, e)))
 
 
 def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
@@ -152,7 +167,7 @@ def simplest(expression: sp.Expr, exact: bool, least: float = 0.0) -> dict[sp.Ex
     """The simplest nice number for every decimal constant that has one; 0 for those of a size below `least`."""
     zero = sp.Integer(0)
     pairs = (
-        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, is_exponent(f, expression)), None))
+        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, place_of(f, expression)), None))
         for f in expression.atoms(sp.Float)
     )
     return {f: nice for f, nice in pairs if nice is not None}

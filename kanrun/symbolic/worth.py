@@ -55,21 +55,11 @@ def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array 
 
 
 def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:
-    """The expression with one part fewer: a term, a factor, or a shift, or a function that may be a line."""
+    """The expression with one part fewer: a term, a factor, or a function that may be a line."""
     yield from without_identities(expression, columns)
     yield from fewer(expression)
     for node in nodes(expression, sp.Mul):
         varying = [factor for factor in node.args if factor.free_symbols]
         for factor in varying if len(varying) > 1 else []:
             yield expression.xreplace({node: node / factor})
-    yield from without_phases(expression)
     yield from straighter(expression)
-
-
-def without_phases(expression: sp.Expr) -> Iterator[sp.Expr]:
-    """The expression with a sine for a cosine, or the other way round, in the place of one with a shift."""
-    for node in nodes(expression, sp.sin, sp.cos):
-        shift, rest = node.args[0].as_coeff_Add()
-        if shift.has(sp.Float):
-            other = (sp.cos if isinstance(node, sp.sin) else sp.sin)(rest)
-            yield from (expression.xreplace({node: sign * other}) for sign in (1, -1))

@@ -113,7 +113,7 @@ def test_test_rows_that_are_given_stay_apart_from_all_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "fraction", "count"), [(10, 0.2, 2), (10, 0.25, 2), (10, 0.0, 1), (10, 0.9, 9), (2, 0.9, 1), (3, 0.0, 1)]
+    ("rows", "fraction", "count"), [(10, 0.2, 2), (10, 0.25, 2), (10, 0.01, 1), (10, 0.9, 9), (2, 0.9, 1), (3, 0.1, 1)]
 )
 def test_rows_set_aside_and_those_kept_are_all_rows_each_once_in_their_order(
     rows: int, fraction: float, count: int
@@ -124,6 +124,11 @@ def test_rows_set_aside_and_those_kept_are_all_rows_each_once_in_their_order(
     assert len(test) == count
     assert sorted(train + test) == list(range(rows))
     assert (train, test) == (sorted(train), sorted(test))
+
+
+def test_without_a_part_for_the_test_no_row_is_set_aside() -> None:
+    data = dataset(X[:10], Y[:10], config=Config(dataset=RowsConfig(test=0.0)))
+    assert data.test is None and numbers(data.train) == list(range(10))
 
 
 def test_the_seed_of_the_rows_or_else_that_of_the_run_draws_them() -> None:

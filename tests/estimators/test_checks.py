@@ -25,8 +25,8 @@ def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which functions formulas are made of is no matter to the checks."""
     plain = search.fitted
 
-    def fitted(x: Any, y: Any, config: dict[str, Any]) -> Any:
-        return plain(x, y, {**config, "symbolic": {"library": ["x", "x^2", "exp"]}})
+    def fitted(x: Any, y: Any, config: dict[str, Any], units: Any) -> Any:
+        return plain(x, y, {**config, "symbolic": {"library": ["x", "x^2", "exp"]}}, units)
 
     monkeypatch.setattr(search, "fitted", fitted)
 

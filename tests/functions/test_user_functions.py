@@ -370,7 +370,7 @@ def test_with_the_whole_library_the_users_function_is_found_among_all(tmp_path: 
     config = {
         "dataset": dataset,
         "model": {"width": [1, 1]},
-        "symbolic": {"functions": own},
+        "symbolic": {"functions": own, "discover": False},
         "plots": {"name": "none", "enabled": False},
     }
     run(config, tmp_path, quiet=True)

@@ -33,6 +33,7 @@ def read(text: str) -> sp.Expr:
     [
         ("exp(sin(a*x_1)+x_2**2)", "1.003*exp(0.998*sin(3.1418*x_1+0.0021)+1.0007*x_2**2)-0.0031", [np.pi]),
         ("x_1*x_2", "1.004*(x_1-0.004)*x_2+0.003", []),
+        ("sin(a*x_1)+x_2", "1.002*x_2-cos(2.99*x_1+1.572)", [3]),
         ("a*exp(-x_1)", "2.97*exp(-0.991*x_1)+0.012", [3]),
         ("a*x_1**2-x_2", "0.503*x_1**2.02-1.002*x_2+0.004", [0.5]),
         ("a*sqrt(x_1)", "0.703*x_1**0.507+0.003", [0.7]),
@@ -133,24 +134,27 @@ def test_the_same_rows_give_the_same_expression() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "exponent", "expected"),
+    ("value", "error", "place", "expected"),
     [
-        (1.003, 0.01, False, [0, 1]),
-        (-2.02, 0.01, False, [0, -1]),
-        (1.4, 0.2, False, [0]),  # not known well enough
-        (5.3, None, False, [0, 1]),
-        (-5.3, None, False, [0, -1]),
-        (2.01, 0.01, True, [0, 2]),
-        (1.51, 0.01, True, [0, 2, sp.Rational(3, 2)]),
-        (1.51, 0.07, True, [0, 2]),  # halves lie nearer to each other
-        (-0.5, 0.01, True, [0, sp.Rational(-1, 2)]),
-        (0.1, 0.01, True, [0]),
+        (1.003, 0.01, "", [0, 1]),
+        (-2.02, 0.01, "", [0, -1]),
+        (1.4, 0.2, "", [0]),  # not known well enough
+        (5.3, None, "", [0, 1]),
+        (-5.3, None, "", [0, -1]),
+        (2.01, 0.01, "exponent", [0, 2]),
+        (1.51, 0.01, "exponent", [0, 2, sp.Rational(3, 2)]),
+        (1.51, 0.07, "exponent", [0, 2]),  # halves lie nearer to each other
+        (-0.5, 0.01, "exponent", [0, sp.Rational(-1, 2)]),
+        (0.1, 0.01, "exponent", [0]),
+        (-1.57, 0.01, "phase", [0, -sp.pi / 2]),
+        (3.15, 0.01, "phase", [0, sp.pi]),
+        (0.3, 0.01, "phase", [0]),
     ],
 )
 def test_simple_numbers_save_a_constant_or_are_exponents(
-    value: float, error: float | None, exponent: bool, expected: list[sp.Expr]
+    value: float, error: float | None, place: str, expected: list[sp.Expr]
 ) -> None:
-    assert list(simple_numbers(Constant(value, error), exponent)) == expected
+    assert list(simple_numbers(Constant(value, error), place)) == expected
 
 
 def test_proposals_drop_constants_first_and_lie_within_what_the_rows_allow() -> None:

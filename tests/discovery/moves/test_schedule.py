@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kanrun.discovery.moves import schedule as module
+from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
 from kanrun.discovery.moves.fractions import Fractions
@@ -56,13 +57,15 @@ def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
     measured = Units({"x_1": (1.0, 0.0)}, (2.0, 0.0))
     x = torch.ones(4, 1, dtype=torch.float64)
     known = Problem(x, x, [], names=("x_1",), measured=measured)
-    assert [type(move) for move in schedule(known)].index(Dimensionless) == 2
+    assert [type(move) for move in schedule(known)].index(Dimensionless) == 3
     assert not any(isinstance(move, Dimensionless) for move in schedule(Problem(x, x, [], measured=Units())))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
+    assert [isinstance(move, Curves) for move in moves].count(True) == (n == 1)
+    moves = [move for move in moves if not isinstance(move, Curves)]
     kinds = [type(move) for move in moves]
     assert moves[0] == Sums(shaped=False, terms=2, part=0.1)
     assert kinds[1] is Splines
