@@ -18,6 +18,7 @@ from kanrun.symbolic.uncertainty import polished
 
 SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by which curves are
 BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
+ROWS = 2  # that there must be for each constant
 LARGEST = 1e100  # values of shapes whose squares are still numbers
 RIDGE = 1e-12  # part of the largest curvature
 
@@ -44,7 +45,8 @@ class Fitted:
 def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool]) -> list[Fitted]:
     """The curves of `x` [rows] that come nearest to `y` [rows], best first; errors count times `weights` [rows].
 
-    Those whose shapes are `known`, and positive ones only for inputs above 0. Factors are solved for (variable
+    Those whose shapes are `known`, with two rows or more for each constant, and positive ones only for inputs above 0.
+    Factors are solved for (variable
     projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
     """
     span = Span(float(x.min()), float(x.max()), len(x))
@@ -52,7 +54,8 @@ def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], b
     few, some = chosen[:SCREENED], chosen[:REFINED]
     found = []
     for curve in CURVES:
-        if (curve.positive and span.low <= 0) or not all(map(known, curve.shapes)):
+        free = len(curve.shapes) + len(curve.constants)
+        if (curve.positive and span.low <= 0) or ROWS * free > len(x) or not all(map(known, curve.shapes)):
             continue
         for constants in beginnings(curve, span, x[few], y[few], weights[few]):
             found.append(refined(curve, constants, x[some], y[some], weights[some]))

@@ -25,6 +25,7 @@ SMALL = 1e-12  # part of the largest term of a sum that is nothing
 # would tell it from the beginning of a series makes about the square of it.
 UNSEEN = 3e-6
 STEPS = 3  # of Gauss-Newton after something was left out
+SPARE = 3  # rows beside one for each constant that must be right by themselves
 LARGE = 120  # nodes of a formula that is not looked at part by part
 LOOKED_AT, LOOKED_AT_NODE = 0.5, 0.07  # units of work of a formula that is tried, and of a node and constant of it
 
@@ -49,7 +50,7 @@ def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
         not agrees(values, y, ROUNDED)
         or not has_digits(y)
         or complexity(expression) > LARGE
-        or len(constants_of(expression)) > MOST
+        or len(constants_of(expression)) > min(MOST, len(y) - SPARE)
     ):
         return Verdict.UNDECIDED
     weights = weights_by_size(y)

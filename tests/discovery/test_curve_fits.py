@@ -113,7 +113,15 @@ def test_a_search_keeps_the_curve_as_a_network() -> None:
     np.testing.assert_allclose(values, y, rtol=1e-9, atol=1e-12)
 
 
+def test_few_rows_have_no_curves_of_many_constants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name in ("exponential", "two peaks")])
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, count=9)
+    assert {f.curve.name for f in best_curves(x, y, np.ones(9), lambda _: True)} == {"exponential"}
+
+
 def test_curves_are_for_one_input_without_a_width() -> None:
+    constant = np.ones(5)
+    assert not Curves().wanted(searched(constant, np.arange(5.0)))
     x, y = rows("x_1 + 0.3*x_1**2", 0.1, 1.0)
     assert Curves().wanted(searched(x, y))
     assert not Curves().wanted(searched(x, y, [1, 1]))

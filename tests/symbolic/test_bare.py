@@ -73,3 +73,10 @@ def test_rows_say_of_a_formula_no_more_than_they_show(
 ) -> None:
     rows = columns(*domain)
     assert verdict(parse_formula(found, NAMES), rows, evaluate(parse_formula(truth, NAMES), rows)) is judged
+
+
+@pytest.mark.parametrize(("rows", "wanted"), [(4, Verdict.UNDECIDED), (5, Verdict.UNDECIDED), (6, Verdict.EXACT)])
+def test_rows_that_only_settle_the_constants_cannot_decide(rows: int, wanted: Verdict) -> None:
+    x = np.linspace(0.3, 2.0, rows)
+    expression = parse_formula("1.37*x_1**2 + 0.61*x_1 - 2.13", ["x_1"])
+    assert verdict(expression, {"x_1": x}, 1.37 * x**2 + 0.61 * x - 2.13) is wanted

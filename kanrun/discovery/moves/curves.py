@@ -31,8 +31,9 @@ class Curves:
     despite: ClassVar[frozenset[str]] = frozenset({"stalled"})
 
     def wanted(self, search: Search) -> bool:
-        """Where there is one input, and no width is given."""
-        return search.problem.width is None and search.problem.n == 1
+        """Where there is one input that varies, and no width is given."""
+        x = search.problem.x
+        return search.problem.width is None and search.problem.n == 1 and bool((x != x[0]).any())
 
     def run(self, search: Search) -> bool:
         """Fits them, and keeps the best ones."""
