@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from kanrun.config.schema import ModelConfig
 from kanrun.context import Budget, Context, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
@@ -13,6 +15,7 @@ from kanrun.discovery.discover import discover
 from kanrun.discovery.search import WithoutLandmarks
 from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
+from kanrun.model.attribution import attribution
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
 from kanrun.pipeline.searching import search_problem
@@ -27,6 +30,7 @@ from kanrun.training.pruning import MOST_ROWS
 
 log = logging.getLogger("kanrun")
 
+MOST_INPUTS = 12  # that a search looks at
 FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
 SEARCHED = 0.5  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
@@ -40,6 +44,7 @@ class Reading:
     network: KAN
     formulas: tuple[Formula, ...]
     source: str
+    settled: bool = False  # whether all outputs are left with nothing but rounding or noise
 
     def rank(self, data: Dataset) -> tuple[int, float]:
         """Less for better ones: those that leave only rounding come first, then the shortest description."""
@@ -65,7 +70,7 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
         except Exception as error:
             log.exception("the search for the formula failed")
             state = state.warned(f"the search for the formula failed ({failure(error)})", context)
-    if not any(reading.rank(problem.data)[0] == 0 for reading in found):
+    if not any(reading.settled or reading.rank(problem.data)[0] == 0 for reading in found):
         state, reading = by_edges(problem, state, network, whole)
         found += [reading] if reading else []
     if not found:
@@ -103,12 +108,12 @@ def by_edges(problem: Problem, state: State, network: KAN, whole: Context) -> tu
 
 def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, Reading | None]:
     """A search over the rows for each output, in the inputs that the network still looks at."""
-    networks, formulas = list[KAN](), list[Formula]()
+    networks, formulas, inputs = list[KAN](), list[Formula](), strongest_inputs(network, problem.rows.train.x)
+    settled = True
     context = replace(whole, events=Silent(), journal=WithoutLandmarks(whole.journal))
     for j in range(len(problem.data.outputs)):
         data = of_output(problem.data, j) if len(problem.data.outputs) > 1 else problem.data
         own = replace(context, budget=whole.budget.share(SEARCHED / (len(problem.data.outputs) - j)))
-        inputs = network.active_inputs() or list(range(len(data.inputs)))
         try:
             wanted = search_problem(problem.config, data, functions_of(problem.config), inputs)
         except ConfigError:  # targets without finite squares
@@ -124,7 +129,17 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
             return state, None
         networks.append(best)
         formulas += written
-    return state, Reading(problem.scaling.entered(side_by_side(networks)), tuple(formulas), BY_SEARCH)
+        settled &= found.stopped in ("exact", "noise")
+    return state, Reading(problem.scaling.entered(side_by_side(networks)), tuple(formulas), BY_SEARCH, settled)
+
+
+def strongest_inputs(network: KAN, x: Tensor) -> list[int]:
+    """The inputs that a network looks at, of many the strongest; all where it looks at none."""
+    active = network.active_inputs() or list(range(network.n_in))
+    if len(active) <= MOST_INPUTS:
+        return active
+    scores = attribution(network, x[:MOST_ROWS]).inputs.detach().nan_to_num(0.0, 0.0, 0.0)
+    return sorted(sorted(active, key=lambda i: -float(scores[i]))[:MOST_INPUTS])
 
 
 def over_inputs(rest: KAN, inputs: Sequence[int], n: int) -> KAN:

@@ -15,6 +15,8 @@ from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, is_rounding, polished, squares
 
+SMALL = 1e-3  # constants that may be nothing together
+
 
 def worthwhile(
     expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED, weights: Array | float = 1.0
@@ -56,6 +58,9 @@ def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array 
 
 def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:
     """The expression with one part fewer: a term, a factor, or a function that may be a line."""
+    small = {f: sp.Integer(0) for f in expression.atoms(sp.Float) if abs(float(f)) < SMALL}
+    if len(small) > 1:  # each may make up for another one that is not quite right
+        yield expression.xreplace(small)
     yield from without_identities(expression, columns)
     yield from fewer(expression)
     for node in nodes(expression, sp.Mul):

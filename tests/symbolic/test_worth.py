@@ -85,6 +85,16 @@ def test_a_formula_without_values_has_no_description() -> None:
     assert description(parse_formula("log(x_1 - 1.0)", INPUTS), columns, y) == math.inf
 
 
+def test_small_constants_that_make_up_for_each_other_go_together() -> None:
+    generator = np.random.default_rng(0)
+    low, high = generator.integers(1, 3, 60).astype(float), generator.integers(3, 9, 60).astype(float)
+    columns = {"x_1": low, "x_2": high}
+    y = 0.0912 / (1 / low**2 - 1 / high**2) + 1e-6 * generator.normal(size=60)
+    start = parse_formula("0.0912/((x_1 - 0.00002)**-2 - (x_2 - 0.00004)**-2 + 0.0000003) - 0.000002", INPUTS)
+    result = worthwhile(polished(start, columns, y), columns, y)
+    assert len(constants_of(result)) == 1
+
+
 def test_simpler_ones_have_a_term_a_factor_or_a_function_fewer() -> None:
     columns, _ = problem("x_1")
     found = {str(e) for e in simpler(parse_formula("x_1*sin(x_2) + x_3", INPUTS), columns)}
