@@ -42,7 +42,7 @@ def scores_of(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor |
     finite = outputs.isfinite().all(1)
     kept, aims = outputs[finite], targets[finite]
     own = None if weights is None else weights[finite] / weights[finite].mean()
-    result: Scores = {data.loss.name: as_number(data.loss.weighted_value(kept, aims, own)) if len(kept) else None}
+    result: Scores = {data.loss.name: loss_score(data, outputs, targets, weights)}
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(data.loss.right(kept, aims).sum()) / len(targets)
         if data.loss.logits or outputs.shape[1] == 1:
@@ -57,6 +57,15 @@ def scores_of(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor |
     if not bool(finite.all()):
         result["nonfinite_rows"] = int((~finite).sum())
     return result
+
+
+def loss_score(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float | None:
+    """The loss alone, of the rows whose outputs are finite; None where there are none."""
+    finite = outputs.isfinite().all(1)
+    if not bool(finite.any()):
+        return None
+    own = None if weights is None else weights[finite] / weights[finite].mean()
+    return as_number(data.loss.weighted_value(outputs[finite], targets[finite], own))
 
 
 def class_scores(data: Dataset, outputs: Tensor, targets: Tensor, finite: Tensor) -> Scores:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanrun.data.dataset import Dataset
 from kanrun.data.losses import description_bits
-from kanrun.data.scores import scores, weights_of
+from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.compare import over_decades, relative_loss
@@ -91,14 +91,15 @@ def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tens
     `values` [rows, outputs] are those of the chosen ones on the rows that judge.
     """
     judged = cross_validation_of(expression, j, data) if data.test is None else None
-    if judged is None:
+    if judged is not None:
+        error = judged[data.loss.name]
+    else:
         own, y = values[:, j : j + 1], data.judged.y
         if expression != chosen[j]:
             own = evaluate_texts([str(expression)], data.judged.x, data.inputs)
         together = torch.cat([values[:, :j], own, values[:, j + 1 :]], dim=1) if data.loss.logits else own
         aims = y.cpu() if data.loss.logits else y[:, j : j + 1].double().cpu()
-        judged = scores(data, together, aims, weights_of(data.judged))
-    error = judged[data.loss.name]
+        error = loss_score(data, together, aims, weights_of(data.judged))
     size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
 
