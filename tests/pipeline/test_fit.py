@@ -21,7 +21,7 @@ def test_a_width_that_does_not_fit_the_rows_is_told_in_one_line() -> None:
 
 
 def test_reading_with_little_work_gives_a_formula_all_the_same() -> None:
-    config = {"model": {"width": [2, 1]}, "prune": {"enabled": False}, "symbolic": {"work": 1.0}}
+    config = {"model": {"width": [2, 1]}, "prune": {"enabled": False}, "symbolic": {"work": 1.0, "discover": False}}
     result = fit(X, Y, config)
     assert result.formulas
     assert ("symbolic", "reading was ended before all functions were tried on all edges") in result.state.notes
