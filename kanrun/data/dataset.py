@@ -45,8 +45,7 @@ class Dataset:
     when to stop. `inputs` are identifiers; what the user calls them, and their units where they are known, is in
     `names` and `units`, with the units of the outputs. `noise` is known where errors of measurement are: the variance
     of the error of a row whose weight is 1; `absolute` takes them for what they are, else for their ratios alone.
-    `about` says in metrics.json where the rows are from; `notes`
-    are told before training.
+    `about` says in metrics.json where the rows are from; `notes` are told before training.
     """
 
     name: str

@@ -204,7 +204,9 @@ class CrossEntropy(Loss):
 
     def weighted_null_values(self, targets: Tensor, weights: Tensor | None) -> list[float]:
         """The weighted entropy of the weighted shares."""
-        share = torch.bincount(targets, None if weights is None else weights.double()).double() / len(targets)
+        if weights is None:
+            return self.null_values(targets)
+        share = torch.bincount(targets, weights.double()) / len(targets)
         return [float(-(share * torch.log((share / share.sum()).clamp(min=1e-300))).sum())]
 
     def outputs_in_words(self, number: int) -> str:

@@ -15,7 +15,7 @@ from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import drawn
 from kanrun.data.units import check_unit
-from kanrun.data.weights import weights_of_errors
+from kanrun.data.weights import evened, weights_of_errors
 from kanrun.errors import ConfigError, unknown, wrong
 
 MOST_CLASSES = 1000
@@ -87,9 +87,9 @@ class Counts:
             raise ConfigError(f"{what}: {len(values)} numbers, but targets have {len(y)} rows")
         if not (np.isfinite(values).all() and (values > 0).all()):
             raise ConfigError(f"{what}: numbers above 0 are needed; leave rows out that do not count")
-        found, noise = (values / values.mean(), None) if self.sigma is None else weights_of_errors(values)
-        dtype = y.dtype if y.is_floating_point() else torch.float64
-        return (None if (found == found[0]).all() else torch.tensor(found, dtype=dtype)), noise
+        found, noise = (values, None) if self.sigma is None else weights_of_errors(values)
+        own, dtype = evened(found), y.dtype if y.is_floating_point() else torch.float64
+        return None if own is None else torch.tensor(own, dtype=dtype), noise
 
 
 def as_inputs(given: Any, what: str, dtype: torch.dtype) -> Tensor:

@@ -39,10 +39,8 @@ def scores(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | No
 
 def scores_of(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Scores:
     """The same, of all columns together."""
-    finite = outputs.isfinite().all(1)
-    kept, aims = outputs[finite], targets[finite]
-    own = None if weights is None else weights[finite] / weights[finite].mean()
-    result: Scores = {data.loss.name: loss_score(data, outputs, targets, weights)}
+    finite, kept, aims, own = finite_rows(outputs, targets, weights)
+    result: Scores = {data.loss.name: as_number(data.loss.weighted_value(kept, aims, own)) if len(kept) else None}
     if data.task == CLASSIFICATION:
         result["accuracy"] = float(data.loss.right(kept, aims).sum()) / len(targets)
         if data.loss.logits or outputs.shape[1] == 1:
@@ -61,11 +59,17 @@ def scores_of(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor |
 
 def loss_score(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float | None:
     """The loss alone, of the rows whose outputs are finite; None where there are none."""
+    _, kept, aims, own = finite_rows(outputs, targets, weights)
+    return as_number(data.loss.weighted_value(kept, aims, own)) if len(kept) else None
+
+
+def finite_rows(
+    outputs: Tensor, targets: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Which rows have finite outputs [rows], and their outputs, targets and weights, these with a mean of 1."""
     finite = outputs.isfinite().all(1)
-    if not bool(finite.any()):
-        return None
     own = None if weights is None else weights[finite] / weights[finite].mean()
-    return as_number(data.loss.weighted_value(outputs[finite], targets[finite], own))
+    return finite, outputs[finite], targets[finite], own
 
 
 def class_scores(data: Dataset, outputs: Tensor, targets: Tensor, finite: Tensor) -> Scores:

@@ -23,6 +23,11 @@ def weights_of_errors(sigma: Array) -> tuple[Array, float]:
     return shares / mean, least**2 / mean
 
 
+def evened(weights: Array) -> Array | None:
+    """The weights [rows] with a mean of 1; None where all rows count alike."""
+    return None if (weights == weights[0]).all() else weights / weights.mean()
+
+
 def with_balance(data: Dataset) -> Dataset:
     """The dataset with training rows that count n / (classes * rows of their class) times as much as before."""
     rows = data.train

@@ -46,8 +46,7 @@ def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], b
     """The curves of `x` [rows] that come nearest to `y` [rows], best first; errors count times `weights` [rows].
 
     Those whose shapes are `known`, with two rows or more for each constant, and positive ones only for inputs above 0.
-    Factors are solved for (variable
-    projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
+    Factors are solved for (variable projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
     """
     span = Span(float(x.min()), float(x.max()), len(x))
     chosen = np.random.default_rng(0).permutation(len(x))

@@ -1,4 +1,4 @@
-"""Taking powers of single inputs off a product, and putting them back on the network that explains the rest."""
+"""Taking powers of single inputs off a product, and putting them and other inputs back on the network of the rest."""
 
 from __future__ import annotations
 
@@ -104,4 +104,20 @@ def with_powers(rest: KAN, inputs: list[int], powers: dict[int, float], n: int) 
             new.fix(1 if last else old.n_sum, carried, "exp" if last else "x", (1.0, 0.0, 1.0), 0.0, True)
         carried = old.n_sum
         below = {node: node if node < old.n_sum else node + 1 for node in range(old.n_out)}
+    return model
+
+
+def over_inputs(rest: KAN, inputs: list[int], n: int) -> KAN:
+    """The network of functions `rest`, of some `inputs` alone, as one of all n."""
+    like = rest.layers[0].coef
+    model = KAN([n, *rest.width[1:]], grid=1, dtype=like.dtype).to(like.device)
+    first, old = model.layers[0], rest.layers[0]
+    model.layers = nn.ModuleList([first, *rest.clone().layers[1:]])
+    first.alive.zero_()
+    first.library = old.library
+    first.bias.data[:] = old.bias.data
+    for (s, i), name in old.functions.items():
+        if bool(old.alive[s, i]):
+            a, b, c = old.affine[s, i].tolist()
+            first.fix(s, inputs[i], name, (a, b, c), 0.0, True)
     return model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -12,6 +11,7 @@ from kanrun.config.schema import ModelConfig
 from kanrun.context import Budget, Context, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
 from kanrun.discovery.discover import discover
+from kanrun.discovery.peel import over_inputs
 from kanrun.discovery.search import WithoutLandmarks
 from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
@@ -34,6 +34,7 @@ MOST_INPUTS = 12  # that a search looks at
 FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
 SEARCHED = 0.5  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
+DOUBTS = {EXACT_REASON: 0, UNDECIDED_REASON: 1}
 BY_SEARCH, BY_EDGES = "found by a search over the rows", "read edge by edge"
 
 
@@ -46,14 +47,15 @@ class Reading:
     source: str
     settled: bool = False  # whether all outputs are left with nothing but rounding or noise
 
+    @property
+    def doubt(self) -> int:
+        """0 where all formulas are exact, 1 where the data cannot decide, else 2."""
+        return max(DOUBTS.get(f.reason, 2) for f in self.formulas)
+
     def rank(self, data: Dataset) -> tuple[int, float]:
         """Less for better ones: those that leave only rounding come first, then the shortest description."""
-        verdicts = [f.reason for f in self.formulas]
-        doubt = max((0 if v == EXACT_REASON else 1 if v == UNDECIDED_REASON else 2) for v in verdicts)
-        if data.loss.logits:  # which nothing else is held against
-            return doubt, 0.0
         texts = (parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in self.formulas)
-        return doubt, sum(bits_of(e, j, data) for j, e in enumerate(texts))
+        return self.doubt, sum(bits_of(e, j, data) for j, e in enumerate(texts))
 
 
 def read_formulas(problem: Problem, state: State, network: KAN, context: Context) -> tuple[State, KAN]:
@@ -70,13 +72,13 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
         except Exception as error:
             log.exception("the search for the formula failed")
             state = state.warned(f"the search for the formula failed ({failure(error)})", context)
-    if not any(reading.settled or reading.rank(problem.data)[0] == 0 for reading in found):
+    if not any(reading.settled or reading.doubt == 0 for reading in found):
         state, reading = by_edges(problem, state, network, whole)
         found += [reading] if reading else []
     if not found:
         return state.warned(NONE, context), network
     data = at_most(problem.data, MOST_ROWS)
-    best, *others = sorted(found, key=lambda reading: reading.rank(data))
+    best, *others = sorted(found, key=lambda reading: reading.rank(data)) if len(found) > 1 else found
     formulas = best.formulas
     for other in others:
         formulas = tuple(joined(*pair, j, data) for j, pair in enumerate(zip(formulas, other.formulas, strict=True)))
@@ -140,19 +142,3 @@ def strongest_inputs(network: KAN, x: Tensor) -> list[int]:
         return active
     scores = attribution(network, x[:MOST_ROWS]).inputs.detach().nan_to_num(0.0, 0.0, 0.0)
     return sorted(sorted(active, key=lambda i: -float(scores[i]))[:MOST_INPUTS])
-
-
-def over_inputs(rest: KAN, inputs: Sequence[int], n: int) -> KAN:
-    """The network of functions `rest`, of some `inputs` alone, as one of all n."""
-    like = rest.layers[0].coef
-    model = KAN([n, *rest.width[1:]], grid=1, dtype=like.dtype).to(like.device)
-    first, old = model.layers[0], rest.layers[0]
-    model.layers = type(model.layers)([first, *rest.clone().layers[1:]])
-    first.alive.zero_()
-    first.library = old.library
-    first.bias.data[:] = old.bias.data
-    for (s, i), name in old.functions.items():
-        if bool(old.alive[s, i]):
-            a, b, c = old.affine[s, i].tolist()
-            first.fix(s, inputs[i], name, (a, b, c), 0.0, True)
-    return model

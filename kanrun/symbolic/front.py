@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset
-from kanrun.data.losses import description_bits
 from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.scoring import cross_validation_of
-from kanrun.symbolic.uncertainty import constants_of, squares
-from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors, row_weights
+from kanrun.symbolic.uncertainty import squares
+from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
+from kanrun.symbolic.worth import description_at
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -67,13 +66,12 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     Of targets over decades by errors relative to their size, where these are described better.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
-    loss = squares(expression, columns, y, factors_of_errors(data)) / len(y)
+    factors = factors_of_errors(data)
+    loss = squares(expression, columns, y, factors) / len(y)
     if data.train.weights is None and over_decades(y):
         relative = relative_loss(evaluate(expression, columns), y)
         loss = min(loss, relative) if math.isfinite(relative) else loss
-    own = row_weights(data)
-    null = max(float(np.mean(own * (y - np.mean(own * y)) ** 2)), 1e-300)
-    return description_bits(loss / null, complexity(expression), len(constants_of(expression)), len(y))
+    return description_at(loss, expression, y, factors)
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:

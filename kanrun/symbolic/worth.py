@@ -50,9 +50,13 @@ def worthwhile(
 
 def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
     """Bits of the rows by a formula; infinite where it has no value on some."""
+    return description_at(squares(expression, columns, y, weights) / len(y), expression, y, weights)
+
+
+def description_at(loss: float, expression: sp.Expr, y: Array, weights: Array | float = 1.0) -> float:
+    """The same at a mean squared error that is known."""
     own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
     spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
-    loss = squares(expression, columns, y, weights) / len(y)
     return description_bits(loss / max(spread, 1e-300), complexity(expression), len(constants_of(expression)), len(y))
 
 

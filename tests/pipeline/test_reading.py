@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from kanrun import fit
+from kanrun.discovery.peel import over_inputs
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.pipeline import reading
 from kanrun.pipeline.fit import FitResult
-from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH, over_inputs
+from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH
 
 SMALL = {"model": {"width": [2, 1]}, "optimizer": {"steps": 10}, "symbolic": {"work": 600.0}}
 

@@ -21,7 +21,7 @@ from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
 from kanrun.data.table.trained import Trained
 from kanrun.data.units import check_unit, is_unit
-from kanrun.data.weights import weights_of_errors, with_balance
+from kanrun.data.weights import evened, weights_of_errors, with_balance
 from kanrun.errors import ConfigError, wrong
 
 
@@ -189,9 +189,8 @@ def dataset_of_rows(
 def row_weights(rows: Rows, dtype: torch.dtype) -> torch.Tensor | None:
     """How much each row counts, with a mean of 1; None where all count alike."""
     found = rows.weights if rows.sigma is None else weights_of_errors(rows.sigma)[0]
-    if found is None or (found == found[0]).all():
-        return None
-    return torch.as_tensor(found / found.mean(), dtype=dtype)
+    own = None if found is None else evened(found)
+    return None if own is None else torch.as_tensor(own, dtype=dtype)
 
 
 def short_names(names: Sequence[str], headers: Sequence[str], rows: Rows | None) -> list[str]:
