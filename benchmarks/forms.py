@@ -138,6 +138,24 @@ def constants_fit(
     return bool(np.mean(residuals(steps) ** 2) <= SAME)
 
 
+def is_law(found: sp.Expr, constants: list[dict[str, Any]], law: sp.Expr, columns: Mapping[str, np.ndarray]) -> bool:
+    """Whether a formula of measured rows is the law: its own constants, within 3 standard errors, make it so.
+
+    It must not be longer than half as long again with a few nodes on top, nor have constants beyond those of the law,
+    those that only name a scale (0, 1, 2, 1/2) aside, so that nothing is in it that only vanishes.
+    """
+    longer = sp.count_ops(found) > 1.5 * sp.count_ops(law) + 3
+    return not longer and free(found) <= free(law) and constants_fit(found, constants, columns, evaluate(law, columns))
+
+
+def free(expression: sp.Expr) -> int:
+    """How many different constants an expression has, without 0, 1, 2, 1/2 and whole exponents."""
+    exponents = {p.exp for p in expression.atoms(sp.Pow) if p.exp.is_Integer}
+    plain = {sp.Integer(0), sp.Integer(1), sp.Integer(2), sp.Rational(1, 2)} | exponents
+    numbers = {abs(n) for n in expression.atoms(sp.Number)} - {abs(n) for n in plain}
+    return len(numbers)
+
+
 @contextmanager
 def at_most(seconds: int) -> Iterator[None]:
     """Raises TimeoutError in the block when it takes longer; for the main thread of a process."""

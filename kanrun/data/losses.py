@@ -233,9 +233,12 @@ def description_bits(unexplained: float, complexity: int, constants: int, rows: 
     Residuals: rows / 2 * log2(loss / loss of a constant), down to machine precision. Formula: 4 bits a unit of
     complexity and log2(rows) / 2 a constant.
     """
-    if not math.isfinite(unexplained):
-        return math.inf
-    return 0.5 * rows * math.log2(unexplained + ROUNDING) + 4 * complexity + 0.5 * math.log2(rows) * constants
+    return residual_bits(unexplained, rows) + 4 * complexity + 0.5 * math.log2(rows) * constants
+
+
+def residual_bits(unexplained: float, rows: int) -> float:
+    """Bits for the residuals alone; infinite where there are none."""
+    return 0.5 * rows * math.log2(unexplained + ROUNDING) if math.isfinite(unexplained) else math.inf
 
 
 LOSSES: dict[str, Loss] = {}

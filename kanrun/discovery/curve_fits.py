@@ -12,15 +12,24 @@ import sympy as sp
 
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import polished
 
 SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by which curves are
 BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
 ROWS = 2  # that there must be for each constant
 LARGEST = 1e100  # values of shapes whose squares are still numbers
 RIDGE = 1e-12  # part of the largest curvature
+
+
+@dataclass(frozen=True)
+class Found:
+    """A curve as an expression, and the bits of the rows by it."""
+
+    name: str
+    expression: sp.Expr
+    bits: float
 
 
 @dataclass(frozen=True)
@@ -32,18 +41,18 @@ class Fitted:
     unexplained: float
 
     def expression(self, x: Array, y: Array, weights: Array, symbol: sp.Symbol) -> sp.Expr | None:
-        """The curve of a symbol, at its best for all rows; None where it has no value on some."""
+        """The curve of a symbol with these constants, factors at their best for the rows; None where it has no value."""
         factors = projected(self.curve, self.constants, x, y, weights)[0]
         given = {c: number(float(v)) for c, v in zip(self.curve.constants, self.constants, strict=True)}
         terms = [
             number(float(f)) * s.xreplace({**given, X: symbol}) for f, s in zip(factors, self.curve.shapes, strict=True)
         ]
         whole = sp.Add(*terms)
-        return polished(whole, {symbol.name: x}, y, weights) if is_sound(whole) and whole.free_symbols else None
+        return whole if is_sound(whole) and whole.free_symbols else None
 
 
-def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool]) -> list[Fitted]:
-    """The curves of `x` [rows] that come nearest to `y` [rows], best first; errors count times `weights` [rows].
+def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool], symbol: sp.Symbol) -> list[Found]:
+    """The curves of `x` [rows] that describe `y` [rows] shortest, best first; errors count times `weights` [rows].
 
     Those whose shapes are `known`, with two rows or more for each constant, and positive ones only for inputs above 0.
     Factors are solved for (variable projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
@@ -53,12 +62,24 @@ def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], b
     few, some = chosen[:SCREENED], chosen[:REFINED]
     found = []
     for curve in CURVES:
-        free = len(curve.shapes) + len(curve.constants)
-        if (curve.positive and span.low <= 0) or ROWS * free > len(x) or not all(map(known, curve.shapes)):
+        if (curve.positive and span.low <= 0) or not all(map(known, curve.shapes)):
             continue
-        for constants in beginnings(curve, span, x[few], y[few], weights[few]):
-            found.append(refined(curve, constants, x[some], y[some], weights[some]))
-    return sorted((f for f in found if np.isfinite(f.unexplained)), key=lambda f: f.unexplained)
+        for variant in curve.variants():
+            if ROWS * (len(variant.shapes) + len(variant.constants)) > len(x):
+                continue
+            fits = [
+                refined(variant, constants, x[some], y[some], weights[some])
+                for constants in beginnings(variant, span, x[few], y[few], weights[few])
+            ]
+            best = min(fits, key=lambda fit: fit.unexplained, default=None)
+            if best is not None and np.isfinite(best.unexplained):
+                found.append(best)
+    columns, described = {symbol.name: x}, []
+    for fit in found:
+        expression = fit.expression(x, y, weights, symbol)
+        if expression is not None:
+            described.append(Found(fit.curve.name, expression, description(expression, columns, y, weights)))
+    return sorted((d for d in described if np.isfinite(d.bits)), key=lambda d: d.bits)
 
 
 @lru_cache(maxsize=64)
@@ -78,6 +99,8 @@ def shapes_at(curve: Curve, constants: Array, x: Array) -> Array:
 def beginnings(curve: Curve, span: Span, x: Array, y: Array, weights: Array) -> list[Array]:
     """The best constants to begin with."""
     starts = np.array(list(curve.starts(span)), dtype=np.float64)
+    if not curve.constants:
+        return [np.zeros(0)]
     design = weights[None, :, None] * shapes_at(curve, starts, x)
     usable = (np.abs(design) < LARGEST).all((1, 2))
     starts, design = starts[usable], design[usable]
@@ -109,6 +132,8 @@ def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> F
 
     scale = np.where(start != 0, np.abs(start), 1.0)
     size = float(np.linalg.norm(weights * (y - np.average(y, weights=weights**2)))) or 1.0
+    if not len(start):
+        return Fitted(curve, start, float(np.sum((projected(curve, start, x, y, weights)[1] / size) ** 2)))
 
     def left(steps: Array) -> Array:
         return projected(curve, start + scale * steps, x, y, weights)[1] / size

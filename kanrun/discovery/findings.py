@@ -16,6 +16,7 @@ from kanrun.symbolic.search import pareto
 
 MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
 RANKS = [kind.value for kind in (Verdict.EXACT, Verdict.UNDECIDED, Verdict.NOT)]
+NEAR, MOST_NEAR = 60.0, 12  # bits beyond those of the best formula of others that are written too, and how many
 STRUCTURED = 3e-2  # unexplained part of the variance; noise of more is not told from structure
 
 
@@ -94,4 +95,7 @@ class Findings:
         if best is None:
             return problem.constant()
         met = [f.symbolic for f in self.all] + [problem.described(m) for f in self.all for m in f.symbolic.front]
-        return replace(best, symbolic=replace(best.symbolic, front=pareto(met)))
+        near = sorted((f.symbolic for f in self.all if f.bits < best.bits + NEAR), key=lambda s: s.bits)[:MOST_NEAR]
+        front = pareto(met)
+        front += [s.model for s in near if all(s.model is not model for model in front)]
+        return replace(best, symbolic=replace(best.symbolic, front=front))

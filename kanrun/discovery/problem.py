@@ -18,7 +18,7 @@ from kanrun.discovery.whiteness import is_noise
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
-from kanrun.symbolic.adding_up import adds_up
+from kanrun.symbolic.adding_up import ODD, adds_up
 from kanrun.symbolic.bare import Verdict, bare, verdict
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.dimensions import Units
@@ -26,7 +26,7 @@ from kanrun.symbolic.expression import network_expressions
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
 
-ODD, NEVER = 40.0, 1e6  # bits that a formula which does not add up in the units costs: ten nodes, or out of reach
+NEVER = 1e6  # bits of what is out of reach
 HELD = 5  # every so many rows one is held back
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -45,6 +45,33 @@ class Span:
         away = self.width * np.geomspace(0.02, 30, 8)
         return [*(self.low - away).tolist(), *(self.high + away).tolist()]
 
+    def slopes_of_inverse(self) -> list[float]:
+        """Rates at which something may change over the range of the inverse of the input, rising and falling."""
+        width = abs(1 / self.low - 1 / self.high)
+        return [sign * float(r) for r in np.geomspace(SLOWEST, FASTEST, RATES) / width for sign in (-1.0, 1.0)]
+
+    def poles(self) -> list[tuple[float, float]]:
+        """Places outside the range, with rates at which something may change over the range of 1 / (input - place)."""
+        found = []
+        for place in self.beyond():
+            width = abs(1 / (self.low - place) - 1 / (self.high - place))
+            found += [(s * float(r) / width, place) for r in np.geomspace(SLOWEST, FASTEST, RATES) for s in (-1.0, 1.0)]
+        return found
+
+    def before(self) -> list[float]:
+        """Places below the range."""
+        return [float(self.low - away) for away in self.width * np.geomspace(1e-3, 30, 10)]
+
+    def widths(self) -> list[float]:
+        """Widths of what is seen in the range."""
+        return [1 / rate for rate in self.rates()]
+
+    def squares(self) -> list[float]:
+        """Squares that stand beside that of the input, of both signs."""
+        least, most = sorted((abs(self.low), abs(self.high)))
+        far = [float(f) * max(most, 1e-300) ** 2 for f in np.geomspace(1e-3, 30, 10)]
+        return [*far, *(-f for f in far if f < least**2 or f > most**2)]
+
     def sizes(self) -> list[float]:
         """Sizes of the input, for one that is above 0."""
         low = max(self.low, 1e-3 * self.high)
@@ -64,18 +91,26 @@ EXPONENTS = (-12.0, -6.0, -3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 5.0)
 class Curve:
     """A sum of `shapes`, each with a factor that is found by linear least squares; they have the constants A, B, ...
 
-    `starts` gives values of these to begin with. `positive` curves are for inputs above 0.
+    `starts` gives values of these to begin with. `positive` curves are for inputs above 0. There may be a constant
+    beside the shapes where they have a `level`.
     """
 
     name: str
     shapes: tuple[sp.Expr, ...]
     starts: Starts
     positive: bool = False
+    level: bool = False
 
     @property
     def constants(self) -> list[sp.Symbol]:
         """Those of the shapes."""
         return [c for c in (A, B, C, D) if any(s.has(c) for s in self.shapes)]
+
+    def variants(self) -> list[Curve]:
+        """The curve with and without its level."""
+        if not self.level:
+            return [self]
+        return [replace(self, shapes=(ONE, *self.shapes), level=False), replace(self, level=False)]
 
 
 def each(*kinds: str | tuple[float, ...]) -> Starts:
@@ -87,46 +122,75 @@ def each(*kinds: str | tuple[float, ...]) -> Starts:
     return starts
 
 
+def poles(span: Span) -> Iterator[tuple[float, ...]]:
+    """Rates of the inverse of the distance from a place, and the place."""
+    yield from span.poles()
+
+
+def curve(
+    name: str, shapes: tuple[sp.Expr, ...], starts: Starts | str, level: bool = True, positive: bool = False
+) -> Curve:
+    return Curve(name, shapes, each(starts) if isinstance(starts, str) else starts, positive, level)
+
+
 ONE = sp.Integer(1)
+SWITCH = 1 / (1 + sp.exp(A * (B - X)))
 CURVES = [
-    Curve("exponential", (ONE, sp.exp(A * X)), each("both_ways")),
-    Curve("two exponentials", (ONE, sp.exp(A * X), sp.exp(B * X)), each("both_ways", "both_ways")),
-    Curve("two exponentials, one twice as fast", (ONE, sp.exp(A * X), sp.exp(2 * A * X)), each("both_ways")),
-    Curve("power", (ONE, X**A), each(EXPONENTS), positive=True),
-    Curve("two powers", (X**A, X**B), each(EXPONENTS, EXPONENTS), positive=True),
-    Curve("power and exponential", (X**A * sp.exp(B * X),), each(EXPONENTS, "both_ways"), positive=True),
-    Curve("activation", (sp.exp(A / X),), each("sizes"), positive=True),
-    Curve("activation", (sp.exp(-A / X),), each("sizes"), positive=True),
-    Curve("radiation", (X**A / (sp.exp(B * X) - 1),), each((1.0, 2.0, 3.0, 4.0, 5.0), "rates"), positive=True),
-    Curve("wave", (ONE, sp.sin(A * X), sp.cos(A * X)), each("frequencies")),
-    Curve("wave and line", (ONE, X, sp.sin(A * X), sp.cos(A * X)), each("frequencies")),
-    Curve("two waves", (sp.sin(A * X), sp.cos(A * X), sp.sin(B * X), sp.cos(B * X)),
-          each("frequencies", "frequencies")),
-    Curve("damped wave", (sp.exp(A * X) * sp.sin(B * X), sp.exp(A * X) * sp.cos(B * X)),
-          each("both_ways", "frequencies")),
-    Curve("damped wave and level", (ONE, sp.exp(A * X) * sp.sin(B * X), sp.exp(A * X) * sp.cos(B * X)),
-          each("both_ways", "frequencies")),
-    Curve("wave over input", (sp.sin(A * X) / X,), each("frequencies")),
-    Curve("peak", (ONE, sp.exp(-((X - A) * B) ** 2)), each("places", "rates")),
-    Curve("two peaks", (sp.exp(-((X - A) * B) ** 2), sp.exp(-((X - C) * D) ** 2)),
-          each("places", "rates", "places", "rates")),
-    Curve("resonance", (ONE, 1 / (1 + ((X - A) * B) ** 2)), each("places", "rates")),
-    Curve("skew peak", (sp.exp(-((sp.log(X) - A) * B) ** 2) / X,), each((-2.0, -1.0, 0.0, 1.0, 2.0), (0.3, 1.0, 3.0)),
-          positive=True),
-    Curve("logistic", (ONE, 1 / (1 + sp.exp(A * (B - X)))), each("both_ways", "places")),
-    Curve("line that is switched on", (1 / (1 + sp.exp(A * (B - X))), X / (1 + sp.exp(A * (B - X)))),
-          each("both_ways", "places")),
-    Curve("growth with a limit", (ONE, sp.exp(-sp.exp(A * (B - X)))), each("both_ways", "places")),
-    Curve("saturation with a power", (ONE, 1 / (1 + (A / X) ** B)), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
-    Curve("saturation", (ONE, 1 / (X - A)), each("beyond")),
-    Curve("saturation and inhibition", (X / (A + X + B * X**2),), each("sizes", (0.001, 0.01, 0.1, 1.0)),
-          positive=True),
-    Curve("stretched exponential", (ONE, sp.exp(-((X * A) ** B))), each("rates", (0.5, 0.8, 1.5, 3.0)), positive=True),
-    Curve("logarithm", (ONE, sp.log(X - A)), each("beyond")),
-    Curve("root", (ONE, sp.sqrt(X - A)), each("beyond")),
-    Curve("soft bend", (ONE, sp.log(1 + sp.exp(A * (X - B)))), each("both_ways", "places")),
-    Curve("bend", (ONE, X, sp.Abs(X - A)), each("places")),
-    Curve("step", (ONE, sp.tanh(A * (X - B))), each("rates", "places")),
-    Curve("exponential of a place", (ONE, sp.exp(A / (X - B))), each("both_ways", "beyond")),
-    Curve("exponentials of opposite signs", (sp.exp(A * X), sp.exp(-B * X)), each("rates", "rates")),
+    curve("line", (X,), each()),
+    curve("parabola", (X, X**2), each()),
+    curve("cubic", (X, X**2, X**3), each()),
+    curve("square of a place", ((X - A) ** 2,), "places", level=False),
+    curve("square beyond a place", ((X - A) ** 2,), "beyond", level=False),
+    curve("logarithm of the input", (sp.log(X),), each(), positive=True),
+    curve("exponential", (sp.exp(A * X),), "both_ways"),
+    curve("approach", (1 - sp.exp(A * X),), "both_ways", level=False),
+    curve("two exponentials", (sp.exp(A * X), sp.exp(B * X)), each("both_ways", "both_ways")),
+    curve("exponentials of opposite signs", (sp.exp(A * X), sp.exp(-B * X)), each("rates", "rates"), level=False),
+    curve("two exponentials, one twice as fast", (sp.exp(A * X), sp.exp(2 * A * X)), "both_ways"),
+    curve("power", (X**A,), each(EXPONENTS), positive=True),
+    curve("two powers", (X**A, X**B), each(EXPONENTS, EXPONENTS), level=False, positive=True),
+    curve("power of a distance", ((X - A) ** B,), each("before", EXPONENTS)),
+    curve("power and exponential", (X**A * sp.exp(B * X),), each(EXPONENTS, "both_ways"), positive=True),
+    curve("input and exponential", (X * sp.exp(A * X),), "both_ways"),
+    curve("activation", (sp.exp(A / X),), "slopes_of_inverse", positive=True),
+    curve("activation with a power", (X**A * sp.exp(B / X),), each((-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "slopes_of_inverse"),
+      level=False, positive=True),
+    curve("exponential of a place", (sp.exp(A / (X - B)),), poles),
+    curve("radiation", (X**A / (sp.exp(B * X) - 1),), each((1.0, 2.0, 3.0, 4.0, 5.0), "rates"), level=False, positive=True),
+    curve("wave", (sp.sin(A * X), sp.cos(A * X)), "frequencies"),
+    curve("wave and line", (X, sp.sin(A * X), sp.cos(A * X)), "frequencies"),
+    curve("two waves", (sp.sin(A * X), sp.cos(A * X), sp.sin(B * X), sp.cos(B * X)), each("frequencies", "frequencies")),
+    curve("damped wave", (sp.exp(A * X) * sp.sin(B * X), sp.exp(A * X) * sp.cos(B * X)), each("both_ways", "frequencies")),
+    curve("wave over input", (sp.sin(A * X) / X,), "frequencies", level=False),
+    curve("peak", (sp.exp(-(((X - A) * B) ** 2)),), each("places", "rates")),
+    curve("two peaks", (sp.exp(-(((X - A) * B) ** 2)), sp.exp(-(((X - C) * D) ** 2))),
+      each("places", "rates", "places", "rates")),
+    curve("resonance", (1 / (1 + ((X - A) * B) ** 2),), each("places", "rates")),
+    curve("forced resonance", (1 / sp.sqrt((A**2 - X**2) ** 2 + B**2 * X**2),), each("places", "widths"), level=False),
+    curve("skew peak", (sp.exp(-(((sp.log(X) - A) * B) ** 2)) / X,), each((-2.0, -1.0, 0.0, 1.0, 2.0), (0.3, 1.0, 3.0)),
+      level=False, positive=True),
+    curve("logistic", (SWITCH,), each("both_ways", "places")),
+    curve("switched line", (SWITCH, X * SWITCH), each("both_ways", "places"), level=False),
+    curve("growth with a limit", (sp.exp(-sp.exp(A * (B - X))),), each("both_ways", "places")),
+    curve("Hill", (X**B / (A**B + X**B),), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
+    curve("fall with a power", (1 / (1 + (X / A) ** B),), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
+    curve("hyperbola", (1 / (X - A),), "beyond"),
+    curve("saturation", (X / (X - A),), "beyond", level=False),
+    curve("inverse square of a place", (1 / (X - A) ** 2,), "beyond"),
+    curve("square over a difference of squares", (X**2 / (X**2 - A),), "squares", level=False),
+    curve("saturation of squares", (X**2 / (A + X**2),), "squares", level=False),
+    curve("saturation and inhibition", (X / (A + X + B * X**2),), each("sizes", (0.001, 0.01, 0.1, 1.0)), level=False,
+      positive=True),
+    curve("stretched exponential", (sp.exp(-((X * A) ** B)),), each("rates", (0.5, 0.8, 1.5, 3.0)), positive=True),
+    curve("stretched approach", (1 - sp.exp(-((X * A) ** B)),), each("rates", (0.5, 0.8, 1.5, 3.0)), level=False,
+      positive=True),
+    curve("logarithm", (sp.log(X - A),), "before"),
+    curve("root", (sp.sqrt(X - A),), "before"),
+    curve("root of a square", (sp.sqrt(A + X**2),), "squares"),
+    curve("inverse root of a square", (1 / sp.sqrt(A + X**2),), "squares"),
+    curve("soft bend", (sp.log(1 + sp.exp(A * (X - B))),), each("both_ways", "places")),
+    curve("bend", (X, sp.Abs(X - A)), "places"),
+    curve("step", (sp.tanh(A * (X - B)),), each("rates", "places")),
+    curve("approach with a slope", (sp.tanh(A * X),), "rates"),
+    curve("square of an approach", ((1 - sp.exp(A * (B - X))) ** 2,), each("both_ways", "places")),
 ]  # fmt: skip

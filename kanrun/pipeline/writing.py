@@ -14,7 +14,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.model.pruning import remove_edges, subnodes_of
 from kanrun.state import Problem, State
-from kanrun.symbolic.formula import Formula, FormulaError, write_formulas
+from kanrun.symbolic.formula import Forms, Formula, FormulaError, shortest_first, write_formulas
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.pruning import MOST_ROWS
@@ -30,19 +30,22 @@ def functions_of(config: Config) -> list[Function]:
 def kept(
     data: Dataset, state: State, found: Symbolic, whole: Symbolic, context: Context
 ) -> tuple[State, KAN, list[Formula]]:
-    """The network found and its formulas, or the next best whose formulas can be kept; no formulas where none can.
+    """The network with the shortest formulas that can be kept, and these; no formulas where none can be kept.
 
     `whole` is `found` for the targets themselves.
     """
     data = at_most(data, MOST_ROWS)
-    nexts = [pair for pair in zip(found.front, whole.front, strict=True) if pair[0] is not found.model]
-    for network, restored in [(found.model, whole.model), *reversed(nexts)]:
+    forms = Forms(data, context)
+    networks = {id(restored): network for network, restored in zip(found.front, whole.front, strict=True)}
+    networks[id(whole.model)] = found.model
+    others = [restored for restored in reversed(whole.front) if networks[id(restored)] is not found.model]
+    for restored in shortest_first([whole.model, *others], forms):
         try:
-            formulas = write_formulas(replace(whole, model=restored), data, context)
+            formulas = write_formulas(replace(whole, model=restored), data, context, forms)
         except FormulaError as error:
             state = state.warned(f"a formula was dropped, {error}", context)
             continue
-        return state, network, formulas
+        return state, networks[id(restored)], formulas
     return state, found.model, []
 
 

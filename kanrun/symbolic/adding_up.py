@@ -11,6 +11,7 @@ from kanrun.data.units import dimension_of, unit_of
 from kanrun.symbolic.dimensions import Units, dimensions_of
 from kanrun.symbolic.uncertainty import Constant
 
+ODD = 40.0  # bits that a formula which does not add up in the units costs
 PLAIN = 1e-9  # part by which a decimal may differ from 1 and still stand for nothing that was measured
 
 

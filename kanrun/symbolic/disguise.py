@@ -23,7 +23,14 @@ def undone(expression: sp.Expr, columns: dict[str, Array]) -> sp.Expr:
         expression = expression.replace(
             lambda e, o=outer, i=inner: isinstance(e, o) and isinstance(e.args[0], i), lambda e: e.args[0].args[0]
         )
+    expression = expression.replace(lambda e: isinstance(e, sp.exp), root_of_ratio)
     return expression.replace(sp.Abs, lambda inside: signed(inside, columns))
+
+
+def root_of_ratio(exponential: sp.Expr) -> sp.Expr:
+    """exp(c*atanh(z)) as ((1 + z)/(1 - z))**(c/2)."""
+    factor, rest = exponential.args[0].as_coeff_Mul()
+    return ((1 + rest.args[0]) / (1 - rest.args[0])) ** (factor / 2) if isinstance(rest, sp.atanh) else exponential
 
 
 def signed(inside: sp.Expr, columns: dict[str, Array]) -> sp.Expr:

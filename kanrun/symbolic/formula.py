@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,12 +18,12 @@ from kanrun.errors import KanrunError, shorten
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.adding_up import adds_up, units_for, with_units
+from kanrun.symbolic.adding_up import ODD, adds_up, units_for, with_units
 from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.between import goes_wild
 from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
+from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, bits_of, front_of, others_of, pareto
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
@@ -113,13 +114,65 @@ def check(expressions: list[sp.Expr], data: Dataset) -> None:
         raise FormulaError(f"it has no value on {lost} of {len(values)} training rows")
 
 
-def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMITED) -> list[Formula]:
+@dataclass
+class Forms:
+    """The formulas of networks on a dataset, each made once."""
+
+    data: Dataset
+    context: Context = UNLIMITED
+    made: dict[int, tuple[KAN, list[sp.Expr] | FormulaError]] = field(default_factory=dict)
+
+    def of(self, model: KAN) -> list[sp.Expr]:
+        """Those of a network. Raises FormulaError where they cannot be kept."""
+        if id(model) not in self.made:
+            try:
+                self.made[id(model)] = model, expressions_of(model, self.data, self.context)
+            except FormulaError as error:
+                self.made[id(model)] = model, error
+        found = self.made[id(model)][1]
+        if isinstance(found, FormulaError):
+            raise found
+        return found
+
+    def of_all(self, models: Sequence[KAN]) -> list[list[sp.Expr]]:
+        """Those of many networks that can be kept, as far as the budget allows."""
+        found = []
+        for model in models:
+            if not self.context.over() or id(model) in self.made:
+                with suppress(FormulaError):
+                    found.append(self.of(model))
+        return found
+
+
+def shortest_first(models: Sequence[KAN], forms: Forms) -> list[KAN]:
+    """The networks by how short their formula describes the rows; as they are where the first one is exact.
+
+    For one output of values: where there are several, networks were chosen for all of them together.
+    """
+    data = forms.data
+    if data.loss.logits or len(data.outputs) > 1 or len(models) < 2:
+        return list(models)
+    with suppress(FormulaError):
+        if verdict_on_training(forms.of(models[0])[0], 0, data, forms.context) is not Verdict.NOT:
+            return list(models)
+    units, bits = units_for(data, 0), dict[int, float]()
+    for model in models:
+        bits[id(model)] = math.inf
+        for [e] in forms.of_all([model]):
+            bits[id(model)] = bits_of(e, 0, data) + (0.0 if adds_up(e, units) else ODD)
+    return sorted(models, key=lambda model: bits[id(model)])
+
+
+def write_formulas(
+    symbolic: Symbolic, data: Dataset, context: Context = UNLIMITED, forms: Forms | None = None
+) -> list[Formula]:
     """One formula an output of the chosen network, with the alternatives met on the way.
 
-    When the budget is used up constants stay as they are, and other alternatives are left out. Raises FormulaError
+    `forms` has what was made of the networks before. When the budget is used up constants stay as they are, and other alternatives are left out. Raises FormulaError
     where the chosen network has none that can be kept.
     """
-    chosen = expressions_of(symbolic.model, data, context)
+    forms = forms or Forms(data, context)
+    chosen = forms.of(symbolic.model)
     texts = [str(e) for e in chosen]
     truths = [parse_formula(t, data.inputs) for t in data.truth]
     odd = [name for j, name in enumerate(data.outputs) if not adds_up(chosen[j], units_for(data, j))]
@@ -128,7 +181,7 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
     verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     if wild := [n for j, n in enumerate(data.outputs) if verdicts[j] is Verdict.NOT and goes_wild(chosen[j], j, data)]:
         raise FormulaError(f"between the rows it leaves the range of {', '.join(wild)}")
-    others = expressions_of_front(symbolic.front, data, context)
+    others = forms.of_all(symbolic.front)
     fronts = front_of(others, chosen, data)
     estimates = estimates_of(chosen, data)
     return [
@@ -155,16 +208,6 @@ def write_formulas(symbolic: Symbolic, data: Dataset, context: Context = UNLIMIT
         )
         for j, name in enumerate(data.outputs)
     ]
-
-
-def expressions_of_front(models: list[KAN], data: Dataset, context: Context) -> list[list[sp.Expr]]:
-    """The formulas of other networks that can be kept, as far as the budget allows."""
-    found = []
-    for model in models:
-        if not context.over():
-            with suppress(FormulaError):
-                found.append(expressions_of(model, data, context))
-    return found
 
 
 def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:

@@ -14,11 +14,11 @@ from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.compare import over_decades, relative_loss
+from kanrun.symbolic.description import description_at
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
-from kanrun.symbolic.worth import description_at
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -71,7 +71,7 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     if data.train.weights is None and over_decades(y):
         relative = relative_loss(evaluate(expression, columns), y)
         loss = min(loss, relative) if math.isfinite(relative) else loss
-    return description_at(loss, expression, y, factors)
+    return description_at(loss, expression, columns, y, factors)
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:

@@ -22,6 +22,7 @@ from kanrun.symbolic.frame import frame_of
 from kanrun.symbolic.judging import is_relative
 from kanrun.symbolic.parsimony import settled as parsimonious
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
+from kanrun.symbolic.textbook import length
 from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, factors_of_errors, training_arrays, training_loss
 from kanrun.symbolic.worth import worthwhile
@@ -142,7 +143,8 @@ def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Data
     for rewrite in (shortest, expanded) if not context.over() else ():
         context.spend(sum(map(work_of_rewriting, expressions)))
         short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
-        shorter = sum(map(complexity, short)) < sum(map(complexity, expressions))
+        size = length if any(e.atoms(sp.Float) for e in expressions) else complexity
+        shorter = sum(map(size, short)) < sum(map(size, expressions))
         if shorter and loss_of(short) <= limit:
             expressions = short
     return expressions

@@ -12,6 +12,7 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.functions.algebra import rewritten, simplified
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.square import with_squares
+from kanrun.symbolic.textbook import as_in_textbooks, length
 
 EXACT = 1e-20  # a mean squared error below this part of the variance means that only rounding is left
 
@@ -38,8 +39,7 @@ def nice_numbers(value: float, exact: bool, place: str = "") -> Iterator[sp.Expr
     """Simple numbers near `value`, the simplest first; with `exact` those that need many digits to be believed.
 
     Whether a constant may be 0 depends on what is beside it, not on its size. Where there are errors it keeps its value
-    as measured, unless it may be gone: with 1 in its place, as an exponent with a whole or half number, as a phase with
-    quarters of a turn.
+    as measured, unless it may be gone: as an exponent with a whole or half number, as a phase with quarters of a turn.
     """
     if not exact:
         for number in savings(value, place):
@@ -75,7 +75,7 @@ def savings(value: float, place: str) -> list[sp.Expr]:
     if place == PHASE:
         quarters = round(2 * value / math.pi)
         return [quarters * sp.pi / 2] if quarters else []
-    return [unity(value)]
+    return []
 
 
 def place_of(constant: sp.Float, expression: sp.Expr) -> str:
@@ -179,9 +179,11 @@ def is_sound(expression: sp.Expr) -> bool:
 
 
 def shortest(expression: sp.Expr) -> sp.Expr:
-    """An equal expression with the fewest nodes among a few rewritings; decimals are left as they are."""
+    """An equal expression, the shortest to write among a few: by its nodes, with decimals as textbooks have it."""
     rewrites = (sp.factor_terms, sp.powsimp, with_squares, lambda e: sp.factor_terms(with_squares(e)))
     plain = [rewritten(rewrite, expression) for rewrite in rewrites]
+    if expression.atoms(sp.Float):
+        return rewritten(as_in_textbooks, min([expression, *plain], key=length))
     return min([expression, *plain, *simplified(expression)], key=complexity)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
-from kanrun.data.losses import description_bits
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.bare import LARGE, fewer, nodes, straighter, without_identities, work_of_look
+from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, is_rounding, polished, squares
@@ -46,18 +45,6 @@ def worthwhile(
             break
         expression, bits = best, least
     return expression
-
-
-def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
-    """Bits of the rows by a formula; infinite where it has no value on some."""
-    return description_at(squares(expression, columns, y, weights) / len(y), expression, y, weights)
-
-
-def description_at(loss: float, expression: sp.Expr, y: Array, weights: Array | float = 1.0) -> float:
-    """The same at a mean squared error that is known."""
-    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
-    spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
-    return description_bits(loss / max(spread, 1e-300), complexity(expression), len(constants_of(expression)), len(y))
 
 
 def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:

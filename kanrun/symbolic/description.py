@@ -1,0 +1,51 @@
+"""The description length of rows by a formula: bits for what it leaves of them, for its form and for its constants."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import sympy as sp
+
+from kanrun.data.losses import ROUNDING, residual_bits
+from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.prior import bits_of_form
+from kanrun.symbolic.uncertainty import Columns, constants_of, squares
+
+PART_OF_A_WAVE = 8.0  # bits of a wave of which the rows show less than a period
+
+
+def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """Bits of the rows by a formula; infinite where it has no value on some."""
+    return description_at(squares(expression, columns, y, weights) / len(y), expression, columns, y, weights)
+
+
+def description_at(loss: float, expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """The same at a mean squared error that is known.
+
+    The form takes the bits of symbolic/prior.py and those of naming its inputs. A constant takes as many as it has
+    digits: it is known to about the size of the error over the root of the rows, and was as likely anywhere within the
+    spread of the targets before (MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28).
+    """
+    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
+    spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
+    unexplained = loss / max(spread, 1e-300)
+    if not math.isfinite(unexplained):
+        return math.inf
+    digits = 0.5 * math.log2(len(y) / min(1.0, unexplained + ROUNDING))
+    form = bits_of_form(expression) + bits_of_inputs(expression, columns) + bits_of_waves(expression, columns)
+    return residual_bits(unexplained, len(y)) + form + digits * len(constants_of(expression))
+
+
+def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:
+    """Bits of saying which input each is."""
+    return math.log2(max(1, len(columns))) * sum(node.is_Symbol for node in sp.preorder_traversal(expression))
+
+
+def bits_of_waves(expression: sp.Expr, columns: Columns) -> float:
+    """Bits of waves of which the rows show only a part."""
+    total = 0.0
+    for wave in expression.atoms(sp.sin, sp.cos):
+        turned = evaluate(wave.args[0], columns)
+        total += PART_OF_A_WAVE * (not float(np.ptp(turned)) >= 2 * math.pi)
+    return total

@@ -1,0 +1,136 @@
+"""Equal forms as textbooks write them: logistic curves for tanh, one wave for sine and cosine, 1 where a sum begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import sympy as sp
+
+from kanrun.symbolic.expression import number
+from kanrun.symbolic.prior import bits_of_form
+
+DIGITS = 7.0  # bits of a constant, about
+ODD = 12.0  # bits of a part that nobody writes so
+MOST_STEPS = 6  # rewritings one after the other
+
+Rewrite = Callable[[sp.Expr], sp.Expr]
+
+
+def length(expression: sp.Expr) -> float:
+    """Bits of writing an expression: its form, and constants of usual precision."""
+    constants = len({abs(f) for f in expression.atoms(sp.Float)})
+    return bits_of_form(expression) + DIGITS * constants + ODD * odd_spellings(expression)
+
+
+def odd_spellings(expression: sp.Expr) -> int:
+    """How many parts are as nobody writes them: inverses in denominators, and c + exp(z) in powers."""
+    found = 0
+    for power in expression.atoms(sp.Pow):
+        if power.base.is_Add and power.exp.is_number:
+            factors = [f for term in power.base.args for f in sp.Mul.make_args(term)]
+            found += any(f.is_Pow and f.exp.is_negative is True for f in factors)
+            found += any(isinstance(f, sp.exp) for f in factors) and power.base.as_coeff_Add()[0].is_Float
+    return found
+
+
+def as_in_textbooks(expression: sp.Expr) -> sp.Expr:
+    """An equal expression that is shorter to write, constants and all; the same where none is."""
+    best, least = expression, length(expression)
+    for _ in range(MOST_STEPS):
+        found = [(length(e), k, e) for k, e in enumerate(rewrite(best) for rewrite in REWRITES)]
+        shortest, _, e = min(found, key=lambda f: f[:2])
+        if not shortest < least:
+            return best
+        best, least = e, shortest
+    return best
+
+
+def logistic(expression: sp.Expr) -> sp.Expr:
+    """a + b*tanh(z) as a - b + 2*b/(1 + exp(-2*z))."""
+    return expression.replace(sp.tanh, lambda z: 2 / (1 + sp.exp(-2 * z)) - 1)
+
+
+def joined_waves(expression: sp.Expr) -> sp.Expr:
+    """a*sin(z) + b*cos(z) as r*sin(z + p)."""
+    return expression.replace(lambda e: e.is_Add, joined_in)
+
+
+def joined_in(total: sp.Expr) -> sp.Expr:
+    """A sum with its first sine and cosine of one argument, up to equal factors, as one wave."""
+    terms = [term.as_coeff_Mul() for term in total.args]
+    for i, (a, first) in enumerate(terms):
+        for wave in [w for w in sp.Mul.make_args(first) if isinstance(w, sp.sin)]:
+            other = first.xreplace({wave: sp.cos(wave.args[0])})
+            for j, (b, second) in enumerate(terms):
+                if second == other and a.is_number and b.is_number:
+                    size, phase = math.hypot(float(a), float(b)), math.atan2(float(b), float(a))
+                    whole = number(size) * first.xreplace({wave: sp.sin(wave.args[0] + number(phase))})
+                    return sp.Add(whole, *(t for k, t in enumerate(total.args) if k not in (i, j)))
+    return total
+
+
+def begun_with_one(expression: sp.Expr) -> sp.Expr:
+    """(c + z)**n as c**n * (1 + z/c)**n, so that sums in powers and denominators begin with 1."""
+
+    def begun(e: sp.Expr) -> sp.Expr:
+        constant, rest = e.base.as_coeff_Add()
+        usable = constant.is_Float and (constant > 0 or e.exp.is_Integer)
+        return constant**e.exp * sp.Add(1, *(t / constant for t in sp.Add.make_args(rest))) ** e.exp if usable else e
+
+    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, begun)
+
+
+def ended_with_one(expression: sp.Expr) -> sp.Expr:
+    """(c + a*z)**n as a**n * (c/a + z)**n, so that the last term of sums in powers and denominators is bare."""
+
+    def ended(e: sp.Expr) -> sp.Expr:
+        factor = e.base.args[-1].as_coeff_Mul()[0]
+        usable = factor.is_Float and (factor > 0 or e.exp.is_Integer)
+        return factor**e.exp * sp.Add(*(t / factor for t in e.base.args)) ** e.exp if usable else e
+
+    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, ended)
+
+
+def without_inner_inverse(expression: sp.Expr) -> sp.Expr:
+    """1/(c + a/z) as z/(c*z + a)."""
+
+    def turned(e: sp.Expr) -> sp.Expr:
+        below = [f for t in e.base.args for f in sp.Mul.make_args(t) if f.is_Pow and f.exp.is_negative is True]
+        if not below:
+            return e
+        up = 1 / below[0]
+        return up / sp.Add(*(t * up for t in e.base.args))
+
+    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp == -1, turned)
+
+
+def placed_exponentials(expression: sp.Expr) -> sp.Expr:
+    """1 + c*exp(z) as 1 + exp(z + log(c)), within powers and denominators."""
+
+    def placed(e: sp.Expr) -> sp.Expr:
+        terms = []
+        for term in e.base.args:
+            factor, rest = term.as_coeff_Mul()
+            inside = isinstance(rest, sp.exp) and factor.is_Float
+            sign = 1 if factor > 0 else -1
+            terms.append(sign * sp.exp(rest.args[0] + number(math.log(abs(factor)))) if inside else term)
+        return sp.Add(*terms) ** e.exp
+
+    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, placed)
+
+
+def in_one_exponential(expression: sp.Expr) -> sp.Expr:
+    """exp(u)*exp(v) as exp(u + v)."""
+    return expression.replace(lambda e: e.is_Mul, lambda e: sp.powsimp(e, combine="exp"))
+
+
+def normal(expression: sp.Expr) -> sp.Expr:
+    """1/(c + a/z) as z/(z + a/c) at once."""
+    return ended_with_one(without_inner_inverse(expression))
+
+
+REWRITES: tuple[Rewrite, ...] = (
+    logistic, joined_waves, begun_with_one, ended_with_one, without_inner_inverse, normal,
+    placed_exponentials, lambda e: placed_exponentials(begun_with_one(e)), in_one_exponential,
+)  # fmt: skip
