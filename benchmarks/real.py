@@ -58,7 +58,7 @@ def expression_of(text: str, d: int) -> sp.Expr:
     return sp.sympify(text, locals={f"x_{i + 1}": sp.Symbol(f"x_{i + 1}", real=True) for i in range(d)})
 
 
-# ---- laws with and without noise --------------------------------------------------------------------------------------
+# ---- laws with and without noise ------------------------------------------------------------------------------------
 
 
 def of_law(case: Case, given: argparse.Namespace) -> Case:
@@ -100,7 +100,7 @@ def of_noise(case: Case, given: argparse.Namespace) -> Case:
             "nodes": sp.count_ops(found) / max(sp.count_ops(truth), 1)}  # fmt: skip
 
 
-# ---- real tables -------------------------------------------------------------------------------------------------------
+# ---- real tables ----------------------------------------------------------------------------------------------------
 
 
 def of_table(case: Case, given: argparse.Namespace) -> Case:
@@ -156,7 +156,7 @@ def of_folds(case: Case, given: argparse.Namespace) -> Case:
     return {**case, "ratio": ratio, "form": ratio <= 1.1, "text": " | ".join(texts)}
 
 
-# ---- rows without a formula, and constants -----------------------------------------------------------------------------
+# ---- rows without a formula, and constants --------------------------------------------------------------------------
 
 
 def odd_rows(kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +204,7 @@ def of_constants(case: Case, given: argparse.Namespace) -> Case:
     found = expression_of(formula.expression, x.shape[1])
     columns = {f"x_{i + 1}": x[:, i] for i in range(x.shape[1])}
     truth = estimate(found, columns, y)  # the same form at the truth, if it has it
-    if sum((truth.constants and y - y) + (evaluate_at(found, truth, columns) - y) ** 2) > 1e-12 * np.var(y) * len(y):
+    if sum((evaluate_at(found, truth, columns) - y) ** 2) > 1e-12 * np.var(y) * len(y):
         return {**case, "form": False, "within": 0, "of": 0, "text": formula.rounded}
     pairs = list(zip(formula.constants, truth.constants, strict=True))
     known = [(c, t) for c, t in pairs if c.standard_error]
@@ -218,10 +218,11 @@ def evaluate_at(found: sp.Expr, truth: Any, columns: dict[str, np.ndarray]) -> n
     from kanrun.symbolic.uncertainty import constants_of
 
     symbols = constants_of(found)
-    return evaluate(found.xreplace({s: sp.Float(c.value, 17) for s, c in zip(symbols, truth.constants)}), columns)
+    values = {s: sp.Float(c.value, 17) for s, c in zip(symbols, truth.constants, strict=True)}
+    return evaluate(found.xreplace(values), columns)
 
 
-# ---- the parts ----------------------------------------------------------------------------------------------------------
+# ---- the parts ------------------------------------------------------------------------------------------------------
 
 
 def cases(part: str, given: argparse.Namespace) -> Iterator[Case]:

@@ -41,7 +41,7 @@ class Fitted:
     unexplained: float
 
     def expression(self, x: Array, y: Array, weights: Array, symbol: sp.Symbol) -> sp.Expr | None:
-        """The curve of a symbol with these constants, factors at their best for the rows; None where it has no value."""
+        """The curve of a symbol with these constants, its factors at their best for the rows; None without a value."""
         factors = projected(self.curve, self.constants, x, y, weights)[0]
         given = {c: number(float(v)) for c, v in zip(self.curve.constants, self.constants, strict=True)}
         terms = [

@@ -85,6 +85,7 @@ class Span:
 
 Starts = Callable[[Span], Iterator[tuple[float, ...]]]
 EXPONENTS = (-12.0, -6.0, -3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 5.0)
+POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def poles(span: Span) -> Iterator[tuple[float, ...]]:
 def curve(
     name: str, shapes: tuple[sp.Expr, ...], starts: Starts | str, level: bool = True, positive: bool = False
 ) -> Curve:
+    """One with starts by the name of a kind."""
     return Curve(name, shapes, each(starts) if isinstance(starts, str) else starts, positive, level)
 
 
@@ -153,22 +155,25 @@ CURVES = [
     curve("power and exponential", (X**A * sp.exp(B * X),), each(EXPONENTS, "both_ways"), positive=True),
     curve("input and exponential", (X * sp.exp(A * X),), "both_ways"),
     curve("activation", (sp.exp(A / X),), "slopes_of_inverse", positive=True),
-    curve("activation with a power", (X**A * sp.exp(B / X),), each((-2.0, -1.0, -0.5, 0.5, 1.0, 2.0), "slopes_of_inverse"),
-      level=False, positive=True),
+    curve("activation with a power", (X**A * sp.exp(B / X),), each(POWERS, "slopes_of_inverse"), level=False,
+          positive=True),
     curve("exponential of a place", (sp.exp(A / (X - B)),), poles),
-    curve("radiation", (X**A / (sp.exp(B * X) - 1),), each((1.0, 2.0, 3.0, 4.0, 5.0), "rates"), level=False, positive=True),
+    curve("radiation", (X**A / (sp.exp(B * X) - 1),), each((1.0, 2.0, 3.0, 4.0, 5.0), "rates"), level=False,
+          positive=True),
     curve("wave", (sp.sin(A * X), sp.cos(A * X)), "frequencies"),
     curve("wave and line", (X, sp.sin(A * X), sp.cos(A * X)), "frequencies"),
-    curve("two waves", (sp.sin(A * X), sp.cos(A * X), sp.sin(B * X), sp.cos(B * X)), each("frequencies", "frequencies")),
-    curve("damped wave", (sp.exp(A * X) * sp.sin(B * X), sp.exp(A * X) * sp.cos(B * X)), each("both_ways", "frequencies")),
+    curve("two waves", (sp.sin(A * X), sp.cos(A * X), sp.sin(B * X), sp.cos(B * X)),
+          each("frequencies", "frequencies")),
+    curve("damped wave", (sp.exp(A * X) * sp.sin(B * X), sp.exp(A * X) * sp.cos(B * X)),
+          each("both_ways", "frequencies")),
     curve("wave over input", (sp.sin(A * X) / X,), "frequencies", level=False),
     curve("peak", (sp.exp(-(((X - A) * B) ** 2)),), each("places", "rates")),
     curve("two peaks", (sp.exp(-(((X - A) * B) ** 2)), sp.exp(-(((X - C) * D) ** 2))),
-      each("places", "rates", "places", "rates")),
+          each("places", "rates", "places", "rates")),
     curve("resonance", (1 / (1 + ((X - A) * B) ** 2),), each("places", "rates")),
     curve("forced resonance", (1 / sp.sqrt((A**2 - X**2) ** 2 + B**2 * X**2),), each("places", "widths"), level=False),
     curve("skew peak", (sp.exp(-(((sp.log(X) - A) * B) ** 2)) / X,), each((-2.0, -1.0, 0.0, 1.0, 2.0), (0.3, 1.0, 3.0)),
-      level=False, positive=True),
+          level=False, positive=True),
     curve("logistic", (SWITCH,), each("both_ways", "places")),
     curve("switched line", (SWITCH, X * SWITCH), each("both_ways", "places"), level=False),
     curve("growth with a limit", (sp.exp(-sp.exp(A * (B - X))),), each("both_ways", "places")),
@@ -180,10 +185,10 @@ CURVES = [
     curve("square over a difference of squares", (X**2 / (X**2 - A),), "squares", level=False),
     curve("saturation of squares", (X**2 / (A + X**2),), "squares", level=False),
     curve("saturation and inhibition", (X / (A + X + B * X**2),), each("sizes", (0.001, 0.01, 0.1, 1.0)), level=False,
-      positive=True),
+          positive=True),
     curve("stretched exponential", (sp.exp(-((X * A) ** B)),), each("rates", (0.5, 0.8, 1.5, 3.0)), positive=True),
     curve("stretched approach", (1 - sp.exp(-((X * A) ** B)),), each("rates", (0.5, 0.8, 1.5, 3.0)), level=False,
-      positive=True),
+          positive=True),
     curve("logarithm", (sp.log(X - A),), "before"),
     curve("root", (sp.sqrt(X - A),), "before"),
     curve("root of a square", (sp.sqrt(A + X**2),), "squares"),

@@ -15,6 +15,7 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.data.scores import Scores
 from kanrun.errors import KanrunError, shorten
+from kanrun.functions.algebra import rewritten
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
@@ -28,6 +29,7 @@ from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.settle import settled
+from kanrun.symbolic.textbook import as_in_textbooks
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
 from kanrun.symbolic.values import OWN_LENGTH, evaluate_texts, factors_of_errors, training_arrays
 
@@ -90,7 +92,7 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     context.spend(MADE * sum(map(complexity, plain)))
     check(plain, data)
     try:
-        short = settled(model, plain, data, context)
+        short = [rewritten(as_in_textbooks, e) for e in settled(model, plain, data, context)]
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")
@@ -168,8 +170,8 @@ def write_formulas(
 ) -> list[Formula]:
     """One formula an output of the chosen network, with the alternatives met on the way.
 
-    `forms` has what was made of the networks before. When the budget is used up constants stay as they are, and other alternatives are left out. Raises FormulaError
-    where the chosen network has none that can be kept.
+    `forms` has what was made of the networks before. When the budget is used up constants stay as they are, and other
+    alternatives are left out. Raises FormulaError where the chosen network has none that can be kept.
     """
     forms = forms or Forms(data, context)
     chosen = forms.of(symbolic.model)

@@ -1,9 +1,9 @@
 """How many bits a form takes by what people write: a documented table of what stands within what in named laws.
 
 Every node of a formula is told by its kind, given what it stands in, with -log2 of how often that is so in
-benchmarks/named_laws.txt (a prior over trees of operators, as of Guimerà et al. 2020, Science Advances 6, eaav6971, with
-what stands around a node, as of Bartlett et al. 2023, arXiv:2304.06333). Powers, exponentials, logarithms, sums and
-ratios come out cheap, inverse tangents and functions of functions dear. `python benchmarks/prior.py` makes the table.
+benchmarks/named_laws.txt: a prior over trees of operators (Guimerà et al. 2020, Science Advances 6, eaav6971) by what
+stands around a node (Bartlett et al. 2023, arXiv:2304.06333). Powers, exponentials, logarithms, sums and ratios come
+out cheap, inverse tangents and functions of functions dear. `python benchmarks/prior.py` makes the table.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def power(place: str, e: sp.Expr, waiting: list[tuple[str, sp.Expr]]) -> Iterato
         elif exponent < 0:
             yield place, "inverse power", named(exponent)
         else:
-            yield place, "power" if exponent.is_Integer else "root", named(exponent) - 1
+            yield place, "power" if exponent.is_Integer else "root", named(exponent) - named(sp.Integer(2))
         waiting.append((inner, base))
     else:
         yield place, "any power", 0.0
@@ -92,10 +92,10 @@ def power(place: str, e: sp.Expr, waiting: list[tuple[str, sp.Expr]]) -> Iterato
 
 
 def named(value: sp.Expr) -> float:
-    """Bits of a number by the digits of its numerator and denominator."""
+    """Bits of a number by the digits of its numerator and denominator, and of how many these are (Elias 1975)."""
     if value.is_Rational:
-        return math.log2(max(1, abs(value.p) * value.q))
-    return 2.0
+        return 2 * math.log2(max(1, abs(value.p) * value.q))
+    return 4.0
 
 
 def bits_of_form(expression: sp.Expr) -> float:

@@ -70,13 +70,21 @@ def joined_in(total: sp.Expr) -> sp.Expr:
     return total
 
 
+def over(term: sp.Expr, by: sp.Expr) -> sp.Expr:
+    """A term divided by a number, without a factor of 1.0."""
+    factor, rest = term.as_coeff_Mul()
+    ratio = factor / by
+    return int(ratio) * rest if abs(float(ratio)) == 1 else ratio * rest
+
+
 def begun_with_one(expression: sp.Expr) -> sp.Expr:
     """(c + z)**n as c**n * (1 + z/c)**n, so that sums in powers and denominators begin with 1."""
 
     def begun(e: sp.Expr) -> sp.Expr:
         constant, rest = e.base.as_coeff_Add()
-        usable = constant.is_Float and (constant > 0 or e.exp.is_Integer)
-        return constant**e.exp * sp.Add(1, *(t / constant for t in sp.Add.make_args(rest))) ** e.exp if usable else e
+        if not (constant.is_Float and (constant > 0 or e.exp.is_Integer)):
+            return e
+        return constant**e.exp * sp.Add(1, *(over(t, constant) for t in sp.Add.make_args(rest))) ** e.exp
 
     return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, begun)
 
@@ -87,7 +95,7 @@ def ended_with_one(expression: sp.Expr) -> sp.Expr:
     def ended(e: sp.Expr) -> sp.Expr:
         factor = e.base.args[-1].as_coeff_Mul()[0]
         usable = factor.is_Float and (factor > 0 or e.exp.is_Integer)
-        return factor**e.exp * sp.Add(*(t / factor for t in e.base.args)) ** e.exp if usable else e
+        return factor**e.exp * sp.Add(*(over(t, factor) for t in e.base.args)) ** e.exp if usable else e
 
     return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, ended)
 

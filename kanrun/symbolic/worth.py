@@ -59,3 +59,13 @@ def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:
         for factor in varying if len(varying) > 1 else []:
             yield expression.xreplace({node: node / factor})
     yield from straighter(expression)
+    yield from whole_exponents(expression)
+
+
+def whole_exponents(expression: sp.Expr) -> Iterator[sp.Expr]:
+    """The expression with whole numbers for all exponents that are decimals, and for each."""
+    decimals = {p.exp for p in expression.atoms(sp.Pow) if p.exp.is_Float}
+    whole = {f: sp.Integer(round(float(f))) for f in sorted(decimals, key=float) if round(float(f)) != 0}
+    if len(whole) > 1:
+        yield expression.xreplace(whole)
+    yield from (expression.xreplace({f: n}) for f, n in whole.items())

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.description import PART_OF_A_WAVE, bits_of_waves, description, description_at
+from kanrun.symbolic.prior import bits_of_form
+
+X = np.linspace(0.1, 6.0, 200)
+NOISE = np.random.default_rng(0).normal(size=200)
+
+
+def test_bits_are_those_of_residuals_form_and_digits() -> None:
+    law = parse_formula("1.5*x_1 + 0.5", ["x_1"])
+    y = 1.5 * X + 0.5 + 0.1 * NOISE
+    left = float(np.mean((y - 1.5 * X - 0.5) ** 2) / np.var(y))
+    wanted = 100 * math.log2(left) + bits_of_form(law) + 2 * 0.5 * math.log2(200 / left)
+    assert description(law, {"x_1": X}, y) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_weights_of_one_size_change_nothing() -> None:
+    law, y = parse_formula("1.5*x_1 + 0.5", ["x_1"]), 1.5 * X + 0.5 + 0.1 * NOISE
+    assert description(law, {"x_1": X}, y, np.full(200, 3.0)) == pytest.approx(description(law, {"x_1": X}, y))
+
+
+def test_the_law_is_shorter_than_what_only_follows_the_noise() -> None:
+    y = 2.4 * np.exp(-0.8 * X) + 0.4 + 0.05 * NOISE
+    texts = ["2.4*exp(-0.8*x_1) + 0.4", "2.4*exp(-0.8*x_1) + 0.4 + 0.013*sin(3.1*x_1)", "1.1 - 0.6*log(x_1)", "0.9"]
+    bits = [description(parse_formula(text, ["x_1"]), {"x_1": X}, y) for text in texts]
+    assert min(bits) == bits[0]
+
+
+def test_an_input_among_many_takes_bits_of_saying_which() -> None:
+    y, law = X.copy(), parse_formula("1.5*x_1", ["x_1"])
+    many = {f"x_{k}": X for k in range(1, 9)}
+    more = description_at(0.1, law, many, y) - description_at(0.1, law, {"x_1": X}, y)
+    assert more == pytest.approx(3.0)
+
+
+def test_a_wave_needs_a_period_of_data() -> None:
+    slow, fast = (parse_formula(f"sin({rate}*x_1)", ["x_1"]) for rate in ("0.9", "1.2"))
+    assert bits_of_waves(slow, {"x_1": X}) == PART_OF_A_WAVE and bits_of_waves(fast, {"x_1": X}) == 0
+
+
+def test_a_formula_without_a_value_on_a_row_is_none() -> None:
+    assert description(parse_formula("log(x_1 - 1)", ["x_1"]), {"x_1": X}, X) == math.inf
