@@ -13,6 +13,7 @@ import sympy as sp
 from scipy.optimize import least_squares
 
 from kanrun.functions.evaluate import evaluate
+from kanrun.symbolic.prior import skeleton as bare_skeleton
 
 SIGMAS = 3.0  # standard errors that a constant may be off
 SAME = 1e-10  # NMSE from which two formulas are the same function on the test rows
@@ -37,30 +38,9 @@ def same_form(found: sp.Expr, truth: sp.Expr, positive: Iterable[str] = ()) -> b
     return False
 
 
-def skeleton(node: Any) -> str:
-    """The expression as a text without its constants.
-
-    Factors that are numbers go, also their signs; terms that are numbers become C, but go from the arguments of exp,
-    where they are factors, and of sine and cosine, which become one function with any phase. Exponents stay.
-    """
-    parts = [skeleton(a) for a in node.args if not a.is_number]
-    if node.is_number:
-        return "C"
-    if node.is_Symbol:
-        return str(node.name)
-    if node.is_Mul:
-        return "*".join(sorted(parts)) if len(parts) == 1 else f"({'*'.join(sorted(parts))})"
-    if node.is_Add:
-        return f"({'+'.join(sorted(parts) + ['C'] * (len(parts) < len(node.args)))})"
-    if node.is_Pow:
-        base, exponent = node.args
-        if base.is_number:
-            return f"exp({skeleton(exponent)})"
-        return f"{parts[0]}^{near(float(exponent)) or exponent}" if exponent.is_number else f"{parts[0]}^({parts[1]})"
-    if isinstance(node, (sp.exp, sp.sin, sp.cos)):
-        argument = skeleton(node.args[0].as_independent(*node.free_symbols, as_Add=True)[1])
-        return f"{'exp' if isinstance(node, sp.exp) else 'sin'}({argument})"
-    return f"{node.func.__name__}({','.join(parts)})"
+def skeleton(node: sp.Expr) -> str:
+    """The expression as a text without its constants; exponents are those of the nearest small fraction."""
+    return bare_skeleton(node, lambda exponent: near(float(exponent)) or exponent, None)
 
 
 def ways(expression: sp.Expr, thorough: bool) -> Iterator[sp.Expr]:

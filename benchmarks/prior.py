@@ -1,7 +1,7 @@
 """The table of what people write: `python benchmarks/prior.py` counts benchmarks/named_laws.txt.
 
-It prints the bits of every kind of node in every place, as kanrun/symbolic/prior.py has them, and with `--laws` the
-bits of each law.
+It prints the bits of every kind of node in every place, as kanrun/symbolic/prior.py has them, and writes the forms of
+the laws beside it; with `--laws` it prints the bits of each law.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import sympy as sp
 
-from kanrun.symbolic.prior import KINDS, PLACES, bits_of_form, events
+from kanrun.symbolic.prior import KINDS, PLACES, bits_of_form, events, is_nested, skeleton
+from kanrun.symbolic.textbook import as_in_textbooks
 
 LAWS = Path(__file__).with_name("named_laws.txt")
 INPUTS, CONSTANTS = "xyzuvw", "abcdek"
+FORMS = Path(__file__).resolve().parents[1] / "kanrun" / "symbolic" / "named_forms.txt"
 SEEN, AROUND = 0.5, 8.0  # counts of a kind that was never seen, and of all places together beside each
 
 
@@ -46,6 +48,19 @@ def table() -> dict[str, tuple[float, ...]]:
     return found
 
 
+def nested() -> float:
+    """-log2 of the share of laws with functions of functions."""
+    laws = named_laws().values()
+    return round(-math.log2(sum(map(is_nested, laws)) / len(laws)), 1)
+
+
+def forms() -> str:
+    """The forms of the laws, the most frequent first, as named_forms.txt has them."""
+    counts = Counter(skeleton(as_in_textbooks(law)) for law in named_laws().values())
+    lines = [f"{count} {form}" for form, count in sorted(counts.items(), key=lambda f: (-f[1], len(f[0]), f[0]))]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,8 +69,10 @@ def main() -> None:
         for name, law in named_laws().items():
             print(f"{bits_of_form(law):6.1f}  {name}: {law}")
         return
+    FORMS.write_text(forms(), encoding="utf-8")
+    print(f"NESTED = {nested()}")
     for place, bits in table().items():
-        print(f'    "{place}": ({", ".join(map(str, bits))}),')
+        print(f'    "{place}": ({", ".join(f"{b:g}" for b in bits)}),')
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def shortest_first(models: Sequence[KAN], forms: Forms) -> list[KAN]:
     if data.loss.logits or len(data.outputs) > 1 or len(models) < 2:
         return list(models)
     with suppress(FormulaError):
-        if verdict_on_training(forms.of(models[0])[0], 0, data, forms.context) is not Verdict.NOT:
+        if verdict_on_training(forms.of(models[0])[0], 0, data, forms.context) is Verdict.EXACT:
             return list(models)
     units, bits = units_for(data, 0), dict[int, float]()
     for model in models:

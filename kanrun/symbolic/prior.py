@@ -3,13 +3,16 @@
 Every node of a formula is told by its kind, given what it stands in, with -log2 of how often that is so in
 benchmarks/named_laws.txt: a prior over trees of operators (Guimerà et al. 2020, Science Advances 6, eaav6971) by what
 stands around a node (Bartlett et al. 2023, arXiv:2304.06333). Powers, exponentials, logarithms, sums and ratios come
-out cheap, inverse tangents and functions of functions dear. `python benchmarks/prior.py` makes the table.
+out cheap, inverse tangents and functions of functions dear. A formula with the form of a law that has a name may be
+told by that: named_forms.txt has the forms and how many laws have each. `python benchmarks/prior.py` makes both.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.resources import files
 
 import sympy as sp
 
@@ -17,25 +20,34 @@ KINDS = (
     "constant", "number", "input", "sum", "product", "power", "root", "inverse", "inverse power", "any power", "exp",
     "log", "wave", "tangent", "hyperbolic", "inverse wave", "bend", "other",
 )  # fmt: skip
-PLACES = ("formula", "sum", "product", "denominator", "power", "exp", "log", "wave", "function")
+FORMULA, SUM, PRODUCT = "formula", "sum", "product"
+OUTSIDE = (FORMULA, SUM, PRODUCT, "denominator", "power")
+WITHIN = ("exp", "log", "wave", "function")  # what stands in these is within a function
+PLACES = (*OUTSIDE, *WITHIN, *(f"{place} within" for place in OUTSIDE[1:]))
 FUNCTIONS = {
     sp.exp: "exp", sp.log: "log", sp.sin: "wave", sp.cos: "wave", sp.tan: "tangent", sp.tanh: "hyperbolic",
     sp.sinh: "hyperbolic", sp.cosh: "hyperbolic", sp.asin: "inverse wave", sp.acos: "inverse wave",
     sp.atan: "inverse wave", sp.atanh: "inverse wave", sp.asinh: "inverse wave", sp.acosh: "inverse wave",
     sp.Abs: "bend", sp.Max: "bend", sp.Min: "bend", sp.sign: "bend",
 }  # fmt: skip
+NAMES = {*FUNCTIONS.values(), "other"}
+NESTED = 6.6  # bits of a formula with functions of functions, which few laws have
 # Bits of each of KINDS in each of PLACES.
 # fmt: off
 BITS: dict[str, tuple[float, ...]] = {
-    "formula": (7.9, 10.9, 7.7, 2.1, 0.5, 10.7, 6.0, 5.7, 11.3, 11.5, 8.3, 12.3, 11.7, 16.6, 14.1, 7.0, 8.6, 18.1),
-    "sum": (2.1, 3.1, 2.6, 4.9, 1.4, 4.5, 11.8, 6.3, 8.8, 8.8, 6.1, 7.9, 8.8, 17.0, 14.4, 15.4, 15.7, 18.5),
-    "product": (1.6, 7.0, 2.3, 6.0, 3.1, 4.5, 5.0, 3.6, 4.8, 5.0, 4.3, 6.0, 5.5, 10.6, 8.0, 10.6, 9.6, 20.1),
-    "denominator": (6.9, 10.0, 0.8, 1.4, 6.6, 9.7, 10.5, 9.1, 10.4, 10.6, 9.8, 7.6, 5.6, 15.6, 7.6, 14.0, 14.4, 17.2),
-    "power": (6.9, 10.0, 0.4, 2.8, 6.6, 9.7, 10.5, 6.4, 10.4, 10.5, 9.7, 7.5, 5.3, 15.6, 7.6, 14.0, 14.4, 17.2),
-    "exp": (5.8, 5.4, 5.6, 5.1, 0.2, 8.6, 9.4, 8.0, 9.3, 9.4, 8.7, 10.3, 9.6, 14.5, 12.0, 12.9, 13.3, 16.1),
-    "log": (4.4, 7.5, 1.0, 3.3, 1.7, 7.2, 8.0, 6.6, 7.9, 8.0, 7.3, 8.9, 8.3, 13.1, 10.6, 11.5, 11.9, 14.7),
-    "wave": (4.9, 8.0, 1.1, 2.3, 2.0, 7.7, 8.5, 7.1, 8.4, 8.6, 7.8, 9.4, 8.8, 13.6, 11.1, 12.0, 12.4, 15.2),
-    "function": (4.0, 3.6, 3.2, 2.5, 1.0, 6.8, 7.5, 6.1, 7.4, 7.6, 6.8, 8.4, 7.8, 12.7, 10.1, 11.1, 11.4, 14.2),
+    "formula": (7.9, 10.9, 7.7, 2.1, 0.5, 10.7, 6, 5.7, 11.3, 11.5, 8.3, 12.3, 11.7, 16.6, 14.1, 7, 8.6, 18.1),
+    "sum": (2.2, 3.1, 2.7, 4.7, 1.4, 4.4, 11.7, 6.2, 8.6, 8.6, 6, 8.7, 8.7, 16.8, 14.3, 15.2, 15.6, 18.4),
+    "product": (1.7, 7.1, 2.6, 5.8, 2.8, 4.3, 4.8, 3.7, 4.5, 4.8, 4, 5.7, 5.5, 10.3, 7.7, 10.3, 9.3, 19.8),
+    "denominator": (6.7, 9.8, 0.9, 1.3, 6.4, 9.5, 10.3, 8.9, 10.2, 10.3, 9.6, 7.4, 5.4, 15.4, 7.4, 13.8, 14.2, 17),
+    "power": (6.8, 9.9, 0.3, 2.9, 6.5, 9.6, 10.4, 6.3, 10.3, 10.4, 9.7, 7.4, 5.2, 15.5, 7.5, 13.9, 14.3, 17.1),
+    "exp": (5.8, 5.4, 5.6, 5.1, 0.2, 8.6, 9.4, 8, 9.3, 9.4, 8.7, 10.3, 9.6, 14.5, 12, 12.9, 13.3, 16.1),
+    "log": (4.4, 7.5, 1, 3.3, 1.7, 7.2, 8, 6.6, 7.9, 8, 7.3, 8.9, 8.3, 13.1, 10.6, 11.5, 11.9, 14.7),
+    "wave": (4.9, 8, 1.1, 2.3, 2, 7.7, 8.5, 7.1, 8.4, 8.6, 7.8, 9.4, 8.8, 13.6, 11.1, 12, 12.4, 15.2),
+    "function": (4, 3.6, 2.8, 2.5, 1.1, 6.8, 7.6, 6.2, 7.5, 7.6, 6.9, 8.5, 7.8, 12.7, 10.2, 11.1, 11.5, 14.3),
+    "sum within": (1.6, 3.6, 2.1, 6.6, 1.7, 8.1, 8.8, 7.4, 8.7, 8.9, 8.1, 5.9, 9.1, 14, 11.4, 12.4, 12.7, 15.5),
+    "product within": (1.3, 6.5, 1.4, 7.4, 5.1, 5.7, 7, 3.3, 10.9, 6.1, 7.8, 11.8, 5.5, 16.1, 13.6, 14.5, 14.9, 17.7),
+    "denominator within": (4.4, 7.5, 0.5, 2.9, 4.1, 7.2, 8, 6.6, 7.9, 8, 7.3, 8.9, 8.3, 13.1, 10.6, 11.5, 11.9, 14.7),
+    "power within": (3.5, 6.6, 1.1, 2, 3.2, 6.3, 7.1, 5.7, 7, 7.1, 6.4, 8, 7.3, 12.2, 9.7, 10.6, 11, 13.8),
 }
 # fmt: on
 
@@ -45,16 +57,17 @@ def events(expression: sp.Expr) -> Iterator[tuple[str, str, float]]:
 
     Signs are not told; a quotient is a product with an inverse in it, a root of an inverse an inverse power.
     """
-    waiting = [("formula", expression)]
+    waiting = [(FORMULA, expression)]
     while waiting:
         place, e = waiting.pop()
         if e.is_Add:
-            yield from ((p, "sum", 0.0) for p in (place, *["sum"] * (len(e.args) - 2)))
-            waiting += [("sum", a) for a in e.args]
+            inner = beneath(place, SUM)
+            yield from ((p, SUM, 0.0) for p in (place, *[inner] * (len(e.args) - 2)))
+            waiting += [(inner, a) for a in e.args]
         elif e.is_Mul:
-            factors = [a for a in e.args if a != -1]
-            yield from ((p, "product", 0.0) for p in (place, *["product"] * (len(factors) - 2)) if len(factors) > 1)
-            waiting += [("product" if len(factors) > 1 else place, a) for a in factors]
+            factors, inner = [a for a in e.args if a != -1], beneath(place, PRODUCT)
+            yield from ((p, PRODUCT, 0.0) for p in (place, *[inner] * (len(factors) - 2)) if len(factors) > 1)
+            waiting += [(inner if len(factors) > 1 else place, a) for a in factors]
         elif e.is_Pow:
             yield from power(place, e, waiting)
         elif e.is_Symbol:
@@ -66,7 +79,12 @@ def events(expression: sp.Expr) -> Iterator[tuple[str, str, float]]:
         else:
             kind = FUNCTIONS.get(e.func, "other")
             yield place, kind, 0.0
-            waiting += [(kind if kind in PLACES else "function", a) for a in e.args]
+            waiting += [(kind if kind in WITHIN else "function", a) for a in e.args]
+
+
+def beneath(place: str, inner: str) -> str:
+    """The place in a sum, product or power that stands in a place."""
+    return f"{inner} within" if place in WITHIN or place.endswith(" within") else inner
 
 
 def power(place: str, e: sp.Expr, waiting: list[tuple[str, sp.Expr]]) -> Iterator[tuple[str, str, float]]:
@@ -76,19 +94,18 @@ def power(place: str, e: sp.Expr, waiting: list[tuple[str, sp.Expr]]) -> Iterato
         yield place, "exp", named(base)
         waiting.append(("exp", exponent))
     elif exponent.is_Rational:
-        inner = "denominator" if exponent < 0 else "power"
         if exponent == -1:
             yield place, "inverse", 0.0
         elif exponent < 0:
             yield place, "inverse power", named(exponent)
         else:
             yield place, "power" if exponent.is_Integer else "root", named(exponent) - named(sp.Integer(2))
-        waiting.append((inner, base))
+        waiting.append((beneath(place, "denominator" if exponent < 0 else "power"), base))
     else:
         yield place, "any power", 0.0
-        waiting.append(("power", base))
+        waiting.append((beneath(place, "power"), base))
         if not exponent.is_Float:
-            waiting.append(("power", exponent))
+            waiting.append(("function", exponent))
 
 
 def named(value: sp.Expr) -> float:
@@ -98,6 +115,62 @@ def named(value: sp.Expr) -> float:
     return 4.0
 
 
+def is_nested(expression: sp.Expr) -> bool:
+    """Whether a function stands within a function."""
+    return any(place.split()[-1] in (*WITHIN, "within") and kind in NAMES for place, kind, _ in events(expression))
+
+
 def bits_of_form(expression: sp.Expr) -> float:
-    """Bits of an expression but for the precision of its constants."""
-    return sum(BITS[place][KINDS.index(kind)] + more for place, kind, more in events(expression))
+    """Bits of an expression but for the precision of its constants: node by node, or by the name of a law's form."""
+    told, forms = bits_of_nodes(expression), named_forms()
+    count = forms.get(skeleton(expression))
+    return told if count is None else min(told, 1 + math.log2(sum(forms.values()) / count))
+
+
+def bits_of_nodes(expression: sp.Expr) -> float:
+    """Bits of an expression told node by node."""
+    told = sum(BITS[place][KINDS.index(kind)] + more for place, kind, more in events(expression))
+    return told + NESTED * is_nested(expression)
+
+
+@lru_cache(maxsize=1)
+def named_forms() -> dict[str, int]:
+    """The forms of the named laws, and how many laws have each."""
+    lines = files("kanrun.symbolic").joinpath("named_forms.txt").read_text(encoding="utf-8").splitlines()
+    return {form: int(count) for count, form in (line.split(" ") for line in lines)}
+
+
+def exponent_of(exponent: sp.Expr) -> str:
+    """An exponent that is a number, as a text; C for decimals."""
+    return "C" if exponent.is_Float else str(exponent)
+
+
+def skeleton(node: sp.Expr, exponent_text: Callable[[sp.Expr], object] = exponent_of, name: str | None = "x") -> str:
+    """The expression as a text without its constants.
+
+    Factors that are numbers go, also their signs; terms that are numbers become C, but go from the arguments of exp,
+    where they are factors, and of sine and cosine, which become one function with any phase. Exponents stay, as their
+    text says. Inputs are all called `name`, or by their own names.
+    """
+
+    def of(e: sp.Expr) -> str:
+        return skeleton(e, exponent_text, name)
+
+    parts = [of(a) for a in node.args if not a.is_number]
+    if node.is_number:
+        return "C"
+    if node.is_Symbol:
+        return name or str(node.name)
+    if node.is_Mul:
+        return "*".join(sorted(parts)) if len(parts) == 1 else f"({'*'.join(sorted(parts))})"
+    if node.is_Add:
+        return f"({'+'.join(sorted(parts) + ['C'] * (len(parts) < len(node.args)))})"
+    if node.is_Pow:
+        base, exponent = node.args
+        if base.is_number:
+            return f"exp({of(exponent)})"
+        return f"{parts[0]}^{exponent_text(exponent)}" if exponent.is_number else f"{parts[0]}^({parts[1]})"
+    if isinstance(node, (sp.exp, sp.sin, sp.cos)):
+        argument = of(node.args[0].as_independent(*node.free_symbols, as_Add=True)[1])
+        return f"{'exp' if isinstance(node, sp.exp) else 'sin'}({argument})"
+    return f"{node.func.__name__}({','.join(parts)})"

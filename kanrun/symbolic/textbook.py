@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from kanrun.symbolic.expression import number
-from kanrun.symbolic.prior import bits_of_form
+from kanrun.symbolic.prior import bits_of_nodes
 
 DIGITS = 7.0  # bits of a constant, about
 ODD = 12.0  # bits of a part that nobody writes so
@@ -20,7 +20,7 @@ Rewrite = Callable[[sp.Expr], sp.Expr]
 def length(expression: sp.Expr) -> float:
     """Bits of writing an expression: its form, and constants of usual precision."""
     constants = len({abs(f) for f in expression.atoms(sp.Float)})
-    return bits_of_form(expression) + DIGITS * constants + ODD * odd_spellings(expression)
+    return bits_of_nodes(expression) + DIGITS * constants + ODD * odd_spellings(expression)
 
 
 def odd_spellings(expression: sp.Expr) -> int:

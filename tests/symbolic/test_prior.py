@@ -4,13 +4,14 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.prior import named_laws, table
+from benchmarks.prior import FORMS, forms, named_laws, nested, table
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.prior import BITS, KINDS, PLACES, bits_of_form, events
+from kanrun.symbolic.prior import BITS, KINDS, NESTED, PLACES, bits_of_form, events, named_forms, skeleton
+from kanrun.symbolic.textbook import as_in_textbooks
 
 
 def test_the_table_is_that_of_the_named_laws() -> None:
-    assert table() == BITS
+    assert table() == BITS and nested() == NESTED
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -20,7 +21,7 @@ def test_bits_are_those_of_a_distribution(place: str) -> None:
 
 def test_what_people_write_is_cheap_and_functions_of_functions_are_dear() -> None:
     cheap_to_dear = [
-        "1.7*x_1", "1.7*x_1**2.3", "0.4 + 2.4*exp(-0.8*x_1)", "8.4/(1 + 50.1*exp(-1.3*x_1))",
+        "1.7*x_1", "1.7*x_1**2.3", "8.4/(1 + 50.1*exp(-1.3*x_1))", "2.6*atan(1.2*x_1)",
         "0.7*atan(0.4*exp(sin(1.2*x_1))) + 2.5",
     ]  # fmt: skip
     bits = [bits_of_form(parse_formula(text, ["x_1"])) for text in cheap_to_dear]
@@ -33,7 +34,7 @@ def test_every_node_is_told_by_where_it_stands() -> None:
     found = sorted((place, kind) for place, kind, _ in events(parse_formula("1.5 - 2.5*exp(-x_1/x_2)", ["x_1", "x_2"])))
     assert found == sorted([
         ("formula", "sum"), ("sum", "constant"), ("sum", "product"), ("product", "constant"), ("product", "exp"),
-        ("exp", "product"), ("product", "input"), ("product", "inverse"), ("denominator", "input"),
+        ("exp", "product"), ("product within", "input"), ("product within", "inverse"), ("denominator within", "input"),
     ])  # fmt: skip
 
 
@@ -47,3 +48,27 @@ def test_all_laws_have_bits() -> None:
     assert len(laws) > 300
     assert {kind for law in laws.values() for _, kind, _ in events(law)} == set(KINDS) - {"other"}
     assert max(map(bits_of_form, laws.values())) < 120
+
+
+def test_the_forms_are_those_of_the_named_laws() -> None:
+    assert FORMS.read_text(encoding="utf-8") == forms()
+    assert sum(named_forms().values()) == len(named_laws())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("3.7*x_1/(x_1 + 0.9)", "4.29/(1.154 + 1.0/x_1)*2"),
+        ("8.4/(1 + 50.1*exp(-1.3*x_1))", "0.17/(0.02 + exp(-1.3*x_1))"),
+        ("1.7*sin(2*x_1 + 0.3)", "-0.4*cos(x_1)"),
+        ("2.0*x_1*x_2", "0.3*x_2*x_1"),
+    ],
+)
+def test_a_form_is_the_same_whatever_its_constants(one: str, other: str) -> None:
+    first, second = (skeleton(as_in_textbooks(parse_formula(text, ["x_1", "x_2"]))) for text in (one, other))
+    assert first == second
+
+
+def test_the_form_of_a_named_law_is_told_by_its_name() -> None:
+    named, odd = (parse_formula(text, ["x_1"]) for text in ("3.7*x_1/(x_1 + 0.9)", "3.7*x_1**1.5/(x_1 + 0.9)"))
+    assert bits_of_form(named) < 8 < 15 < bits_of_form(odd)
