@@ -90,8 +90,12 @@ class RowsConfig(DatasetConfig):
     """Rows of one's own, given to kanrun.fit in Python."""
 
     name: str = setting("rows", "which dataset this is")
-    test: float = setting(
-        0.2, "part of the rows that only the scores look at, where no test rows are given", low=0.0, high=0.9
+    test: Optional[float] = setting(
+        None,
+        "part of the rows that only the scores look at, where no test rows are given; null: none of fewer than 100 "
+        "rows with values, else 0.2",
+        low=0,
+        high=0.9,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.split import drawn
+from kanrun.data.split import FEW, parts_of
 from kanrun.data.units import check_unit
 from kanrun.data.weights import evened, weights_of_errors
 from kanrun.errors import ConfigError, unknown, wrong
@@ -33,7 +33,7 @@ def dataset_of(
     weights, noise = (counts or Counts()).weights_for(y)
     rows = Rows(x, y, weights)
     if test is None:
-        train, held = set_aside(rows, config) if config.dataset.test else (rows, None)  # type: ignore[attr-defined]
+        train, held = set_aside(rows, config)
     else:
         held = Rows(as_inputs(test[0], "test inputs", dtype), as_targets(test[1], "test targets", dtype))
         check_lengths(held.x, held.y, "test inputs", "test targets")
@@ -141,13 +141,14 @@ def check_lengths(x: Tensor, y: Tensor, first: str, second: str) -> None:
         raise ConfigError(f"{first}: two rows or more are needed")
 
 
-def set_aside(rows: Rows, config: Config) -> tuple[Rows, Rows]:
-    """Training rows and test rows, drawn by the seed."""
+def set_aside(rows: Rows, config: Config) -> tuple[Rows, Rows | None]:
+    """Training rows and test rows, drawn by the seed; None for these where there are none."""
     section = config.dataset
     assert isinstance(section, RowsConfig)
     seed = config.seed if section.seed is None else section.seed
-    train, test = (rows.taken(part) for part in drawn(len(rows.x), section.test, seed))
-    return train, test
+    few = FEW if rows.y.is_floating_point() else 0
+    kept, held = parts_of(len(rows.x), section.test, seed, few=few)
+    return rows.taken(kept), None if held is None else rows.taken(held)
 
 
 def column_names(given: Sequence[str] | None, count: int, what: str, letter: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,9 +13,11 @@ import sympy as sp
 
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
+from kanrun.functions.parser import symbol as input_called
 from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.snap import is_sound
+from kanrun.symbolic.uncertainty import Columns, polished
 
 SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by which curves are
 BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
@@ -41,28 +44,29 @@ class Fitted:
     unexplained: float
 
     def expression(self, x: Array, y: Array, weights: Array, symbol: sp.Symbol) -> sp.Expr | None:
-        """The curve of a symbol with these constants, its factors at their best for the rows; None without a value."""
+        """The curve of a symbol with these constants and the best factors; None where it has no value."""
         factors = projected(self.curve, self.constants, x, y, weights)[0]
         given = {c: number(float(v)) for c, v in zip(self.curve.constants, self.constants, strict=True)}
         terms = [
             number(float(f)) * s.xreplace({**given, X: symbol}) for f, s in zip(factors, self.curve.shapes, strict=True)
         ]
-        whole = sp.Add(*terms)
+        whole = sp.factor_terms(sp.Add(*terms))
         return whole if is_sound(whole) and whole.free_symbols else None
 
 
-def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool], symbol: sp.Symbol) -> list[Found]:
-    """The curves of `x` [rows] that describe `y` [rows] shortest, best first; errors count times `weights` [rows].
+def best_curves(columns: Columns, name: str, y: Array, weights: Array, known: Callable[[sp.Expr], bool]) -> list[Found]:
+    """The curves of the input `name` that describe `y` [rows] shortest, best first.
 
-    Those whose shapes are `known`, with two rows or more for each constant, and positive ones only for inputs above 0.
-    Factors are solved for (variable projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
+    Errors count times `weights` [rows]. Only those whose shapes are `known`, with two rows or more for each constant,
+    and positive ones for inputs that are not below 0. Factors are solved for (variable projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
     """
+    x, symbol = columns[name], input_called(name)
     span = Span(float(x.min()), float(x.max()), len(x))
     chosen = np.random.default_rng(0).permutation(len(x))
     few, some = chosen[:SCREENED], chosen[:REFINED]
     found = []
     for curve in CURVES:
-        if (curve.positive and span.low <= 0) or not all(map(known, curve.shapes)):
+        if (curve.positive and span.low < 0) or not all(map(known, curve.shapes)):
             continue
         for variant in curve.variants():
             if ROWS * (len(variant.shapes) + len(variant.constants)) > len(x):
@@ -74,12 +78,32 @@ def best_curves(x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], b
             best = min(fits, key=lambda fit: fit.unexplained, default=None)
             if best is not None and np.isfinite(best.unexplained):
                 found.append(best)
-    columns, described = {symbol.name: x}, []
-    for fit in found:
-        expression = fit.expression(x, y, weights, symbol)
-        if expression is not None:
-            described.append(Found(fit.curve.name, expression, description(expression, columns, y, weights)))
-    return sorted((d for d in described if np.isfinite(d.bits)), key=lambda d: d.bits)
+    named = [(fit.curve.name, fit.expression(x, y, weights, symbol)) for fit in found]
+    return described([(n, e) for n, e in named if e is not None], columns, y, weights)
+
+
+def described(named: list[tuple[str, sp.Expr]], columns: Columns, y: Array, weights: Array) -> list[Found]:
+    """Expressions with the bits of the rows by each, those with a value on every row."""
+    found = [Found(name, e, description(e, columns, y, weights)) for name, e in named]
+    return sorted((f for f in found if np.isfinite(f.bits)), key=lambda f: f.bits)
+
+
+def power_laws(columns: Columns, y: Array, weights: Array) -> list[Found]:
+    """A constant times powers of all inputs, with a level and without, for inputs above 0 and values of one sign.
+
+    Begun by linear least squares of the logarithms.
+    """
+    inputs = {name: x for name, x in columns.items() if (x > 0).all() and np.ptp(x) > 0}
+    sign = float(np.sign(y[0]))
+    if not inputs or not (sign * y > 0).all() or ROWS * (len(inputs) + 2) > len(y):
+        return []
+    design = np.stack([np.ones(len(y)), *(np.log(x) for x in inputs.values())], axis=1)
+    constant, *exponents = np.linalg.lstsq(design, np.log(sign * y), rcond=None)[0].tolist()
+    powers = [input_called(n) ** number(p) for n, p in zip(inputs, exponents, strict=True)]
+    whole = number(sign * math.exp(constant)) * sp.Mul(*powers)
+    level = number(float(0.1 * np.abs(y).min()))
+    named = [("powers", whole), ("powers and a level", level + whole)]
+    return described([(n, polished(e, columns, y, weights)) for n, e in named if is_sound(e)], columns, y, weights)
 
 
 @lru_cache(maxsize=64)

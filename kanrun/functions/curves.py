@@ -47,7 +47,8 @@ class Span:
 
     def slopes_of_inverse(self) -> list[float]:
         """Rates at which something may change over the range of the inverse of the input, rising and falling."""
-        width = abs(1 / self.low - 1 / self.high)
+        low = max(self.low, 1e-3 * self.high)
+        width = abs(1 / low - 1 / self.high)
         return [sign * float(r) for r in np.geomspace(SLOWEST, FASTEST, RATES) / width for sign in (-1.0, 1.0)]
 
     def poles(self) -> list[tuple[float, float]]:
@@ -92,8 +93,8 @@ POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 class Curve:
     """A sum of `shapes`, each with a factor that is found by linear least squares; they have the constants A, B, ...
 
-    `starts` gives values of these to begin with. `positive` curves are for inputs above 0. There may be a constant
-    beside the shapes where they have a `level`.
+    `starts` gives values of these to begin with. `positive` curves are for inputs that are not below 0. There may be a
+    constant beside the shapes where they have a `level`.
     """
 
     name: str
@@ -177,7 +178,7 @@ CURVES = [
     curve("logistic", (SWITCH,), each("both_ways", "places")),
     curve("switched line", (SWITCH, X * SWITCH), each("both_ways", "places"), level=False),
     curve("growth with a limit", (sp.exp(-sp.exp(A * (B - X))),), each("both_ways", "places")),
-    curve("Hill", (X**B / (A**B + X**B),), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
+    curve("Hill", (1 / (1 + (A / X) ** B),), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
     curve("fall with a power", (1 / (1 + (X / A) ** B),), each("sizes", (0.5, 1.0, 2.0, 4.0)), positive=True),
     curve("hyperbola", (1 / (X - A),), "beyond"),
     curve("saturation", (X / (X - A),), "beyond", level=False),

@@ -14,7 +14,8 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
 from kanrun.model.pruning import remove_edges, subnodes_of
 from kanrun.state import Problem, State
-from kanrun.symbolic.formula import Forms, Formula, FormulaError, shortest_first, write_formulas
+from kanrun.symbolic.forms import Forms, FormulaError, shortest_first
+from kanrun.symbolic.formula import Formula, write_formulas
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.pruning import MOST_ROWS

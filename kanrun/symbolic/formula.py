@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
@@ -14,28 +12,22 @@ from torch import Tensor
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.data.scores import Scores
-from kanrun.errors import KanrunError, shorten
-from kanrun.functions.algebra import rewritten
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
-from kanrun.model.network import KAN
-from kanrun.symbolic.adding_up import ODD, adds_up, units_for, with_units
+from kanrun.symbolic.adding_up import adds_up, units_for, with_units
 from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.between import goes_wild
 from kanrun.symbolic.decision import Decision, decision_between
-from kanrun.symbolic.expression import complexity, network_expressions, rounded
-from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, bits_of, front_of, others_of, pareto
+from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.forms import Forms, FormulaError
+from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.settle import settled
-from kanrun.symbolic.textbook import as_in_textbooks
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
 from kanrun.symbolic.values import OWN_LENGTH, evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")
-
-MADE = 0.15  # units of work: of a node of a formula that is made
 
 
 @dataclass(frozen=True)
@@ -77,94 +69,6 @@ class Formula:
         return self.test or self.cross_validation or self.train
 
 
-class FormulaError(KanrunError):
-    """A formula that cannot be written, read back or evaluated, and so is none."""
-
-
-def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
-    """The network's formulas with snapped constants, in their shortest form; as they are where that spoils them.
-
-    Raises FormulaError where they cannot be kept as they are either.
-    """
-    plain = network_expressions(model, data.inputs)
-    if data.loss.logits:
-        plain = with_reference(plain)
-    context.spend(MADE * sum(map(complexity, plain)))
-    check(plain, data)
-    try:
-        short = [rewritten(as_in_textbooks, e) for e in settled(model, plain, data, context)]
-        check(short, data)
-    except Exception:
-        log.exception("a formula is kept as it is")
-        return plain
-    return short
-
-
-def with_reference(logits: list[sp.Expr]) -> list[sp.Expr]:
-    """Logits less the constant of the first: only their differences matter, so that it would say nothing."""
-    constant = logits[0].as_coeff_Add()[0]
-    return [e - constant for e in logits]
-
-
-def check(expressions: list[sp.Expr], data: Dataset) -> None:
-    """Raises FormulaError for formulas whose texts cannot be read back, or have no value on some training row."""
-    try:
-        values = evaluate_texts([str(e) for e in expressions], data.train.x, data.inputs)
-    except Exception as error:  # whatever SymPy and NumPy make of it
-        raise FormulaError(f"it cannot be read back: {shorten(str(error), 160)}") from error
-    if lost := int((~values.isfinite().all(1)).sum()):
-        raise FormulaError(f"it has no value on {lost} of {len(values)} training rows")
-
-
-@dataclass
-class Forms:
-    """The formulas of networks on a dataset, each made once."""
-
-    data: Dataset
-    context: Context = UNLIMITED
-    made: dict[int, tuple[KAN, list[sp.Expr] | FormulaError]] = field(default_factory=dict)
-
-    def of(self, model: KAN) -> list[sp.Expr]:
-        """Those of a network. Raises FormulaError where they cannot be kept."""
-        if id(model) not in self.made:
-            try:
-                self.made[id(model)] = model, expressions_of(model, self.data, self.context)
-            except FormulaError as error:
-                self.made[id(model)] = model, error
-        found = self.made[id(model)][1]
-        if isinstance(found, FormulaError):
-            raise found
-        return found
-
-    def of_all(self, models: Sequence[KAN]) -> list[list[sp.Expr]]:
-        """Those of many networks that can be kept, as far as the budget allows."""
-        found = []
-        for model in models:
-            if not self.context.over() or id(model) in self.made:
-                with suppress(FormulaError):
-                    found.append(self.of(model))
-        return found
-
-
-def shortest_first(models: Sequence[KAN], forms: Forms) -> list[KAN]:
-    """The networks by how short their formula describes the rows; as they are where the first one is exact.
-
-    For one output of values: where there are several, networks were chosen for all of them together.
-    """
-    data = forms.data
-    if data.loss.logits or len(data.outputs) > 1 or len(models) < 2:
-        return list(models)
-    with suppress(FormulaError):
-        if verdict_on_training(forms.of(models[0])[0], 0, data, forms.context) is Verdict.EXACT:
-            return list(models)
-    units, bits = units_for(data, 0), dict[int, float]()
-    for model in models:
-        bits[id(model)] = math.inf
-        for [e] in forms.of_all([model]):
-            bits[id(model)] = bits_of(e, 0, data) + (0.0 if adds_up(e, units) else ODD)
-    return sorted(models, key=lambda model: bits[id(model)])
-
-
 def write_formulas(
     symbolic: Symbolic, data: Dataset, context: Context = UNLIMITED, forms: Forms | None = None
 ) -> list[Formula]:
@@ -183,7 +87,7 @@ def write_formulas(
     verdicts = [verdict_on_training(e, j, data, context) for j, e in enumerate(chosen)]
     if wild := [n for j, n in enumerate(data.outputs) if verdicts[j] is Verdict.NOT and goes_wild(chosen[j], j, data)]:
         raise FormulaError(f"between the rows it leaves the range of {', '.join(wild)}")
-    others = forms.of_all(symbolic.front)
+    others, as_found = forms.of_all(symbolic.front), forms.as_found([symbolic.model, *symbolic.front])
     fronts = front_of(others, chosen, data)
     estimates = estimates_of(chosen, data)
     return [
@@ -200,7 +104,7 @@ def write_formulas(
             units=dict(data.units),
             exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,
             front=fronts[j],
-            alternatives=others_of([e[j] for e in others], chosen[j], j, data),
+            alternatives=others_of([e[j] for e in [*others, *as_found]], chosen[j], j, data),
             constants=estimates[j].constants,
             covariance=estimates[j].covariance,
             undetermined=estimates[j].undetermined,

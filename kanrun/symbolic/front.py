@@ -16,6 +16,7 @@ from kanrun.functions.naming import as_shown
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.description import description_at
 from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
@@ -45,18 +46,19 @@ class Other:
 
 
 def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> list[Other]:
-    """The forms met that the rows do not speak against, the likeliest first; none of classes.
+    """The forms met that the rows do not speak against, the likeliest first, each once; none of classes.
 
     Odds are 2 to the difference of the description lengths (Rissanen 1978; Grünwald 2007, ch. 17).
     """
     if data.loss.logits:
         return []
     least, known = bits_of(chosen, j, data), dict[str, Other]()
+    own = skeleton(chosen, name=None)
     for e in found:
-        text = str(e)
+        text, form = str(e), skeleton(e, name=None)
         odds = 2.0 ** min(60.0, least - bits_of(e, j, data))
-        if e != chosen and odds >= UNLIKELY:
-            known[text] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
+        if form != own and odds >= max(UNLIKELY, known[form].odds if form in known else 0.0):
+            known[form] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
     return sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
 
 

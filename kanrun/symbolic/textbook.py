@@ -36,7 +36,8 @@ def odd_spellings(expression: sp.Expr) -> int:
 
 def as_in_textbooks(expression: sp.Expr) -> sp.Expr:
     """An equal expression that is shorter to write, constants and all; the same where none is."""
-    best, least = expression, length(expression)
+    best = folded(expression)
+    least = length(best)
     for _ in range(MOST_STEPS):
         found = [(length(e), k, e) for k, e in enumerate(rewrite(best) for rewrite in REWRITES)]
         shortest, _, e = min(found, key=lambda f: f[:2])
@@ -44,6 +45,18 @@ def as_in_textbooks(expression: sp.Expr) -> sp.Expr:
             return best
         best, least = e, shortest
     return best
+
+
+def folded(expression: sp.Expr) -> sp.Expr:
+    """The expression with every product of a decimal and other numbers as one decimal."""
+
+    def one(product: sp.Expr) -> sp.Expr:
+        numbers = [f for f in product.args if f.is_number]
+        if len(numbers) < 2 or not any(f.is_Float for f in numbers):
+            return product
+        return number(float(sp.Mul(*numbers))) * sp.Mul(*(f for f in product.args if not f.is_number))
+
+    return expression.replace(lambda e: e.is_Mul, one)
 
 
 def logistic(expression: sp.Expr) -> sp.Expr:

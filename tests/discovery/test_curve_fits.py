@@ -10,14 +10,14 @@ import torch
 
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery import curve_fits
-from kanrun.discovery.curve_fits import best_curves, shapes_at
+from kanrun.discovery.curve_fits import best_curves, power_laws, shapes_at
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.functions.curves import CURVES, Span, X
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
-from kanrun.functions.parser import parse_formula, symbol
+from kanrun.functions.parser import parse_formula
 from tests.helpers import Array, formula_values
 
 LAWS = [
@@ -55,7 +55,7 @@ def test_a_curve_is_found_with_its_constants(
     monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name == name])
     x, y = rows(text, low, high)
     ones = np.ones(len(y))
-    expression = best_curves(x, y, ones, lambda _: True, symbol("x_1"))[0].expression
+    expression = best_curves({"x_1": x}, "x_1", y, ones, lambda _: True)[0].expression
     beyond = np.linspace(low, high + 0.2 * (high - low), 50)[1:]
     ours, wanted = evaluate(expression, {"x_1": beyond}), formula_values(text, beyond[:, None])
     np.testing.assert_allclose(ours, wanted, rtol=1e-6, atol=1e-7 * np.abs(y).max())
@@ -63,7 +63,7 @@ def test_a_curve_is_found_with_its_constants(
 
 def test_the_best_curve_of_noisy_rows_leaves_their_noise() -> None:
     x, y = rows("2.1*exp(-0.22*x_1)*sin(3.7*x_1 + 0.4)", 0.0, 9.0, 0.1, 120)
-    best = best_curves(x, y, np.ones(len(y)), lambda _: True, symbol("x_1"))[0]
+    best = best_curves({"x_1": x}, "x_1", y, np.ones(len(y)), lambda _: True)[0]
     left = evaluate(best.expression, {"x_1": x}) - y
     assert best.name == "damped wave" and 0.005 < np.var(left) / np.var(y) < 0.015
 
@@ -73,15 +73,15 @@ def test_rows_count_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0)
     bad = np.arange(len(x)) % 2 == 0
     weights = np.where(bad, 1e-9, 1.0)
-    found = best_curves(x, y + 5 * bad, weights, lambda _: True, symbol("x_1"))[0]
+    found = best_curves({"x_1": x}, "x_1", y + 5 * bad, weights, lambda _: True)[0]
     assert evaluate(found.expression, {"x_1": x[~bad]}) == pytest.approx(y[~bad], rel=1e-5)
 
 
 def test_curves_for_inputs_above_zero_and_unknown_functions_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name in ("power", "exponential")])
     x, y = rows("x_1 + 0.3*x_1**2", -1.0, 1.0)
-    assert {f.name for f in best_curves(x, y, np.ones(len(y)), lambda _: True, symbol("x_1"))} == {"exponential"}
-    assert best_curves(x, y, np.ones(len(y)), lambda shape: not shape.atoms(sp.exp), symbol("x_1")) == []
+    assert {f.name for f in best_curves({"x_1": x}, "x_1", y, np.ones(len(y)), lambda _: True)} == {"exponential"}
+    assert best_curves({"x_1": x}, "x_1", y, np.ones(len(y)), lambda shape: not shape.atoms(sp.exp)) == []
 
 
 @pytest.mark.parametrize("curve", CURVES, ids=[f"{k}" for k in range(len(CURVES))])
@@ -115,16 +115,41 @@ def test_a_search_keeps_the_curve_as_a_network() -> None:
 def test_few_rows_have_no_curves_of_many_constants(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name in ("exponential", "two peaks")])
     x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, count=9)
-    assert {f.name for f in best_curves(x, y, np.ones(9), lambda _: True, symbol("x_1"))} == {"exponential"}
+    assert {f.name for f in best_curves({"x_1": x}, "x_1", y, np.ones(9), lambda _: True)} == {"exponential"}
 
 
-def test_curves_are_for_one_input_without_a_width() -> None:
+def test_curves_are_for_few_inputs_without_a_width() -> None:
     constant = np.ones(5)
     assert not Curves().wanted(searched(constant, np.arange(5.0)))
     x, y = rows("x_1 + 0.3*x_1**2", 0.1, 1.0)
     assert Curves().wanted(searched(x, y))
     assert not Curves().wanted(searched(x, y, [1, 1]))
-    two = torch.as_tensor(np.stack([x, y], axis=1))
-    wide = Search.begun(Problem(two, two[:, :1], []), 0, Context(Budget.of(Meter(), math.inf, 10.0)), lambda _: [])
+    many = torch.as_tensor(np.stack([x] * 7, axis=1))
+    wide = Search.begun(Problem(many, many[:, :1], []), 0, Context(Budget.of(Meter(), math.inf, 10.0)), lambda _: [])
     assert not Curves().wanted(wide)
     assert parse_formula("x_1").name == "x_1"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("0.7*x_1**1.9*x_2**-0.6", "powers"), ("0.4+0.7*x_1**1.9", "powers and a level")]
+)
+def test_powers_of_several_inputs_are_found_with_their_constants(text: str, name: str) -> None:
+    generator = np.random.default_rng(2)
+    x = generator.uniform(0.5, 3.0, (80, 2))
+    y = formula_values(text, x)
+    columns = {"x_1": x[:, 0], "x_2": x[:, 1]}
+    best = next(f for f in power_laws(columns, -y, np.ones(80)) if f.name == name)
+    np.testing.assert_allclose(evaluate(best.expression, columns), -y, rtol=1e-6)
+    assert power_laws({"x_1": x[:, 0] - 1.0}, y, np.ones(80)) == []
+    assert power_laws(columns, y - y.mean(), np.ones(80)) == []
+
+
+def test_a_curve_of_one_input_of_several_is_found() -> None:
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, 0.02)
+    other = np.random.default_rng(5).uniform(0, 1, len(x))
+    columns = torch.as_tensor(np.stack([other, x], axis=1))
+    problem = Problem(columns, torch.as_tensor(y)[:, None], [f for f in FUNCTIONS.values() if f.name != "0"])
+    state = Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves()]).run()
+    assert state.result is not None
+    assert state.result.symbolic.loss == pytest.approx(0.02**2 * y.var(), rel=0.3)
+    assert state.result.symbolic.model.active_inputs() == [1]

@@ -17,7 +17,8 @@ from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.formula import FormulaError, expressions_of, write_formulas
+from kanrun.symbolic.forms import FormulaError, expressions_of
+from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.values import evaluate_texts
 from tests.helpers import Array, fixed_network, formula_values, uniform_rows

@@ -24,7 +24,8 @@ def noisy(rows: int, noise: float) -> Dataset:
 def test_forms_that_explain_as_much_are_told_with_odds() -> None:
     data = noisy(12, 0.5)
     alike, worse, chosen = 2 * X + sp.Float(0.01), sp.exp(-X), sp.Float(2.0) * X
-    [other] = others_of([alike, worse, chosen], chosen, 0, data)
+    same = sp.Float(2.01) * X
+    [other] = others_of([alike, worse, chosen, same], chosen, 0, data)
     assert other.expression == str(alike)
     assert "time" in other.rounded
     assert 0 < other.odds < 1  # it needs a constant more
@@ -36,8 +37,11 @@ def test_many_rows_leave_no_other() -> None:
 
 
 def test_no_more_than_a_few_and_the_likeliest_first() -> None:
-    data = noisy(8, 2.0)
-    found = others_of([sp.Float(2.0 + k / 50) * X for k in range(1, 12)], sp.Float(2.0) * X, 0, data)
+    data = noisy(8, 50.0)
+    two = sp.Float(2.0)
+    others = [two * sp.sqrt(X), two * X**2, two / X, two * X ** sp.Float(1.1), two * sp.exp(X / two), two * sp.log(X)]
+    others += [two + two * X]
+    found = others_of(others, sp.Float(2.0) * X, 0, data)
     assert len(found) == MOST_OTHERS
     odds = [other.odds for other in found]
     assert odds == sorted(odds, reverse=True)

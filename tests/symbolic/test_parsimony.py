@@ -8,7 +8,7 @@ from kanrun.context import UNLIMITED
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened
-from kanrun.symbolic.uncertainty import Constant, constants_of, of_values, polished
+from kanrun.symbolic.uncertainty import Constant, constants_of, polished
 from tests.helpers import Array, formula_values, used_up
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
@@ -31,28 +31,28 @@ def read(text: str) -> sp.Expr:
 @pytest.mark.parametrize(
     ("form", "found", "truth"),
     [
-        ("exp(sin(a*x_1)+x_2**2)", "1.003*exp(0.998*sin(3.1418*x_1+0.0021)+1.0007*x_2**2)-0.0031", [np.pi]),
-        ("x_1*x_2", "1.004*(x_1-0.004)*x_2+0.003", []),
-        ("sin(a*x_1)+x_2", "1.002*x_2-cos(2.99*x_1+1.572)", [3]),
-        ("a*exp(-x_1)", "2.97*exp(-0.991*x_1)+0.012", [3]),
-        ("a*x_1**2-x_2", "0.503*x_1**2.02-1.002*x_2+0.004", [0.5]),
-        ("a*sqrt(x_1)", "0.703*x_1**0.507+0.003", [0.7]),
+        (
+            "a*exp(a*sin(a*x_1)+a*x_2**2)",
+            "1.003*exp(0.998*sin(3.1418*x_1+0.0021)+1.0007*x_2**2)-0.0031",
+            "exp(sin(pi*x_1)+x_2**2)",
+        ),
+        ("a*x_1*x_2", "1.004*(x_1-0.004)*x_2+0.003", "x_1*x_2"),
+        ("a*sin(a*x_1)+a*x_2", "1.002*x_2-1.01*cos(2.99*x_1+1.572)", "sin(3*x_1)+x_2"),
+        ("a*exp(a*x_1)", "2.97*exp(-0.991*x_1)+0.012", "3*exp(-x_1)"),
+        ("a*x_1**2+a*x_2", "0.503*x_1**2.02-1.002*x_2+0.004", "x_1**2/2-x_2"),
+        ("a*sqrt(x_1)", "0.703*x_1**0.507+0.003", "0.7*sqrt(x_1)"),
     ],
 )
 def test_constants_that_noise_has_moved_go_where_the_rows_do_not_need_them_and_keep_their_values_elsewhere(
-    form: str, found: str, truth: list[float], seed: int
+    form: str, found: str, truth: str, seed: int
 ) -> None:
-    columns, y = problem(form.replace("a*", f"{truth[0]!r}*" if truth else ""), 0.03, seed=seed)
+    columns, y = problem(truth, 0.03, seed=seed)
     result = settled(read(found), columns, y)
-    constants = of_values(result, columns, y)
-    assert [abs(c.value - t) < 4 * (c.standard_error or 0.0) for c, t in zip(constants, truth, strict=True)] == [
-        True for _ in truth
-    ]
-    general = result.xreplace({f: sp.Symbol("a", real=True) for f in constants_of(result)})
-    assert (
-        sp.simplify(general - parse_formula(form, [*INPUTS, "a"]).xreplace({symbol("a"): sp.Symbol("a", real=True)}))
-        == 0
-    )
+    constants = {f: sp.Symbol("a", real=True) for f in constants_of(result)}
+    assert sp.simplify(result.xreplace(constants) - parse_formula(form, [*INPUTS, "a"])) == 0
+    clean = evaluate(read(truth), columns)
+    bound = 16 * len(constants) / len(y) * float(np.var(y - clean))  # what so many constants may be off by
+    assert float(np.mean((evaluate(result, columns) - clean) ** 2)) < bound
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,21 @@ def test_constants_that_are_no_simple_numbers_stay(truth: str, values: list[floa
 
 
 def test_what_is_left_is_fitted_again() -> None:
-    """With the factor settled at 1, the other constant has the least squares of its own."""
-    columns, y = problem("x_1+0.37*x_2", 0.02)
-    result = settled(read("1.01*x_1+0.36*x_2"), columns, y)
+    """With the exponent settled at 1/2, the factor has the least squares of its own."""
+    columns, y = problem("0.37*sqrt(x_2)", 0.02)
+    result = settled(read("0.36*x_2**0.51"), columns, y)
     [left] = constants_of(result)
-    rest = y - columns["x_1"]
-    assert result.coeff(X_1) == 1
-    assert float(left) == pytest.approx(float(rest @ columns["x_2"] / (columns["x_2"] @ columns["x_2"])), rel=1e-9)
+    root = np.sqrt(columns["x_2"])
+    assert float(left) == pytest.approx(float(y @ root / (root @ root)), rel=1e-9)
 
 
 def test_the_squared_error_hardly_grows_for_what_it_saves() -> None:
     columns, y = problem("exp(x_1)+x_2**2", 0.1)
-    start = read("1.01*exp(0.99*x_1+0.01)+0.98*x_2**2-0.02")
+    start = read("1.01*exp(0.99*x_1)+0.98*x_2**2.01-0.02")
     result = settled(start, columns, y)
     before, after = (squares(e, columns, y) for e in (polished(start, columns, y), result))
     saved = len(constants_of(polished(start, columns, y))) - len(constants_of(result))
-    assert saved >= 3
+    assert saved >= 2
     assert len(y) * np.log(after / before) < saved * np.log(len(y))
 
 
@@ -136,9 +135,8 @@ def test_the_same_rows_give_the_same_expression() -> None:
 @pytest.mark.parametrize(
     ("value", "error", "place", "expected"),
     [
-        (1.003, 0.01, "", [0, 1]),
-        (-2.02, 0.01, "", [0, -1]),
-        (1.4, 0.2, "", [0]),  # not known well enough
+        (1.003, 0.01, "", [0]),  # as measured
+        (-2.02, 0.01, "", [0]),
         (5.3, None, "", [0, 1]),
         (-5.3, None, "", [0, -1]),
         (2.01, 0.01, "exponent", [0, 2]),
@@ -164,7 +162,7 @@ def test_proposals_drop_constants_first_and_lie_within_what_the_rows_allow() -> 
     dropping = [target == 0 for _, target in found]
     assert dropping == sorted(dropping, reverse=True)
     assert any(dropping)
-    assert {target for _, target in found} >= {sp.Integer(0), sp.Integer(1)}
+    assert {target for _, target in found} == {sp.Integer(0)}
     assert {constant for constant, _ in found} <= set(constants_of(fitted))
     assert all(abs(float(c) - float(t)) < 0.5 for c, t in found)
 
@@ -178,6 +176,6 @@ def test_a_function_that_the_rows_see_as_a_line_is_dropped() -> None:
 
 def test_time_that_is_over_leaves_constants_as_they_are() -> None:
     columns, y = problem("2*x_1+x_2", 0.05)
-    start = polished(read("2.013*x_1+0.98*x_2"), columns, y)
+    start = polished(read("2.013*x_1+0.98*x_2+0.002"), columns, y)
     assert settled(start, columns, y, used_up()) == start
-    assert len(constants_of(settled(start, columns, y))) == 1
+    assert len(constants_of(settled(start, columns, y))) == 2

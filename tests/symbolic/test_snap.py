@@ -143,7 +143,9 @@ def test_with_noise_constants_go_where_the_rows_allow_it_and_stay_as_measured_el
     target = np.sin(np.pi * ROWS[:, 0]) + 2 * np.abs(ROWS[:, 1]) ** 1.5 + noise
     start = sp.Float("1.003") * sp.sin(sp.Float("3.1425") * X_1) + sp.Float("2.001") * sp.Abs(X_2) ** sp.Float("1.49")
     (found,) = snapped([start], target)
-    assert found == sp.sin(sp.Float("3.1425") * X_1) + sp.Float("2.001") * sp.Abs(X_2) ** sp.Rational(3, 2)
+    assert found == sp.Float("1.003") * sp.sin(sp.Float("3.1425") * X_1) + sp.Float("2.001") * sp.Abs(
+        X_2
+    ) ** sp.Rational(3, 2)
 
 
 def test_a_loss_that_is_not_finite_changes_nothing() -> None:

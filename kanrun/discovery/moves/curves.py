@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,68 +11,81 @@ import sympy as sp
 import torch
 
 from kanrun.discovery.compose import bits_of
-from kanrun.discovery.curve_fits import best_curves
+from kanrun.discovery.curve_fits import Found, best_curves, power_laws
 from kanrun.discovery.expression_network import FUNCTIONS_OF, NoNetworkError, network_of_expression
 from kanrun.discovery.moves.reading import keep_functions
 from kanrun.discovery.search import Search
+from kanrun.functions.algebra import rewritten
 from kanrun.functions.curves import CURVES
 from kanrun.functions.evaluate import Array
-from kanrun.functions.parser import symbol
 from kanrun.symbolic.compare import over_decades, relative_weights
+from kanrun.symbolic.textbook import as_in_textbooks
 from kanrun.symbolic.uncertainty import constants_of, polished
 
 KEPT = 8  # curves that are kept
 MUCH_WORSE = 30.0  # bits beyond those of the best one, with which a curve is not looked at any more
 SCREENING, POLISHING = 25.0, 20.0  # units of work of a curve
+MOST_INPUTS = 6  # each of which is looked at on its own
 
 
 @dataclass(frozen=True)
 class Curves:
-    """All curves of the only input."""
+    """All curves of each input, and powers of all inputs together."""
 
     name: ClassVar[str] = "curves of one input"
     despite: ClassVar[frozenset[str]] = frozenset({"stalled", "noise"})
 
     def wanted(self, search: Search) -> bool:
-        """Where there is one input that varies, and no width is given."""
+        """Where there are not many inputs, one varies, and no width is given."""
         x = search.problem.x
-        return search.problem.width is None and search.problem.n == 1 and bool((x != x[0]).any())
+        return search.problem.width is None and search.problem.n <= MOST_INPUTS and bool((x != x[0]).any())
 
     def run(self, search: Search) -> bool:
         """Fits them, and keeps those that describe the rows shortest, by errors of one size or relative ones."""
         problem = search.problem
-        x, y = (part[:, 0].double().cpu().numpy() for part in (problem.x, problem.y))
+        columns = {f"x_{i + 1}": problem.x[:, i].double().cpu().numpy() for i in range(problem.n)}
+        y = problem.y[:, 0].double().cpu().numpy()
         given = None if problem.weights is None else np.sqrt(problem.weights.double().cpu().numpy())
         ways = [np.ones(len(y)) if given is None else given]
         if given is None and over_decades(y):
             ways.append(relative_weights(y))
         for weights in ways:
-            keep_best(search, x, y, weights)
+            keep_best(search, columns, y, weights)
         return False
 
 
-def keep_best(search: Search, x: Array, y: Array, weights: Array) -> None:
+def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Array) -> None:
     """Keeps the curves that describe the rows shortest where errors count times `weights` [rows]."""
-    problem, input_ = search.problem, symbol("x_1")
-    library = {f.name: f for f in problem.functions}
+    library = {f.name: f for f in search.problem.functions}
 
     def known(shape: sp.Expr) -> bool:
         return all(FUNCTIONS_OF.get(f.func) in library for f in shape.atoms(sp.Function))
 
-    search.context.spend(SCREENING * len(CURVES))
-    found = best_curves(x, y, weights, known, input_)
-    kept = 0
-    for curve in found:
-        if curve.bits > found[0].bits + MUCH_WORSE or kept == KEPT or search.state.findings.exact or search.over():
+    found = power_laws(columns, y, weights) if len(columns) > 1 and "log" in library else []
+    for name, x in columns.items():
+        if np.ptp(x) > 0 and not search.over():
+            search.context.spend(SCREENING * len(CURVES))
+            found += best_curves(columns, name, y, weights, known)
+    best, kept = min((c.bits for c in found), default=0.0), 0
+    for curve in sorted(found, key=lambda c: c.bits):
+        if curve.bits > best + MUCH_WORSE or kept == KEPT or search.state.findings.exact or search.over():
             break
         search.context.spend(POLISHING)
-        expression = polished(curve.expression, {input_.name: x}, y, weights)
-        try:
-            network = network_of_expression(expression, [input_.name], library, problem.y)
-        except NoNetworkError:
-            continue
-        with torch.no_grad():
-            loss = problem.loss(network(problem.x))
-        bits = bits_of(network, loss, len(constants_of(expression)), problem)
-        keep_functions(search, f"curve: {curve.name}", network, loss, bits)
-        kept += 1
+        # In one wave and one power no constant stands twice, which would be two in a network.
+        expression = rewritten(as_in_textbooks, polished(curve.expression, columns, y, weights))
+        kept += keep(search, curve, expression, list(columns))
+
+
+def keep(search: Search, curve: Found, expression: sp.Expr, inputs: Sequence[str]) -> bool:
+    """Adds a curve to what was found, as a network; whether there is one for it."""
+    problem = search.problem
+    library = {f.name: f for f in problem.functions}
+    try:
+        network = network_of_expression(expression, inputs, library, problem.y)
+    except NoNetworkError:
+        return False
+    with torch.no_grad():
+        loss = problem.loss(network(problem.x))
+    bits = bits_of(network, loss, len(constants_of(expression)), problem)
+    keep_functions(search, f"curve: {curve.name}", network, loss, bits)
+    return True
