@@ -41,8 +41,11 @@ class Ended:
     late: bool = False  # it did not end soon after a signal
 
 
-def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGEST) -> Ended:
-    """Does it in a copy of this process, which has everything imported already."""
+def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGEST, begun: Path | None = None) -> Ended:
+    """Does it in a copy of this process, which has everything imported already.
+
+    It is ended after `longest` seconds, or a second after there is a file or folder by the name of `begun`.
+    """
     begin, output = time.monotonic(), folder / "said.txt"
     child = os.fork()
     if child == 0:
@@ -62,7 +65,9 @@ def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGE
         finally:
             sys.stdout.flush()
             os._exit(status)
-    status, late = waited(child, begin + longest), False
+    status, late = waited(child, begin + longest, begun), False
+    if status is None and begun is not None:
+        status = waited(child, time.monotonic() + 1.0)
     if status is None:
         os.kill(child, signal.SIGTERM)
         late = waited(child, time.monotonic() + ENDING) is None
@@ -72,9 +77,9 @@ def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGE
     return Ended(status, output.read_text(errors="replace"), time.monotonic() - begin, late)
 
 
-def waited(child: int, until: float) -> int | None:
-    """The exit status of a process that ends by then, None of one that does not."""
-    while time.monotonic() < until:
+def waited(child: int, until: float, begun: Path | None = None) -> int | None:
+    """The exit status of a process that ends by then, or before `begun` is there; None of one that does not."""
+    while time.monotonic() < until and not (begun and begun.exists()):
         done, code = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(code)
@@ -206,13 +211,9 @@ DAMAGES = ["cut", "flip", "zeros", "gone", "text", "value", "empty", "folder", "
 
 def damage(folder: Path, draw: random.Random) -> str:
     """Spoils a file of a run; says which and how."""
-    path = draw.choice(
-        [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix not in (".png", ".svg", ".log")]
-    )
-    content, how = (
-        path.read_bytes(),
-        draw.choice(["cut", "flip", "zeros", "gone", "text", "value", "empty", "folder", "deep"]),
-    )
+    kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix not in (".png", ".svg", ".log")]
+    path = draw.choice(kept)
+    content, how = path.read_bytes(), draw.choice(DAMAGES)
     if how == "cut":
         path.write_bytes(content[: draw.randrange(max(1, len(content)))])
     elif how == "flip":
@@ -272,7 +273,8 @@ def folders(count: int, draw: random.Random) -> Iterator[tuple[str, Callable[[Pa
         assert ended.status == 0, ended.said
     (whole / "killed").mkdir()
     slow = ["optimizer=adam", "optimizer.steps=100000", "plots=none", "symbolic=none", "hydra.run.dir=run"]
-    in_a_process(lambda: command(slow), whole / "killed", longest=6.0)
+    ended = in_a_process(lambda: command(slow), whole / "killed", begun=whole / "killed" / "run" / "checkpoint")
+    assert ended.status is None, ended.said
     for _ in range(count):
         kind, seed = draw.choice(["completed", "completed", "mlp", "killed"]), draw.random()
 
@@ -358,12 +360,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     torch.set_num_threads(1)
     wrong = total = 0
-    for name, check in PARTS_OF[given.part](given.count, random.Random(given.seed)):
-        with tempfile.TemporaryDirectory() as folder:
+    try:
+        for name, check in PARTS_OF[given.part](given.count, random.Random(given.seed)):
+            with tempfile.TemporaryDirectory() as folder:
+                if told := check(Path(folder)):
+                    wrong += 1
+                    print(f"{name}: {told}", flush=True)
             total += 1
-            if told := check(Path(folder)):
-                wrong += 1
-                print(f"{name}: {told}", flush=True)
+    except KeyboardInterrupt:  # tells how far it has come
+        pass
     print(f"{total} {given.part}, {wrong} not as they should be")
     return min(wrong, 1)
 

@@ -15,7 +15,9 @@ from kanrun.config.schema import GROUPS
 from kanrun.data import build
 from kanrun.report import outputs
 
-SMALL = {"optimizer": {"name": "lm", "steps": 4, "refit_steps": 2}, "plots": {"enabled": False}}
+SMALL = {
+    "optimizer": {"name": "lm", "steps": 4, "refit_steps": 2}, "symbolic": {"work": 100}, "plots": {"enabled": False},
+}  # fmt: skip
 
 
 def written() -> tuple[str, str]:

@@ -16,7 +16,7 @@ from tests.composing import composed
 
 CONFIGS = config_folder()
 EXPERIMENTS = options("experiment")
-EVERY = 4  # of the options, for each experiment: eight experiments have each of them twice
+EVERY = len(EXPERIMENTS)  # of the options, for each experiment: together they have each of them
 CHOICES = [(group, option) for group in ("dataset", "model", "regularization", "search") for option in options(group)]
 
 

@@ -53,8 +53,9 @@ def test_a_main_file_cannot_tell_hydra_what_to_call(key: str, more: list[str], k
     assert {p.name for p in tmp_path.iterdir()} <= {"theirs", "stranger.py", "__pycache__"}
 
 
-@pytest.mark.parametrize("key", CHOICES)
-@pytest.mark.parametrize("more", [[], ["-m"], ["--cfg", "job"]], ids=str)
+@pytest.mark.parametrize(
+    ("key", "more"), [*((key, []) for key in CHOICES), ("callbacks", ["-m"]), ("launcher", ["--cfg", "job"])], ids=str
+)
 def test_nor_can_an_experiment(key: str, more: list[str], kanrun: Call, tmp_path: Path) -> None:
     write(tmp_path / "theirs" / "experiment" / "nice.yaml", {"seed": 1, "hydra": {key: STRANGE[key]}}, package=True)
     chosen = "experiment=hello,nice" if "-m" in more else "experiment=nice"

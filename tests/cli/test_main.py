@@ -558,8 +558,8 @@ def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_losses_of_vali
     assert given == [stage["validation"]["mse"] for stage in last]
     assert all(stage["validation"]["mse"] != stage["test"]["mse"] for stage in last)
     given.clear()
-    assert kanrun("-m", *QUICK, "seed=5,6").status == 0
-    assert given == [None, None]  # there are no rows to judge by, and test rows are none
+    assert kanrun("-m", *QUICK).status == 0
+    assert given == [None]  # there are no rows to judge by, and test rows are none
 
 
 def test_a_saved_config_run_again_gives_the_same_numbers(kanrun: Call, tmp_path: Path) -> None:

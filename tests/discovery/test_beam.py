@@ -80,9 +80,11 @@ def test_fronts_come_one_after_the_other() -> None:
 # ---- time that is over ---------------------------------------------------------------------------------------------
 
 
-def search_of(x: torch.Tensor, y: torch.Tensor, context: Context = UNLIMITED, link: str = "x") -> TermSearch | None:
-    few = {f.name: f for f in library() if f.name in ("x", "x^2", "1/x", "sin", "exp")}
-    return TermSearch.of(Table(x, few), y, LINK_NAMED[link], context)
+def search_of(
+    x: torch.Tensor, y: torch.Tensor, context: Context = UNLIMITED, link: str = "x", few: str = "x x^2 1/x sin exp"
+) -> TermSearch | None:
+    table = Table(x, {f.name: f for f in library() if f.name in few.split()})
+    return TermSearch.of(table, y, LINK_NAMED[link], context)
 
 
 def described(beam: Beam) -> list[tuple[float, list[float]]]:
@@ -92,7 +94,7 @@ def described(beam: Beam) -> list[tuple[float, list[float]]]:
 def test_a_level_that_is_cut_goes_on_from_there_and_ends_with_the_same_sums() -> None:
     x = uniform_rows(30, 2, seed=7)
     y = torch.sin(2 * x[:, :1]) + x[:, 1:] ** 2 + 0.1 * x[:, :1] * x[:, 1:]
-    whole = search_of(x, y)
+    whole = search_of(x, y, few="x x^2 sin")
     assert whole is not None
     plain, cut = (whole.begun(LINK_NAMED["x"]) for _ in range(2))
     over = Context(Budget(Meter(), end=-1.0, of_work=True))
@@ -100,7 +102,7 @@ def test_a_level_that_is_cut_goes_on_from_there_and_ends_with_the_same_sums() ->
     for _ in range(2):
         assert whole.grow(plain)
         while True:
-            short = search_of(x, y, over)
+            short = search_of(x, y, over, few="x x^2 sin")
             assert short is not None
             if short.grow(cut):
                 break

@@ -334,7 +334,7 @@ PLANTED = {"name": "symbolic", "formula": "1/(1+(3*x_1)**2)+x_2", "domain": [-1,
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that may use a user's function."""
     folder = tmp_path_factory.mktemp("planted")
-    section = {"functions": LORENTZ, "library": ["x", "lorentz"]}
+    section = {"functions": LORENTZ, "library": ["x", "lorentz"], "work": 300}
     run({"dataset": PLANTED, "model": {"width": [2, 1]}, "symbolic": section}, folder, quiet=True)
     return folder
 

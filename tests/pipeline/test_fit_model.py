@@ -14,7 +14,7 @@ from tests.helpers import uniform_rows
 
 X = uniform_rows(200, 2)
 Y = torch.sin(3 * X[:, :1]) + X[:, 1:] ** 2
-CONFIG = {"symbolic": {"library": ["x", "x^2", "sin"]}}
+CONFIG = {"symbolic": {"library": ["x", "x^2", "sin"], "work": 300}}
 
 
 def own_network(dtype: torch.dtype = torch.float64) -> KAN:

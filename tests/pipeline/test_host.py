@@ -24,7 +24,7 @@ from kanrun.errors import KanrunError
 QUICK: dict[str, Any] = {
     "optimizer": {"name": "lm", "steps": 2, "refit_steps": 1},
     "model": {"width": [2, 1], "grid": 3},
-    "symbolic": {"library": ["x", "x^2"]},
+    "symbolic": {"library": ["x", "x^2"], "work": 100},
 }
 RUN = {**QUICK, "dataset": {"name": "symbolic", "formula": "x_1+x_2**2", "n_train": 40, "n_test": 20}}
 

@@ -34,7 +34,7 @@ def config(name: str) -> dict[str, Any]:
     own = RUNS[name]
     dataset = {"n_train": 50, "n_test": 20, **own.get("dataset", {"formula": "sin(pi*x_1)+x_2**2"})}
     return {
-        "seed": 3, "symbolic": {"library": ["x", "x^2", "sin"]}, "plots": {"enabled": False}, **own,
+        "seed": 3, "symbolic": {"library": ["x", "x^2", "sin"], "work": 100}, "plots": {"enabled": False}, **own,
         "dataset": dataset,
     }  # fmt: skip
 

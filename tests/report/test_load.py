@@ -34,7 +34,7 @@ def small() -> Config:
         dataset=SymbolicConfig(formula=["x_1**2", "sin(x_2)"], n_train=40, n_test=20),
         model=ModelConfig(width=[2, 2], grid=3),
         optimizer=LbfgsConfig(steps=2, refit_steps=2, iterations=8),
-        symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"]),
+        symbolic=SymbolicFitConfig(library=["x", "x^2", "sin"], work=300.0),
         plots=OFF,
         seed=2,
     )

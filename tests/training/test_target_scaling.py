@@ -27,7 +27,7 @@ from kanrun.training.target_scaling import Scaled, Unscaled, scaling_of
 from tests.helpers import uniform_rows
 
 X = uniform_rows(200, 2)
-FEW = SymbolicFitConfig(library=["x", "x^2", "exp", "log"])
+FEW = SymbolicFitConfig(library=["x", "x^2", "exp", "log"], work=300.0)
 
 
 def data_of(y: torch.Tensor) -> Dataset:
