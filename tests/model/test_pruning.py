@@ -12,6 +12,7 @@ from kanrun.model.pruning import (
     drop_loose,
     keep_nodes,
     prune_by_score,
+    prune_to_count,
     removals,
     remove_edges,
     simplify,
@@ -313,3 +314,24 @@ def test_no_hidden_layer_is_ever_emptied(width: Width) -> None:
     assert all(layer.n_out >= 1 for layer in empty.layers)
     constant = empty(x).detach()
     torch.testing.assert_close(constant, constant[:1].expand(30, -1), rtol=0, atol=0)
+
+
+# ---- to a number of edges ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("most", "kept"), [(9, [0, 1, 2, 3]), (4, [0, 1, 2, 3]), (2, [1, 3]), (1, [1]), (0, [1])])
+def test_of_a_sum_the_strongest_inputs_are_kept_and_at_least_one(most: int, kept: list[int]) -> None:
+    x = uniform_rows(100, 4)
+    model = additive_network([("x", 1.0, 0.0, c) for c in (1.0, -4.0, 2.0, 3.0)])
+    fewer = prune_to_count(model, x, most)
+    assert fewer.active_inputs() == kept
+    assert fewer.active_edges() == len(kept)
+    assert model.active_edges() == 4
+
+
+def test_the_edges_of_later_layers_are_counted_and_it_is_the_first_that_loses_some() -> None:
+    x = uniform_rows(100, 6)
+    model = KAN([6, 3, 1], seed=2)
+    fewer = prune_to_count(model, x, 8)
+    assert int(fewer.layers[0].alive.sum()) == 8 - 3
+    assert fewer.active_edges() <= 8  # a node that nothing comes to any more has no edge either

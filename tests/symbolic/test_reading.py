@@ -13,19 +13,25 @@ from kanrun.training.least_squares import levenberg_marquardt
 from tests.helpers import uniform_rows
 
 
+def trained(x: torch.Tensor, y: torch.Tensor) -> tuple[KAN, Dataset]:
+    """A sum of splines that has been trained on these rows."""
+    rows, names = Rows(x, y), [f"x_{i + 1}" for i in range(x.shape[1])]
+    data = Dataset("values", rows, rows, names, [f"y_{j + 1}" for j in range(y.shape[1])], REGRESSION, MSE)
+    model = KAN([x.shape[1], y.shape[1]], grid=4)
+    model.fit_grids(x)
+    levenberg_marquardt(model, x, y, MSE, 5)
+    return model, data
+
+
 def test_the_formula_uses_the_functions_asked_for_and_no_others() -> None:
     x = uniform_rows(80, 3, seed=3)
-    rows = Rows(x, torch.sin(torch.pi * x[:, :1]) + 0.2 * x[:, 1:2])
-    data = Dataset("values", rows, rows, ["x_1", "x_2", "x_3"], ["y"], REGRESSION, MSE)
-    model = KAN([3, 1], grid=4)
-    model.fit_grids(x)
-    levenberg_marquardt(model, x, rows.y, MSE, 5)
-    found = find_formula(model, data, library(["x", "sin"]))
+    y = torch.sin(torch.pi * x[:, :1]) + 0.2 * x[:, 1:2]
+    found = find_formula(*trained(x, y), library(["x", "sin"]))
     names = {name for layer in found.model.layers for name in layer.functions.values()}
     assert found.model.is_symbolic()
     assert names <= {"x", "sin"}
     with torch.no_grad():
-        assert float(((found.model(x) - rows.y) ** 2).mean()) < 1e-20
+        assert float(((found.model(x) - y) ** 2).mean()) < 1e-20
 
 
 def test_logits_are_scaled_down_without_changing_a_class() -> None:
@@ -40,3 +46,25 @@ def test_logits_are_scaled_down_without_changing_a_class() -> None:
     logits = model(x).detach()
     assert float((logits - logits.mean(1, keepdim=True)).abs().mean()) == pytest.approx(reading.LOGITS)
     assert torch.equal(model(x).argmax(1), classes)
+
+
+def test_each_of_several_outputs_is_read_down_to_rounding_whatever_the_others_are() -> None:
+    x = uniform_rows(80, 2, seed=3)
+    y = torch.cat([torch.sin(torch.pi * x[:, :1]), 1e4 * x[:, 1:] ** 2], dim=1)
+    found = find_formula(*trained(x, y), library(["x", "x^2", "sin"]))
+    [layer] = found.model.layers
+    assert (layer.functions[0, 0], layer.functions[1, 1]) == ("sin", "x^2")
+    for model in (found.model, found.front[-1]):
+        with torch.no_grad():
+            wrong = (model(x) - y).abs().amax(0) / y.abs().amax(0)
+        assert float(wrong.max()) < 1e-10
+    assert all(model.n_out == 2 and model.is_symbolic() for model in found.front)
+
+
+def test_of_a_network_of_very_many_edges_the_strongest_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_READ", 4)
+    monkeypatch.setattr(reading, "READ", 2)
+    x = uniform_rows(80, 5, seed=3)
+    found = find_formula(*trained(x, torch.sin(torch.pi * x[:, :1]) + x[:, 3:4]), library(["x", "sin"]))
+    assert found.model.active_inputs() == [0, 3]
+    assert found.model.is_symbolic()
