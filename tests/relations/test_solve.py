@@ -28,6 +28,10 @@ from tests.helpers import formula_values, uniform_rows
         ("x_2", "1", None),
         ("Abs(x_1)+x_2", "1", None),
         ("exp(-x_1**2)+x_2", "1", None),
+        ("exp(x_1+sqrt(x_1))+x_2", "3", None),  # twice within a function
+        ("gamma(x_1)+x_2", "3", None),  # nobody has a name for the inverse
+        ("2**x_1+x_2", "3", None),
+        ("x_1*exp(x_1)+x_2", "3", None),
     ],
 )
 def test_solving_undoes_one_function_after_the_other(left: str, right: str, solution: str | None) -> None:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kanrun.config.schema import TableConfig
+from kanrun.data.dataset import Dataset
+from kanrun.data.table.dataset import make_table
+from kanrun.errors import ConfigError
+from tests.data.table.helpers import table
+
+SQUARES = [(k, k * k % 11) for k in range(1, 13)]
+
+
+def made(folder: Path, header: str, rows: list[tuple[Any, ...]], **more: Any) -> Dataset:
+    """The dataset of a table whose target is p."""
+    content = "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
+    return make_table(TableConfig(path=table(folder, content), target="p", **more), 0, torch.float64)
+
+
+def problem(folder: Path, header: str, rows: list[tuple[Any, ...]], **more: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        made(folder, header, rows, **more)
+    (line,) = caught.value.problems
+    return line
+
+
+def test_a_column_that_says_what_another_or_the_target_says_is_left_out_unless_it_is_named(tmp_path: Path) -> None:
+    rows = [(a, 2 * a + 3, p, p) for a, p in SQUARES]
+    data = made(tmp_path, "a,b,c,p", rows)
+    assert data.inputs == ["a"]
+    assert any(text.startswith("b is a with another scale or zero, so it is left out") for text in data.warnings)
+    assert any(text.startswith("c is the target itself, so it is left out") for text in data.warnings)
+    named = made(tmp_path, "a,b,c,p", rows, inputs=["a", "b"])
+    assert named.inputs == ["a", "b"]
+    assert any(text == "b is a with another scale or zero" for text in named.warnings)
+
+
+def test_of_many_such_columns_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(12)]
+    data = made(tmp_path, ",".join([*names, "p"]), [(*(n + a * (n + 1) for n in range(12)), p) for a, p in SQUARES])
+    assert data.inputs == ["c0"]
+    assert sum("another scale" in text for text in data.warnings) == 8
+    assert "3 more columns say what others say, in the same way" in data.warnings
+
+
+def test_a_column_that_is_the_same_in_all_rows_that_are_left_is_no_input(tmp_path: Path) -> None:
+    rows = [*((a, 7, p) for a, p in SQUARES), (20, 8, "")]
+    assert made(tmp_path, "a,b,p", rows).inputs == ["a"]
+    assert "no column is left as an input" in problem(tmp_path, "a,p", [(p, p) for _, p in SQUARES])
+
+
+def test_too_few_rows_are_refused_with_why_the_others_are_gone(tmp_path: Path) -> None:
+    told = problem(tmp_path, "a,p", SQUARES, where="a > 11")
+    assert "of 12 rows one is left: 11 left out by dataset.where" in told
+    emptied = [(a, "") for a, _ in SQUARES]
+    assert "of 13 rows one is left: 12 left out for missing values" in problem(tmp_path, "a,p", [*emptied, (1, 2)])
+
+
+def test_more_inputs_than_rows_have_to_be_chosen_by_the_user(tmp_path: Path) -> None:
+    rows = [(1, 5, 2, 8, 3.5), (4, 1, 7, 3, 1.5), (2, 8, 8, 1, 2.5)]
+    told = problem(tmp_path, "a,b,c,d,p", rows)
+    assert "there are 4 inputs for 3 rows; name those that count in dataset.inputs, or add rows" in told
+    data = made(tmp_path, "a,b,c,d,p", rows, inputs=["a", "b", "c", "d"])
+    assert "there are 4 inputs for 3 rows: what is found may well be chance" in data.warnings
