@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanrun.config.schema import Config
 from kanrun.data.losses import loss_of
-from kanrun.errors import KanrunError, wrong
+from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.predictions.frames import rows_from
@@ -144,26 +144,36 @@ def load_run(folder: str | Path) -> LoadedRun:
 
 
 def formula_of(entry: Mapping[str, Any]) -> Formula:
-    """An entry of formula.json as a formula again. What it lacks, as one of an older version may, is unknown."""
-    known = {f.name for f in fields(Formula)}
-    content = {key: value for key, value in entry.items() if key in known}
-    defaults = {"rounded": entry["expression"], "latex": "", "complexity": 0, "test": {}, "exact": None}
-    content = {**defaults, **content}
-    content["front"] = [taken(Alternative, point) for point in content.get("front") or []]
-    content["constants"] = [taken(Constant, constant) for constant in content.get("constants") or []]
-    if content.get("decision"):
-        decision = dict(content["decision"])
-        decision["constants"] = [taken(Constant, constant) for constant in decision.get("constants") or []]
-        content["decision"] = taken(Decision, decision)
-    return Formula(**content)
+    """An entry of formula.json as a formula again. What it lacks, as one of an older version may, is unknown.
+
+    Raises KanrunError where something in it is not what it should be.
+    """
+    content = {**UNKNOWN, "exact": None, "rounded": entry["expression"], **entry}
+    content["front"] = several(Alternative, content.get("front"))
+    content["constants"] = several(Constant, content.get("constants"))
+    if decision := content.get("decision"):
+        whole = {**UNKNOWN, **decision} if isinstance(decision, Mapping) else {}
+        content["decision"] = taken(Decision, {**whole, "constants": several(Constant, whole.get("constants"))})
+    return taken(Formula, content)
 
 
+UNKNOWN: dict[str, Any] = {"latex": "", "complexity": 0, "test": {}}
 T = TypeVar("T")
 
 
-def taken(kind: type[T], content: Mapping[str, Any]) -> T:
-    """A value from what a file says of it, without what it does not know."""
-    return kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
+def several(kind: type[T], content: Any) -> list[T]:
+    """Values from what a file says of them; none from nothing."""
+    given = content or []
+    return [taken(kind, one) for one in (given if isinstance(given, list) else [given])]
+
+
+def taken(kind: type[T], content: Any) -> T:
+    """A value from what a file says of it, without what it does not know. Raises KanrunError for too little."""
+    try:
+        return kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
+    except TypeError:
+        what = f"no {kind.__name__.lower()} can be made of {shorten(repr(content), 80)}"
+        raise KanrunError(f"formula.json: cannot be read ({what})") from None
 
 
 def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None) -> list[dict[str, Any]]:

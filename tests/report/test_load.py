@@ -71,6 +71,8 @@ def test_the_network_of_a_run_without_formulas_is_its_last_network(tmp_path: Pat
     assert loaded.formulas == []
     assert loaded.model.width == metrics["stages"][-1]["width"]
     assert {p.dtype for p in loaded.model.parameters()} == {getattr(torch, dtype)}
+    with pytest.raises(KanrunError, match="the run has no formula"):
+        loaded.predict(torch.zeros(1, 2), formula=1)
 
 
 def remove(name: str) -> Callable[[Path], None]:
@@ -98,7 +100,11 @@ def set_state(state: str) -> Callable[[Path], None]:
         (write("config.yaml", "seed: [1"), "config.yaml"),
         (write("config.yaml", "sede: 1"), "sede=1"),
         (write("metrics.json", "{"), "metrics.json"),
+        (write("metrics.json", '{"inputs": 3}'), "metrics.json"),
+        (write("metrics.json", '["mse"]'), "metrics.json"),
         (write("formula.json", "[{"), "formula.json"),
+        (write("formula.json", '[{"expression": 3}]'), "formula.json"),
+        (write("formula.json", "{}"), "formula.json"),
         (write("model.pt", "no network"), "model.pt"),
         (set_state("failed"), "failed"),
         (set_state("running"), "running"),

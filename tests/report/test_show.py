@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -59,6 +60,47 @@ def test_an_entry_of_an_older_version_and_warnings_are_shown(noisy_run: Path, tm
     assert "y = x_1 + x_2" in lines
     assert "  test MSE 0.25" in lines
     assert lines[-1] == "note: [mind] the gap"
+
+
+def test_the_relations_of_a_run_and_the_decision_between_its_classes_are_shown(noisy_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(noisy_run, folder)
+    decision = {"output": "b", "expression": "x_1 - 1", "rounded": "x_1 - 1"}
+    entries = [
+        {
+            "output": name,
+            "expression": text,
+            "test": {"cross_entropy": 0.5, "accuracy": 0.75},
+            "decision": decision,
+            "relation": [{"rounded": "x_1 [m] = x_2"}],
+        }
+        for name, text in (("a", "x_1"), ("b", "1"))
+    ]
+    (folder / "formula.json").write_text(json.dumps(entries), encoding="utf-8")
+    text = shown(folder)
+    assert "relation: x_1 [m] = x_2" in text
+    assert any("b" in line and "x_1 - 1" in line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"decision": {"rounded": "x_1"}}, "no decision can be made of {"),
+        ({"decision": [3]}, "no decision can be made of {"),
+        ({"constants": 7}, "no constant can be made of 7"),
+        ({"front": [None]}, "no alternative can be made of None"),
+        ({"front": [{"complexity": 3}]}, "no alternative can be made of {'complexity': 3}"),
+    ],
+)
+def test_a_damaged_entry_is_one_line(noisy_run: Path, tmp_path: Path, damage: dict[str, Any], said: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(noisy_run, folder)
+    entries = [{"output": "y", "expression": "x_1", **damage}]
+    (folder / "formula.json").write_text(json.dumps(entries), encoding="utf-8")
+    with pytest.raises(KanrunError) as caught:
+        shown(folder)
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
