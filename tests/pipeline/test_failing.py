@@ -15,7 +15,7 @@ from kanrun.pipeline import reaching, stages
 from kanrun.pipeline.run import run
 from kanrun.report import outputs
 from kanrun.report.outputs import Output
-from kanrun.symbolic import formula, settle
+from kanrun.symbolic import forms
 from tests.contract import read_json
 from tests.pipeline.test_run import NO_PLOTS, small
 
@@ -106,14 +106,13 @@ SEVERAL = small(  # of which there is a front
 
 def spoil(name: str, which: range, bad: sp.Expr, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What this function of the writing of formulas gives is `bad`, the times that are in `which`; all its times."""
-    module = settle if hasattr(settle, name) else formula
-    plain, made = getattr(module, name), list[int]()
+    plain, made = getattr(forms, name), list[int]()
 
     def spoilt(*arguments: Any) -> list[sp.Expr]:
         made.append(len(made))
         return [bad] if made[-1] in which else plain(*arguments)
 
-    monkeypatch.setattr(module, name, spoilt)
+    monkeypatch.setattr(forms, name, spoilt)
     return made
 
 
