@@ -58,7 +58,8 @@ def best_curves(columns: Columns, name: str, y: Array, weights: Array, known: Ca
     """The curves of the input `name` that describe `y` [rows] shortest, best first.
 
     Errors count times `weights` [rows]. Only those whose shapes are `known`, with two rows or more for each constant,
-    and positive ones for inputs that are not below 0. Factors are solved for (variable projection, Golub and Pereyra 1973, SIAM J. Numer. Anal. 10(2)).
+    and positive ones for inputs that are not below 0. Factors are solved for (variable projection, Golub and Pereyra
+    1973, SIAM J. Numer. Anal. 10(2)).
     """
     x, symbol = columns[name], input_called(name)
     span = Span(float(x.min()), float(x.max()), len(x))
@@ -163,7 +164,8 @@ def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> F
         return projected(curve, start + scale * steps, x, y, weights)[1] / size
 
     try:
-        found = least_squares(left, np.zeros(len(start)), max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14)
+        with np.errstate(all="ignore"):
+            found = least_squares(left, np.zeros(len(start)), max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14)
     except (ValueError, np.linalg.LinAlgError):
         return Fitted(curve, start, float("inf"))
     return Fitted(curve, start + scale * found.x, float(2 * found.cost))

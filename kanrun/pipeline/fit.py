@@ -234,9 +234,10 @@ def fit(
     of the rows (`dataset.test`) is set aside for that, but of few rows with values none. `names` and `outputs` are used
     in formulas, and with `units` of these, such as {"x_1": "m"}, one that adds up is preferred. `config` has the
     settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
-    read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count by 1/sigma^2, and with
-    `absolute_sigma` constants have the errors that follow from these, as by scipy.optimize.curve_fit; with `weights`
-    [rows] they count by these. `events` hears what happens (kanrun.context.Events).
+    read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count
+    by 1/sigma^2, and with `absolute_sigma` constants have the errors that follow from these, as by
+    scipy.optimize.curve_fit; with `weights` [rows] they count by these. `events` hears what happens
+    (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
     """

@@ -41,6 +41,8 @@ def kept(
     networks[id(whole.model)] = found.model
     others = [restored for restored in reversed(whole.front) if networks[id(restored)] is not found.model]
     for restored in shortest_first([whole.model, *others], forms):
+        if restored is not whole.model and (error := forms.failure(whole.model)) is not None:
+            state = state.warned(f"a formula was dropped, {error}", context)
         try:
             formulas = write_formulas(replace(whole, model=restored), data, context, forms)
         except FormulaError as error:

@@ -99,6 +99,11 @@ class Forms:
                     found.append(self.of(model))
         return found
 
+    def failure(self, model: KAN) -> FormulaError | None:
+        """Why those of a network cannot be kept, where that was tried."""
+        found = self.made.get(id(model), (model, []))[1]
+        return found if isinstance(found, FormulaError) else None
+
     def is_small(self, model: KAN) -> bool:
         """Whether a network's formulas are short enough to be written in any case."""
         return sum(map(complexity, network_expressions(model, self.data.inputs))) <= SMALL
@@ -110,7 +115,9 @@ class Forms:
         (columns, y), weights, found = training_arrays(self.data), factors_of_errors(self.data), []
         for model in filter(self.is_small, models):
             plain = [rewritten(as_in_textbooks, e) for e in network_expressions(model, self.data.inputs)]
-            found.append([polished(e, columns, y[:, j], weights) for j, e in enumerate(plain)])
+            with suppress(FormulaError):
+                check(plain, self.data)
+                found.append([polished(e, columns, y[:, j], weights) for j, e in enumerate(plain)])
         return found
 
 
