@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from kanrun.context import UNLIMITED, Context
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import symbol as input_called
@@ -23,6 +24,7 @@ SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by whic
 BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
 ROWS = 2  # that there must be for each constant
 LARGEST = 1e100  # values of shapes whose squares are still numbers
+SCREENING = 25.0  # units of work of a curve
 RIDGE = 1e-12  # part of the largest curvature
 
 
@@ -54,7 +56,14 @@ class Fitted:
         return whole if is_sound(whole) and whole.free_symbols else None
 
 
-def best_curves(columns: Columns, name: str, y: Array, weights: Array, known: Callable[[sp.Expr], bool]) -> list[Found]:
+def best_curves(
+    columns: Columns,
+    name: str,
+    y: Array,
+    weights: Array,
+    known: Callable[[sp.Expr], bool],
+    context: Context = UNLIMITED,
+) -> list[Found]:
     """The curves of the input `name` that describe `y` [rows] shortest, best first.
 
     Errors count times `weights` [rows]. Only those whose shapes are `known`, with two rows or more for each constant,
@@ -69,6 +78,9 @@ def best_curves(columns: Columns, name: str, y: Array, weights: Array, known: Ca
     for curve in CURVES:
         if (curve.positive and span.low < 0) or not all(map(known, curve.shapes)):
             continue
+        if context.over():
+            break
+        context.spend(SCREENING)
         for variant in curve.variants():
             if ROWS * (len(variant.shapes) + len(variant.constants)) > len(x):
                 continue

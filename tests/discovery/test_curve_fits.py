@@ -101,7 +101,7 @@ def test_beginnings_give_values_for_every_constant(curve: Any) -> None:
 def searched(x: Array, y: Array, width: list[int | list[int]] | None = None) -> Search:
     columns = (torch.as_tensor(part)[:, None] for part in (x, y))
     problem = Problem(*columns, [f for f in FUNCTIONS.values() if f.name != "0"], width)
-    return Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves()])
+    return Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves(part=1.0)])
 
 
 def test_a_search_keeps_the_curve_as_a_network() -> None:
@@ -120,13 +120,13 @@ def test_few_rows_have_no_curves_of_many_constants(monkeypatch: pytest.MonkeyPat
 
 def test_curves_are_for_few_inputs_without_a_width() -> None:
     constant = np.ones(5)
-    assert not Curves().wanted(searched(constant, np.arange(5.0)))
+    assert not Curves(part=1.0).wanted(searched(constant, np.arange(5.0)))
     x, y = rows("x_1 + 0.3*x_1**2", 0.1, 1.0)
-    assert Curves().wanted(searched(x, y))
-    assert not Curves().wanted(searched(x, y, [1, 1]))
+    assert Curves(part=1.0).wanted(searched(x, y))
+    assert not Curves(part=1.0).wanted(searched(x, y, [1, 1]))
     many = torch.as_tensor(np.stack([x] * 7, axis=1))
     wide = Search.begun(Problem(many, many[:, :1], []), 0, Context(Budget.of(Meter(), math.inf, 10.0)), lambda _: [])
-    assert not Curves().wanted(wide)
+    assert not Curves(part=1.0).wanted(wide)
     assert parse_formula("x_1").name == "x_1"
 
 
@@ -149,7 +149,7 @@ def test_a_curve_of_one_input_of_several_is_found() -> None:
     other = np.random.default_rng(5).uniform(0, 1, len(x))
     columns = torch.as_tensor(np.stack([other, x], axis=1))
     problem = Problem(columns, torch.as_tensor(y)[:, None], [f for f in FUNCTIONS.values() if f.name != "0"])
-    state = Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves()]).run()
+    state = Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves(part=1.0)]).run()
     assert state.result is not None
     assert state.result.symbolic.loss == pytest.approx(0.02**2 * y.var(), rel=0.3)
     assert state.result.symbolic.model.active_inputs() == [1]

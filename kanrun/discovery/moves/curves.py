@@ -10,13 +10,13 @@ import numpy as np
 import sympy as sp
 import torch
 
+from kanrun.context import Context
 from kanrun.discovery.compose import bits_of
 from kanrun.discovery.curve_fits import Found, best_curves, power_laws
 from kanrun.discovery.expression_network import FUNCTIONS_OF, NoNetworkError, network_of_expression
 from kanrun.discovery.moves.reading import keep_functions
 from kanrun.discovery.search import Search
 from kanrun.functions.algebra import rewritten
-from kanrun.functions.curves import CURVES
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades, relative_weights
 from kanrun.symbolic.textbook import as_in_textbooks
@@ -24,14 +24,15 @@ from kanrun.symbolic.uncertainty import constants_of, polished
 
 KEPT = 8  # curves that are kept
 MUCH_WORSE = 30.0  # bits beyond those of the best one, with which a curve is not looked at any more
-SCREENING, POLISHING = 25.0, 20.0  # units of work of a curve
+POLISHING = 20.0  # units of work of a curve
 MOST_INPUTS = 6  # each of which is looked at on its own
 
 
 @dataclass(frozen=True)
 class Curves:
-    """All curves of each input, and powers of all inputs together."""
+    """All curves of each input, and powers of all inputs together, in a part of what is left of the budget."""
 
+    part: float
     name: ClassVar[str] = "curves of one input"
     despite: ClassVar[frozenset[str]] = frozenset({"stalled", "noise"})
 
@@ -49,12 +50,13 @@ class Curves:
         ways = [np.ones(len(y)) if given is None else given]
         if given is None and over_decades(y):
             ways.append(relative_weights(y))
+        context = search.context.within(self.part)
         for weights in ways:
-            keep_best(search, columns, y, weights)
+            keep_best(search, columns, y, weights, context)
         return False
 
 
-def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Array) -> None:
+def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Array, context: Context) -> None:
     """Keeps the curves that describe the rows shortest where errors count times `weights` [rows]."""
     library = {f.name: f for f in search.problem.functions}
 
@@ -63,9 +65,8 @@ def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Arra
 
     found = power_laws(columns, y, weights) if len(columns) > 1 and "log" in library else []
     for name, x in columns.items():
-        if np.ptp(x) > 0 and not search.over():
-            search.context.spend(SCREENING * len(CURVES))
-            found += best_curves(columns, name, y, weights, known)
+        if np.ptp(x) > 0:
+            found += best_curves(columns, name, y, weights, known, context)
     best, kept = min((c.bits for c in found), default=0.0), 0
     for curve in sorted(found, key=lambda c: c.bits):
         if curve.bits > best + MUCH_WORSE or kept == KEPT or search.state.findings.exact or search.over():

@@ -35,13 +35,14 @@ def schedule(problem: Problem) -> list[Move]:
     first, *others = structures(problem.n, problem.x.dtype, problem.width)
     moves: list[Move] = [
         Sums(shaped=False, terms=2, part=0.1),
-        Curves(),
+        *([Curves(part=0.3)] if problem.n == 1 else []),
         Splines(first, despite=USED_UP),  # so that there is something to read
         *([Dimensionless(part=0.25)] if problem.measured and problem.measured.known else []),
         Factors("factors of the targets", of_targets), *divided(first),
         Sums(shaped=False, terms=3, part=0.1),
         Sums(shaped=True, terms=2, part=0.15),
         Fractions(part=0.1),
+        *([Curves(part=0.3)] if problem.n > 1 else []),  # of each input: more work than what may be enough
         *(move for structure in others[:MANY] for move in (Splines(structure), *divided(structure))),
         *([Sums(shaped=False, terms=6, part=0.15), Sums(shaped=True, terms=4, part=0.2)] if others[MANY:] else []),
         *(move for structure in others[MANY:] for move in (Splines(structure), *divided(structure))),
