@@ -18,7 +18,7 @@ def constants_lines(output: str, constants: list[Constant], classes: bool = Fals
     """The constants with their standard errors, and why some have none; nothing where the data shows no noise."""
     if not any(c.standard_error or c.unit for c in constants):
         return []
-    shown = [with_unit(with_error(c, classes), c.unit) for c in constants]
+    shown = [with_unit(with_error(c, classes), c.unit) + perhaps(c) for c in constants]
     lines = [f"constants of {output}: {', '.join(shown)}"]
     if classes and any(c.standard_error is None or is_vague(c) for c in constants):
         # A test against 0 would be wrong here: errors grow with the scale (Hauck and Donner 1977).
@@ -27,6 +27,11 @@ def constants_lines(output: str, constants: list[Constant], classes: bool = Fals
     elif any(c.standard_error is None for c in constants) and any(c.standard_error for c in constants):
         lines.append("not determined: others can make up for any change of it, so that the data says nothing about it")
     return lines
+
+
+def perhaps(constant: Constant) -> str:
+    """ (perhaps 1/2): the simple number that a constant may be, if there is one."""
+    return f" (perhaps {constant.perhaps})" if constant.perhaps else ""
 
 
 def is_vague(constant: Constant) -> bool:

@@ -22,6 +22,7 @@ from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.forms import Forms, FormulaError
 from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
+from kanrun.symbolic.perhaps import simple_number
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
@@ -123,6 +124,10 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
         return [Estimate(constants) for constants in of_classes(expressions, columns, factors_of_errors(data))]
     factors = factors_of_errors(data)
     found = [estimate(e, columns, y[:, j], factors, data.noise, data.absolute) for j, e in enumerate(expressions)]
+    found = [
+        replace(one, constants=[replace(c, perhaps=simple_number(c.value, c.standard_error)) for c in one.constants])
+        for one in found
+    ]
     return [
         replace(one, constants=with_units(one.constants, e, data, j))
         for j, (e, one) in enumerate(zip(expressions, found, strict=True))

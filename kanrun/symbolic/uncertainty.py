@@ -30,12 +30,13 @@ class Constant:
     """A decimal constant of a formula.
 
     `standard_error` is None where the rows do not determine it, and 0 where they show no noise at all; `unit` makes
-    both sides of the formula agree, None where that is not known.
+    both sides of the formula agree, None where that is not known; `perhaps` is a simple number that it may be.
     """
 
     value: float
     standard_error: float | None
     unit: str | None = None
+    perhaps: str | None = None
 
 
 class _Recorder(StrPrinter):  # type: ignore[misc]

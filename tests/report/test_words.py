@@ -112,3 +112,8 @@ def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
     assert all(line[column] != " " and line[column - 1] == " " for line in lines)
     assert "test entropy" in front_lines(formula(front=front), CROSS_ENTROPY)[1]
     assert front_lines(formula(front=front[:1]), MSE) == []
+
+
+def test_a_constant_is_shown_as_measured_with_the_simple_number_that_it_may_be() -> None:
+    lines = constants_lines("y", [Constant(0.498, 0.003, perhaps="1/2"), Constant(2.37, 0.01)])
+    assert lines == ["constants of y: 0.498 ± 0.003 (perhaps 1/2), 2.370 ± 0.010"]
