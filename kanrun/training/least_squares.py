@@ -88,8 +88,9 @@ class LevenbergMarquardt:
 
     def __init__(
         self, model: Trainable, x: Tensor, y: Tensor, ridge: float | None = None, tolerance: float = 1e-9,
-        cancelled: Over = never, weights: Tensor | None = None,
+        cancelled: Over = never, weights: Tensor | None = None, prior: Tensor | None = None,
     ) -> None:  # fmt: skip
+        self.prior = prior
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
         self.cancelled, self.weights = cancelled, weights
         self.first = prepared(model, x)
@@ -120,6 +121,9 @@ class LevenbergMarquardt:
                 penalty = float(regularization)
             pull = self.pull(objective)
             ridge = pull * float((self.model.get_vector() ** 2).mean()) if pull else 0.0
+            if self.prior is not None:
+                vector = self.model.get_vector()
+                ridge += 0.5 * float(vector @ self.prior @ vector)
         return Reached(objective, float(loss), penalty, ridge, kept)
 
     def derivatives(self, objective: Objective, known: Pass | None = None) -> tuple[Tensor, Tensor]:
@@ -135,6 +139,9 @@ class LevenbergMarquardt:
             pull = 2 * self.pull(objective) / len(self.vector)
             gradient = gradient + pull * self.vector
             matrix.diagonal().add_(pull)
+        if self.prior is not None:
+            gradient = gradient + self.prior @ self.vector
+            matrix = matrix + self.prior
         return gradient, matrix
 
     def state(self) -> dict[str, Any]:
