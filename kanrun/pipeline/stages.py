@@ -109,7 +109,12 @@ def refit(problem: Problem, state: State, context: Context) -> State:
         rows = with_validation(rows, kan.parameter_count(), config.seed)
     told = replace(context, events=ForTargets(context.events, problem.scaling))
     result = train_pruned(
-        kan, rows, config.optimizer, seed=config.seed, noise_scale=config.model.noise_scale, context=told,
+        kan,
+        rows,
+        config.optimizer,
+        seed=config.seed,
+        noise_scale=config.model.noise_scale,
+        context=told,
         smooth=smooth,
     )
     return reached(problem, recorded(problem, state, "refit", result, context), "refit", result.model, context)

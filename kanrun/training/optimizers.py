@@ -56,8 +56,8 @@ class Optimizer(Protocol):
 class Rows:
     """What an optimizer of a network has to work with: rows `x` [rows, inputs], targets `y`, and random numbers.
 
-    Rows count by their `weights` where there are some, and `loss` says how far outputs are off. `cancelled` is asked within long steps: one that is cut short
-    leaves the network as it comes.
+    Rows count by their `weights` where there are some, and `loss` says how far outputs are off. `cancelled` is asked
+    within long steps: one that is cut short leaves the network as it comes.
     """
 
     model: Network

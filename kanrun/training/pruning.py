@@ -40,7 +40,8 @@ def prune_each_output(
     if not data.loss.least_squares or model.n_out == 1 or len(model.layers) == 1:
         return prune_and_refit(model, data, config, context, smooth)
     parts = [
-        prune_and_refit(alone(model, j, data.train.x), of_output(data, j), config, context, smooth) for j in range(model.n_out)
+        prune_and_refit(alone(model, j, data.train.x), of_output(data, j), config, context, smooth)
+        for j in range(model.n_out)
     ]
     return beside(parts)
 
@@ -113,15 +114,20 @@ def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
     x, y, loss = data.train.x, data.train.y, data.loss
     model.fit_grids(x)
     optimizer = Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True)
-    expected = losses_on(model, data.train, loss)
+    total, vector = optimizer.expected, model.get_vector()
     for _ in range(SMOOTHING_STEPS):
         found = None if optimizer.finished else optimizer.step(Objective(loss))
         if found is None:
             break
         context.spend(optimizer.work())
-        plain = losses_on(model, data.train, loss)
-        expected = [own + found[1] * own / max(sum(plain) / len(plain), 1e-300) for own in plain]
-    return expected
+        if sum(found) < total:
+            total, vector = sum(found), model.get_vector()
+    model.set_vector(vector)
+    plain = losses_on(model, data.train, loss)
+    if not loss.nats:
+        mean = max(sum(plain) / len(plain), 1e-300)
+        return [own * total / mean for own in plain]
+    return [total]
 
 
 def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:

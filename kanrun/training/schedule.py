@@ -99,8 +99,12 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
     if schedule.placed:
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     best = finest_that_gains(schedule, leaders, rows, log)
-    if to_be_smoothed(schedule, best, data) and not log.context.over():
-        best = smoothed(best.model.clone(), schedule.plan(data, best.attempt), log)
+    if not log.context.over() and to_be_smoothed(schedule, best, data):
+        plan = schedule.plan(data, best.attempt)
+        best = smoothed(best.model.clone(), plan, log)
+        # Weights that were too large at first may have taken what those that suit the network bring back.
+        again = smoothed(best.model.clone(), plan, log, smooth=True)
+        best = again if again.score < best.score else best
     elif rows is not data and not best.overfits and not log.context.over():
         # No row is left to say when to stop, so this goes no further than the validation rows had allowed.
         whole = replace(schedule.plan(data, best.attempt), steps=best.best_step + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,10 @@ from kanrun.training.least_squares import LevenbergMarquardt, normal_equations
 from kanrun.training.objective import Objective
 
 STEPS, GAIN = 5, 1e-4  # steps with the same weights at most, and part of the objective that each has to win
-SETTLED = 0.01  # part of the effective parameters whose change is none
-LEAST, MOST = 1e-8, 1e4  # bounds of weights, times the largest curvature of the likelihood
+SETTLED, SETTLED_LOSS = 0.01, 1e-3  # parts of the effective parameters and the expected loss whose change is none
+LEAST, MOST = 1e-8, 1e3  # bounds of weights, times the largest curvature of the likelihood
+MOST_WORK = 5000.0  # units, after which the weights stay as they are
+SUITING = 3  # times that the weights of a network which is smooth are chosen before the first step
 PER_INTERVAL = 4  # points at which curves are looked at
 
 
@@ -102,7 +105,11 @@ class Smoothing:
             for own in self.edges
         ]
         self.floor = LEAST * self.likelihood * largest
-        self.effective, self.spent = float("inf"), 0.0
+        self.effective, self.expected, self.spent = math.inf, math.inf, 0.0
+        self.used = 0.0
+        self.finished = not self.edges
+        for _ in range(SUITING if smooth and self.edges else 0):
+            self.chosen_anew(now, self.penalties())
         self.finished = not self.edges
 
     def precision(self, left: float) -> float:
@@ -120,7 +127,8 @@ class Smoothing:
         entries = self.model.get_vector()[own.places]
         values = torch.einsum("em,femn,en->fe", entries, own.forms, entries)
         tiny = torch.finfo(values.dtype).tiny
-        return (used.clamp(min=tiny) / values.clamp(min=tiny)).clamp(LEAST * largest, MOST * largest)
+        most = largest / own.forms.diagonal(dim1=2, dim2=3).amax(2)
+        return (used.clamp(min=tiny) / values.clamp(min=tiny)).clamp(LEAST * most, MOST * most)
 
     @staticmethod
     def largest(matrix: Tensor) -> float:
@@ -150,7 +158,10 @@ class Smoothing:
             if not now < (1 - GAIN) * before:
                 break
             before = now
-        return self.chosen_anew(optimizer.value(objective).loss, penalties)
+        found = self.chosen_anew(optimizer.value(objective).loss, penalties)
+        self.used += self.work()
+        self.finished |= self.used > MOST_WORK
+        return found
 
     def chosen_anew(self, loss: float, penalties: Tensor) -> tuple[float, float] | None:
         """Other weights, for the network as it is; gives its loss and price."""
@@ -161,6 +172,7 @@ class Smoothing:
             return None
         covariance = torch.cholesky_inverse(factor)
         effective = float((covariance * curvature).sum())
+        settled = abs(effective - self.effective) <= SETTLED * effective
         count = self.y.numel()
         left = max(count - effective, 1.0)
         price = effective / count if self.loss.nats else loss * ((count / left) ** 2 - 1)
@@ -170,8 +182,8 @@ class Smoothing:
             used = own.ranks[:, None] - self.weights[n] * (blocks * own.forms).sum((2, 3))
             self.weights[n] = self.suiting(used, own, largest)
         self.likelihood, self.floor = self.precision(loss * count / left), LEAST * largest
-        self.finished = abs(effective - self.effective) <= SETTLED * effective
-        self.effective = effective
+        self.finished = settled and abs(loss + price - self.expected) <= SETTLED_LOSS * self.expected
+        self.effective, self.expected = effective, loss + price
         return loss, price
 
     def work(self) -> float:
@@ -181,7 +193,7 @@ class Smoothing:
 
     def state(self) -> dict[str, Any]:
         """What it remembers beside the network."""
-        names = ("weights", "likelihood", "floor", "effective", "finished")
+        names = ("weights", "likelihood", "floor", "effective", "expected", "used", "finished")
         return {name: getattr(self, name) for name in names}
 
     def resume(self, state: dict[str, Any]) -> None:
