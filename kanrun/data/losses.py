@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kanrun.data.products import square
 from kanrun.errors import counted
 
 ROUNDING = 1e-28  # part of the loss of a constant that is taken for rounding
@@ -165,7 +166,7 @@ class SquaredLoss(Loss):
     def gauss_newton(self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """J^T r and J^T J, both times 2 / count."""
         flat, residual, scale = jacobian.flatten(0, 1), (outputs - targets).flatten(), 2.0 / count
-        return (flat.T @ residual).mul_(scale), (flat.T @ flat).mul_(scale)
+        return (flat.T @ residual).mul_(scale), square(jacobian).mul_(scale)
 
     def null_value(self, targets: Tensor) -> float:
         """The variance of the targets, averaged over the outputs."""
@@ -193,9 +194,9 @@ class CrossEntropy(Loss):
         p = torch.softmax(outputs, dim=1)
         residual = p - F.one_hot(targets, outputs.shape[1])
         gradient = jacobian.flatten(0, 1).T @ residual.flatten() / count
-        mean = p[:, None] @ jacobian
-        flat = jacobian.sub_(mean).mul_(p.sqrt()[..., None]).flatten(0, 1)
-        return gradient, (flat.T @ flat).div_(count)
+        mean = (p[:, None] @ jacobian)[:, 0]
+        # J^T diag(p) J less the square of the means, as taking these off first would leave no zeros in J.
+        return gradient, (square(jacobian.mul_(p.sqrt()[..., None])) - mean.T @ mean).div_(count)
 
     def null_value(self, targets: Tensor) -> float:
         """The entropy of the shares of the classes, in nats."""
