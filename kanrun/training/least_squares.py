@@ -20,6 +20,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
+MANY_OUTPUTS = 3e-5  # units of work for a number of the Jacobian of each output beyond the first
 SETTING_UP = 0.2  # units of work before the first step, and as many a layer
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
@@ -80,7 +81,8 @@ class Reached:
 class LevenbergMarquardt:
     """Damped Gauss-Newton steps on all trained entries of a network, in place; no step leaves it worse.
 
-    `ridge` adds `ridge * mean(v^2)` over the entries v, by default as much as the loss needs. Damping follows Nielsen's
+    `ridge` adds `ridge * mean(v^2)` over the entries v, by default as much as the loss needs, and a `prior` [P, P]
+    half its quadratic form of them. Damping follows Nielsen's
     rule (Madsen, Nielsen, Tingleff 2004, Methods for Non-Linear Least Squares Problems, sec. 3.2). A step is damped by
     its roughness too: coefficients that hardly a row tells where to go follow their neighbours. It is `finished` when
     ten trials in a row were no better, or three steps in a row each gained less than `tolerance` of the objective.
@@ -159,7 +161,8 @@ class LevenbergMarquardt:
         targets = len(self.x) * self.model.n_out
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
         sums = (2.6e-6 * trials + 4e-8 * p) * targets * p + 1e-8 * trials * p**3
-        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums
+        laid_out = MANY_OUTPUTS * (targets - len(self.x)) * p
+        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + laid_out
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.

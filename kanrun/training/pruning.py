@@ -113,6 +113,8 @@ def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
     """The same under penalties on its edges, with the losses that generalized cross-validation expects."""
     x, y, loss = data.train.x, data.train.y, data.loss
     model.fit_grids(x)
+    if model.parameter_count() > MOST_PARAMETERS:
+        return losses_on(model, data.train, loss)
     optimizer = Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True)
     total, vector = optimizer.expected, model.get_vector()
     for _ in range(SMOOTHING_STEPS):
