@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
+from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import Prepared
 from kanrun.model.protocol import Pass, Trainable, depth_of
 from kanrun.training.objective import Objective, prepared
@@ -45,9 +46,13 @@ def normal_equations(
     for start in range(0, len(x), chunk):
         rows = slice(start, start + chunk)
         kept = known or model.passed(x[rows], None if first is None else first.features[rows])
-        jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
-        own = None if weights is None else weights[rows]
-        slope, product = loss.weighted_gauss_newton(kept.outputs, y[rows], jacobian, y.numel(), own)
+        blocks = kept.blocks() if weights is None and loss.takes_blocks and isinstance(kept, KanPass) else None
+        if blocks is not None:
+            slope, product = loss.by_products(kept.outputs, y[rows], blocks, y.numel())
+        else:
+            jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
+            own = None if weights is None else weights[rows]
+            slope, product = loss.weighted_gauss_newton(kept.outputs, y[rows], jacobian, y.numel(), own)
         gradient = slope if gradient is None else gradient.add_(slope)
         matrix = product if matrix is None else matrix.add_(product)
     if gradient is None or matrix is None:
