@@ -86,6 +86,17 @@ class KanPass:
                 nodes = by_inputs(layer, x, features, sums)
 
 
+def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
+    """How many numbers a row's Jacobian has, and how many multiplications its products take."""
+    last, size, outputs = layers[-1], sum(layer.parameter_count() for layer in layers), layers[-1].n_out
+    if last.n_mult or outputs < FEW:
+        return outputs * size, outputs * size**2
+    own = last.parameter_count()
+    shared, each = size - own, torch.bincount(owners_of(last), minlength=outputs)
+    across = int((each**2).sum()) + 2 * shared * own
+    return outputs * shared + own, outputs * shared**2 + across + size**2
+
+
 def owners_of(layer: KANLayer) -> Tensor:
     """The sum that each trained entry of a layer belongs to: [entries]."""
     subs, found = torch.arange(layer.n_sub, device=layer.bias.device), [layer.bias.new_zeros(0, dtype=torch.long)]

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
-from kanrun.model.jacobian import KanPass
+from kanrun.model.jacobian import KanPass, extent_of
 from kanrun.model.layer import Prepared
+from kanrun.model.network import KAN
 from kanrun.model.protocol import Pass, Trainable, depth_of
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.roughness import roughness
@@ -58,6 +59,15 @@ def normal_equations(
     if gradient is None or matrix is None:
         raise ValueError("no rows")
     return gradient, matrix
+
+
+def extent(model: Trainable, rows: int) -> tuple[int, int]:
+    """How many numbers the Jacobian at so many rows has, and how many multiplications its products take."""
+    size = model.parameter_count()
+    numbers, products = (
+        extent_of(model.layers) if isinstance(model, KAN) else (model.n_out * size, model.n_out * size**2)
+    )
+    return rows * numbers, rows * products
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class LevenbergMarquardt:
         self.idle = self.accepted = self.trials = 0
         self.reached: Reached | None = None  # of the network as it stands
         self.finished = len(self.vector) == 0
+        self.extent = extent(model, len(x))
         self.rough = roughness(model)
         self.buffer = x.new_empty(min(len(x), CHUNK), model.n_out, len(self.vector))
 
@@ -163,11 +174,10 @@ class LevenbergMarquardt:
 
     def work(self) -> float:
         """Units of work in the last step: what each layer and trial costs in any case, and sums over all targets."""
-        targets = len(self.x) * self.model.n_out
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
-        sums = (2.6e-6 * trials + 4e-8 * p) * targets * p + 1e-8 * trials * p**3
-        laid_out = MANY_OUTPUTS * (targets - len(self.x)) * p
-        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + laid_out
+        numbers, products = self.extent
+        sums = 2.6e-6 * trials * numbers + 4e-8 * products + 1e-8 * trials * p**3
+        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + MANY_OUTPUTS * (numbers - len(self.x) * p)
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.

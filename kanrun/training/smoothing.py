@@ -17,7 +17,7 @@ from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN
 from kanrun.model.spline import spread_out
 from kanrun.model.spline_derivatives import features_derivative
-from kanrun.training.least_squares import LevenbergMarquardt, normal_equations
+from kanrun.training.least_squares import LevenbergMarquardt, extent, normal_equations
 from kanrun.training.objective import Objective
 
 STEPS, GAIN = 5, 1e-4  # steps with the same weights at most, and part of the objective that each has to win
@@ -188,8 +188,8 @@ class Smoothing:
 
     def work(self) -> float:
         """Units of work in the last step: its steps, one more curvature, and the inverse."""
-        size = self.model.parameter_count()
-        return self.spent + 4e-8 * self.y.numel() * size**2 + 5e-8 * size**3
+        _, products = extent(self.model, len(self.x))
+        return self.spent + 4e-8 * products + 5e-8 * self.model.parameter_count() ** 3
 
     def state(self) -> dict[str, Any]:
         """What it remembers beside the network."""
