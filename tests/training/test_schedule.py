@@ -228,11 +228,11 @@ def test_with_few_rows_a_parameter_some_are_held_back() -> None:
     def wide(attempt: int) -> KAN:
         return KAN([2, 5, 1], grid=3, seed=attempt)
 
-    data, count = planted(150, noise=0.5), wide(0).parameter_count()
+    data, count = planted(100, noise=0.5), wide(0).parameter_count()
     result = go(data, wide, LBFGS, parameters=count)
     assert None not in {r.validation_loss for r in result.history}
-    assert loss_on(result, data.test) < loss_on(go(data, wide, LBFGS), data.test)
-    assert {r.validation_loss for r in go(data, wide, LBFGS, parameters=150 // FEW).history} == {None}
+    assert loss_on(result, data.test) < 0.6 * loss_on(go(data, wide, LBFGS), data.test)
+    assert {r.validation_loss for r in go(data, wide, LBFGS, parameters=100 // FEW).history} == {None}
 
 
 def test_the_last_training_does_not_learn_the_noise() -> None:
