@@ -118,8 +118,8 @@ def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool
 
     A regularization that was asked for has its own say.
     """
-    free = not schedule.objective.penalizes(trained.model)
-    return free and can_smooth(trained.model, schedule.optimizer) and trained.loss > CLEAN * null_value(data)
+    free, null = not schedule.objective.penalizes(trained.model), null_value(data)
+    return free and can_smooth(trained.model, schedule.optimizer) and trained.loss > CLEAN * null > 0
 
 
 def smoothed(model: Network, plan: Plan, log: Log, smooth: bool = False) -> Training:

@@ -101,7 +101,7 @@ class Smoothing:
         self.weights = [
             self.suiting(own.ranks[:, None].expand(own.forms.shape[:2]), own, self.likelihood * largest)
             if smooth
-            else torch.full(own.forms.shape[:2], last if own is self.edges[-1] else 1.0).to(x)
+            else x.new_full(own.forms.shape[:2], last if own is self.edges[-1] else 1.0)
             for own in self.edges
         ]
         self.floor = LEAST * self.likelihood * largest
