@@ -250,7 +250,8 @@ def test_curves_of_fewer_rows_keep_both_ends() -> None:
 
 
 def test_of_very_many_edges_each_keeps_its_best_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, model, x, y = spline_problem([2, 1], [(0, 0, 0, "sin", 2.0, 0.3, 1.0), (0, 1, 0, "x^2", 1.0, 0.2, 0.5)])
+    edges = [(0, 0, 0, "sin", 2.0, 0.3, 1.0), (0, 1, 0, "x^2", 1.0, 0.2, 0.5), (0, 2, 0, "exp", 0.8, 0.1, 0.4)]
+    _, model, x, y = spline_problem([3, 1], edges)
     functions = library(["x", "x^2", "sin", "exp"])
     one_by_one = search.Search(x, y, MSE, functions, 0.0).candidates(model, spline_edges(model))
     monkeypatch.setattr(search, "MANY", 1)
