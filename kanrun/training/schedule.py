@@ -26,6 +26,7 @@ GAIN = 0.98  # a finer grid must bring the score below this part of what it was
 MOST_ANEW = 500  # parameters of a pruned network that is begun anew; larger ones find a way from anywhere
 ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
 SMOOTHING_STEPS = 30
+LEARNING = 0.8  # part of the loss halfway that a training which still learns has left at its last step
 FEW = 3  # targets a parameter, with fewer of which some rows become validation rows that say when to stop
 
 
@@ -116,8 +117,12 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
 def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool:
     """Whether exact steps have left more than next to nothing, so that the network may follow noise.
 
-    A regularization that was asked for has its own say.
+    A regularization that was asked for has its own say, and one that ran out of steps while it still learned has not
+    come to the noise.
     """
+    losses = [record.train_loss for record in trained.history]
+    if len(losses) >= schedule.optimizer.steps and losses[-1] < LEARNING * losses[len(losses) // 2]:
+        return False
     free, null = not schedule.objective.penalizes(trained.model), null_value(data)
     return free and can_smooth(trained.model, schedule.optimizer) and trained.loss > CLEAN * null > 0
 
