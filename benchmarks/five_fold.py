@@ -1,6 +1,6 @@
 """Five-fold scores of kanrun's estimators beside scikit-learn's on tables that it ships or makes.
 
-    python benchmarks/five_fold.py [TABLE ...]
+    python benchmarks/five_fold.py [TABLE ...] [--only KAN,linear] [--seed 0]
 
 R2 or accuracy on the folds left out, mean and the worst of five, and CPU seconds a fit.
 """
@@ -60,12 +60,17 @@ def main() -> None:
     """Prints a table, a line for each estimator."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", default=list(TABLES), metavar="TABLE")
+    parser.add_argument("--only", help="the estimators, with commas between")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds (%(default)s)")
     warnings.filterwarnings("ignore")
-    for name in parser.parse_args().tables:
+    given = parser.parse_args()
+    for name in given.tables:
         x, y = TABLES[name]()
         classes = y.dtype.kind in "iu"
-        folder = (StratifiedKFold if classes else KFold)(5, shuffle=True, random_state=0)
+        folder = (StratifiedKFold if classes else KFold)(5, shuffle=True, random_state=given.seed)
         for called, make in (CLASSIFIERS if classes else REGRESSORS).items():
+            if given.only and called not in given.only.split(","):
+                continue
             scores, seconds = scored(make, x, y, folder.split(x, y))
             told = f"{np.mean(scores):7.3f}  worst {min(scores):7.3f}  {seconds:8.2f} s"
             print(f"{name:<14} {called:<18} {told}", flush=True)

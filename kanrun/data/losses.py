@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kanrun.data.products import Dense, Products
 from kanrun.errors import counted
 
 ROUNDING = 1e-28  # part of the loss of a constant that is taken for rounding
@@ -34,6 +35,7 @@ class Loss(ABC):
     rescalable: ClassVar[bool] = False  # whether c * outputs and c * targets have c^2 times the loss
     least_squares: ClassVar[bool] = False  # whether plain least squares, output by output, makes it least
     nats: ClassVar[bool] = False  # whether it is a mean of -log probabilities, which describe the targets
+    takes_blocks: ClassVar[bool] = False  # whether there is `by_products`
     logits: ClassVar[bool] = False  # outputs [rows, classes] are logits, judged together; targets are class numbers
 
     @abstractmethod
@@ -46,6 +48,10 @@ class Loss(ABC):
 
         `jacobian` [rows, outputs, P] has the derivatives of the outputs by the trained entries; it may be used up.
         """
+
+    def by_products(self, outputs: Tensor, targets: Tensor, products: Products, count: int) -> tuple[Tensor, Tensor]:
+        """The same by the products of a Jacobian, which need not have its zeros, for a loss that `takes_blocks`."""
+        raise NotImplementedError
 
     @abstractmethod
     def null_value(self, targets: Tensor) -> float:
@@ -138,6 +144,7 @@ class SquaredLoss(Loss):
     short = "MSE"
     rescalable = True
     least_squares = True
+    takes_blocks = True
 
     def value(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over rows and outputs. Raises ValueError where their shapes differ."""
@@ -164,8 +171,12 @@ class SquaredLoss(Loss):
 
     def gauss_newton(self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """J^T r and J^T J, both times 2 / count."""
-        flat, residual, scale = jacobian.flatten(0, 1), (outputs - targets).flatten(), 2.0 / count
-        return (flat.T @ residual).mul_(scale), (flat.T @ flat).mul_(scale)
+        return self.by_products(outputs, targets, Dense(jacobian), count)
+
+    def by_products(self, outputs: Tensor, targets: Tensor, products: Products, count: int) -> tuple[Tensor, Tensor]:
+        """The same."""
+        scale = 2.0 / count
+        return products.pulled(outputs - targets).mul_(scale), products.square().mul_(scale)
 
     def null_value(self, targets: Tensor) -> float:
         """The variance of the targets, averaged over the outputs."""
@@ -181,6 +192,7 @@ class CrossEntropy(Loss):
     short = "entropy"
     ridge = 1e-5
     constants_ridge = 1e-4
+    takes_blocks = True
     nats = True
     logits = True
 
@@ -190,12 +202,14 @@ class CrossEntropy(Loss):
 
     def gauss_newton(self, outputs: Tensor, targets: Tensor, jacobian: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """J^T (p - e) and J^T (diag(p) - p p^T) J (Schraudolph 2002, Neural Computation 14(7), sec. 3)."""
+        return self.by_products(outputs, targets, Dense(jacobian), count)
+
+    def by_products(self, outputs: Tensor, targets: Tensor, products: Products, count: int) -> tuple[Tensor, Tensor]:
+        """The same."""
         p = torch.softmax(outputs, dim=1)
-        residual = p - F.one_hot(targets, outputs.shape[1])
-        gradient = jacobian.flatten(0, 1).T @ residual.flatten() / count
-        mean = p[:, None] @ jacobian
-        flat = jacobian.sub_(mean).mul_(p.sqrt()[..., None]).flatten(0, 1)
-        return gradient, (flat.T @ flat).div_(count)
+        gradient, mean = products.pulled(p - F.one_hot(targets, outputs.shape[1])), products.mixed(p)
+        # J^T diag(p) J less the square of the means, as taking these off first would leave no zeros in J.
+        return gradient / count, (products.scaled(p.sqrt()).square() - mean.T @ mean).div_(count)
 
     def null_value(self, targets: Tensor) -> float:
         """The entropy of the shares of the classes, in nats."""

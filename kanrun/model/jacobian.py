@@ -10,6 +10,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from kanrun.data.products import FEW, Blocks
 from kanrun.functions.builtin import Function
 from kanrun.functions.derivatives import derivatives
 from kanrun.model.bases import BASES
@@ -50,9 +51,32 @@ class KanPass:
         rows, outputs = self.outputs.shape
         counts = [layer.parameter_count() for layer in self.layers]
         result = self.outputs.new_empty(rows, outputs, sum(counts)) if into is None else into
-        nodes = torch.eye(outputs, dtype=result.dtype, device=result.device).expand(rows, -1, -1)
-        parts = result.split(counts, dim=2)
-        for depth in range(len(self.layers) - 1, -1, -1):
+        self.fill(result.split(counts, dim=2), self.by_outputs())
+        return result
+
+    @torch.no_grad()
+    def blocks(self) -> Blocks | None:
+        """The same without the zeros of the last layer; None where outputs are few, or products of its sums."""
+        *layers, last = self.layers
+        if last.n_mult or self.outputs.shape[1] < FEW:
+            return None
+        (rows, outputs), x, features = self.outputs.shape, self.inputs[-1], self.features[-1]
+        counts = [layer.parameter_count() for layer in layers]
+        shared = self.outputs.new_empty(rows, outputs, sum(counts))
+        own = self.outputs.new_empty(rows, 1, last.parameter_count())
+        by_entries(last, x, [features.values] if features else [], {0: own.new_ones(rows, 1, outputs, 1)}, own)
+        if layers:
+            self.fill(shared.split(counts, dim=2), by_inputs(last, x, features, self.by_outputs()))
+        return Blocks(shared, own[:, 0], owners_of(last))
+
+    def by_outputs(self) -> Tensor:
+        """The derivatives of the outputs by themselves: [rows, n_out, n_out]."""
+        rows, outputs = self.outputs.shape
+        return torch.eye(outputs, dtype=self.outputs.dtype, device=self.outputs.device).expand(rows, -1, -1)
+
+    def fill(self, parts: Sequence[Tensor], nodes: Tensor) -> None:
+        """Writes the derivatives by the entries of the first layers into `parts`, by those of the last one's nodes."""
+        for depth in range(len(parts) - 1, -1, -1):
             layer, x, features = self.layers[depth], self.inputs[depth], self.features[depth]
             values = [features.values] if features else []
             subnodes = {VALUE: layer.subnodes(x, *values)} if layer.n_mult else {}
@@ -60,7 +84,26 @@ class KanPass:
             by_entries(layer, x, values, {0: sums[..., None]}, parts[depth])
             if depth:
                 nodes = by_inputs(layer, x, features, sums)
-        return result
+
+
+def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
+    """How many numbers a row's Jacobian has, and how many multiplications its products take."""
+    last, size, outputs = layers[-1], sum(layer.parameter_count() for layer in layers), layers[-1].n_out
+    if last.n_mult or outputs < FEW:
+        return outputs * size, outputs * size**2
+    own = last.parameter_count()
+    shared, each = size - own, torch.bincount(owners_of(last), minlength=outputs)
+    across = int((each**2).sum()) + 2 * shared * own
+    return outputs * shared + own, outputs * shared**2 + across + size**2
+
+
+def owners_of(layer: KANLayer) -> Tensor:
+    """The sum that each trained entry of a layer belongs to: [entries]."""
+    subs, found = torch.arange(layer.n_sub, device=layer.bias.device), [layer.bias.new_zeros(0, dtype=torch.long)]
+    for p, places in layer.entries():
+        own = subs if places is None else places[0]
+        found.append(own.repeat_interleave(math.prod(shape_of(p, places)) // len(own)))
+    return torch.cat(found)
 
 
 def by_sums(layer: KANLayer, subnodes: Jet, nodes: Jet, indices: Iterable[Index]) -> Jet:

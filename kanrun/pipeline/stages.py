@@ -21,6 +21,7 @@ from kanrun.state import Problem, Relations, Stage, State
 from kanrun.training.history import Record
 from kanrun.training.loop import Training
 from kanrun.training.objective import Objective
+from kanrun.training.optimizers import can_smooth
 from kanrun.training.pruning import prune_each_output
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
@@ -82,7 +83,7 @@ def current_kan(state: State) -> KAN:
 def train(problem: Problem, state: State, context: Context) -> State:
     """The network at its best."""
     result = trained_on(problem, problem.rows, problem.config.seed, context)
-    state = replace(recorded(problem, state, "train", result, context), follows_noise=result.overfits)
+    state = replace(recorded(problem, state, "train", result, context), follows_noise=result.overfits or result.smooth)
     return reached(problem, state, "train", result.model, context)
 
 
@@ -94,19 +95,27 @@ def as_trained(problem: Problem, state: State, context: Context) -> State:
 def prune(problem: Problem, state: State, context: Context) -> State:
     """A smaller network, as far as the loss of rows that it was not trained on allows."""
     kan, config = current_kan(state), problem.config
-    rows = with_validation(problem.rows, kan.parameter_count(), config.seed)
-    return reached(problem, state, "prune", prune_each_output(kan, rows, config.prune, context), context)
+    smooth = state.follows_noise and can_smooth(kan, config.optimizer)
+    rows = problem.rows if smooth else with_validation(problem.rows, kan.parameter_count(), config.seed)
+    return reached(problem, state, "prune", prune_each_output(kan, rows, config.prune, context, smooth), context)
 
 
 def refit(problem: Problem, state: State, context: Context) -> State:
     """The pruned network trained on; it listens to validation rows where the training has followed noise."""
     kan, config, rows = current_kan(state), problem.config, problem.rows
     assert isinstance(config.model, ModelConfig)
-    if state.follows_noise:
+    smooth = state.follows_noise and can_smooth(kan, config.optimizer)
+    if state.follows_noise and not smooth:
         rows = with_validation(rows, kan.parameter_count(), config.seed)
     told = replace(context, events=ForTargets(context.events, problem.scaling))
     result = train_pruned(
-        kan, rows, config.optimizer, seed=config.seed, noise_scale=config.model.noise_scale, context=told
+        kan,
+        rows,
+        config.optimizer,
+        seed=config.seed,
+        noise_scale=config.model.noise_scale,
+        context=told,
+        smooth=smooth,
     )
     return reached(problem, recorded(problem, state, "refit", result, context), "refit", result.model, context)
 

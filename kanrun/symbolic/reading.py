@@ -20,6 +20,7 @@ from kanrun.training.least_squares import levenberg_marquardt
 from kanrun.training.pruning import MOST_PARAMETERS, MOST_ROWS, REFIT_STEPS
 
 LOGITS = 3.0  # mean size of logits with which classes are still weighed against each other
+FAR = 3.0  # times the size of logits in the middle row that a row counts with at most
 SURE = 4.0  # the same for those of a formula: odds of about fifty to one
 MODERATE = 1e-3  # pull on the coefficients of classes before their curves are read
 MOST_READ, READ = 300, 50  # edges of a network that is read whole, and of what is read of larger ones
@@ -30,12 +31,15 @@ SEPARATED = 1e-6  # loss of classes, as part of the targets' variance, below whi
 def temper(model: KAN, data: Dataset, most: float = LOGITS) -> None:
     """Scales the logits down, in place, to a mean size of `most` around the mean of each row.
 
-    Where classes can be told apart their scale is free, and hardly a row has a say any more where it is large.
+    Where classes can be told apart their scale is free, and hardly a row has a say any more where it is large. A row
+    beside a pole, which may be larger than all others together, has none about these.
     """
     with torch.no_grad():
         logits = model(data.train.x)
-        factor = min(1.0, most / float((logits - logits.mean(1, keepdim=True)).abs().mean()))
-        if math.isfinite(factor):
+        sizes = (logits - logits.mean(1, keepdim=True)).abs().mean(1)
+        size = float(sizes.clamp(max=FAR * sizes.median()).mean())
+        if most < size < math.inf:
+            factor = most / size
             ones = data.train.x.new_ones(model.n_out)
             model.rescale_outputs(factor * ones, 0 * ones)
 

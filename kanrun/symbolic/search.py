@@ -19,6 +19,7 @@ from kanrun.training.least_squares import levenberg_marquardt
 Edge = tuple[int, int, int]  # layer, subnode, input
 
 FIT_ROWS = 300  # rows of an edge's curve that its functions are fitted to
+MANY, LEAST_ROWS = 50, 100  # edges from which on there are fewer, and how many at least
 STARTING = 5  # candidates of an edge that a search may begin with
 PUT = 0.5  # units of work a layer of a network that is tried, beside those of training it
 HOPELESS = 30.0  # a trial whose loss is this many times the best after a few steps is given up
@@ -48,6 +49,15 @@ def edge_curves(model: KAN, x: Tensor, edges: list[Edge]) -> tuple[Tensor, Tenso
     inputs = torch.stack([traces[l].inputs[:, i] for l, _, i in edges], dim=1)
     outputs = torch.stack([traces[l].edges[:, s, i] for l, s, i in edges], dim=1)
     return inputs, outputs
+
+
+def thinned(inputs: Tensor, outputs: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Every `step`-th row of curves [rows, edges], and both ends of each: a function must have values up to these."""
+    if step == 1:
+        return inputs, outputs
+    ends = torch.stack([inputs.argmin(0), inputs.argmax(0)])
+    parts = [(each[::step], each.gather(0, ends)) for each in (inputs, outputs)]
+    return torch.cat(parts[0]), torch.cat(parts[1])
 
 
 def fixed_to(model: KAN, edge: Edge, candidate: Candidate) -> KAN:
@@ -124,20 +134,23 @@ class Search:
 
     def candidates(self, model: KAN, edges: list[Edge]) -> list[list[Candidate]]:
         """The library fitted to the curves of these edges of `model`, best first; a constant where nothing fits."""
-        inputs, outputs = edge_curves(model, self.x[:: max(1, len(self.x) // FIT_ROWS)], edges)
+        rows = max(LEAST_ROWS, min(FIT_ROWS, FIT_ROWS * MANY // len(edges)))
+        inputs, outputs = thinned(*edge_curves(model, self.x, edges), max(1, len(self.x) // rows))
         levels = outputs.mean(0).nan_to_num(0.0, 0.0, 0.0).tolist()
         constants = [Candidate(self.functions[0], 1.0, 0.0, 0.0, level, 1.0) for level in levels]
         fitted = fit_edges(inputs, outputs, self.functions, context=self.context)
         return [found or [c] for found, c in zip(fitted, constants, strict=True)]
 
-    def begin(self, model: KAN, candidates: dict[Edge, list[Candidate]], steps: int) -> Symbolic:
-        """The best of a few choices of candidates for all edges, the likeliest choices first."""
+    def begin(
+        self, model: KAN, candidates: dict[Edge, list[Candidate]], steps: int, others: int = STARTING
+    ) -> Symbolic:
+        """The best of a few choices of candidates for all edges: the likeliest one and `others`, likely ones first."""
         likely = {edge: found[:STARTING] for edge, found in candidates.items()}
         choices = [dict.fromkeys(likely, 0)]  # rank of the candidate of each edge
         swaps = [
             (found[r].score() - found[0].score(), e, r) for e, found in likely.items() for r in range(1, len(found))
         ]
-        choices += [{**choices[0], e: r} for _, e, r in sorted(swaps)[:STARTING]]
+        choices += [{**choices[0], e: r} for _, e, r in sorted(swaps)[:others]]
         if len(likely) == 2:
             choices = [
                 dict(zip(likely, ranks, strict=True)) for ranks in product(*(range(len(f)) for f in likely.values()))
@@ -179,15 +192,17 @@ def symbolify(
 
     First every edge becomes one of its best candidates and all constants are trained together. Then, edge by edge,
     the next `choices` candidates are tried in the whole network and kept where the description length falls, for at
-    most `rounds` rounds, until none does or the loss is at most `enough` or the budget is used up.
+    most `rounds` rounds, until none does or the loss is at most `enough` or the budget is used up. Of more edges than
+    anybody reads each keeps its best candidate: a training of them all for each other one takes long and gains nothing.
     """
     edges = spline_edges(model)
     search = Search(x, y, loss, [f for f in functions if f.name != "0"], enough, context, weights)
     if not edges:
         return search.polish(model.clone(), steps)
     candidates = dict(zip(edges, search.candidates(model, edges), strict=True))
-    best = search.begin(model, candidates, steps)
-    for _ in range(rounds):
+    few = len(edges) <= MANY
+    best = search.begin(model, candidates, steps, others=STARTING if few else 0)
+    for _ in range(rounds if few else 0):
         before = best
         for edge in edges:
             if best.loss > enough and not context.over():

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
+from kanrun.model.jacobian import KanPass, extent_of
 from kanrun.model.layer import Prepared
+from kanrun.model.network import KAN
 from kanrun.model.protocol import Pass, Trainable, depth_of
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.roughness import roughness
@@ -20,6 +22,7 @@ from kanrun.training.sparsity import penalty_derivatives
 MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^3 / 3, and as many numbers in memory
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
+MANY_OUTPUTS = 3e-5  # units of work for a number of the Jacobian of each output beyond the first
 SETTING_UP = 0.2  # units of work before the first step, and as many a layer
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
@@ -44,14 +47,27 @@ def normal_equations(
     for start in range(0, len(x), chunk):
         rows = slice(start, start + chunk)
         kept = known or model.passed(x[rows], None if first is None else first.features[rows])
-        jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
-        own = None if weights is None else weights[rows]
-        slope, product = loss.weighted_gauss_newton(kept.outputs, y[rows], jacobian, y.numel(), own)
+        blocks = kept.blocks() if weights is None and loss.takes_blocks and isinstance(kept, KanPass) else None
+        if blocks is not None:
+            slope, product = loss.by_products(kept.outputs, y[rows], blocks, y.numel())
+        else:
+            jacobian = kept.jacobian(None if buffer is None else buffer[: len(kept.outputs)])
+            own = None if weights is None else weights[rows]
+            slope, product = loss.weighted_gauss_newton(kept.outputs, y[rows], jacobian, y.numel(), own)
         gradient = slope if gradient is None else gradient.add_(slope)
         matrix = product if matrix is None else matrix.add_(product)
     if gradient is None or matrix is None:
         raise ValueError("no rows")
     return gradient, matrix
+
+
+def extent(model: Trainable, rows: int) -> tuple[int, int]:
+    """How many numbers the Jacobian at so many rows has, and how many multiplications its products take."""
+    size = model.parameter_count()
+    numbers, products = (
+        extent_of(model.layers) if isinstance(model, KAN) else (model.n_out * size, model.n_out * size**2)
+    )
+    return rows * numbers, rows * products
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,8 @@ class Reached:
 class LevenbergMarquardt:
     """Damped Gauss-Newton steps on all trained entries of a network, in place; no step leaves it worse.
 
-    `ridge` adds `ridge * mean(v^2)` over the entries v, by default as much as the loss needs. Damping follows Nielsen's
+    `ridge` adds `ridge * mean(v^2)` over the entries v, by default as much as the loss needs, and a `prior` [P, P]
+    half its quadratic form of them. Damping follows Nielsen's
     rule (Madsen, Nielsen, Tingleff 2004, Methods for Non-Linear Least Squares Problems, sec. 3.2). A step is damped by
     its roughness too: coefficients that hardly a row tells where to go follow their neighbours. It is `finished` when
     ten trials in a row were no better, or three steps in a row each gained less than `tolerance` of the objective.
@@ -88,8 +105,9 @@ class LevenbergMarquardt:
 
     def __init__(
         self, model: Trainable, x: Tensor, y: Tensor, ridge: float | None = None, tolerance: float = 1e-9,
-        cancelled: Over = never, weights: Tensor | None = None,
+        cancelled: Over = never, weights: Tensor | None = None, prior: Tensor | None = None,
     ) -> None:  # fmt: skip
+        self.prior = prior
         self.model, self.x, self.y, self.ridge, self.tolerance = model, x, y, ridge, tolerance
         self.cancelled, self.weights = cancelled, weights
         self.first = prepared(model, x)
@@ -99,6 +117,7 @@ class LevenbergMarquardt:
         self.idle = self.accepted = self.trials = 0
         self.reached: Reached | None = None  # of the network as it stands
         self.finished = len(self.vector) == 0
+        self.extent = extent(model, len(x))
         self.rough = roughness(model)
         self.buffer = x.new_empty(min(len(x), CHUNK), model.n_out, len(self.vector))
 
@@ -120,6 +139,9 @@ class LevenbergMarquardt:
                 penalty = float(regularization)
             pull = self.pull(objective)
             ridge = pull * float((self.model.get_vector() ** 2).mean()) if pull else 0.0
+            if self.prior is not None:
+                vector = self.model.get_vector()
+                ridge += 0.5 * float(vector @ self.prior @ vector)
         return Reached(objective, float(loss), penalty, ridge, kept)
 
     def derivatives(self, objective: Objective, known: Pass | None = None) -> tuple[Tensor, Tensor]:
@@ -135,6 +157,9 @@ class LevenbergMarquardt:
             pull = 2 * self.pull(objective) / len(self.vector)
             gradient = gradient + pull * self.vector
             matrix.diagonal().add_(pull)
+        if self.prior is not None:
+            gradient = gradient + self.prior @ self.vector
+            matrix = matrix + self.prior
         return gradient, matrix
 
     def state(self) -> dict[str, Any]:
@@ -149,10 +174,10 @@ class LevenbergMarquardt:
 
     def work(self) -> float:
         """Units of work in the last step: what each layer and trial costs in any case, and sums over all targets."""
-        targets = len(self.x) * self.model.n_out
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
-        sums = (2.6e-6 * trials + 4e-8 * p) * targets * p + 1e-8 * trials * p**3
-        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums
+        numbers, products = self.extent
+        sums = 2.6e-6 * trials * numbers + 4e-8 * products + 1e-8 * trials * p**3
+        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + MANY_OUTPUTS * (numbers - len(self.x) * p)
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.

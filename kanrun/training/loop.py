@@ -39,6 +39,7 @@ class Training:
     attempt: int = 0  # which restart it comes from
     choice: str = ""  # what it was chosen from, in words
     overfits: bool = False  # whether validation rows lost again what they had gained, and more than next to nothing
+    smooth: bool = False  # whether it was smoothed, since the rows have noise
 
     @property
     def score(self) -> float:
@@ -82,7 +83,10 @@ class Trainer:
     def start_optimizer(self) -> optimizers.Optimizer:
         """A fresh optimizer for the network as it is."""
         model, data = self.state.model, self.plan.data
-        rows = optimizers.Rows(model, data.train.x, data.train.y, self.generator, self.cancelled, data.train.weights)
+        rows = optimizers.Rows(
+            model, data.train.x, data.train.y, self.generator, self.cancelled, data.train.weights,
+            self.plan.objective.loss,
+        )  # fmt: skip
         self.optimizer = optimizers.make_optimizer(rows, self.plan.optimizer)
         parts = (data.test, data.validation)
         self.features = [None if rows is None else prepared(model, rows.x) for rows in parts]

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from kanrun.config.schema import AdamConfig, AutoConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.context import Over
+from kanrun.data.losses import MSE, Loss
 from kanrun.errors import ConfigError, wrong
 from kanrun.model.mlp import MLP
-from kanrun.model.protocol import Network
+from kanrun.model.protocol import Network, has_splines
 from kanrun.training.least_squares import MOST_FOR_LM, LevenbergMarquardt
 from kanrun.training.objective import Objective, prepared
+from kanrun.training.smoothing import Smoothing
 
 MLP_STEPS = 5  # times as many steps as a KAN: each costs less and gains less
 COARSE = 5  # intervals on which exact steps begin: on fine grids they follow single rows before they see the whole
@@ -54,8 +56,8 @@ class Optimizer(Protocol):
 class Rows:
     """What an optimizer of a network has to work with: rows `x` [rows, inputs], targets `y`, and random numbers.
 
-    Rows count by their `weights` where there are some. `cancelled` is asked within long steps: one that is cut short
-    leaves the network as it comes.
+    Rows count by their `weights` where there are some, and `loss` says how far outputs are off. `cancelled` is asked
+    within long steps: one that is cut short leaves the network as it comes.
     """
 
     model: Network
@@ -64,6 +66,7 @@ class Rows:
     generator: torch.Generator
     cancelled: Over
     weights: Tensor | None = None
+    loss: Loss = MSE
 
 
 class CancelledError(Exception):
@@ -161,11 +164,34 @@ class Kind:
         return self.max_parameters is None or parameters <= self.max_parameters
 
 
+MOST_SMOOTHED = 2000  # parameters; a step costs about as much as ten of Levenberg and Marquardt's
+
+
+@dataclass
+class SmoothConfig(LmConfig):
+    """Training that smooths: what follows where rows have noise, and nothing to choose by name."""
+
+    smooth: bool = False  # whether the network is already
+
+
+def smoothing(rows: Rows, config: SmoothConfig) -> Smoothing:
+    """The optimizer that smooths. Raises ValueError for a network without splines."""
+    if not has_splines(rows.model):
+        raise ValueError("a network without splines cannot be smoothed")
+    return Smoothing(rows.model, rows.x, rows.y, rows.loss, rows.cancelled, rows.weights, config.smooth)
+
+
+def can_smooth(model: Network, config: OptimizerConfig) -> bool:
+    """Whether the network has splines, and is trained by exact steps, and is not too large for that."""
+    return isinstance(config, LmConfig) and has_splines(model) and model.parameter_count() <= MOST_SMOOTHED
+
+
 OPTIMIZERS: dict[type[OptimizerConfig], Kind] = {
     LmConfig: Kind(
         lambda rows, _: LevenbergMarquardt(rows.model, rows.x, rows.y, cancelled=rows.cancelled, weights=rows.weights),
         max_parameters=MOST_FOR_LM, coarse_grid=COARSE, finds_valleys=True,
     ),
+    SmoothConfig: Kind(smoothing, max_parameters=MOST_SMOOTHED),
     LbfgsConfig: Kind(Lbfgs),
     AdamConfig: Kind(Adam),
 }  # fmt: skip

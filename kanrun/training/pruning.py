@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from kanrun.config.schema import PruneConfig
@@ -12,18 +14,23 @@ from kanrun.model.joining import alone, beside
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
 from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.objective import Objective
+from kanrun.training.smoothing import Smoothing
 
 MOST_PARAMETERS = 500  # beyond this a refit by least squares for every removal takes too long
 MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more would say the same more slowly
 NEGLIGIBLE = 1e-4  # part of the loss' unit (the targets' variance, or a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
+SMOOTHING_STEPS = 5
 HALVINGS = 6  # of thresholds that cost too much
 REMOVED, LOOKED_AT = 1.5, 3e-3  # units of work, a layer and a row, of what leads to a refit
 USUAL = PruneConfig()
 TEMPERATURES = tuple(2.0 ** (-k / 2) for k in range(13))  # by which logits may be too large
 
 
-def prune_each_output(model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED) -> KAN:
+def prune_each_output(
+    model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED, smooth: bool = False
+) -> KAN:
     """A smaller network in which every output has only what it needs itself.
 
     Where outputs share their nodes, none of them shows its own structure, and what one needs stays for all. The same as
@@ -31,14 +38,17 @@ def prune_each_output(model: KAN, data: Dataset, config: PruneConfig = USUAL, co
     """
     data = at_most(data, MOST_ROWS)
     if not data.loss.least_squares or model.n_out == 1 or len(model.layers) == 1:
-        return prune_and_refit(model, data, config, context)
+        return prune_and_refit(model, data, config, context, smooth)
     parts = [
-        prune_and_refit(alone(model, j, data.train.x), of_output(data, j), config, context) for j in range(model.n_out)
+        prune_and_refit(alone(model, j, data.train.x), of_output(data, j), config, context, smooth)
+        for j in range(model.n_out)
     ]
     return beside(parts)
 
 
-def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED) -> KAN:
+def prune_and_refit(
+    model: KAN, data: Dataset, config: PruneConfig = USUAL, context: Context = UNLIMITED, smooth: bool = False
+) -> KAN:
     """A smaller network: thresholds on the scores, then single removals, as far as the refitted loss allows.
 
     Thresholds that cost too much are halved. The loss is that of the validation rows where the data has some: a refit
@@ -46,13 +56,15 @@ def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, cont
     """
     data = at_most(data, MOST_ROWS)
     x, y = data.train.x, data.train.y
-    before = refitted(model.clone(), data, context)
+    before = refitted(model.clone(), data, context, smooth)
     units = data.loss.units(y, data.train.weights)
-    limits = [max(config.tolerance * b, b + NEGLIGIBLE * unit) for b, unit in zip(before, units, strict=True)]
+    count = len(y)
+    tolerance = min(config.tolerance, 1 + math.log(count) / count) if smooth else config.tolerance
+    limits = [max(tolerance * b, b + NEGLIGIBLE * unit) for b, unit in zip(before, units, strict=True)]
 
     def beyond(network: KAN) -> float:
         """How far the refitted network is above the limits, at most 0 where it keeps them all."""
-        losses = refitted(network, data, context)
+        losses = refitted(network, data, context, smooth)
         return max(loss - limit for loss, limit in zip(losses, limits, strict=True))
 
     pruned = model
@@ -67,12 +79,12 @@ def prune_and_refit(model: KAN, data: Dataset, config: PruneConfig = USUAL, cont
     return pruned
 
 
-def refitted(model: KAN, data: Dataset, context: Context) -> list[float]:
+def refitted(model: KAN, data: Dataset, context: Context, smooth: bool = False) -> list[float]:
     """The losses of the network on the rows that judge it, after it was trained briefly, in place."""
 
     def trained() -> tuple[KAN, list[float]]:
         context.spend(REMOVED * len(model.layers) + LOOKED_AT * len(data.train.x))
-        return model, refit(model, data, context)
+        return model, (smoothed if smooth else refit)(model, data, context)
 
     result, losses = context.once(trained)
     if result is not model:
@@ -95,6 +107,29 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
         model.set_vector(kept)
         return before
     return after
+
+
+def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
+    """The same under penalties on its edges, with the losses that generalized cross-validation expects."""
+    x, y, loss = data.train.x, data.train.y, data.loss
+    model.fit_grids(x)
+    if model.parameter_count() > MOST_PARAMETERS:
+        return losses_on(model, data.train, loss)
+    optimizer = Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True)
+    total, vector = optimizer.expected, model.get_vector()
+    for _ in range(SMOOTHING_STEPS):
+        found = None if optimizer.finished else optimizer.step(Objective(loss))
+        if found is None:
+            break
+        context.spend(optimizer.work())
+        if sum(found) < total:
+            total, vector = sum(found), model.get_vector()
+    model.set_vector(vector)
+    plain = losses_on(model, data.train, loss)
+    if not loss.nats:
+        mean = max(sum(plain) / len(plain), 1e-300)
+        return [own * total / mean for own in plain]
+    return [total]
 
 
 def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:

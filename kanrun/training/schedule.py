@@ -13,10 +13,10 @@ from kanrun.model.protocol import Network, has_splines
 from kanrun.training.history import Record
 from kanrun.training.knots import place_knots
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.loop import Training, train
+from kanrun.training.loop import CLEAN, Training, train
 from kanrun.training.objective import Objective
-from kanrun.training.optimizers import Kind, kind_of
-from kanrun.training.stopping import IDLE, RULES
+from kanrun.training.optimizers import Kind, SmoothConfig, can_smooth, kind_of
+from kanrun.training.stopping import IDLE, RULES, SMOOTH
 from kanrun.training.train_state import Plan
 
 ATTEMPTS = 4  # restarts that are tried before a network that learns nothing is accepted
@@ -25,6 +25,8 @@ MOST_FOR_PROBE = 3000  # parameters of that network
 GAIN = 0.98  # a finer grid must bring the score below this part of what it was
 MOST_ANEW = 500  # parameters of a pruned network that is begun anew; larger ones find a way from anywhere
 ANEW, MUCH = 5, 0.05  # other restarts of a pruned network, while so much of the constant's loss is left
+SMOOTHING_STEPS = 30
+LEARNING = 0.8  # part of the loss halfway that a training which still learns has left at its last step
 FEW = 3  # targets a parameter, with fewer of which some rows become validation rows that say when to stop
 
 
@@ -98,12 +100,41 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
     if schedule.placed:
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     best = finest_that_gains(schedule, leaders, rows, log)
-    if rows is not data and not best.overfits and not log.context.over():
+    if not log.context.over() and to_be_smoothed(schedule, best, data):
+        plan = schedule.plan(data, best.attempt)
+        best = smoothed(best.model.clone(), plan, log)
+        # Weights that were too large at first may have taken what those that suit the network bring back.
+        again = smoothed(best.model.clone(), plan, log, smooth=True)
+        best = again if again.score < best.score else best
+    elif rows is not data and not best.overfits and not log.context.over():
         # No row is left to say when to stop, so this goes no further than the validation rows had allowed.
         whole = replace(schedule.plan(data, best.attempt), steps=best.best_step + 1)
         best = log.train(best.model.clone(), whole)
     chosen = choice(schedule, best, data, len(data.train.y) - len(rows.train.y)) if schedule.chooses else ""
     return replace(best, history=log.history, messages=log.messages, choice=chosen)
+
+
+def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool:
+    """Whether exact steps have left more than next to nothing, so that the network may follow noise.
+
+    A regularization that was asked for has its own say, and one that ran out of steps while it still learned has not
+    come to the noise.
+    """
+    losses = [record.train_loss for record in trained.history]
+    if len(losses) >= schedule.optimizer.steps and losses[-1] < LEARNING * losses[len(losses) // 2]:
+        return False
+    free, null = not schedule.objective.penalizes(trained.model), null_value(data)
+    return free and can_smooth(trained.model, schedule.optimizer) and trained.loss > CLEAN * null > 0
+
+
+def smoothed(model: Network, plan: Plan, log: Log, smooth: bool = False) -> Training:
+    """The network trained on in place under penalties on its edges, whose weights all training rows choose.
+
+    Whether it is `smooth` says where these weights begin.
+    """
+    own = SmoothConfig(steps=SMOOTHING_STEPS, grid_update_until=0, smooth=smooth)
+    training = log.train(model, replace(plan, optimizer=own, steps=own.steps, rules=SMOOTH))
+    return replace(training, smooth=True)
 
 
 def finest_that_gains(schedule: Schedule, leaders: list[Training], rows: Dataset, log: Log) -> Training:
@@ -186,15 +217,17 @@ def all_restarts(schedule: Schedule, data: Dataset, log: Log) -> list[Training]:
 
 def train_pruned(
     model: KAN, data: Dataset, optimizer: OptimizerConfig, *, seed: int, noise_scale: float,
-    context: Context | None = None,
+    context: Context | None = None, smooth: bool = False,
 ) -> Training:  # fmt: skip
-    """Trains a pruned network on, without regularization.
+    """Trains a pruned network on, without regularization; `smooth` as the rows ask for it, where they have noise.
 
     Exact steps end where the nearest valley does. Where they leave much unexplained, the same edges are trained from a
     few other restarts too, and the best is kept.
     """
     log = Log(context or Context())
     plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
+    if smooth and can_smooth(model, optimizer):
+        return replace(smoothed(model.clone(), plan, log, smooth=True), history=log.history)
     best = log.train(model.clone(), plan)
     null = null_value(data)
     for attempt in range(1, 1 + ANEW) if model.parameter_count() <= MOST_ANEW else ():

@@ -44,6 +44,7 @@ RULES = (
         "{stage}: stopped after {undone} steps in a row that were not finite",
     ),
 )
+SMOOTH = (RULES[2], RULES[4], IDLE)  # of a training that goes on from another one and has no knots to move
 
 
 def first_that_holds(rules: tuple[StopRule, ...], plan: Plan, state: TrainState) -> StopRule | None:

@@ -5,7 +5,7 @@ import torch
 
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.functions.library import library
+from kanrun.functions.library import FUNCTIONS, library
 from kanrun.model.network import KAN
 from kanrun.symbolic import reading
 from kanrun.symbolic.reading import find_formula
@@ -68,3 +68,20 @@ def test_of_a_network_of_very_many_edges_the_strongest_are_read(monkeypatch: pyt
     found = find_formula(*trained(x, torch.sin(torch.pi * x[:, :1]) + x[:, 3:4]), library(["x", "sin"]))
     assert found.model.active_inputs() == [0, 3]
     assert found.model.is_symbolic()
+
+
+def test_a_row_beside_a_pole_has_no_say_in_the_scale_of_logits() -> None:
+    x = torch.linspace(0.5, 2, 40, dtype=torch.float64)[:, None]
+    beside = torch.cat([x, torch.full((1, 1), 1e-30, dtype=torch.float64)])
+    sizes = []
+    for rows in (x, beside):
+        model = KAN([1, 2], grid=3)
+        model.put((0, 0, 0), FUNCTIONS["1/x"], (1.0, 0.0, 20.0), 0.0)
+        model.put((0, 1, 0), FUNCTIONS["x"], (1.0, 0.0, -3.0), 0.0)
+        labels = torch.zeros(len(rows), dtype=torch.long)
+        part = Rows(rows, labels)
+        reading.temper(model, Dataset("classes", part, part, ["x_1"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY))
+        logits = model(x).detach()
+        sizes.append(float((logits - logits.mean(1, keepdim=True)).abs().mean()))
+    assert sizes[0] == pytest.approx(reading.LOGITS)
+    assert sizes[1] == pytest.approx(reading.LOGITS, rel=0.1)

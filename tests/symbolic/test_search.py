@@ -12,6 +12,7 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.model import grids, spline
 from kanrun.model.network import KAN, Width
+from kanrun.symbolic import search
 from kanrun.symbolic.search import Symbolic, pareto, spline_edges, symbolify
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
@@ -235,3 +236,27 @@ def test_pareto_keeps_what_no_other_beats() -> None:
     losses = {"x": 1.0, "x^2": 2.0, "sin": 0.3, "exp": 0.2, "x^3": 0.01, "x^4": math.nan}
     front = pareto([Symbolic(networks[name], loss, 0.0) for name, loss in losses.items()])
     assert [next(iter(functions(model))) for model in front] == ["x", "exp", "x^3"]
+
+
+def test_curves_of_fewer_rows_keep_both_ends() -> None:
+    x, y = uniform_rows(97, 3, seed=1), uniform_rows(97, 3, seed=2)
+    inputs, outputs = search.thinned(x, y, 10)
+    assert len(inputs) == len(outputs) < 15
+    assert torch.equal(inputs.amin(0), x.amin(0)) and torch.equal(inputs.amax(0), x.amax(0))
+    for edge in range(3):
+        pairs = set(zip(x[:, edge].tolist(), y[:, edge].tolist(), strict=True))
+        assert set(zip(inputs[:, edge].tolist(), outputs[:, edge].tolist(), strict=True)) <= pairs
+    assert all(one is other for one, other in zip(search.thinned(x, y, 1), (x, y), strict=True))
+
+
+def test_of_very_many_edges_each_keeps_its_best_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = [(0, 0, 0, "sin", 2.0, 0.3, 1.0), (0, 1, 0, "x^2", 1.0, 0.2, 0.5), (0, 2, 0, "exp", 0.8, 0.1, 0.4)]
+    _, model, x, y = spline_problem([3, 1], edges)
+    functions = library(["x", "x^2", "sin", "exp"])
+    one_by_one = search.Search(x, y, MSE, functions, 0.0).candidates(model, spline_edges(model))
+    monkeypatch.setattr(search, "MANY", 1)
+    found = symbolify(model, x, y, MSE, functions)
+    best = [c[0].function.name for c in one_by_one]
+    assert [list(one.layers[0].functions.values()) for one in (found.model, *found.front)] == [best] * (
+        1 + len(found.front)
+    )

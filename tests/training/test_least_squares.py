@@ -13,7 +13,7 @@ from torch import Tensor
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
-from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, levenberg_marquardt, normal_equations
+from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, extent, levenberg_marquardt, normal_equations
 from kanrun.training.objective import Objective, Penalty
 from tests.helpers import Array, additive_network, autograd_jacobian, tangled_network, trained_gradient, uniform_rows
 
@@ -366,3 +366,15 @@ def test_a_row_of_weight_two_trains_as_two_rows(loss: Loss) -> None:
     levenberg_marquardt(one, x, y, loss, 3, weights=times / times.double().mean())
     levenberg_marquardt(two, x.repeat_interleave(times, 0), y.repeat_interleave(times, 0), loss, 3)
     torch.testing.assert_close(one.get_vector(), two.get_vector(), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("width", [[2, 3, 6], [2, 3], [2, [1, 3]], [2, 5]])
+def test_the_extent_is_that_of_the_jacobian_as_it_is_held(width: list[int | list[int]]) -> None:
+    model, x = KAN(width, grid=3, seed=0), uniform_rows(7, 2)
+    blocks, size = model.passed(x).blocks(), model.parameter_count()
+    numbers, products = extent(model, 7)
+    if blocks is None:
+        assert (numbers, products) == (7 * model.n_out * size, 7 * model.n_out * size**2)
+    else:
+        assert numbers == blocks.shared.numel() + blocks.own.numel()
+        assert products < 7 * model.n_out * size**2
