@@ -159,7 +159,7 @@ def write_relation(terms: sp.Expr, data: Dataset, real: Tensor) -> Relation:
             return math.nan
         return residual_of(parts)
 
-    left = snap([terms], loss_of, len(real), EXACT)[0]
+    left = snap([terms], loss_of, len(real), EXACT, ones=True)[0]
     residual = loss_of([left])
     level = float(np.mean(evaluate_all([left], real, names).numpy()))
     right = next(iter(snap([number(level)], lambda trial: abs(float(trial[0]) - level), len(real), 1e-10)))

@@ -30,7 +30,7 @@ def constants_lines(output: str, constants: list[Constant], classes: bool = Fals
 
 
 def perhaps(constant: Constant) -> str:
-    """ (perhaps 1/2): the simple number that a constant may be, if there is one."""
+    """(perhaps 1/2): the simple number that a constant may be, if there is one."""
     return f" (perhaps {constant.perhaps})" if constant.perhaps else ""
 
 

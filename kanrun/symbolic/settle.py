@@ -137,12 +137,13 @@ def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Data
     """The formulas with simple numbers, rewritten where that makes them shorter, at the same loss."""
     loss_of = counted(loss, data, context)
     rows = len(data.train.x)
-    expressions = snap(expressions, loss_of, rows, floor, context)
+    ones = data.loss.logits
+    expressions = snap(expressions, loss_of, rows, floor, context, ones)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
     above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
     for rewrite in (shortest, expanded) if not context.over() else ():
         context.spend(sum(map(work_of_rewriting, expressions)))
-        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context)
+        short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context, ones)
         size = length if any(e.atoms(sp.Float) for e in expressions) else complexity
         shorter = sum(map(size, short)) < sum(map(size, expressions))
         if shorter and loss_of(short) <= limit:

@@ -35,14 +35,15 @@ MOST_DIGITS = 11  # of a decimal that more than chance speaks for
 SHOWN = 15  # digits with which it is a float64 and written as it was meant
 
 
-def nice_numbers(value: float, exact: bool, place: str = "") -> Iterator[sp.Expr]:
+def nice_numbers(value: float, exact: bool, place: str = "", ones: bool = False) -> Iterator[sp.Expr]:
     """Simple numbers near `value`, the simplest first; with `exact` those that need many digits to be believed.
 
     Whether a constant may be 0 depends on what is beside it, not on its size. Where there are errors it keeps its value
-    as measured, unless it may be gone: as an exponent with a whole or half number, as a phase with quarters of a turn.
+    as measured, unless it may be gone: as an exponent with a whole or half number, as a phase with quarters of a turn;
+    with `ones`, where the scale of the whole is free, as 1 elsewhere.
     """
     if not exact:
-        for number in savings(value, place):
+        for number in savings(value, place) or ([unity(value)] if ones and not place else []):
             if abs(value - float(number)) < NEAR * abs(value):
                 yield number
         return
@@ -111,12 +112,13 @@ def snap(
     rows: int,
     exact_below: float,
     context: Context = UNLIMITED,
+    ones: bool = False,
 ) -> list[sp.Expr]:
     """The expressions with as many nice constants as the loss on the training rows allows.
 
     Where the loss shows an exact structure (below `exact_below`) it must stay there; otherwise replacing one constant
-    may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion. It ends
-    when the budget is used up.
+    may cost a factor of 1 + ln(rows) / rows: what a constant is worth by the Bayesian information criterion; 1 may be
+    a nice one with `ones`. It ends when the budget is used up.
     """
     loss = loss_of(expressions)
     if not math.isfinite(loss):
@@ -147,10 +149,10 @@ def snap(
     if sum(len(e.atoms(sp.Float)) for e in expressions) <= MOST_ZEROS:  # before they look like whole numbers
         expressions = exchanged(list(expressions), lambda *_: [sp.Integer(0)])
     for least in (TINY if exact else SMALL, 0.0):
-        together = [e.xreplace(simplest(e, exact, least)) for e in expressions]
+        together = [e.xreplace(simplest(e, exact, least, ones)) for e in expressions]
         if all(map(stays_one, together, expressions)) and fine(together, loss):
             return together
-    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, place_of(f, e)))
+    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, place_of(f, e), ones))
 
 
 def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
@@ -163,11 +165,11 @@ def stays_one(smaller: sp.Expr, before: sp.Expr) -> bool:
     return is_sound(smaller) and (bool(smaller.free_symbols) or not before.free_symbols)
 
 
-def simplest(expression: sp.Expr, exact: bool, least: float = 0.0) -> dict[sp.Expr, sp.Expr]:
+def simplest(expression: sp.Expr, exact: bool, least: float = 0.0, ones: bool = False) -> dict[sp.Expr, sp.Expr]:
     """The simplest nice number for every decimal constant that has one; 0 for those of a size below `least`."""
     zero = sp.Integer(0)
     pairs = (
-        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, place_of(f, expression)), None))
+        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, place_of(f, expression), ones), None))
         for f in expression.atoms(sp.Float)
     )
     return {f: nice for f, nice in pairs if nice is not None}

@@ -36,7 +36,7 @@ def numbers(rows: Rows) -> list[int]:
 
 
 def test_rows_are_a_regression_with_numbered_names() -> None:
-    data = dataset()
+    data = dataset(config=Config(dataset=RowsConfig(test=0.2)))
     assert (data.name, data.task, data.loss) == ("rows", REGRESSION, MSE)
     assert (data.inputs, data.outputs) == (["x_1", "x_2"], ["y"])
     assert (len(data.train.x), len(data.test.x)) == (8, 2)
@@ -85,7 +85,14 @@ def test_one_column_may_come_without_the_second_dimension() -> None:
     data = dataset(X[:, 0], Y[:, 0], test=(X[:3, 0], Y[:3, 0]))
     assert (data.train.x.shape, data.train.y.shape) == ((10, 1), (10, 1))
     assert torch.equal(data.test.y, data.test.x**2)
-    assert len(dataset(X[:2, 0], Y[:2, 0]).train.x) == 1  # two rows are enough
+    assert len(dataset(X[:2, 0], Y[:2, 0]).train.x) == 2  # are enough
+
+
+def test_of_few_rows_with_values_none_are_set_aside_and_of_many_and_of_classes_a_fifth() -> None:
+    many = np.arange(200.0).reshape(100, 2)
+    assert dataset().test is None
+    assert (len(dataset(many, many).train.x), len(dataset(many, many).test.x)) == (80, 20)
+    assert len(dataset(targets=LABELS).test.x) == 2
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[:, None], LABELS.astype(np.uint8), torch.tensor(LABELS), LABELS > 1])
