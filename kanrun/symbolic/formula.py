@@ -91,6 +91,8 @@ def write_formulas(
     others, as_found = forms.of_all(symbolic.front), forms.as_found([symbolic.model, *symbolic.front])
     fronts = front_of(others, chosen, data)
     estimates = estimates_of(chosen, data)
+    train = scores_of(chosen, data, data.train)
+    test = [None] * len(chosen) if data.test is None else scores_of(chosen, data, data.test)
     return [
         Formula(
             output=name,
@@ -98,8 +100,8 @@ def write_formulas(
             rounded=as_shown(rounded(chosen[j]), data.names),
             latex=as_latex(rounded(chosen[j]), data.names),
             complexity=complexity(chosen[j]),
-            test=None if data.test is None else scores_of(chosen, j, data, data.test),
-            train=scores_of(chosen, j, data, data.train),
+            test=test[j],
+            train=train[j],
             cross_validation=cross_validation_of(chosen[j], j, data),
             symbols={symbol: data.names.get(symbol, symbol) for symbol in data.inputs},
             units=dict(data.units),

@@ -15,13 +15,13 @@ from kanrun.symbolic.values import evaluate_texts, row_weights, training_arrays
 FOLDS_SEED = 0  # draws the parts of a cross-validation
 
 
-def scores_of(expressions: list[sp.Expr], j: int, data: Dataset, rows: Rows) -> Scores:
-    """Scores of output `j` alone, of all classes together, by evaluating the texts of the formulas."""
+def scores_of(expressions: list[sp.Expr], data: Dataset, rows: Rows) -> list[Scores]:
+    """Scores of each output alone, of all classes together, by evaluating the texts of the formulas."""
+    values, weights = evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), weights_of(rows)
     if data.loss.logits:
-        values = evaluate_texts([str(e) for e in expressions], rows.x, data.inputs)
-        return scores(data, values, rows.y.cpu(), weights_of(rows))
-    values = evaluate_texts([str(expressions[j])], rows.x, data.inputs)
-    return scores(data, values, rows.y[:, j : j + 1].double().cpu(), weights_of(rows))
+        return [scores(data, values, rows.y.cpu(), weights)] * len(expressions)
+    columns = zip(values.split(1, dim=1), rows.y.double().cpu().split(1, dim=1), strict=True)
+    return [scores(data, ours, y, weights) for ours, y in columns]
 
 
 def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | None:
