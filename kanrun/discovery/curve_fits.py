@@ -119,7 +119,7 @@ def power_laws(columns: Columns, y: Array, weights: Array) -> list[Found]:
     return described([(n, polished(e, columns, y, weights)) for n, e in named if is_sound(e)], columns, y, weights)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def compiled(curve: Curve) -> Callable[..., Any]:
     """The shapes as a function of the input and the constants, which may be arrays of any shapes."""
     return sp.lambdify([X, *curve.constants], list(curve.shapes), "numpy")
