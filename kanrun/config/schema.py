@@ -365,7 +365,9 @@ class Config:
     seed: int = setting(0, "where all random numbers start", low=0, high=2**31)
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))
-    threads: int = setting(1, "threads for torch; small networks are fastest with 1", low=1, high=1024)
+    threads: int = setting(
+        1, "threads for torch, no more than there are cores; small networks are fastest with 1", low=1, high=1024
+    )
 
 
 GROUPS: dict[str, dict[str, type]] = {

@@ -93,6 +93,20 @@ def class_scores(data: Dataset, outputs: Tensor, targets: Tensor, finite: Tensor
     return found
 
 
+def missing_classes(data: Dataset) -> list[str]:
+    """A sentence for each part of the rows that lacks a class, so that some scores have no value there."""
+    if data.task != CLASSIFICATION:
+        return []
+    classes = data.loss.margins(data.train.y.new_zeros((1, len(data.outputs)), dtype=data.train.x.dtype)).shape[1]
+    parts = {"training": data.train, "test": data.test, "validation": data.validation}
+    there = {part: len(data.loss.labels(rows.y).unique()) for part, rows in parts.items() if rows is not None}
+    return [
+        f"only {number} of {classes} classes among the {part} rows: the area under the ROC curve has no value there"
+        for part, number in there.items()
+        if number < classes
+    ]
+
+
 def share_above(ones: Tensor, others: Tensor) -> float:
     """The part of all pairs in which one of `ones` is above one of `others`, equal ones by half: the area under ROC."""
     ordered = others.contiguous().sort().values

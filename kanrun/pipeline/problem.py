@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, MlpConfig, ModelConfig, SearchConfig
 from kanrun.data.build import build_dataset, network_width
 from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.scores import missing_classes
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -37,6 +39,7 @@ def problem_of(config: Config, data: Dataset) -> Problem:
     if config.search.wanted and data.task == CLASSIFICATION:
         config = replace(config, search=SearchConfig())
         data = replace(data, notes=(*data.notes, "the target has classes, so a network is trained instead of a search"))
+    data = replace(data, warnings=(*data.warnings, *missing_classes(data)))
     begun = has_start(config)
     model: Network = (
         starting_network(config, data) if begun else build_network(config, network_width(config, data), data.train.x)
@@ -113,9 +116,10 @@ def check_start(model: Network, data: Dataset, config: Config) -> None:
 
 @contextmanager
 def threads_of(config: Config) -> Iterator[None]:
-    """So many threads of torch's as the config says, and as many as before afterwards."""
+    """As many threads of torch's as the config says and cores are free, and as many as before afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(min(config.threads, cores))  # more than there are cores wait for each other, without end
     try:
         yield
     finally:

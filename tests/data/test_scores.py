@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
-from kanrun.data.scores import scores
+from kanrun.data.scores import missing_classes, scores
 
 NOTHING = Rows(torch.zeros(0, 1), torch.zeros(0, 1))
 sizes = given(seed=st.integers(0, 10**6), rows=st.integers(2, 60), outputs=st.integers(1, 4))
@@ -186,3 +186,17 @@ def test_squares_of_single_precision_are_numbers() -> None:
     y = (1e30 * torch.arange(4.0))[:, None]
     data = Dataset("rows", Rows(y, y), Rows(y, y), ["a"], ["y"], REGRESSION, MSE)
     assert scores(data, 0.5 * y, y)["r2"] == pytest.approx(0.3, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([0, 1, 2, 0], []),
+        ([0, 1, 1, 0], ["only 2 of 3 classes among the training rows: the area under the ROC curve has no value there"]),
+    ],
+)
+def test_a_class_that_is_missing_is_named_with_what_it_costs(targets: list[int], said: list[str]) -> None:
+    y, x = torch.tensor(targets), torch.zeros(4, 1)
+    data = Dataset("few", Rows(x, y), None, ["x_1"], ["a", "b", "c"], CLASSIFICATION, CROSS_ENTROPY)
+    assert missing_classes(data) == said
+    assert (scores(data, torch.eye(3)[y], y)["roc_auc"] is None) == bool(said)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from kanrun.config.schema import AutoConfig, Config, FixConfig, ModelConfig, RegularizationConfig
 from kanrun.config.validation import read_config
-from kanrun.pipeline.problem import build_network, grids_of, make_problem, penalty_of
+from kanrun.pipeline.problem import build_network, grids_of, make_problem, penalty_of, threads_of
 from tests.helpers import uniform_rows
 
 X = uniform_rows(80, 3, seed=3)
@@ -75,3 +76,10 @@ def test_a_search_over_rows_with_classes_is_a_training(dataset: dict[str, Any]) 
     assert problem.data.notes == ("the target has classes, so a network is trained instead of a search",)
     made = make_problem(read_config({"dataset": {"name": "sklearn", "table": "diabetes"}, "search": {"seconds": 5}}))
     assert made.config.search.wanted and made.data.notes == ()
+
+
+def test_threads_beyond_the_cores_are_not_made() -> None:
+    before = torch.get_num_threads()
+    with threads_of(Config(threads=1024)):
+        assert 1 <= torch.get_num_threads() <= (os.cpu_count() or 1)
+    assert torch.get_num_threads() == before
