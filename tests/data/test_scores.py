@@ -192,7 +192,10 @@ def test_squares_of_single_precision_are_numbers() -> None:
     ("targets", "said"),
     [
         ([0, 1, 2, 0], []),
-        ([0, 1, 1, 0], ["only 2 of 3 classes among the training rows: the area under the ROC curve has no value there"]),
+        (
+            [0, 1, 1, 0],
+            ["only 2 of 3 classes among the training rows: the area under the ROC curve has no value there"],
+        ),
     ],
 )
 def test_a_class_that_is_missing_is_named_with_what_it_costs(targets: list[int], said: list[str]) -> None:
