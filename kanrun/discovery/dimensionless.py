@@ -1,4 +1,4 @@
-"""Dimensionless groups of inputs with units (Buckingham 1914, Phys. Rev. 4), and networks over them."""
+"""Dimensionless groups of inputs with units (Buckingham 1914, Phys. Rev. 4)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from itertools import combinations, islice
 
 import sympy as sp
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kanrun.model.network import KAN
 from kanrun.symbolic.dimensions import Units
 
 MOST_SETS = 200  # sets of repeating variables that are looked at
@@ -105,22 +104,3 @@ def most(found: Similarity) -> float:
 def size(found: Similarity) -> float:
     """The sum of all powers, those that are no whole numbers count twice."""
     return sum(abs(p) * (1 if p == round(p) else 2) for g in (found.factor, *found.groups) for p in g.values())
-
-
-def over_groups(rest: KAN, groups: Sequence[Powers], n: int) -> KAN:
-    """The network `rest` over groups as one over the n inputs that these are products of.
-
-    Products are sums of logarithms, which the next layer undoes.
-    """
-    like = rest.layers[0].coef
-    longer = KAN([n, len(groups), *rest.width], grid=1, dtype=like.dtype).to(like.device)
-    first, second = longer.layers[:2]
-    longer.layers = nn.ModuleList([first, second, *rest.clone().layers])
-    for layer in (first, second):
-        layer.alive.zero_()
-    for g, powers in enumerate(groups):
-        plain = list(powers.values()) == [1.0]
-        for i, p in powers.items():
-            first.fix(g, i, "x" if plain else "log", (1.0, 0.0, p), 0.0, True)
-        second.fix(g, g, "x" if plain else "exp", (1.0, 0.0, 1.0), 0.0, True)
-    return longer

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanrun.context import Context, Meter, Silent, Unrecorded
 from kanrun.discovery.findings import STRUCTURED, Findings
-from kanrun.discovery.fits import Fits
+from kanrun.discovery.fits import PROMISING, Fits
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.state import Doing, SearchState, Tried
 from kanrun.discovery.stopping import reason_of_end, reason_to_stop
@@ -20,6 +20,7 @@ from kanrun.discovery.terms import Table
 from kanrun.discovery.trial import Discovered, Trial
 from kanrun.discovery.whiteness import work_of_test
 from kanrun.errors import failure
+from kanrun.model.protocol import without_gradient
 
 log = logging.getLogger("kanrun")
 
@@ -45,6 +46,7 @@ class Move(Protocol):
         ...
 
 
+Outputs = Callable[[Tensor], Tensor]
 Schedule = Callable[[Problem], Sequence[Move]]
 
 
@@ -136,6 +138,14 @@ class Search:
     def leads(self, structure: str) -> bool:
         """Whether the best network of this structure, the last one fitted, is promising."""
         return self.state.leader is not None and self.state.leader.structure == structure
+
+    def known(self, structure: str) -> Outputs | None:
+        """The best network of a structure as a function of rows, or of no structure the best formula; if promising."""
+        if structure:
+            return self.state.leader.predicted(self.problem.y) if self.leads(structure) and self.state.leader else None
+        best = self.state.findings.best
+        promising = best is not None and best.symbolic.loss < PROMISING * self.problem.variance
+        return without_gradient(best.symbolic.model) if best is not None and promising else None
 
     @property
     def fits(self) -> Fits:

@@ -66,6 +66,7 @@ class SearchState:
     reserve: list[Trial] = field(default_factory=list)  # networks that may yet be read
     leader: Trial | None = None  # the best network of the last structure, where it is promising
     divided: list[dict[int, float]] = field(default_factory=list)  # powers of inputs that were taken for factors
+    joined: set[tuple[int, int]] = field(default_factory=set)  # pairs of inputs that were taken for one argument
     grouped: set[tuple[str, str]] = field(default_factory=set)  # links, and the groups of inputs tried under them
     sums: dict[bool, SumsOfTerms] = field(default_factory=dict)  # by whether functions have constants
     tried: list[Tried] = field(default_factory=list)

@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.context import Budget, Context, Meter
-from kanrun.discovery.dimensionless import over_groups, similarities
+from kanrun.discovery.dimensionless import similarities
 from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.schedule import schedule
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.functions.library import FUNCTIONS
-from kanrun.model.network import KAN
 from kanrun.symbolic.dimensions import Units
 from kanrun.symbolic.expression import network_expressions
 from tests.helpers import uniform_rows
@@ -78,14 +77,6 @@ def test_inputs_of_unknown_units_and_angles_are_groups_of_their_own_whatever_the
     measured, names = units("q v angle l", "t")
     found = similarities(measured, names, [False, True, False, True])
     assert found is not None and found.factor == {1: -1.0, 3: 1.0} and found.groups == ({0: 1.0}, {2: 1.0})
-
-
-def test_a_network_over_groups_takes_their_products() -> None:
-    x = 0.5 + uniform_rows(20, 3, seed=1).abs()
-    groups = ({0: 1.0, 1: -2.0}, {2: 1.0}, {1: 0.5})
-    rest = KAN([3, 2], grid=3, seed=1, dtype=torch.float64)
-    products = torch.stack([x[:, 0] / x[:, 1] ** 2, x[:, 2], x[:, 1].sqrt()], dim=1)
-    torch.testing.assert_close(over_groups(rest, groups, 3)(x), rest(products))
 
 
 def searched(x: torch.Tensor, y: torch.Tensor, inputs: str, output: str, work: float = 3000.0) -> Search:

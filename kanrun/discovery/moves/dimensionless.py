@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.compose import bits_of
-from kanrun.discovery.dimensionless import Similarity, over_groups, similarities
+from kanrun.discovery.composites import Composite, over_composites
+from kanrun.discovery.dimensionless import Similarity, similarities
 from kanrun.discovery.peel import with_powers
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
@@ -61,7 +62,7 @@ class Dimensionless:
     def take(self, search: Search, found: Similarity, rest: KAN) -> None:
         """Keeps the factor times a formula of the groups, whose powers follow from the units and are not trained."""
         problem = search.problem
-        whole = over_groups(rest, found.groups, problem.n) if found.groups else rest
+        whole = over_composites(rest, [*map(Composite.product, found.groups)], problem.n) if found.groups else rest
         model = with_powers(whole, list(range(problem.n)), found.factor, problem.n)
         with torch.no_grad():
             loss = problem.loss(model(problem.x))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kanrun.discovery.moves.composites import Composites
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
@@ -42,6 +43,7 @@ def schedule(problem: Problem) -> list[Move]:
         Sums(shaped=False, terms=3, part=0.1),
         Sums(shaped=True, terms=2, part=0.15),
         Fractions(part=0.1),
+        Composites(),
         *([Curves(part=0.3)] if problem.n > 1 else []),  # of each input: more work than what may be enough
         *(move for structure in others[:MANY] for move in (Splines(structure), *divided(structure))),
         *([Sums(shaped=False, terms=6, part=0.15), Sums(shaped=True, terms=4, part=0.2)] if others[MANY:] else []),
@@ -61,4 +63,5 @@ def schedule(problem: Problem) -> list[Move]:
 
 def divided(structure: Structure) -> list[Move]:
     """What the best network of a structure is looked at for, if it is promising."""
-    return [Factors(f"factors: {structure.name}", of_leader, structure.name), Groups(structure.name)]
+    name = structure.name
+    return [Factors(f"factors: {name}", of_leader, name), Composites(name), Groups(name)]
