@@ -12,6 +12,7 @@ from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset
 from kanrun.discovery.discover import discover
 from kanrun.discovery.moves import factors, schedule
+from kanrun.discovery.moves.composites import Composites
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.sums import SimplerSums, Sums
@@ -56,8 +57,8 @@ def read(state: SearchState) -> list[Tried]:
 
 @pytest.fixture
 def only_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that looks for no curves, sums and fractions of terms."""
-    for kind in (Curves, Sums, SimplerSums, Fractions):
+    """A search that looks for no curves, sums and fractions of terms, and puts no inputs together."""
+    for kind in (Composites, Curves, Sums, SimplerSums, Fractions):
         monkeypatch.setattr(kind, "wanted", lambda *_: False)
 
 

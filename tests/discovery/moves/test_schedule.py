@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kanrun.discovery.moves import schedule as module
+from kanrun.discovery.moves.composites import Composites
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
@@ -46,10 +47,9 @@ def test_every_structure_has_its_turn_in_order_and_what_its_best_network_is_look
     assert [move.structure.name for move in first] == [s.name for s in structures(n, torch.float64)]
     for move in first:
         at = moves.index(move)
-        after = [m for m in moves[at + 1 : at + 4] if not (isinstance(m, Factors) and not m.structure)][:2]
-        assert after == [
-            Factors(f"factors: {move.structure.name}", of_leader, move.structure.name), Groups(move.structure.name)
-        ]  # fmt: skip
+        after = [m for m in moves[at + 1 : at + 5] if not (isinstance(m, Factors) and not m.structure)][:3]
+        name = move.structure.name
+        assert after == [Factors(f"factors: {name}", of_leader, name), Composites(name), Groups(name)]
         assert divided(move.structure) == after
 
 
@@ -65,14 +65,14 @@ def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
     [place] = [k for k, move in enumerate(moves) if isinstance(move, Curves)]
-    assert place == 1 if n == 1 else isinstance(moves[place - 1], Fractions)
+    assert place == 1 if n == 1 else moves[place - 1] == Composites()
     moves = [move for move in moves if not isinstance(move, Curves)]
     kinds = [type(move) for move in moves]
     assert moves[0] == Sums(shaped=False, terms=2, part=0.1)
     assert kinds[1] is Splines
     assert moves[2].powers is of_targets
     assert moves[2].structure == ""
-    assert kinds[5:8] == [Sums, Sums, Fractions]
+    assert kinds[6:9] == [Sums, Sums, Fractions]
     assert kinds[-4:] == [SimplerSums, SimplerSums, AsGood, Reading]
 
 
