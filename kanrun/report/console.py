@@ -17,7 +17,7 @@ from kanrun.data.dataset import Dataset
 from kanrun.data.losses import LOSSES, MSE
 from kanrun.errors import counted
 from kanrun.report.standard_output import StandardOutput
-from kanrun.report.words import about_lines, decision_lines, front_lines
+from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines
 from kanrun.state import Problem, Result
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
@@ -134,7 +134,7 @@ class Console(Silent):
         for formula in formulas:
             exact = " [green](exact)[/]" if formula.exact else ""
             self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
-            for line in [*about_lines(formula), *front_lines(formula, data.loss)]:
+            for line in [*about_lines(formula), *other_lines(formula), *front_lines(formula, data.loss)]:
                 self.out.print(f"  {escape(line)}", soft_wrap=True)
         for line in decision_lines(formulas):
             self.out.print(escape(line), soft_wrap=True)

@@ -23,7 +23,7 @@ from kanrun.report.files import load_model, read, read_json
 from kanrun.report.folder import config_in
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
-from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.front import Alternative, Other
 from kanrun.symbolic.uncertainty import Constant
 
 
@@ -150,6 +150,7 @@ def formula_of(entry: Mapping[str, Any]) -> Formula:
     """
     content = {**UNKNOWN, "exact": None, "rounded": entry["expression"], **entry}
     content["front"] = several(Alternative, content.get("front"))
+    content["alternatives"] = several(Other, content.get("alternatives"))
     content["constants"] = several(Constant, content.get("constants"))
     if decision := content.get("decision"):
         whole = {**UNKNOWN, **decision} if isinstance(decision, Mapping) else {}

@@ -18,7 +18,7 @@ from kanrun.errors import as_typed, counted
 from kanrun.report.console import name_of, scores_shown, shown
 from kanrun.report.load import Record, formula_of
 from kanrun.report.standard_output import StandardOutput
-from kanrun.report.words import about_lines, decision_lines, exactness, score_line
+from kanrun.report.words import about_lines, decision_lines, exactness, other_lines, score_line
 from kanrun.symbolic.formula import Formula
 
 
@@ -60,7 +60,7 @@ def show_formula(formula: Formula, out: Console) -> None:
     """A formula, how good it is, what its constants are, and the numbered front."""
     out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}", soft_wrap=True)
     exact = exactness(formula)
-    about = [score_line(formula), *([exact] if exact else []), *about_lines(formula)]
+    about = [score_line(formula), *([exact] if exact else []), *about_lines(formula), *other_lines(formula)]
     if formula.front:
         about.append(f"formulas of {formula.output} for --formula N; chosen (*): {formula.reason}")
     for line in about:

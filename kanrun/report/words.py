@@ -108,6 +108,25 @@ def about_lines(formula: Formula) -> list[str]:
     return lines
 
 
+def other_lines(formula: Formula) -> list[str]:
+    """The other forms that the rows allow, with their odds and the measurement that would decide."""
+    if not formula.alternatives:
+        return []
+    lines = [f"the rows allow for {formula.output} too, at these odds beside the chosen form:"]
+    for other in formula.alternatives:
+        lines.append(f"  {other.odds:<6.3g}  {cut(other.rounded or other.expression)}")
+        if other.where and other.values:
+            point = ", ".join(f"{formula.symbols.get(name, name)} = {value:g}" for name, value in other.where.items())
+            one, another = (f"{value:.3g}" for value in other.values)
+            lines.append(f"          told apart at {point}: {another} instead of {one}")
+    return lines
+
+
+def cut(text: str) -> str:
+    """A formula as a table shows it."""
+    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
+
+
 def front_lines(formula: Formula, loss: Loss) -> list[str]:
     """The front as a small table with a mark at the chosen formula; nothing where there is only one."""
     if len(formula.front) < 2:
@@ -116,7 +135,6 @@ def front_lines(formula: Formula, loss: Loss) -> list[str]:
     lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
         error = "-" if point.error is None else f"{point.error:.3g}"
-        text = point.rounded or point.expression
-        text = text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
+        text = cut(point.rounded or point.expression)
         lines.append(f"{'*' if point.chosen else ' '} {point.complexity:>10}  {error:<12}  {text}")
     return lines

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
@@ -13,13 +14,15 @@ from kanrun.data.dataset import Dataset
 from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
+from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.compare import over_decades, relative_loss
+from kanrun.symbolic.deciding import deciding_point
 from kanrun.symbolic.description import description_at
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import squares
-from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
+from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_texts, factors_of_errors
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -37,12 +40,17 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Other:
-    """Another form that the rows allow for an output: `odds` is how likely it is beside the chosen one."""
+    """Another form that the rows allow for an output: `odds` is how likely it is beside the chosen one.
+
+    A measurement at `where`, by the names of inputs, would tell best: `values` are those of the chosen one and its own.
+    """
 
     expression: str
     rounded: str
     complexity: int
     odds: float
+    where: dict[str, float] | None = None
+    values: tuple[float, float] | None = None
 
 
 def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> list[Other]:
@@ -59,7 +67,19 @@ def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> l
         odds = 2.0 ** min(60.0, least - bits_of(e, j, data))
         if form != own and odds >= max(UNLIKELY, known[form].odds if form in known else 0.0):
             known[form] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
-    return sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
+    best = sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
+    return [told_apart(o, chosen, data) for o in best]
+
+
+def told_apart(other: Other, chosen: sp.Expr, data: Dataset) -> Other:
+    """The other form with where a measurement would decide between it and the chosen one."""
+    expression = parse_formula(other.expression, data.inputs, "expression", OWN_LENGTH)
+    where = deciding_point(chosen, expression, columns_of(data.train.x, data.inputs))
+    if where is None:
+        return other
+    point = {name: np.array([value]) for name, value in where.items()}
+    one, another = (float(evaluate(e, point)[0]) for e in (chosen, expression))
+    return replace(other, where=where, values=(one, another)) if math.isfinite(one - another) else other
 
 
 def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
@@ -105,10 +125,11 @@ def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tens
 
 
 def pareto(points: list[Alternative]) -> list[Alternative]:
-    """The points that no other one beats, and the chosen one."""
+    """The points that no other one beats, and the chosen one; of those that are shown alike one."""
     front: list[Alternative] = []
     least = math.inf
-    distinct = {p.expression: p for p in reversed(points)}.values()
+    last = [*(p for p in reversed(points) if not p.chosen), *(p for p in points if p.chosen)]
+    distinct = {p.rounded or p.expression: p for p in last}.values()
     for point in sorted(distinct, key=order_of_front):
         if point.chosen or (point.error is not None and point.error < least):
             front.append(point)

@@ -151,7 +151,23 @@ def normal(expression: sp.Expr) -> sp.Expr:
     return ended_with_one(without_inner_inverse(expression))
 
 
+def added_by_tanh(expression: sp.Expr) -> sp.Expr:
+    """tanh(atanh(u) + atanh(v)) as (u + v)/(1 + u*v)."""
+
+    def added(e: sp.Expr) -> sp.Expr:
+        total = sp.Integer(0)
+        for term in sp.Add.make_args(e.args[0]):
+            factor, rest = term.as_coeff_Mul()
+            if not isinstance(rest, sp.atanh) or factor not in (1, -1):
+                return e
+            part = factor * rest.args[0]
+            total = (total + part) / (1 + total * part)
+        return total
+
+    return expression.replace(lambda e: isinstance(e, sp.tanh), added)
+
+
 REWRITES: tuple[Rewrite, ...] = (
     logistic, joined_waves, begun_with_one, ended_with_one, without_inner_inverse, normal,
-    placed_exponentials, lambda e: placed_exponentials(begun_with_one(e)), in_one_exponential,
+    placed_exponentials, lambda e: placed_exponentials(begun_with_one(e)), in_one_exponential, added_by_tanh,
 )  # fmt: skip

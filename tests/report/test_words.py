@@ -12,12 +12,13 @@ from kanrun.report.words import (
     constants_lines,
     decision_lines,
     front_lines,
+    other_lines,
     score_line,
     with_error,
 )
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
-from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.front import Alternative, Other
 from kanrun.symbolic.uncertainty import Constant
 
 
@@ -117,3 +118,16 @@ def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
 def test_a_constant_is_shown_as_measured_with_the_simple_number_that_it_may_be() -> None:
     lines = constants_lines("y", [Constant(0.498, 0.003, perhaps="1/2"), Constant(2.37, 0.01)])
     assert lines == ["constants of y: 0.498 ± 0.003 (perhaps 1/2), 2.370 ± 0.010"]
+
+
+def test_other_forms_are_told_with_the_measurement_that_would_decide() -> None:
+    other = Other("x_1**2", "T^2", 3, 0.25, {"x_1": 4.5}, (9.0, 20.25))
+    nothing = Other("sin(x_1)", "sin(T)", 2, 0.01)
+    shown = other_lines(formula(alternatives=[other, nothing], symbols={"x_1": "T"}))
+    assert shown == [
+        "the rows allow for y too, at these odds beside the chosen form:",
+        "  0.25    T^2",
+        "          told apart at T = 4.5: 20.2 instead of 9",
+        "  0.01    sin(T)",
+    ]
+    assert other_lines(formula()) == []

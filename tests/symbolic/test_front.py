@@ -8,7 +8,7 @@ import torch
 
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
-from kanrun.symbolic.front import MOST_OTHERS, others_of
+from kanrun.symbolic.front import MOST_OTHERS, Alternative, others_of, pareto
 from tests.helpers import uniform_rows
 
 X = sp.Symbol("x_1", real=True)
@@ -51,3 +51,13 @@ def test_no_more_than_a_few_and_the_likeliest_first() -> None:
 def test_a_form_without_a_value_is_none() -> None:
     data = noisy(12, 0.5)
     assert others_of([sp.log(X - 1)], sp.Float(2.0) * X, 0, data) == []
+
+
+def test_of_points_that_are_shown_alike_the_chosen_one_is_kept() -> None:
+    points = [
+        Alternative(3, 0.5, "2.0*x_1", "2*x_1"),
+        Alternative(3, 0.5, "2.00000001*x_1", "2*x_1", chosen=True),
+        Alternative(5, 0.1, "2.0*x_1 + 1.0", "2*x_1 + 1"),
+    ]
+    assert pareto(points) == points[1:]
+    assert pareto(points[:1] + points[2:]) == points[:1] + points[2:]

@@ -53,3 +53,10 @@ def test_a_rewriting_changes_no_value_and_makes_nothing_longer(
 def test_a_formula_without_constants_stays() -> None:
     x = sp.Symbol("x_1", real=True)
     assert as_in_textbooks(sp.sin(x) / x) == sp.sin(x) / x
+
+
+def test_velocities_are_added_without_inverse_functions() -> None:
+    before = parse_formula("0.7*tanh(atanh(x_1) + atanh(x_2))", ["x_1", "x_2"])
+    assert str(as_in_textbooks(before)) == "0.7*(x_1 + x_2)/(x_1*x_2 + 1)"
+    scaled = parse_formula("tanh(2.5*atanh(x_1) + atanh(x_2))", ["x_1", "x_2"])
+    assert as_in_textbooks(scaled) == scaled
