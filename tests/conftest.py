@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("any speed", deadline=None)  # no test depends on the machine's speed
+settings.load_profile("any speed")
 gc.disable()  # until all tests are collected: what is imported for them stays
 
 
