@@ -16,9 +16,11 @@ from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.compare import over_decades, relative_loss
+from kanrun.symbolic.cross_validation import ONE_BY_ONE
 from kanrun.symbolic.deciding import deciding_point
 from kanrun.symbolic.description import description_at
 from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
 from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import squares
@@ -85,13 +87,17 @@ def told_apart(other: Other, chosen: sp.Expr, data: Dataset) -> Other:
 def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     """The description length of the training targets of output `j` by a formula; infinite where it has no value.
 
-    Of targets over decades by errors relative to their size, where these are described better.
+    Of targets over decades by errors relative to their size, where these are described better. Few rows are each
+    described by what the others say of them, as a few constants may follow a few rows anywhere.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
     factors = factors_of_errors(data)
-    loss = squares(expression, columns, y, factors) / len(y)
+    few = len(y) <= ONE_BY_ONE
+    loss = left_out_loss(expression, columns, y, factors) if few else squares(expression, columns, y, factors) / len(y)
     if data.train.weights is None and over_decades(y):
-        relative = relative_loss(evaluate(expression, columns), y)
+        relative = (
+            left_out_relative_loss(expression, columns, y) if few else relative_loss(evaluate(expression, columns), y)
+        )
         loss = min(loss, relative) if math.isfinite(relative) else loss
     return description_at(loss, expression, columns, y, factors)
 

@@ -317,3 +317,9 @@ def test_known_errors_hold_though_there_are_no_more_rows_than_constants() -> Non
 def test_a_formula_without_constants_has_its_chi_square() -> None:
     given, y = {"x_1": np.linspace(1, 2, 11)}, np.linspace(1, 2, 11) + 0.1
     assert estimate(parse_formula("x_1"), given, y, noise=0.01).reduced == pytest.approx(1.0)
+
+
+def test_a_power_of_zero_has_a_slope_by_its_exponent() -> None:
+    expression = parse_formula("2.5*x_1**1.7", ["x_1"])
+    slopes = jacobian(expression, constants_of(expression), {"x_1": np.array([0.0, 1.0, 2.0])})
+    np.testing.assert_allclose(slopes[:, 1], [0.0, 0.0, 2.5 * 2**1.7 * np.log(2.0)], atol=1e-12)

@@ -1,0 +1,53 @@
+"""How far off a form is on rows that its constants have not seen, without fitting it again: by leverages."""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy as sp
+
+from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.compare import relative_loss
+from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, jacobian, sizes_of
+
+LARGEST = 0.99  # leverage of a row that alone decides a constant
+
+
+def leverages(slopes: Array) -> Array:
+    """The part of each row in its own prediction [rows], by the derivatives by the constants [rows, constants]."""
+    scaled = slopes / np.maximum(sizes_of(slopes), np.finfo(np.float64).tiny)
+    if not scaled.shape[1] or not np.isfinite(scaled).all():
+        return np.zeros(len(slopes))
+    left, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
+    rank = sizes > len(slopes) * np.finfo(np.float64).eps * sizes[0]
+    return np.minimum((left[:, rank] ** 2).sum(axis=1), LARGEST)
+
+
+def left_out_loss(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """The mean squared error times `weights` of the rows, each predicted with constants fitted to the others.
+
+    To first order in the constants (Allen 1974, Technometrics 16, eq. 2.3), which is exact where the form is linear in
+    them; they must be at their best already.
+    """
+    off = weights * (evaluate(expression, columns) - y)
+    if not np.isfinite(off).all():
+        return float("inf")
+    slopes = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)[:, None] * slopes_of(expression, columns)
+    return float(np.mean((off / (1 - leverages(slopes))) ** 2))
+
+
+def left_out_relative_loss(expression: sp.Expr, columns: Columns, y: Array) -> float:
+    """The same of errors relative to the values, in the unit of symbolic.compare.relative_loss."""
+    ours = evaluate(expression, columns)
+    there = y != 0
+    loss = relative_loss(ours, y)
+    if not np.isfinite(loss) or not loss > 0:
+        return loss
+    slopes = (slopes_of(expression, columns) / ours[:, None])[there]
+    off = np.log(np.abs(ours[there] / y[there]))
+    return loss * float(np.mean((off / (1 - leverages(slopes))) ** 2) / np.mean(off**2))
+
+
+def slopes_of(expression: sp.Expr, columns: Columns) -> Array:
+    """The derivatives by its decimals [rows, constants]; none of too many."""
+    constants = constants_of(expression)
+    return jacobian(expression, constants if len(constants) <= MOST else [], columns)
