@@ -93,10 +93,11 @@ def settled(options: Namespace, number: int, overrides: list[str]) -> Config | l
             raise
         return []  # something like ${hydra:job.num}, which only the job itself knows
     from kanrun.config.validation import read_config
-    from kanrun.report.folder import check_folder
 
     try:
         read = read_config(content)
+        from kanrun.report.folder import check_folder  # with torch and SymPy: a mistake in a setting is told without
+
         check_folder(folder, key, read.overwrite, hydra.sweep.dir if options.multirun else None)
     except KanrunError as error:
         return str(error).splitlines()

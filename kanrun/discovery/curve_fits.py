@@ -26,6 +26,7 @@ ROWS = 2  # that there must be for each constant
 LARGEST = 1e100  # values of shapes whose squares are still numbers
 SCREENING = 25.0  # units of work of a curve
 RIDGE = 1e-12  # part of the largest curvature
+DIFFERENCE = 1.5e-8  # part of a constant by which it moves for a slope
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,10 @@ def shapes_at(curve: Curve, constants: Array, x: Array) -> Array:
     """The shapes at `x` [rows] for many `constants` [beginnings, constants]: [beginnings, rows, shapes]."""
     with np.errstate(all="ignore"):
         values = compiled(curve)(x[None, :], *(c[:, None] for c in constants.T))
-    shape = (len(constants), len(x))
-    return np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), shape) for v in values], axis=2)
+    result = np.empty((len(constants), len(x), len(values)))
+    for n, value in enumerate(values):
+        result[:, :, n] = value
+    return result
 
 
 def beginnings(curve: Curve, span: Span, x: Array, y: Array, weights: Array) -> list[Array]:
@@ -157,10 +160,27 @@ def projected(curve: Curve, constants: Array, x: Array, y: Array, weights: Array
     design = weights[:, None] * shapes_at(curve, np.asarray(constants)[None], x)[0]
     if not (np.abs(design) < LARGEST).all():
         return np.zeros(design.shape[1]), np.full(len(x), 1e3) * np.abs(weights * y).max()
-    sizes = np.linalg.norm(design, axis=0)
+    sizes = np.sqrt((design**2).sum(0))
     sizes = np.where(sizes > 0, sizes, 1.0)
     factors = np.linalg.lstsq(design / sizes, weights * y, rcond=1e-14)[0] / sizes
     return factors, weights * y - design @ factors
+
+
+def slopes_of_left(curve: Curve, constants: Array, scale: Array, factors: Array, x: Array, weights: Array) -> Array:
+    """Slopes of what `projected` leaves, by constants in units of `scale`: [rows, constants].
+
+    The shapes' own slopes, which are differences, with the `factors` as they are, and without what other factors would
+    take back (Kaufman 1975, BIT 15).
+    """
+    moved = scale * DIFFERENCE * np.maximum(1.0, np.abs(constants / scale))
+    there = shapes_at(curve, np.vstack([constants, constants + np.diag(moved)]), x)
+    design = weights[:, None] * there[0]
+    slopes = weights[:, None] * ((there[1:] - there[0]) @ factors).T * (scale / moved)
+    if not (np.abs(design) < LARGEST).all() or not (np.abs(slopes) < LARGEST).all():
+        return np.zeros((len(x), len(constants)))
+    sizes = np.sqrt((design**2).sum(0))
+    basis = np.linalg.qr(design / np.where(sizes > 0, sizes, 1.0))[0]
+    return basis @ (basis.T @ slopes) - slopes
 
 
 def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> Fitted:
@@ -172,12 +192,25 @@ def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> F
     if not len(start):
         return Fitted(curve, start, float(np.sum((projected(curve, start, x, y, weights)[1] / size) ** 2)))
 
+    reached: list[Array] = []  # the constants last seen, and their factors: slopes are asked for where values were
+
     def left(steps: Array) -> Array:
-        return projected(curve, start + scale * steps, x, y, weights)[1] / size
+        constants = start + scale * steps
+        factors, rest = projected(curve, constants, x, y, weights)
+        reached[:] = constants, factors
+        return rest / size
+
+    def slopes(steps: Array) -> Array:
+        constants = start + scale * steps
+        if not np.array_equal(constants, reached[0]):
+            left(steps)
+        return slopes_of_left(curve, constants, scale, reached[1], x, weights) / size
 
     try:
         with np.errstate(all="ignore"):
-            found = least_squares(left, np.zeros(len(start)), max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14)
+            found = least_squares(
+                left, np.zeros(len(start)), slopes, method="lm", max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14
+            )
     except (ValueError, np.linalg.LinAlgError):
         return Fitted(curve, start, float("inf"))
     return Fitted(curve, start + scale * found.x, float(2 * found.cost))

@@ -143,7 +143,8 @@ class KANLayer(nn.Module):
 
     def entries(self) -> list[tuple[nn.Parameter, Places]]:
         """The same without what is not trained at all, and with the places instead of masks."""
-        return [(getattr(self, name), places) for name, places in self.structure().entries]
+        parameters: Any = self._parameters  # attributes of modules are slow
+        return [(parameters[name], places) for name, places in self.structure().entries]
 
     def parameter_count(self) -> int:
         """How many numbers training may change."""
@@ -205,12 +206,14 @@ class KANLayer(nn.Module):
 
     def structure(self) -> Structure:
         """What the edges are; counted again only after they have changed."""
-        tensors = (self.alive, self.is_fixed, self.is_trainable)
-        versions = tuple(t._version for t in tensors)
+        buffers: Any = self._buffers  # attributes of modules are slow
+        alive, fixed, trainable = buffers["alive"], buffers["is_fixed"], buffers["is_trainable"]
+        versions = alive._version, fixed._version, trainable._version
         known = self._known
-        if known is None or known[1] != versions or any(a is not b for a, b in zip(known[0], tensors, strict=True)):
+        same = known is not None and (known[0][0] is alive and known[0][1] is fixed and known[0][2] is trainable)
+        if known is None or not same or known[1] != versions:
             structure = structure_of(self.is_spline, self.trains_bias, self.alive, self.functions, self.masks())
-            self._known = known = (tensors, versions, structure)
+            self._known = known = ((alive, fixed, trainable), versions, structure)
         return known[2]
 
     def knots(self) -> Knots:

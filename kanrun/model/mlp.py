@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kanrun.model.copying import copied
 from kanrun.model.layer import Prepared
 from kanrun.model.network import Width, split_width
 from kanrun.model.rows import as_rows
@@ -137,7 +137,7 @@ class MLP(nn.Module):
 
     def clone(self) -> MLP:
         """A copy that shares nothing."""
-        return copy.deepcopy(self)
+        return copied(self)
 
     def become(self, other: MLP) -> None:
         """Takes over structure and values of another network, of which it then shares nothing."""

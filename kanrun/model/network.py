@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from kanrun.functions.builtin import Function
 from kanrun.functions.library import Library, extended
 from kanrun.model import grids
 from kanrun.model.bases import BASES
+from kanrun.model.copying import copied
 from kanrun.model.jacobian import KanPass
 from kanrun.model.layer import FACTORS, KANLayer, LayerTrace, Prepared
 from kanrun.model.memory import keep_freed_memory
@@ -170,11 +170,12 @@ class KAN(nn.Module):
 
     def clone(self) -> KAN:
         """A copy that shares nothing."""
-        return copy.deepcopy(self)
+        return copied(self)
 
     def scaled(self, x: Tensor) -> Tensor:
         """The rows `x` [rows, n_in] as the first layer takes them."""
-        return (x - self.shift) / self.scale
+        buffers: Any = self._buffers  # attributes of modules are slow
+        return (x - buffers["shift"]) / buffers["scale"]
 
     def standardize(self, x: Tensor) -> None:
         """From now on inputs are taken in units in which the rows `x` [rows, n_in] are about one, for a fresh network.

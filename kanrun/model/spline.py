@@ -35,7 +35,18 @@ def span_polynomials(grid: Tensor, k: int) -> Tensor:
     steps = grid.diff(dim=1)
     mean = steps.mean(1, keepdim=True)
     if bool(((steps - mean).abs() <= 16 * torch.finfo(grid.dtype).eps * grid.abs().amax(1, keepdim=True)).all()):
-        grid = torch.arange(2, dtype=grid.dtype, device=grid.device)[None]
+        return even_polynomials(k, grid.dtype, grid.device).clone()
+    return polynomials_of(grid, k)
+
+
+@lru_cache(maxsize=32)
+def even_polynomials(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Those of all even intervals, not to be changed: grids are put on new rows time and again."""
+    return polynomials_of(torch.arange(2, dtype=dtype, device=device)[None], k)
+
+
+def polynomials_of(grid: Tensor, k: int) -> Tensor:
+    """What `span_polynomials` gives, for intervals of any widths."""
     knots = extended_knots(grid, k)
     intervals = grid.shape[1] - 1
     span = torch.arange(intervals, device=grid.device) + k

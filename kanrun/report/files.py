@@ -13,17 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
 import yaml
 
 from kanrun.errors import KanrunError, shorten
-from kanrun.model.mlp import MLP
-from kanrun.model.network import KAN
-from kanrun.model.protocol import Network
-from kanrun.model.saving import content_of, network_of
 from kanrun.training.history import Record
+
+if TYPE_CHECKING:
+    from kanrun.model.mlp import MLP
+    from kanrun.model.network import KAN
+    from kanrun.model.protocol import Network
 
 SCHEMA_VERSION = 3  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data
 NOT_COMPLETED = "not the folder of a completed run"
@@ -147,6 +147,10 @@ def write_history(path: Path, history: list[Record]) -> None:
 
 def save_model(path: Path, model: Network) -> None:
     """Weights and structure as tensors and plain values, in one go."""
+    import torch  # not before there is a network: a mistake or a config is told without it
+
+    from kanrun.model.saving import content_of
+
     buffer = io.BytesIO()
     torch.save(content_of(model), buffer)
     with in_one_go(path) as part:
@@ -155,6 +159,10 @@ def save_model(path: Path, model: Network) -> None:
 
 def load_model(path: Path) -> KAN | MLP:
     """The network of a run folder; reads data only, no code. Raises ValueError for one that is not finite."""
+    import torch
+
+    from kanrun.model.saving import network_of
+
     check_plain(path)
     model = network_of(torch.load(path, weights_only=True, map_location="cpu"))
     if not all(bool(torch.isfinite(entry).all()) for entry in model.state_dict().values()):

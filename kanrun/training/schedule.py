@@ -130,9 +130,9 @@ def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool
 def smoothed(model: Network, plan: Plan, log: Log, smooth: bool = False) -> Training:
     """The network trained on in place under penalties on its edges, whose weights all training rows choose.
 
-    Whether it is `smooth` says where these weights begin.
+    Whether it is `smooth` says where these weights begin. Who asked for fewer steps is given no more.
     """
-    own = SmoothConfig(steps=SMOOTHING_STEPS, grid_update_until=0, smooth=smooth)
+    own = SmoothConfig(steps=min(SMOOTHING_STEPS, plan.steps), grid_update_until=0, smooth=smooth)
     training = log.train(model, replace(plan, optimizer=own, steps=own.steps, rules=SMOOTH))
     return replace(training, smooth=True)
 

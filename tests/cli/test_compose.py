@@ -95,3 +95,16 @@ def test_composing_loads_none_of_what_a_run_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["model.k=9"], ["sede=3"]], ids=["shown", "value", "key"])
+def test_a_config_that_is_shown_and_a_mistake_in_it_need_not_wait_for_what_a_run_needs(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    code = (
+        "import sys; from kanrun.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'sympy', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "[]"

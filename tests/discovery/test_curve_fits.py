@@ -10,7 +10,7 @@ import torch
 
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery import curve_fits
-from kanrun.discovery.curve_fits import best_curves, power_laws, shapes_at
+from kanrun.discovery.curve_fits import best_curves, power_laws, projected, shapes_at, slopes_of_left
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
@@ -96,6 +96,21 @@ def test_beginnings_give_values_for_every_constant(curve: Any) -> None:
         one = np.stack([evaluate(s, {k: np.asarray(v) for k, v in given.items()}) for s in curve.shapes], axis=1)
     np.testing.assert_allclose(values[0][np.isfinite(one)], one[np.isfinite(one)], rtol=1e-9)
     assert X not in curve.constants
+
+
+@pytest.mark.parametrize("name", ["damped wave", "two exponentials", "radiation"])
+def test_slopes_of_what_is_left_are_those_of_the_projection_where_nothing_is_left(name: str) -> None:
+    curve = next(c for c in CURVES if c.name == name)
+    x, constants = np.linspace(0.3, 5.0, 40), np.array([0.7, 1.9, 0.4])[: len(curve.constants)]
+    weights = np.linspace(0.5, 2.0, len(x))
+    y = shapes_at(curve, constants[None], x)[0] @ np.array([1.3, -0.8, 0.5])[: len(curve.shapes)]
+    factors, left = projected(curve, constants, x, y, weights)
+    np.testing.assert_allclose(left, 0.0, atol=1e-9)
+    steps = 1e-5 * np.diag(constants)
+    moved = [[projected(curve, constants + s * step, x, y, weights)[1] for s in (1, -1)] for step in steps]
+    numeric = np.stack([(up - down) / 2e-5 for up, down in moved], axis=1)
+    ours = slopes_of_left(curve, constants, constants, factors, x, weights)
+    np.testing.assert_allclose(ours, numeric, rtol=1e-4, atol=1e-5 * np.abs(numeric).max())
 
 
 def searched(x: Array, y: Array, width: list[int | list[int]] | None = None) -> Search:

@@ -266,6 +266,14 @@ def test_noise_is_smoothed_by_penalties_and_rows_without_it_are_left_alone() -> 
     assert not go(data, penalty=Penalty(lamb=1e-3)).smooth
 
 
+def test_noise_is_smoothed_no_longer_than_the_steps_that_were_asked_for() -> None:
+    plan = Plan(planted(150, noise=0.5), Objective(MSE), LmConfig(), "train", 60, 0)
+    long, short = (
+        schedules.smoothed(restart(), replace(plan, steps=steps), schedules.Log(Context())) for steps in (60, 2)
+    )
+    assert len(long.history) > len(short.history) == 2
+
+
 # ---- one training with validation rows -----------------------------------------------------------------------------
 
 
