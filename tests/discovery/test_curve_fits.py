@@ -160,7 +160,7 @@ def test_powers_of_several_inputs_are_found_with_their_constants(text: str, name
 
 
 def test_a_curve_of_one_input_of_several_is_found() -> None:
-    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, 0.02)
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, 0.02, 150)
     other = np.random.default_rng(5).uniform(0, 1, len(x))
     columns = torch.as_tensor(np.stack([other, x], axis=1))
     problem = Problem(columns, torch.as_tensor(y)[:, None], [f for f in FUNCTIONS.values() if f.name != "0"])

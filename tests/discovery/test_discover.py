@@ -107,7 +107,7 @@ def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[
 
 @pytest.mark.slow
 def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
-    data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=800, noise=0.02)
+    data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=400, noise=0.02)
     formula, state = found(data, TERMS)
     assert state.findings.explained
     assert (state.stopped, state.ended) == ("noise", "what the formula leaves looks like noise")

@@ -15,6 +15,7 @@ from kanrun.config.schema import Config, SymbolicConfig
 from kanrun.context import Budget, Context, Entry, Journal, Meter
 from kanrun.data.build import build_dataset
 from kanrun.discovery.discover import discover
+from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.sums import Sums
 from kanrun.discovery.problem import Problem
@@ -65,7 +66,7 @@ class Disk:
 # A search among terms, and one by networks that looks for what is left of the targets without a factor.
 CASES = {
     "terms": ("x_1*(2+sin(3*x_2))+x_2*exp(x_1)", [0.5, 2], 700.0, ["x", "x^2", "1/x", "exp", "sin"]),
-    "networks": ("x_1*(sin(2*x_2)+x_2**2)", [[1, 3], [-1, 1]], 2500.0, ["x", "x^2", "sin"]),
+    "networks": ("x_1*(sin(2*x_2)+x_2**2)", [[1, 3], [-1, 1]], 1000.0, ["x", "x^2", "sin"]),
 }
 
 
@@ -76,7 +77,7 @@ def searched(case: str, journal: Journal | None = None) -> SearchState:
     context = Context(Budget.of(Meter(work=journal.work if journal else 0.0), work=work))
     context = replace(context, journal=journal) if journal else context
     with pytest.MonkeyPatch.context() as patch:
-        for kind in (Sums, Fractions) if case == "networks" else ():
+        for kind in (Curves, Sums, Fractions) if case == "networks" else ():
             patch.setattr(kind, "wanted", lambda *_: False)
         return discover(Problem(rows.x, rows.y, library(names)), 0, context)
 

@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +59,7 @@ class KilledError(BaseException):
     """What takes the place of a signal that nobody can catch."""
 
 
-@pytest.fixture
-def saves(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+def counting(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Has every step saved, and the run killed right behind the save of number `last`."""
     count = {"done": 0, "last": -1}
     save = checkpoint.Checkpoint.save
@@ -73,13 +75,41 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return count
 
 
+@pytest.fixture
+def saves(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The count of the saves from now on."""
+    return counting(monkeypatch)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run that nothing interrupts comes to, and how often it is saved on the way."""
+
+    outcome: list[Any]
+    saves: int
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Undisturbed]:
+    """Each of the runs, done once for all tests."""
+
+    @cache
+    def of(name: str) -> Undisturbed:
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            count = counting(patch)
+            run(config(name), folder, quiet=True)
+        return Undisturbed(outcome(folder), count["done"])
+
+    return of
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_that_was_killed_at_any_moment_ends_with_the_numbers_of_an_undisturbed_one(
-    name: str, tmp_path: Path, saves: dict[str, int]
+    name: str, tmp_path: Path, saves: dict[str, int], undisturbed: Callable[[str], Undisturbed]
 ) -> None:
-    run(config(name), tmp_path / "undisturbed", quiet=True)
-    total, folder = saves["done"], tmp_path / "killed"
+    total, folder = undisturbed(name).saves, tmp_path / "killed"
     assert total > 3
     for at in sorted({1, total // 2, total - 1} - {0}):
         saves.update(done=0, last=at)
@@ -87,14 +117,15 @@ def test_a_run_that_was_killed_at_any_moment_ends_with_the_numbers_of_an_undistu
             run({**config(name), "overwrite": True}, folder, quiet=True)
         saves["last"] = -1
         assert resume(folder, quiet=True) is not None
-        assert outcome(folder) == outcome(tmp_path / "undisturbed")
+        assert outcome(folder) == undisturbed(name).outcome
         assert state_of(folder) == "completed"
         assert not (folder / "checkpoint").exists()
 
 
-def test_finished_stages_are_not_run_again(tmp_path: Path, saves: dict[str, int]) -> None:
-    run(config("lm"), tmp_path / "whole", quiet=True)
-    saves.update(done=0, last=saves["done"] - 1)
+def test_finished_stages_are_not_run_again(
+    tmp_path: Path, saves: dict[str, int], undisturbed: Callable[[str], Undisturbed]
+) -> None:
+    saves.update(last=undisturbed("lm").saves - 1, done=0)
     with pytest.raises(KilledError):
         run(config("lm"), tmp_path / "run", quiet=True)
     before = (tmp_path / "run" / "kanrun.log").read_text().count("INFO train:")
@@ -106,9 +137,8 @@ def test_finished_stages_are_not_run_again(tmp_path: Path, saves: dict[str, int]
 
 @pytest.mark.usefixtures("saves")
 def test_a_signal_ends_a_run_as_interrupted_with_what_it_has_and_it_can_be_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], Undisturbed]
 ) -> None:
-    run(config("adam"), tmp_path / "undisturbed", quiet=True)
     save, sent = checkpoint.Checkpoint.save, list[int]()
 
     def signalled(self: checkpoint.Checkpoint) -> None:
@@ -130,16 +160,16 @@ def test_a_signal_ends_a_run_as_interrupted_with_what_it_has_and_it_can_be_resum
     ]  # fmt: skip
     assert (tmp_path / "run" / "model.pt").exists()
     resume(tmp_path / "run", quiet=True)
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == undisturbed("adam").outcome
 
 
 @pytest.mark.parametrize(
     ("damaged", "begins_anew"), [(["state.npz"], False), (["state.npz", "state_before.npz"], True)]
 )
 def test_a_damaged_checkpoint_loses_no_more_than_what_was_in_it(
-    damaged: list[str], begins_anew: bool, tmp_path: Path, saves: dict[str, int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(config("adam"), tmp_path / "undisturbed", quiet=True)
+    damaged: list[str], begins_anew: bool, tmp_path: Path, saves: dict[str, int], capsys: pytest.CaptureFixture[str],
+    undisturbed: Callable[[str], Undisturbed],
+) -> None:  # fmt: skip
     saves.update(done=0, last=5)
     with pytest.raises(KilledError):
         run(config("adam"), tmp_path / "run", quiet=True)
@@ -151,7 +181,7 @@ def test_a_damaged_checkpoint_loses_no_more_than_what_was_in_it(
     told = capsys.readouterr().out
     assert f"{damaged[-1]} cannot be read" in told
     assert ("the run begins anew" in told) == begins_anew
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == undisturbed("adam").outcome
 
 
 @pytest.mark.parametrize(
