@@ -226,6 +226,7 @@ def fit(
     absolute_sigma: bool = False,
     weights: Any = None,
     units: Mapping[str, str] | None = None,
+    loss: str | None = None,
 ) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
 
@@ -236,7 +237,8 @@ def fit(
     settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
     read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count
     by 1/sigma^2, and with `absolute_sigma` constants have the errors that follow from these, as by
-    scipy.optimize.curve_fit; with `weights` [rows] they count by these. `events` hears what happens
+    scipy.optimize.curve_fit; with `weights` [rows] they count by these. With a `loss` of huber or student outliers
+    decide nothing (dataset.loss). `events` hears what happens
     (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
@@ -244,7 +246,8 @@ def fit(
     given = asdict(config) if isinstance(config, Config) else dict(config or {})
     if model is not None:
         given["model"] = {"name": "kan", **described(model)}
-    settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
+    asked = {} if loss is None else {"loss": loss}
+    settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given), **asked}})
     counts = Counts(sigma, weights, absolute_sigma)
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts, units)
@@ -266,4 +269,4 @@ def described(model: KAN) -> dict[str, Any]:
 def rows_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a config says of its dataset that holds for rows of one's own too."""
     section = given.get("dataset") or {}
-    return {key: section[key] for key in ("seed", "validation", "test") if key in section}
+    return {key: section[key] for key in ("seed", "validation", "loss", "test") if key in section}
