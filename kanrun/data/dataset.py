@@ -48,8 +48,9 @@ class Dataset:
     when to stop. `inputs` are identifiers; what the user calls them, and their units where they are known, is in
     `names` and `units`, with the units of the outputs. `noise` is known where errors of measurement are: the variance
     of the error of a row whose weight is 1; `absolute` takes them for what they are, else for their ratios alone.
-    `robust` names a loss that outliers do not decide (data/robust.py). `recognized` is what the rows have shown of their
-    errors: where there is something, weights are our own, and say how formulas are fitted but not how they score.
+    `robust` names a loss that outliers do not decide (data/robust.py). `recognized` is what the rows have shown of
+    their errors: where there is something, weights are our own, which say how formulas are fitted but not how they
+    score.
     `about` says in metrics.json where the rows are from; `notes` are told before training.
     """
 

@@ -60,6 +60,25 @@ def loss_at(off: Array, loss: str) -> Array:
     return losses
 
 
+def variance_of_fit(off: Array, loss: str, constants: int) -> float:
+    """What takes the place of the variance of errors in the covariance of least squares, (J^T J)^-1 times it.
+
+    For residuals `off` [rows] of a formula with so many constants at the least loss: the scale's square times the mean
+    of psi^2 over the squared mean of its slope (Huber and Ronchetti 2009, Robust Statistics, sec. 7.6).
+    """
+    scale = scale_of(off, constants)
+    if not scale > 0:
+        return 0.0
+    unit = off / scale
+    psi = unit * weights_at(unit, loss)
+    if loss == HUBER:
+        slope = float(np.mean(np.abs(unit) < EFFICIENT))
+    else:
+        slope = float(np.mean((FREEDOM + 1) * (FREEDOM - unit**2) / (FREEDOM + unit**2) ** 2))
+    free = len(off) / max(len(off) - constants, 1)
+    return scale**2 * float(np.mean(psi**2)) * free / max(slope, 1e-3) ** 2
+
+
 def reweighed(data: Dataset, outputs: Any = None) -> Dataset:
     """The dataset with rows that count by how far they lie from `outputs`, a function of rows; where that is asked.
 

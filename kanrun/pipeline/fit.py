@@ -155,6 +155,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     metrics["data"] = dict(data.about) or described_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings
+    if state.noise:
+        metrics["noise"] = {name: None if one is None else dict(one) for name, one in state.noise.items()}
     if state.relations.related is not None:
         metrics["related_inputs"] = [[data.input_names[i] for i in group] for group in state.relations.related]
     if state.search:
