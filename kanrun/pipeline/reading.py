@@ -87,7 +87,9 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
     best, *others = sorted(found, key=lambda reading: reading.rank(counted)) if len(found) > 1 else found
     formulas = best.formulas
     for other in others:
-        formulas = tuple(joined(*own, 0, data) for *own, data in zip(formulas, other.formulas, counted, strict=True))
+        formulas = tuple(
+            joined(one, another, 0, data) for one, another, data in zip(formulas, other.formulas, counted, strict=True)
+        )
     if is_searched(problem):
         state = state.noted("symbolic", best.source, context)
     state = told_of_outliers(replace(state, formulas=formulas), problem, context)

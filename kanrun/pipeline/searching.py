@@ -66,7 +66,7 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
 
 
 def beforehand(problem: Problem, data: Dataset, context: Context) -> Dataset:
-    """The rows as they count in a search by a robust loss: by a first formula, found with those that lie near others."""
+    """The rows as they count in a search by a robust loss: by a formula of those that lie near others."""
     if not data.robust:
         return data
     data = replace(data, train=reweighed(data).train)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,33 +12,32 @@ from torch import Tensor
 
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset, Rows, at_most
-from kanrun.data.robust import loss_at, reweighed, scale_of, weights_at
+from kanrun.data.robust import reweighed
 from kanrun.discovery.whiteness import is_noise
 from kanrun.functions.algebra import rewritten
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.state import Problem
-from kanrun.symbolic.description import description_at
 from kanrun.symbolic.error_models import CONSTANT, errors_of
 from kanrun.symbolic.expression import complexity, network_expressions
+from kanrun.symbolic.outliers import far_rows
+from kanrun.symbolic.robust_fit import robustly_fitted
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, is_rounding, polished, squares
+from kanrun.symbolic.uncertainty import MOST, Columns, constants_of
 from kanrun.symbolic.values import columns_of
 from kanrun.training.pruning import MOST_ROWS
 
 MOST_LOOKED_AT = 6  # formulas that say what errors are
 LARGEST = 60  # nodes of one
-AGAIN = 12  # times at most that rows are weighed by what a formula leaves of them
-SETTLED = 1e-4  # relative change of the weights that is none
 ROUND = 2.0  # units of work of a formula that is fitted under a model
 
 
 def as_counted(data: Dataset, problem: Problem, network: Network | None = None) -> Dataset:
     """The dataset, that of a problem, with rows that count by what a network leaves of them where the loss is robust.
 
-    The network is one for the targets as they train. Without one it is what lies near a row that says how far it is off.
+    The network is one for the targets as they train. Without one what lies near a row says how far it is off.
     """
     if not data.robust:
         return data
@@ -95,7 +93,13 @@ def expression_of(model: KAN, data: Dataset) -> sp.Expr | None:
 def by_errors(data: Dataset, forms: Sequence[sp.Expr], columns: Columns, y: Array) -> Dataset:
     """The rows by the model of errors that they show clearly."""
     errors = errors_of(forms, columns, y)
-    if errors is None or not errors.clear or not white(errors.standardized(columns, y), data):
+    if errors is None or not errors.clear:
+        return data
+    off, x = errors.standardized(columns, y), data.train.x.double().cpu()
+    # Outliers are no errors of any of the models, and what is no noise is a formula that is wrong.
+    if far_rows(off, x.numpy(), len(constants_of(errors.expression))) or not is_noise(
+        torch.as_tensor(off), x, x[:, :0]
+    ):
         return data
     told = {"model": errors.model, "bits": round(errors.bits, 1), "size": errors.size}
     if errors.model == CONSTANT:
@@ -104,44 +108,12 @@ def by_errors(data: Dataset, forms: Sequence[sp.Expr], columns: Columns, y: Arra
     return replace(data, train=replace(data.train, weights=weights), recognized=told)
 
 
-def white(off: Array, data: Dataset) -> bool:
-    """Whether what is left of the rows looks like noise."""
-    x = data.train.x.double().cpu()
-    return is_noise(torch.as_tensor(off), x, x[:, :0])
-
-
 def by_loss(data: Dataset, forms: Sequence[sp.Expr], columns: Columns, y: Array) -> Dataset:
     """The rows by a robust loss, at the formula that describes them shortest by it."""
-    fits = [robustly_fitted(e, columns, y, data) for e in forms]
-    if any(scale == 0 for _, _, scale in fits):  # rounding, for which no row lies near and none far
-        least = min(fits, key=lambda fit: fit[2])
-    else:
-        scale = min(fit[2] for fit in fits)
-        least = min(fits, key=lambda fit: robust_bits(fit[0], columns, y, scale, data.robust))
-    weights = torch.as_tensor(least[1]).to(data.train.y)
-    told = {"model": data.robust, "bits": None, "size": least[2]}
+    before = None if data.train.weights is None else data.train.weights.double().cpu().numpy()
+    fits = [robustly_fitted(e, columns, y, data.robust, before) for e in forms]
+    scale = min(fit.scale for fit in fits)
+    least = min(fits, key=lambda fit: fit.bits(columns, y, scale, data.robust) if scale else fit.scale)
+    weights = torch.as_tensor(least.weights).to(data.train.y)
+    told = {"model": data.robust, "bits": None, "size": least.scale}
     return replace(data, train=replace(data.train, weights=weights), recognized=told)
-
-
-def robustly_fitted(expression: sp.Expr, columns: Columns, y: Array, data: Dataset) -> tuple[sp.Expr, Array, float]:
-    """A formula with its constants at the least robust loss, the weights of the rows there, and the scale."""
-    weights = np.ones_like(y) if data.train.weights is None else data.train.weights.double().cpu().numpy()
-    scale = 0.0
-    for _ in range(AGAIN):
-        expression = polished(expression, columns, y, np.sqrt(weights))
-        off = y - evaluate(expression, columns)
-        scale = scale_of(off, len(constants_of(expression)))
-        if not scale > 0 or is_rounding(squares(expression, columns, y), y):
-            return expression, weights, 0.0
-        raw = weights_at(off / scale, data.robust)
-        before, weights = weights, raw / raw.mean()
-        if np.abs(weights - before).max() < SETTLED:
-            break
-    return expression, weights, scale
-
-
-def robust_bits(expression: sp.Expr, columns: Columns, y: Array, scale: float, loss: str) -> float:
-    """The description length of the rows where their errors cost what a robust loss says."""
-    off = y - evaluate(expression, columns)
-    mean = scale**2 * float(np.mean(loss_at(off / scale, loss)))
-    return description_at(mean, expression, columns, y) if math.isfinite(mean) else math.inf

@@ -9,8 +9,9 @@ import numpy as np
 import sympy as sp
 
 from kanrun.data.dataset import Dataset
-from kanrun.data.robust import scale_of
+from kanrun.data.robust import STUDENT, scale_of
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.robust_fit import robustly_fitted
 from kanrun.symbolic.uncertainty import constants_of, is_rounding
 from kanrun.symbolic.values import columns_of, factors_of_errors
 
@@ -26,7 +27,8 @@ NEAR, MOST_NEAR = 4, 4000  # neighbours of a row, and rows up to which neighbour
 def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     """The numbers of the training rows that lie too far from the formula of output `j`; none of classes.
 
-    How far is reckoned in the errors that the user or the rows have told; a robust loss knows one size of them.
+    How far is reckoned in the errors that the user or the rows have told; a robust loss knows one size of them. Where
+    all rows count alike, the formula is fitted robustly first, as outliers draw least squares to them.
     """
     if not data.loss.least_squares:
         return []
@@ -34,7 +36,10 @@ def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     off = y - evaluate(expression, columns)
     if is_rounding(float(off @ off), y):
         return []
-    off = off if data.robust else factors_of_errors(data) * off
+    if not data.robust and data.train.weights is not None:
+        off = factors_of_errors(data) * off
+    elif not data.robust and far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression))):
+        off = y - evaluate(robustly_fitted(expression, columns, y, STUDENT).expression, columns)
     places = far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression)))
     numbers = data.train.numbers
     return [k + 1 if numbers is None else int(numbers[k]) for k in places]

@@ -81,10 +81,9 @@ def asked_of(section: TableConfig) -> Asked:
 def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
     """Some of the rows."""
     chosen = numbers.numpy()
-    sigma, weights, numbers = (
-        None if column is None else column[chosen] for column in (rows.sigma, rows.weights, rows.numbers)
-    )
-    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights, numbers=numbers)
+    beside = {"sigma": rows.sigma, "weights": rows.weights, "numbers": rows.numbers}
+    own = {name: None if column is None else column[chosen] for name, column in beside.items()}
+    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], **own)
 
 
 def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[str, str]) -> Rows:
@@ -169,8 +168,8 @@ def dataset_of_rows(
 
     def part(own: Rows) -> Part:
         y = torch.as_tensor(own.y) if rows.labels else torch.as_tensor(own.y, dtype=dtype)
-        numbers = None if own.numbers is None else torch.as_tensor(own.numbers)
-        return Part(torch.as_tensor(own.x, dtype=dtype), y, row_weights(own, dtype), numbers)
+        known = None if own.numbers is None else torch.as_tensor(own.numbers)
+        return Part(torch.as_tensor(own.x, dtype=dtype), y, row_weights(own, dtype), known)
 
     shown = short_names([f.name for f in rows.inputs], [f.label for f in rows.inputs], rows)
     symbols = symbols_of(shown)
