@@ -100,7 +100,7 @@ def weighed(rows: Rows, off: Array, scales: list[float], loss: str) -> Rows:
     """The rows with weights by what is left of them, [rows, outputs]."""
     known = [np.abs(off[:, j]) / s for j, s in enumerate(scales) if s > 0]
     if not known:
-        return rows
+        return replace(rows, weights=torch.ones_like(rows.x[:, 0]))
     weights = weights_at(np.nan_to_num(np.max(known, axis=0), nan=1e6), loss)
     return replace(rows, weights=torch.as_tensor(weights / weights.mean()).to(rows.y))
 
@@ -121,6 +121,6 @@ def medians_near(x: Tensor, y: Tensor) -> Tensor:
     found = []
     for start in range(0, len(x), MOST_NEAR):
         apart = torch.cdist(scaled[start : start + MOST_NEAR], scaled)
-        near = apart.topk(NEAR + 1, dim=1, largest=False).indices
-        found.append(y[near].median(1).values)
+        near = apart.topk(NEAR + 1, dim=1, largest=False).indices[:, 1:]  # without itself
+        found.append(y[near].quantile(0.5, dim=1))
     return torch.cat(found)

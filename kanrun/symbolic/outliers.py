@@ -20,6 +20,7 @@ CHANCE = 0.01  # of naming any row where errors are normal
 FEW = 12.0  # over the degrees of freedom: by this part the scale of few rows is off, and a row has to be farther
 LEAST_FREE = 6  # degrees of freedom without which nothing is said
 MOST = 0.2  # part of the rows that may be outliers: more are a law of their own
+SHARED = 0.5  # part of what a row is off that its neighbours may be
 MOST_NAMED = 10  # rows in a message
 NEAR, MOST_NEAR = 4, 4000  # neighbours of a row, and rows up to which neighbours are looked at
 
@@ -63,7 +64,7 @@ def far_rows(off: Array, x: Array, constants: int) -> list[int]:
     far = np.flatnonzero(np.abs(off) > limit)
     if not 0 < len(far) <= MOST * len(off):
         return []
-    return [int(k) for k in far if is_alone(int(k), off, x, limit)]
+    return [int(k) for k in far if is_alone(int(k), off, x)]
 
 
 def rows_in_words(numbers: Sequence[int]) -> str:
@@ -72,12 +73,12 @@ def rows_in_words(numbers: Sequence[int]) -> str:
     return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:MOST_NAMED]))}{more}"
 
 
-def is_alone(row: int, off: Array, x: Array, limit: float) -> bool:
-    """Whether a row is also far from its neighbours, that is from the median of what they leave."""
+def is_alone(row: int, off: Array, x: Array) -> bool:
+    """Whether the neighbours of a row are not off by as much, in their median: less than half, on the same side."""
     if len(x) > MOST_NEAR or len(x) <= NEAR:
         return True
     spread = np.std(x, axis=0)
     apart = (((x - x[row]) / np.where(spread > 0, spread, 1.0)) ** 2).sum(axis=1)
     apart[row] = math.inf
     near = np.argsort(apart, kind="stable")[:NEAR]
-    return bool(abs(off[row] - float(np.median(off[near]))) > limit / 2)
+    return bool(float(np.median(off[near])) / off[row] < SHARED)

@@ -81,9 +81,12 @@ def asked_of(section: TableConfig) -> Asked:
 def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
     """Some of the rows."""
     chosen = numbers.numpy()
-    beside = {"sigma": rows.sigma, "weights": rows.weights, "numbers": rows.numbers}
-    own = {name: None if column is None else column[chosen] for name, column in beside.items()}
-    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], **own)
+
+    def part(column: Any) -> Any:
+        return None if column is None else column[chosen]
+
+    sigma, weights, numbers = part(rows.sigma), part(rows.weights), part(rows.numbers)
+    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights, numbers=numbers)
 
 
 def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[str, str]) -> Rows:
