@@ -22,7 +22,7 @@ LEAST_FREE = 6  # degrees of freedom without which nothing is said
 MOST = 0.2  # part of the rows that may be outliers: more are a law of their own
 SHARED = 0.5  # part of what a row is off that its neighbours may be
 MOST_NAMED = 10  # rows in a message
-NEAR, MOST_NEAR = 4, 4000  # neighbours of a row, and rows up to which neighbours are looked at
+NEAR, MOST_NEAR = 6, 4000  # neighbours of a row, and rows up to which neighbours are looked at
 
 
 def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
@@ -74,7 +74,7 @@ def rows_in_words(numbers: Sequence[int]) -> str:
 
 
 def is_alone(row: int, off: Array, x: Array) -> bool:
-    """Whether the neighbours of a row are not off by as much, in their median: less than half, on the same side."""
+    """Whether the neighbours of a row are off by less than half as much, in their median, on the same side."""
     if len(x) > MOST_NEAR or len(x) <= NEAR:
         return True
     spread = np.std(x, axis=0)
