@@ -18,6 +18,7 @@ FEWEST = 20  # rows without repeats from which anything can be said
 MOST_INPUTS = 8  # of a smooth fit, beyond which rows are never near each other
 MOST_FITTED = 150  # rows of a smooth fit, whose time grows with their third power
 OWN = 0.1  # part of the squared differences of neighbours that may be due to the curve, before a smooth fit is asked
+SURE = 3.0  # standard errors
 HEAVY = 1.5  # times the size by the median that the root mean square may be, before a few rows are taken for outliers
 OF_MEDIAN = 1.4826  # standard deviation of a normal variable in units of its median absolute deviation
 MEDIAN_PRICE = 1.65  # times the error of an estimate by squares that one by the median has, of a normal variable
@@ -35,6 +36,10 @@ class NoiseLevel:
     error: float
     relative: float
     source: str
+
+    def most(self, rows: int) -> float:
+        """The mean squared error, over so many rows, beyond which what a formula leaves is more than noise."""
+        return (self.sigma * (1 + SURE / math.sqrt(2 * rows)) + SURE * self.error) ** 2
 
 
 def noise_levels(data: Dataset) -> dict[str, NoiseLevel | None]:

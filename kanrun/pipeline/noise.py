@@ -1,4 +1,4 @@
-"""A look at the rows before anything is trained: how large the errors of their targets are."""
+"""A look at the rows before there is a formula: how large the errors of their targets are."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
-from kanrun.pipeline.searching import search_problem
+from kanrun.pipeline.searching import bounded, search_problem
 from kanrun.pipeline.weighing import as_counted, weighed
 from kanrun.pipeline.writing import NONE, functions_of, kept, told_of_outliers, without_constants
 from kanrun.state import Problem, State
@@ -130,7 +130,7 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
         data = of_output(rows, j) if len(problem.data.outputs) > 1 else rows
         own = replace(context, budget=whole.budget.share(SEARCHED / (len(problem.data.outputs) - j)))
         try:
-            wanted = search_problem(problem.config, data, functions_of(problem.config), inputs)
+            wanted = bounded(search_problem(problem.config, data, functions_of(problem.config), inputs), state, data)
         except ConfigError:  # targets without finite squares
             return state, None
         found = discover(wanted, problem.config.seed, own)

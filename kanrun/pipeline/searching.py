@@ -12,6 +12,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, ModelConfig, SearchConfig
 from kanrun.context import Budget, Context, Meter, Silent, Unrecorded
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
+from kanrun.data.noise import NoiseLevel
 from kanrun.data.robust import reweighed
 from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem as Wanted
@@ -51,7 +52,7 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
     budget = budget_of(config.search, context.budget.meter, len(problem.data.outputs))
     context = replace(context, budget=budget)
     data = beforehand(problem, data, context)
-    wanted = search_problem(config, data, functions_of(config))
+    wanted = bounded(search_problem(config, data, functions_of(config)), state, data)
     found = discover(wanted, config.seed, context)
     assert found.result
     for text in dict.fromkeys(found.failed):
@@ -144,6 +145,17 @@ def search_problem(
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
     demanded = data.units_matter == "demand"
     return replace(wanted, names=tuple(data.inputs[i] for i in chosen), measured=measured, demanded=demanded)
+
+
+def bounded(wanted: Wanted, state: State, data: Dataset) -> Wanted:
+    """The problem with what noise may leave at most, where the rows alone have said how large it is.
+
+    So no formula ends the search that only looks as if it left noise. Where rows have weights it is not asked.
+    """
+    known = state.noise.get(data.outputs[0])
+    if known is None or wanted.weights is not None:
+        return wanted
+    return replace(wanted, most=NoiseLevel(**known).most(len(data.train.x)))
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:

@@ -220,8 +220,8 @@ def wants_all_relations(problem: Problem, state: State) -> bool:
 
 
 GIVEN = (
-    NOISE,
     Stage("train", always, train),
+    NOISE,
     Stage("prune", wants_pruning, prune),
     Stage("refit", wants_refit, refit),
     Stage("inputs", can_be_read, look_at_inputs),
@@ -230,6 +230,6 @@ GIVEN = (
     Stage("relations", wants_all_relations, relations),
 )
 
-TRAINED = (NOISE, Stage("train", always, as_trained), *GIVEN[2:])
+TRAINED = (Stage("train", always, as_trained), *GIVEN[1:])
 
 SEARCH = (NOISE, Stage("search", always, search))

@@ -131,7 +131,7 @@ class Spread:
 
 
 def spread_of(slopes: Array) -> Spread | None:
-    """What the slopes [equations, constants] say of the constants; None where they are all 0, or say no finite number."""
+    """What the slopes [equations, constants] say of the constants; None where they are 0, or say nothing finite."""
     sizes = sizes_of(slopes)
     if not sizes.any() or not np.isfinite(sizes).all():
         return None
