@@ -65,6 +65,7 @@ class State:
     search: Mapping[str, Any] = field(default_factory=dict)  # what metrics.json says of a search
     tried: tuple[Any, ...] = ()  # the networks of a search, for its picture
     found: tuple[Any, ...] = ()  # what searches for some of the outputs have given
+    noise: Mapping[str, Any] = field(default_factory=dict)  # of each output, as metrics.json says of it
     follows_noise: bool = False
     warnings: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()

@@ -39,6 +39,11 @@ class DatasetConfig:
     validation: float = setting(
         0.0, "part of the training rows that no stage trains on; they decide when to stop", low=0, high=0.9
     )
+    loss: str = setting(
+        "auto",
+        "squared error, or cross entropy of classes; huber and student: for values, which outliers do not decide",
+        choices=("auto", "huber", "student"),
+    )
 
 
 @dataclass

@@ -22,6 +22,7 @@ from kanrun.config.schema import (
 )
 from kanrun.config.validation import given_width
 from kanrun.data.dataset import Dataset, Rows, hold_back, in_all_parts
+from kanrun.data.robust import with_loss
 from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import matched_width
 from kanrun.model.network import KAN, split_width
@@ -95,6 +96,7 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
     data = MAKERS[type(section)](section, seed, dtype, n_outputs)
     if width:
         check_match(list(width), data, key)
+    data = with_loss(data, section.loss)
     if section.validation:
         data = hold_back(data, section.validation, seed)
     return moved(data, device)

@@ -21,20 +21,23 @@ class Rows:
     """Inputs [rows, inputs] and targets: [rows, outputs], or class numbers [rows] for a loss of logits.
 
     `weights` [rows], with a mean of 1 where all rows are together, say how much each counts; None where they are alike.
+    `numbers` [rows] are those that the rows have for the user, from 1; None where they are as they come.
     """
 
     x: Tensor
     y: Tensor
     weights: Tensor | None = None
+    numbers: Tensor | None = None
 
     def taken(self, rows: Tensor | slice) -> Rows:
         """Some of the rows."""
-        return Rows(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+        weights, numbers = (None if own is None else own[rows] for own in (self.weights, self.numbers))
+        return Rows(self.x[rows], self.y[rows], weights, numbers)
 
     def to(self, device: torch.device) -> Rows:
         """The rows on another device."""
-        weights = None if self.weights is None else self.weights.to(device)
-        return Rows(self.x.to(device), self.y.to(device), weights)
+        weights, numbers = (None if own is None else own.to(device) for own in (self.weights, self.numbers))
+        return Rows(self.x.to(device), self.y.to(device), weights, numbers)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Dataset:
     when to stop. `inputs` are identifiers; what the user calls them, and their units where they are known, is in
     `names` and `units`, with the units of the outputs. `noise` is known where errors of measurement are: the variance
     of the error of a row whose weight is 1; `absolute` takes them for what they are, else for their ratios alone.
+    `robust` names a loss that outliers do not decide (data/robust.py). `recognized` is what the rows have shown of
+    their errors: where there is something, weights are our own, which say how formulas are fitted but not how they
+    score.
     `about` says in metrics.json where the rows are from; `notes` are told before training.
     """
 
@@ -64,6 +70,8 @@ class Dataset:
     units_matter: str = "prefer"  # or demand, ignore: whether formulas have to add up in the units
     noise: float | None = None
     absolute: bool = False
+    robust: str = ""
+    recognized: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from torch import Tensor
 from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.data.robust import with_loss
 from kanrun.data.split import FEW, parts_of
 from kanrun.data.units import check_unit
 from kanrun.data.weights import evened, weights_of_errors
@@ -31,7 +32,7 @@ def dataset_of(
     check_lengths(x, y, "inputs", "targets")
     classes = not y.is_floating_point()
     weights, noise = (counts or Counts()).weights_for(y)
-    rows = Rows(x, y, weights)
+    rows = Rows(x, y, weights, torch.arange(1, len(x) + 1))
     if test is None:
         train, held = set_aside(rows, config)
     else:
@@ -45,10 +46,11 @@ def dataset_of(
     plain = [f"logit_{k}" for k in range(count)] if classes else ["y"] if count == 1 else None
     named = plain if outputs is None and plain else column_names(outputs, count, "outputs", "y")
     task, loss = (CLASSIFICATION, CROSS_ENTROPY) if classes else (REGRESSION, MSE)
-    return Dataset(
+    data = Dataset(
         "rows", train.to(device), held.to(device) if held else None, known, named, task, loss, noise=noise,
         absolute=counts is not None and counts.absolute, units=known_units(units or {}, [*known, *named]),
     )  # fmt: skip
+    return with_loss(data, config.dataset.loss)
 
 
 def known_units(units: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

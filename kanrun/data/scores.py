@@ -14,9 +14,9 @@ from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 Scores = dict[str, Any]  # numbers, None where there is no value; `outputs` has those of each output by its name
 
 
-def weights_of(rows: Rows) -> Tensor | None:
-    """The weights of rows as scores take them."""
-    return None if rows.weights is None else rows.weights.double().cpu()
+def weights_of(data: Dataset, rows: Rows) -> Tensor | None:
+    """The weights of rows as scores take them: only those that the user has given."""
+    return None if rows.weights is None or data.recognized else rows.weights.double().cpu()
 
 
 def scores(data: Dataset, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Scores:

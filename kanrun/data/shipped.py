@@ -28,7 +28,7 @@ def make_shipped(section: SklearnConfig, seed: int, dtype: torch.dtype) -> Datas
     def part(numbers: torch.Tensor) -> Rows:
         own = numbers.numpy()
         targets = torch.as_tensor(y[own]) if classes else torch.as_tensor(y[own].reshape(len(own), -1), dtype=dtype)
-        return Rows(torch.as_tensor(x[own], dtype=dtype), targets)
+        return Rows(torch.as_tensor(x[own], dtype=dtype), targets, numbers=numbers + 1)
 
     columns = [name_of(name) for name in names]
     symbols = symbols_of([c.name for c in columns])

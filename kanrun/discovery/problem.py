@@ -37,7 +37,8 @@ class Problem:
     `scales` are the units of the inputs beside each other, where they are not alike: sums of inputs have them as
     factors. Formulas stand back that do not add up in the units `measured` of the inputs by their `names`, and come
     after all others where it is `demanded` that they do. Errors of the rows count by their `weights` [rows], with a
-    mean of 1, where there are some. Raises ValueError for targets that are not one column beside
+    mean of 1, where there are some. `most` is the mean squared error beyond which what is left is no noise, however it
+    looks. Raises ValueError for targets that are not one column beside
     the inputs, or whose squares are not finite.
     """
 
@@ -50,6 +51,7 @@ class Problem:
     measured: Units | None = None
     demanded: bool = False
     weights: Tensor | None = None
+    most: float = math.inf
 
     def __post_init__(self) -> None:
         if self.y.shape != (len(self.x), 1):
@@ -127,7 +129,10 @@ class Problem:
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""
-        rest = (outputs(self.x) - self.y)[:, 0]
+        ours = outputs(self.x)
+        if self.loss(ours) > self.most:
+            return False
+        rest = (ours - self.y)[:, 0]
         return is_noise(rest if self.weights is None else rest * self.weights.sqrt(), self.x, self.joined)
 
     def constant(self) -> Discovered:

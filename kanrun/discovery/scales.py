@@ -41,7 +41,8 @@ class Scales:
         columns = [scaled(x[:, i], -p) for i, p in enumerate(self.powers)]
         top = max(self.powers, default=0)
         scales = tuple(10.0 ** (p - top) for p in self.powers)
-        return replace(like, x=torch.stack(columns, dim=1), y=scaled(y, -self.target), scales=scales)
+        root = math.sqrt(like.most) * 10.0**-self.target
+        return replace(like, x=torch.stack(columns, dim=1), y=scaled(y, -self.target), scales=scales, most=root * root)
 
     def restored(self, model: KAN) -> KAN:
         """The network for the rows themselves, from one for those in these units.

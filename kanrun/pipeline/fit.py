@@ -155,6 +155,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     metrics["data"] = dict(data.about) or described_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings
+    if state.noise:
+        metrics["noise"] = {name: None if one is None else dict(one) for name, one in state.noise.items()}
     if state.relations.related is not None:
         metrics["related_inputs"] = [[data.input_names[i] for i in group] for group in state.relations.related]
     if state.search:
@@ -226,6 +228,7 @@ def fit(
     absolute_sigma: bool = False,
     weights: Any = None,
     units: Mapping[str, str] | None = None,
+    loss: str | None = None,
 ) -> FitResult:
     """Trains, prunes and reads a network of rows of one's own, in memory.
 
@@ -236,7 +239,8 @@ def fit(
     settings of `kanrun`, without a dataset. With a `model` that you have trained yourself a copy of it is pruned and
     read as a formula, in the precision of `config`. With errors of measurement `sigma` [rows] of one target rows count
     by 1/sigma^2, and with `absolute_sigma` constants have the errors that follow from these, as by
-    scipy.optimize.curve_fit; with `weights` [rows] they count by these. `events` hears what happens
+    scipy.optimize.curve_fit; with `weights` [rows] they count by these. With a `loss` of huber or student outliers
+    decide nothing (dataset.loss). `events` hears what happens
     (kanrun.context.Events).
 
     Raises ConfigError, in one line each, for rows that cannot be used and settings that are not allowed.
@@ -244,7 +248,8 @@ def fit(
     given = asdict(config) if isinstance(config, Config) else dict(config or {})
     if model is not None:
         given["model"] = {"name": "kan", **described(model)}
-    settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given)}})
+    asked = {} if loss is None else {"loss": loss}
+    settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given), **asked}})
     counts = Counts(sigma, weights, absolute_sigma)
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts, units)
@@ -266,4 +271,4 @@ def described(model: KAN) -> dict[str, Any]:
 def rows_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a config says of its dataset that holds for rows of one's own too."""
     section = given.get("dataset") or {}
-    return {key: section[key] for key in ("seed", "validation", "test") if key in section}
+    return {key: section[key] for key in ("seed", "validation", "loss", "test") if key in section}

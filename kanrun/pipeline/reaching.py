@@ -75,7 +75,8 @@ def stage_entry(
     if data.validation is not None:
         parts["validation"] = data.validation
     scored = {
-        p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu(), weights_of(r)) for p, r in parts.items()
+        p: None if r is None else scores(data, outputs(r.x).cpu(), r.y.cpu(), weights_of(data, r))
+        for p, r in parts.items()
     }
     return {
         "name": name, "seconds": taken[0], "cpu_seconds": taken[1],

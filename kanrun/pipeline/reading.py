@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -18,8 +19,9 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
-from kanrun.pipeline.searching import search_problem
-from kanrun.pipeline.writing import NONE, functions_of, kept, without_constants
+from kanrun.pipeline.searching import bounded, search_problem
+from kanrun.pipeline.weighing import as_counted, weighed
+from kanrun.pipeline.writing import NONE, functions_of, kept, told_of_outliers, without_constants
 from kanrun.state import Problem, State
 from kanrun.symbolic.formula import Formula, joined
 from kanrun.symbolic.front import bits_of
@@ -45,6 +47,7 @@ class Reading:
     network: KAN
     formulas: tuple[Formula, ...]
     source: str
+    counted: tuple[Dataset, ...]  # the rows of each output as they counted
     settled: bool = False  # whether all outputs are left with nothing but rounding or noise
 
     @property
@@ -52,10 +55,13 @@ class Reading:
         """0 where all formulas are exact, 1 where the data cannot decide, else 2."""
         return max(DOUBTS.get(f.reason, 2) for f in self.formulas)
 
-    def rank(self, data: Dataset) -> tuple[int, float]:
-        """Less for better ones: those that leave only rounding come first, then the shortest description."""
-        texts = (parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in self.formulas)
-        return self.doubt, sum(bits_of(e, j, data) for j, e in enumerate(texts))
+    def rank(self, counted: Sequence[Dataset]) -> tuple[int, float]:
+        """Less for better ones: those that leave only rounding come first, then the shortest description.
+
+        All are judged by rows that count alike for them: `counted`, for each output.
+        """
+        texts = (parse_formula(f.expression, counted[0].inputs, "expression", OWN_LENGTH) for f in self.formulas)
+        return self.doubt, sum(bits_of(e, 0, data) for e, data in zip(texts, counted, strict=True))
 
 
 def read_formulas(problem: Problem, state: State, network: KAN, context: Context) -> tuple[State, KAN]:
@@ -73,18 +79,20 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
             log.exception("the search for the formula failed")
             state = state.warned(f"the search for the formula failed ({failure(error)})", context)
     if not any(reading.settled or reading.doubt == 0 for reading in found):
-        state, reading = by_edges(problem, state, network, whole)
+        state, reading = by_edges(problem, state, network, whole, found)
         found += [reading] if reading else []
     if not found:
         return state.warned(NONE, context), network
-    data = at_most(problem.data, MOST_ROWS)
-    best, *others = sorted(found, key=lambda reading: reading.rank(data)) if len(found) > 1 else found
+    counted = found[0].counted
+    best, *others = sorted(found, key=lambda reading: reading.rank(counted)) if len(found) > 1 else found
     formulas = best.formulas
     for other in others:
-        formulas = tuple(joined(*pair, j, data) for j, pair in enumerate(zip(formulas, other.formulas, strict=True)))
+        formulas = tuple(
+            joined(one, another, 0, data) for one, another, data in zip(formulas, other.formulas, counted, strict=True)
+        )
     if is_searched(problem):
         state = state.noted("symbolic", best.source, context)
-    state = replace(state, formulas=formulas)
+    state = told_of_outliers(replace(state, formulas=formulas), problem, context)
     return state, without_constants(best.network, formulas, problem)
 
 
@@ -97,27 +105,32 @@ def is_searched(problem: Problem) -> bool:
     return plain and data.loss.least_squares and data.task == REGRESSION and not data.relations
 
 
-def by_edges(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, Reading | None]:
-    """Every edge a function, and the formulas that this gives."""
+def by_edges(
+    problem: Problem, state: State, network: KAN, whole: Context, before: Sequence[Reading] = ()
+) -> tuple[State, Reading | None]:
+    """Every edge a function, and the formulas that this gives; the rows of one output count as they did `before`."""
     context = replace(whole, budget=whole.budget.leaving(WRITING))
-    found = find_formula(network, problem.rows, functions_of(problem.config), context)
+    found = find_formula(network, as_counted(problem.rows, problem, network), functions_of(problem.config), context)
     if context.over():
         state = state.noted("symbolic", "reading was ended before all functions were tried on all edges", whole)
     restored = problem.scaling.restored_formula(found)
-    state, best, formulas = kept(problem.data, state, found, restored, whole)
-    return state, Reading(best, tuple(formulas), BY_EDGES) if formulas else None
+    data = as_counted(problem.data, problem, network)
+    if len(data.outputs) == 1:
+        data = before[0].counted[0] if before else weighed(data, restored, whole)
+    state, best, formulas = kept(data, state, found, restored, whole)
+    return state, Reading(best, tuple(formulas), BY_EDGES, of_each_output(data)) if formulas else None
 
 
 def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, Reading | None]:
     """A search over the rows for each output, in the inputs that the network still looks at."""
     networks, formulas, inputs = list[KAN](), list[Formula](), strongest_inputs(network, problem.rows.train.x)
-    settled = True
+    settled, counted, rows = True, list[Dataset](), as_counted(problem.data, problem, network)
     context = replace(whole, events=Silent(), journal=WithoutLandmarks(whole.journal))
     for j in range(len(problem.data.outputs)):
-        data = of_output(problem.data, j) if len(problem.data.outputs) > 1 else problem.data
+        data = of_output(rows, j) if len(problem.data.outputs) > 1 else rows
         own = replace(context, budget=whole.budget.share(SEARCHED / (len(problem.data.outputs) - j)))
         try:
-            wanted = search_problem(problem.config, data, functions_of(problem.config), inputs)
+            wanted = bounded(search_problem(problem.config, data, functions_of(problem.config), inputs), state, data)
         except ConfigError:  # targets without finite squares
             return state, None
         found = discover(wanted, problem.config.seed, own)
@@ -126,13 +139,25 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
         if len(inputs) < len(data.inputs):
             front = [over_inputs(model, inputs, len(data.inputs)) for model in symbolic.front]
             symbolic = replace(symbolic, model=over_inputs(symbolic.model, inputs, len(data.inputs)), front=front)
+        data = weighed(data, symbolic, own)
         state, best, written = kept(data, state, symbolic, symbolic, own)
         if not written:
             return state, None
         networks.append(best)
+        counted.append(at_most(data, MOST_ROWS))
         formulas += written
         settled &= found.stopped in ("exact", "noise")
-    return state, Reading(problem.scaling.entered(side_by_side(networks)), tuple(formulas), BY_SEARCH, settled)
+    return state, Reading(
+        problem.scaling.entered(side_by_side(networks)), tuple(formulas), BY_SEARCH, tuple(counted), settled
+    )
+
+
+def of_each_output(data: Dataset) -> tuple[Dataset, ...]:
+    """The rows of each output alone; all of them for classes, which are judged together."""
+    data = at_most(data, MOST_ROWS)
+    if data.loss.logits or len(data.outputs) == 1:
+        return (data,) * len(data.outputs)
+    return tuple(of_output(data, j) for j in range(len(data.outputs)))
 
 
 def strongest_inputs(network: KAN, x: Tensor) -> list[int]:

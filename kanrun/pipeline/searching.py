@@ -10,8 +10,10 @@ from typing import Any
 from torch import Tensor
 
 from kanrun.config.schema import Config, ModelConfig, SearchConfig
-from kanrun.context import Budget, Context, Meter
+from kanrun.context import Budget, Context, Meter, Silent, Unrecorded
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
+from kanrun.data.noise import NoiseLevel
+from kanrun.data.robust import reweighed
 from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem as Wanted
 from kanrun.discovery.state import SearchState
@@ -21,13 +23,17 @@ from kanrun.functions.builtin import Function
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
 from kanrun.model.protocol import without_gradient
+from kanrun.pipeline.noise import NOISE
 from kanrun.pipeline.reaching import Spent, reached, spent
-from kanrun.pipeline.writing import NONE, functions_of, kept, without_constants
+from kanrun.pipeline.weighing import weighed
+from kanrun.pipeline.writing import NONE, functions_of, kept, told_of_outliers, without_constants
 from kanrun.state import Problem, Stage, State
 from kanrun.symbolic.adding_up import units_for
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 from kanrun.training.pruning import MOST_ROWS
+
+ROUGH = 0.3  # part of the budget of a search by a robust loss for the formula that says which rows are outliers
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,10 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
     """The network of the best formula for an output on its way; the outputs have equal parts of the budget."""
     config, several = problem.config, len(problem.data.outputs) > 1
     data = of_output(problem.data, output) if several else problem.data
-    wanted = search_problem(config, data, functions_of(config))
     budget = budget_of(config.search, context.budget.meter, len(problem.data.outputs))
     context = replace(context, budget=budget)
+    data = beforehand(problem, data, context)
+    wanted = bounded(search_problem(config, data, functions_of(config)), state, data)
     found = discover(wanted, config.seed, context)
     assert found.result
     for text in dict.fromkeys(found.failed):
@@ -57,6 +64,24 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
         state, history=(*state.history, *history_of(found, wanted, data)), tried=(*state.tried, *tried),
         found=(*state.found, Found(found.result, summary_of(found), spent(context))),
     )  # fmt: skip
+
+
+def beforehand(problem: Problem, data: Dataset, context: Context) -> Dataset:
+    """The rows as they count in a search by a robust loss: by a formula of those that lie near others."""
+    if not data.robust:
+        return data
+    data = replace(data, train=reweighed(data).train)
+
+    def weights() -> Tensor:
+        own = replace(context, budget=context.budget.share(ROUGH), events=Silent(), journal=Unrecorded())
+        found = discover(search_problem(problem.config, data, functions_of(problem.config)), problem.config.seed, own)
+        assert found.result
+        outputs = without_gradient(found.result.symbolic.model)
+        counted = reweighed(data, outputs).train.weights
+        assert counted is not None
+        return counted
+
+    return replace(data, train=replace(data.train, weights=context.once(weights)))
 
 
 def brought_together(problem: Problem, state: State, context: Context) -> State:
@@ -71,6 +96,7 @@ def brought_together(problem: Problem, state: State, context: Context) -> State:
     formulas, networks = list[Formula](), list[KAN]()
     for j, one in enumerate(found):
         data = of_output(problem.data, j) if len(found) > 1 else problem.data
+        data = weighed(data, one.result.symbolic, context)
         state, network, own = kept(data, state, one.result.symbolic, one.result.symbolic, context)
         networks.append(network)
         formulas += own
@@ -78,7 +104,7 @@ def brought_together(problem: Problem, state: State, context: Context) -> State:
         state = state.warned(NONE, context)
         formulas = []
     network = without_constants(side_by_side(networks), formulas, problem)
-    state = replace(state, formulas=tuple(formulas), found=())
+    state = told_of_outliers(replace(state, formulas=tuple(formulas), found=()), problem, context)
     return reached(problem, state, "symbolic", network, context, searched)
 
 
@@ -95,7 +121,7 @@ def search_stages(outputs: Sequence[str]) -> tuple[Stage, ...]:
         return True
 
     each = [Stage(f"search {name}", always, partial(search_output, output=j)) for j, name in enumerate(outputs)]
-    return (*each, Stage("together", always, brought_together))
+    return (NOISE, *each, Stage("together", always, brought_together))
 
 
 def search_problem(
@@ -119,6 +145,17 @@ def search_problem(
         raise ConfigError(wrong(*asked(config.search), f"in a search {error}; use search=none")) from None
     demanded = data.units_matter == "demand"
     return replace(wanted, names=tuple(data.inputs[i] for i in chosen), measured=measured, demanded=demanded)
+
+
+def bounded(wanted: Wanted, state: State, data: Dataset) -> Wanted:
+    """The problem with what noise may leave at most, where the rows alone have said how large it is.
+
+    So no formula ends the search that only looks as if it left noise. Where rows have weights it is not asked.
+    """
+    known = state.noise.get(data.outputs[0])
+    if known is None or wanted.weights is not None:
+        return wanted
+    return replace(wanted, most=NoiseLevel(**known).most(len(data.train.x)))
 
 
 def asked(search: SearchConfig) -> tuple[str, float]:

@@ -9,11 +9,13 @@ from kanrun.context import Context, Events, Silent
 from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
+from kanrun.pipeline.noise import NOISE
 from kanrun.pipeline.problem import build_network, grids_of, penalty_of
 from kanrun.pipeline.reaching import reached
 from kanrun.pipeline.reading import read_formulas
 from kanrun.pipeline.searching import search
 from kanrun.pipeline.starting import has_start
+from kanrun.pipeline.weighing import as_counted
 from kanrun.pipeline.writing import functions_of
 from kanrun.relations.relation import find_relations, merged, real_rows, related_inputs
 from kanrun.relations.rounds import all_relations
@@ -25,6 +27,8 @@ from kanrun.training.optimizers import can_smooth
 from kanrun.training.pruning import prune_each_output
 from kanrun.training.schedule import Schedule, train_by_schedule, train_pruned, with_validation
 from kanrun.training.target_scaling import TargetScaling
+
+ROBUST_ROUNDS = 2  # of training again with other weights of the rows: the first is decided by what lies near a row
 
 # ---- what several stages need --------------------------------------------------------------------------------------
 
@@ -50,7 +54,7 @@ def begun_network(problem: Problem, seed: int, attempt: int) -> Network:
 def trained_on(problem: Problem, rows: Dataset, seed: int, context: Context) -> Training:
     """A whole training of the problem's network on these rows, from its beginning."""
     config = replace(problem.config, seed=seed)
-    begun = has_start(config) and rows is problem.rows
+    begun = has_start(config) and rows.train.x is problem.rows.train.x
     schedule = Schedule(
         lambda attempt: begun_network(problem, seed, attempt)
         if begun
@@ -81,8 +85,12 @@ def current_kan(state: State) -> KAN:
 
 
 def train(problem: Problem, state: State, context: Context) -> State:
-    """The network at its best."""
-    result = trained_on(problem, problem.rows, problem.config.seed, context)
+    """The network at its best; by a robust loss trained again with rows that count by what it has left of them."""
+    result = trained_on(problem, as_counted(problem.rows, problem), problem.config.seed, context)
+    for _ in range(ROBUST_ROUNDS if problem.rows.robust else 0):
+        if context.over():
+            break
+        result = trained_on(problem, as_counted(problem.rows, problem, result.model), problem.config.seed, context)
     state = replace(recorded(problem, state, "train", result, context), follows_noise=result.overfits or result.smooth)
     return reached(problem, state, "train", result.model, context)
 
@@ -96,13 +104,15 @@ def prune(problem: Problem, state: State, context: Context) -> State:
     """A smaller network, as far as the loss of rows that it was not trained on allows."""
     kan, config = current_kan(state), problem.config
     smooth = state.follows_noise and can_smooth(kan, config.optimizer)
-    rows = problem.rows if smooth else with_validation(problem.rows, kan.parameter_count(), config.seed)
+    rows = as_counted(problem.rows, problem, kan)
+    rows = rows if smooth else with_validation(rows, kan.parameter_count(), config.seed)
     return reached(problem, state, "prune", prune_each_output(kan, rows, config.prune, context, smooth), context)
 
 
 def refit(problem: Problem, state: State, context: Context) -> State:
     """The pruned network trained on; it listens to validation rows where the training has followed noise."""
-    kan, config, rows = current_kan(state), problem.config, problem.rows
+    kan, config = current_kan(state), problem.config
+    rows = as_counted(problem.rows, problem, kan)
     assert isinstance(config.model, ModelConfig)
     smooth = state.follows_noise and can_smooth(kan, config.optimizer)
     if state.follows_noise and not smooth:
@@ -211,6 +221,7 @@ def wants_all_relations(problem: Problem, state: State) -> bool:
 
 GIVEN = (
     Stage("train", always, train),
+    NOISE,
     Stage("prune", wants_pruning, prune),
     Stage("refit", wants_refit, refit),
     Stage("inputs", can_be_read, look_at_inputs),
@@ -221,4 +232,4 @@ GIVEN = (
 
 TRAINED = (Stage("train", always, as_trained), *GIVEN[1:])
 
-SEARCH = (Stage("search", always, search),)
+SEARCH = (NOISE, Stage("search", always, search))

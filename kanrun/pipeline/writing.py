@@ -8,6 +8,7 @@ from dataclasses import replace
 from kanrun.config.schema import Config
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset, at_most
+from kanrun.errors import counted
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import extended, library
 from kanrun.functions.parser import parse_formula
@@ -16,6 +17,7 @@ from kanrun.model.pruning import remove_edges, subnodes_of
 from kanrun.state import Problem, State
 from kanrun.symbolic.forms import Forms, FormulaError, shortest_first
 from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.symbolic.outliers import rows_in_words
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.pruning import MOST_ROWS
@@ -50,6 +52,19 @@ def kept(
             continue
         return state, networks[id(restored)], formulas
     return state, found.model, []
+
+
+def told_of_outliers(state: State, problem: Problem, context: Context) -> State:
+    """The state with a warning for each formula that rows lie far from, unless a loss was taken that bears them."""
+    data = problem.data
+    for formula in state.formulas if not data.robust else ():
+        if formula.outliers:
+            lie = f"{counted(len(formula.outliers), 'row')} lie{'s' * (len(formula.outliers) == 1)}"
+            counts = data.train.weights is not None or data.noise is not None
+            way = "" if counts else ": dataset.loss=student bears them"
+            text = f"{lie} far from the formula of {formula.output} ({rows_in_words(formula.outliers)}){way}"
+            state = state.warned(text, context)
+    return state
 
 
 def without_constants(model: KAN, formulas: Sequence[Formula], problem: Problem) -> KAN:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kanrun.model.network import KAN
     from kanrun.model.protocol import Network
 
-SCHEMA_VERSION = 3  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data
+SCHEMA_VERSION = 4  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data; 4: noise
 NOT_COMPLETED = "not the folder of a completed run"
 LARGEST = 200_000_000  # bytes of a text file of a run
 LARGEST_YAML, DEEPEST_YAML = 2_000_000, 200

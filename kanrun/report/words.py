@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from kanrun.data.losses import Loss, loss_of
+from kanrun.data.robust import HUBER, STUDENT
+from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL
 from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.outliers import rows_in_words
 from kanrun.symbolic.uncertainty import Constant
 
 MOST_LETTERS = 90  # of a formula in the table of the front; formula.json has the whole
@@ -101,10 +106,13 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
 
 
 def about_lines(formula: Formula) -> list[str]:
-    """The constants of a formula with their errors, and how well these fit the errors of measurement."""
+    """The constants of a formula with their errors, and what is known of the errors of the rows."""
     lines = constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
     if formula.reduced_chi_square is not None:
         lines.append(f"chi square of {formula.output} per degree of freedom: {formula.reduced_chi_square:.3g}")
+    lines += errors_lines(formula.output, formula.errors or {})
+    if formula.outliers and (formula.errors or {}).get("model") in ROBUST:
+        lines.append(f"far from the formula of {formula.output}: {rows_in_words(formula.outliers)}")
     return lines
 
 
@@ -125,6 +133,24 @@ def other_lines(formula: Formula) -> list[str]:
 def cut(text: str) -> str:
     """A formula as a table shows it."""
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
+
+
+ROBUST = (HUBER, STUDENT)
+
+
+def errors_lines(output: str, errors: Mapping[str, Any]) -> list[str]:
+    """What the rows have shown of their errors, with the bits that speak for it, or which loss bears outliers."""
+    model, bits, size = (errors.get(key) for key in ("model", "bits", "size"))
+    if model in ROBUST:
+        return [f"fitted by the loss of {model}: rows that lie far off hardly count"]
+    if not isinstance(bits, (int, float)) or not isinstance(size, (int, float)):
+        return []
+    known = {
+        CONSTANT: f"of one size, about {size:.2g}",
+        PROPORTIONAL: f"in proportion to it, about {100 * size:.2g} %",
+        POISSON: f"as of counts, with a variance of {size:.3g} times it",
+    }
+    return [f"errors of {output} are {known[model]} ({bits:.0f} bits say so)"] if model in known else []
 
 
 def front_lines(formula: Formula, loss: Loss) -> list[str]:

@@ -16,11 +16,11 @@ EVALUATIONS = 40  # of a form in a fit
 
 
 def cross_validated(
-    expression: sp.Expr, columns: Columns, y: Array, seed: int, weights: Array | float = 1.0
+    expression: sp.Expr, columns: Columns, y: Array, seed: int, weights: Array | float = 1.0, scored: bool = True
 ) -> dict[str, float | int | None]:
     """`mse`, `rmse` and `r2` of a form for `y` [rows]: leave-one-out up to 100 rows, else ten parts drawn by the seed.
 
-    Squared errors count by the `weights` of their rows.
+    Squared errors count by the `weights` of their rows, in the scores only where these are `scored` by them.
 
     Only the decimals of the form are fitted again, the form itself was chosen with all rows: the error is that of the
     constants, a little too low for the choice (Hastie, Tibshirani and Friedman, 2nd ed., sec. 7.10.2).
@@ -29,6 +29,7 @@ def cross_validated(
     predicted = predictions(expression, columns, y, parts(len(y), seed), own)
     if not np.isfinite(predicted).all():
         return {"mse": None, "rmse": None, "r2": None}
+    own = own if scored else np.ones_like(own)
     mse = float(np.average((predicted - y) ** 2, weights=own))
     spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own))
     return {"mse": mse, "rmse": math.sqrt(mse), "r2": 1 - mse / spread if spread > 0 else None}

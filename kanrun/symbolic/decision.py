@@ -56,6 +56,6 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
         rounded=as_shown(short, data.names),
         latex=as_latex(short, data.names),
         complexity=complexity(best),
-        test=scores(data, decided(read, data.judged), data.judged.y.cpu(), weights_of(data.judged)),
+        test=scores(data, decided(read, data.judged), data.judged.y.cpu(), weights_of(data, data.judged)),
         constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs), factors_of_errors(data))[1],
     )

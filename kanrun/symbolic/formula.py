@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import sympy as sp
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
+from kanrun.data.robust import variance_of_fit
 from kanrun.data.scores import Scores
+from kanrun.functions.evaluate import Array, evaluate
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.adding_up import adds_up, units_for, with_units
@@ -22,10 +26,19 @@ from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.forms import Forms, FormulaError
 from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
 from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
+from kanrun.symbolic.outliers import outliers_of
 from kanrun.symbolic.perhaps import simple_number
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
+from kanrun.symbolic.uncertainty import (
+    Columns,
+    Constant,
+    Estimate,
+    constants_of,
+    estimate,
+    is_rounding,
+    of_classes,
+)
 from kanrun.symbolic.values import OWN_LENGTH, evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")
@@ -40,7 +53,9 @@ class Formula:
     in `expression`, whose names `rounded` and `latex` show, and `units` their units where they are known;
     `alternatives` are other forms that the rows allow. `constants` has its decimals in order of appearance,
     `covariance` and `undetermined` how their errors go together (see symbolic/uncertainty.py), `reduced_chi_square` is
-    chi square per degree of freedom, where errors of measurement are known. `reason` says why this point of the front
+    chi square per degree of freedom, where errors of measurement are known. `errors` says what the rows have shown of
+    their errors (symbolic/error_models.py), or which robust loss was taken; `outliers` are the numbers, from 1, of
+    training rows that lie too far from the formula to belong to the others. `reason` says why this point of the front
     was chosen; the first of two classes also has the decision between them.
     """
 
@@ -63,6 +78,8 @@ class Formula:
     units: dict[str, str] = field(default_factory=dict)
     alternatives: list[Other] = field(default_factory=list)
     reduced_chi_square: float | None = None
+    errors: dict[str, Any] | None = None
+    outliers: list[int] = field(default_factory=list)
 
     @property
     def judged(self) -> Scores:
@@ -112,6 +129,8 @@ def write_formulas(
             covariance=estimates[j].covariance,
             undetermined=estimates[j].undetermined,
             reduced_chi_square=estimates[j].reduced,
+            errors=dict(data.recognized) or None,
+            outliers=outliers_of(chosen[j], j, data),
             reason=reason_of(chosen[j], j, verdicts[j], data),
             decision=decision_between(chosen, data) if j == 0 else None,
         )
@@ -125,7 +144,12 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
     if data.loss.logits:
         return [Estimate(constants) for constants in of_classes(expressions, columns, factors_of_errors(data))]
     factors = factors_of_errors(data)
-    found = [estimate(e, columns, y[:, j], factors, data.noise, data.absolute) for j, e in enumerate(expressions)]
+    found = [
+        robust_estimate(e, columns, y[:, j], factors, data.robust)
+        if data.robust
+        else estimate(e, columns, y[:, j], factors, data.noise, data.absolute)
+        for j, e in enumerate(expressions)
+    ]
     found = [
         replace(one, constants=[replace(c, perhaps=simple_number(c.value, c.standard_error)) for c in one.constants])
         for one in found
@@ -134,6 +158,15 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
         replace(one, constants=with_units(one.constants, e, data, j))
         for j, (e, one) in enumerate(zip(expressions, found, strict=True))
     ]
+
+
+def robust_estimate(expression: sp.Expr, columns: Columns, y: Array, factors: Array | float, loss: str) -> Estimate:
+    """The constants of a formula that was fitted by a robust loss, with the covariance of these."""
+    off = y - evaluate(expression, columns)
+    variance = variance_of_fit(off[np.isfinite(off)], loss, len(constants_of(expression)))
+    if is_rounding(float(off @ off), y) or not variance > 0:
+        return estimate(expression, columns, y, factors)
+    return replace(estimate(expression, columns, y, factors, variance, absolute=True), reduced=None)
 
 
 def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Tensor], Tensor] | None:

@@ -94,7 +94,7 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     factors = factors_of_errors(data)
     few = len(y) <= ONE_BY_ONE
     loss = left_out_loss(expression, columns, y, factors) if few else squares(expression, columns, y, factors) / len(y)
-    if data.train.weights is None and over_decades(y):
+    if data.train.weights is None and not data.recognized and over_decades(y):
         relative = (
             left_out_relative_loss(expression, columns, y) if few else relative_loss(evaluate(expression, columns), y)
         )
@@ -125,7 +125,7 @@ def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tens
             own = evaluate_texts([str(expression)], data.judged.x, data.inputs)
         together = torch.cat([values[:, :j], own, values[:, j + 1 :]], dim=1) if data.loss.logits else own
         aims = y.cpu() if data.loss.logits else y[:, j : j + 1].double().cpu()
-        error = loss_score(data, together, aims, weights_of(data.judged))
+        error = loss_score(data, together, aims, weights_of(data, data.judged))
     size, text, short = complexity(expression), str(expression), as_shown(rounded(expression), data.names)
     return Alternative(size, None if error is None else float(error), text, short, expression == chosen[j])
 

@@ -47,9 +47,9 @@ def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> st
 def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
     """Whether errors relative to the size of the targets explain output `j` better than errors of one size.
 
-    Where the rows have weights it is said already how large their errors are.
+    Where the rows have weights, or have shown what their errors are, it is said already how large these are.
     """
-    if data.train.weights is not None:
+    if data.train.weights is not None or data.recognized:
         return False
     y = data.train.y[:, j].double().cpu().numpy()
     ours = evaluate(expression, columns_of(data.train.x, data.inputs))

@@ -17,7 +17,7 @@ FOLDS_SEED = 0  # draws the parts of a cross-validation
 
 def scores_of(expressions: list[sp.Expr], data: Dataset, rows: Rows) -> list[Scores]:
     """Scores of each output alone, of all classes together, by evaluating the texts of the formulas."""
-    values, weights = evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), weights_of(rows)
+    values, weights = evaluate_texts([str(e) for e in expressions], rows.x, data.inputs), weights_of(data, rows)
     if data.loss.logits:
         return [scores(data, values, rows.y.cpu(), weights)] * len(expressions)
     columns = zip(values.split(1, dim=1), rows.y.double().cpu().split(1, dim=1), strict=True)
@@ -29,7 +29,7 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
     if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
     columns, y = training_arrays(data)
-    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, row_weights(data))
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, row_weights(data), not data.recognized)
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:
@@ -38,7 +38,7 @@ def together(scores: Sequence[Scores], data: Dataset) -> Scores:
     if any(value is None for value in mse):
         return {"rmse": None, "r2": None, "folds": folds_of(len(data.train.x))}
     mean = sum(float(value or 0) for value in mse) / len(mse)
-    weights, y = weights_of(data.train), data.train.y.double().cpu()
+    weights, y = weights_of(data, data.train), data.train.y.double().cpu()
     spread = sum(data.loss.weighted_null_values(y, weights)) / y.shape[1]
     r2 = 1 - mean / spread if spread > 0 else None
     return {"rmse": math.sqrt(mean), "r2": r2, "folds": folds_of(len(data.train.x))}

@@ -134,7 +134,7 @@ class Spread:
 
 
 def spread_of(slopes: Array) -> Spread | None:
-    """What the slopes [equations, constants] say of the constants; None where they are all 0, or not finite."""
+    """What the slopes [equations, constants] say of the constants; None where they are 0, or say nothing finite."""
     sizes = sizes_of(slopes)
     if not sizes.any() or not np.isfinite(sizes).all():
         return None
@@ -145,7 +145,9 @@ def spread_of(slopes: Array) -> Spread | None:
     lost = directions[~known]
     half = directions[known] / singular[known, None] / scale
     touched = ((lost**2).sum(0) > TOUCHED**2).tolist()
-    return Spread(half.T @ half, lost / scale, touched, int(known.sum()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = half.T @ half
+    return Spread(matrix, lost / scale, touched, int(known.sum())) if np.isfinite(matrix).all() else None
 
 
 def standard_errors(slopes: Array) -> tuple[list[float | None], int]:

@@ -500,7 +500,8 @@ def test_an_option_that_is_typed_is_free_of_what_the_experiment_set_for_its_own(
     assert (status, lines) == (0, [])
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
     assert config["dataset"] == {
-        "name": "moons", "seed": None, "validation": 0.0, "form": "auto", "n_train": 40, "n_test": 20, "noise": 0.1
+        "name": "moons", "seed": None, "validation": 0.0, "loss": "auto", "form": "auto", "n_train": 40, "n_test": 20,
+        "noise": 0.1,
     }  # fmt: skip
     assert config["regularization"]["lamb"] == 0.001  # the rest of the experiment stays
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kanrun.discovery.problem import Problem
+from kanrun.discovery.scales import Scales
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from tests.helpers import fixed_network, uniform_rows
@@ -119,3 +121,22 @@ def test_a_width_is_only_there_where_it_is_given() -> None:
     assert problem(X[:, :1]).width is None
     assert Problem(X, X[:, :1], [], [2, 1]).width == [2, 1]
     assert isinstance(problem(X[:, :1].float(), X.float()).constant().spline, KAN)
+
+
+def test_what_is_left_is_no_noise_beyond_what_noise_may_leave() -> None:
+    whole = problem(100 * (X[:, :1] + 0.3 * NOISE))
+
+    def line(rows: Tensor) -> Tensor:
+        return 100 * rows[:, :1]
+
+    assert whole.leaves_noise(line)
+    assert replace(whole, most=35.0**2).leaves_noise(line)
+    assert not replace(whole, most=20.0**2).leaves_noise(line)
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e6, 1e150])
+def test_what_noise_may_leave_goes_with_the_unit_of_the_targets(size: float) -> None:
+    whole = replace(problem(size * (X[:, :1] + 0.3 * NOISE)), most=size * 0.09 * size)
+    scales = Scales.of(whole.x, whole.y)
+    assert scales.problem(whole.x, whole.y, whole).most == pytest.approx(0.09 * (size * 10.0**-scales.target) ** 2)
+    assert scales.problem(whole.x, whole.y, problem(whole.y)).most == math.inf

@@ -11,6 +11,7 @@ from kanrun.report.words import (
     about_lines,
     constants_lines,
     decision_lines,
+    errors_lines,
     front_lines,
     other_lines,
     score_line,
@@ -131,3 +132,22 @@ def test_other_forms_are_told_with_the_measurement_that_would_decide() -> None:
         "  0.01    sin(T)",
     ]
     assert other_lines(formula()) == []
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ({"model": "constant", "bits": 8.1, "size": 0.0291},
+         ["errors of y are of one size, about 0.029 (8 bits say so)"]),
+        ({"model": "proportional", "bits": 49.6, "size": 0.0527},
+         ["errors of y are in proportion to it, about 5.3 % (50 bits say so)"]),
+        ({"model": "poisson", "bits": 12, "size": 1.021},
+         ["errors of y are as of counts, with a variance of 1.02 times it (12 bits say so)"]),
+        ({"model": "huber", "bits": None, "size": 0.1},
+         ["fitted by the loss of huber: rows that lie far off hardly count"]),
+        ({}, []),
+        ({"model": "of another version", "bits": 3, "size": 1.0}, []),
+    ],
+)  # fmt: skip
+def test_what_errors_are_is_one_line(errors: dict[str, object], told: list[str]) -> None:
+    assert errors_lines("y", errors) == told

@@ -53,6 +53,7 @@ class Rows:
     sigma: Array | None = None
     weights: Array | None = None
     group: Array | None = None
+    numbers: Array | None = None  # that the rows have in the file, from 1
     beside: dict[str, Column] = field(default_factory=dict)  # the columns of these three
     names: list[Name] = field(default_factory=list)
     seen: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -54,6 +54,7 @@ class Cleaning:
         y, labels = self.target_values(data)
         columns: dict[str, Any] = {n: data[n].to_numpy() if n in self.beside else None for n in BESIDE}
         self.check_beside(columns)
+        columns["numbers"] = data[ROW].to_numpy().astype(np.int64) + 1
         rows = Rows(Path(asked.path).name, [f for _, f in features], self.targets, x, y, labels, **columns,
                     beside=dict(self.beside), names=list(self.reading.names), seen=self.seen(data), read=found.read,
                     dropped=self.dropped, warnings=self.warnings)  # fmt: skip

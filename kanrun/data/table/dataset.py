@@ -81,8 +81,12 @@ def asked_of(section: TableConfig) -> Asked:
 def taken(rows: Rows, numbers: torch.Tensor) -> Rows:
     """Some of the rows."""
     chosen = numbers.numpy()
-    sigma, weights = (None if column is None else column[chosen] for column in (rows.sigma, rows.weights))
-    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights)
+
+    def part(column: Any) -> Any:
+        return None if column is None else column[chosen]
+
+    sigma, weights, numbers = part(rows.sigma), part(rows.weights), part(rows.numbers)
+    return replace(rows, x=rows.x[chosen], y=rows.y[chosen], sigma=sigma, weights=weights, numbers=numbers)
 
 
 def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[str, str]) -> Rows:
@@ -111,7 +115,7 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[st
             reason = f"class {strange[0]} is not among the training rows"
             raise ConfigError(wrong("dataset.test_path", section.test_path, reason))
         y = np.array([order[found.labels[k]] for k in found.y])
-    return replace(rows, x=x, y=y, sigma=found.sigma, weights=found.weights)
+    return replace(rows, x=x, y=y, sigma=found.sigma, weights=found.weights, numbers=found.numbers)
 
 
 def trained_columns(rows: Rows, units: dict[str, str]) -> tuple[Trained, ...]:
@@ -167,7 +171,8 @@ def dataset_of_rows(
 
     def part(own: Rows) -> Part:
         y = torch.as_tensor(own.y) if rows.labels else torch.as_tensor(own.y, dtype=dtype)
-        return Part(torch.as_tensor(own.x, dtype=dtype), y, row_weights(own, dtype))
+        known = None if own.numbers is None else torch.as_tensor(own.numbers)
+        return Part(torch.as_tensor(own.x, dtype=dtype), y, row_weights(own, dtype), known)
 
     shown = short_names([f.name for f in rows.inputs], [f.label for f in rows.inputs], rows)
     symbols = symbols_of(shown)

@@ -59,7 +59,7 @@ def explain(search: Search, composite: Composite, others: list[int]) -> None:
     """Searches with the argument in the place of its inputs, and takes the result over the inputs for a formula."""
     problem = search.problem
     x = torch.column_stack([composite.of(problem.x), problem.x[:, others]])
-    rest = Problem(x, problem.y, problem.functions, weights=problem.weights)
+    rest = Problem(x, problem.y, problem.functions, weights=problem.weights, most=problem.most)
     found = search.within(rest, PART).run()
     assert found.result
     inner = found.result.symbolic

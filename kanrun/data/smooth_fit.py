@@ -1,0 +1,92 @@
+"""A smooth fit of a few rows by a Gaussian process, for the noise that it leaves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = Any
+
+CLEAR = 3.0  # nats by which noise must be likelier than none
+NONE = 1e-4  # noise, in units of the spread, that is none
+LONGEST, SHORTEST = 20.0, 0.02  # lengths over which a curve bends, in units of the range of an input
+STEPS = 60
+CURVED = 1e-2  # step in the logarithm of the noise over which the likelihood is differentiated
+
+
+class Process:
+    """Targets `y` [rows] as a smooth function of `x` [rows, inputs] with noise: Gaussian, of a Matern kernel (5/2).
+
+    Parameters are the logarithms of amplitude, noise and the length of each input (Rasmussen and Williams 2006,
+    Gaussian Processes for Machine Learning, sec. 4.2 and 5.4).
+    """
+
+    def __init__(self, x: Array, y: Array) -> None:
+        low, width = x.min(axis=0), np.ptp(x, axis=0)
+        ways = torch.as_tensor((x - low) / np.where(width > 0, width, 1.0), dtype=torch.float64)
+        self.squares = (ways[:, None] - ways[None]).square().permute(2, 0, 1).contiguous()  # [inputs, rows, rows]
+        self.y = torch.as_tensor(y - y.mean(), dtype=torch.float64)
+        self.eye = torch.eye(len(y), dtype=torch.float64)
+
+    def surprise(self, parameters: Tensor) -> Tensor:
+        """Minus the log-likelihood, less what is the same for all parameters; large where there is none."""
+        amplitude, noise, lengths = parameters[0].exp(), parameters[1].exp(), parameters[2:].exp()
+        way = (5 * torch.einsum("irs,i->rs", self.squares, lengths**-2) + 1e-20).sqrt()
+        kernel = amplitude**2 * (1 + way + way**2 / 3) * torch.exp(-way)
+        factor, failed = torch.linalg.cholesky_ex(kernel + (noise**2 + 1e-9 * amplitude**2) * self.eye)
+        if int(failed):
+            return parameters.sum() * 0 + 1e6
+        solved = torch.cholesky_solve(self.y[:, None], factor)[:, 0]
+        return 0.5 * self.y @ solved + factor.diagonal().log().sum()
+
+    def likeliest(self, start: Array, noise: float | None = None) -> tuple[float, Array]:
+        """The least surprise from a start, and where; with the logarithm of the noise held where it is given."""
+        from scipy.optimize import minimize
+
+        free = [i for i in range(len(start)) if i != 1 or noise is None]
+
+        def value(moved: Array) -> tuple[float, Array]:
+            whole = np.array(start, dtype=float)
+            whole[free] = moved
+            if noise is not None:
+                whole[1] = noise
+            leaves = torch.as_tensor(whole).requires_grad_()
+            loss = self.surprise(leaves)
+            (slope,) = torch.autograd.grad(loss, leaves)
+            return float(loss.detach()), slope.numpy()[free]
+
+        ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]
+        ends += [(math.log(SHORTEST), math.log(LONGEST))] * (len(start) - 2)
+        found = minimize(value, np.asarray(start)[free], jac=True, method="L-BFGS-B", bounds=[ends[i] for i in free],
+                         options={"maxiter": STEPS})  # fmt: skip
+        whole = np.array(start, dtype=float)
+        whole[free] = found.x
+        if noise is not None:
+            whole[1] = noise
+        return float(found.fun), whole
+
+
+def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:
+    """The noise of targets with spread 1 and its standard error; None where none at all is about as likely.
+
+    The error follows from the curvature of the likelihood along the noise, the other parameters at their best.
+    """
+    process, inputs = Process(x, y), x.shape[1]
+    least, best = min(
+        (process.likeliest(np.array([0.0, math.log(noise), *[math.log(length)] * inputs]))
+         for noise, length in ((0.1, 0.5), (0.7, 1.5))),
+        key=lambda found: found[0],
+    )  # fmt: skip
+    # A curve without noise may bend from row to row: whether that is less likely is what tells noise from signal.
+    rough = np.array([best[0], math.log(NONE), *np.minimum(best[2:], math.log(0.1))])
+    without = min(process.likeliest(start, math.log(NONE))[0] for start in (best, rough))
+    if not without - least > CLEAR:
+        return None
+    beside = [process.likeliest(best, best[1] + step)[0] for step in (-10 * CURVED, 10 * CURVED)]
+    curvature = (sum(beside) - 2 * least) / (10 * CURVED) ** 2
+    sigma = math.exp(best[1])
+    return (sigma, sigma / math.sqrt(curvature)) if curvature > 0 else None

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
+from kanrun.data.noise import NEIGHBOURS, REPEATED, SMOOTH, noise_level, noise_levels
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+SEEDS = range(10)
+
+
+def planted(seed: int, rows: int, inputs: int, level: float, repeats: int = 1) -> tuple[Array, Array, float]:
+    """Rows of a smooth law with noise of this part of its spread, each input so often; and the noise itself."""
+    draw = np.random.default_rng([seed, rows, inputs])
+    x = np.repeat(draw.uniform(0, 3, (rows // repeats, inputs)), repeats, axis=0)
+    y = np.sin(2 * x[:, 0]) * np.exp(-x[:, -1] / 2)
+    sigma = level * float(y.std())
+    return x, 1e3 * (y + sigma * draw.normal(size=len(y))), 1e3 * sigma
+
+
+@pytest.mark.parametrize(
+    ("rows", "inputs", "level", "repeats", "source"),
+    [
+        (60, 3, 0.1, 3, REPEATED),
+        (300, 1, 0.05, 1, NEIGHBOURS),
+        (100, 1, 0.5, 1, NEIGHBOURS),
+        (60, 1, 0.01, 1, SMOOTH),
+        (120, 2, 0.1, 1, SMOOTH),
+    ],
+)
+def test_planted_noise_is_found_within_its_error(
+    rows: int, inputs: int, level: float, repeats: int, source: str
+) -> None:
+    off, sources = [], list[str]()
+    for seed in SEEDS:
+        x, y, sigma = planted(seed, rows, inputs, level, repeats)
+        found = noise_level(x, y)
+        assert found is not None
+        sources.append(found.source)
+        assert found.relative == pytest.approx(found.sigma / y.std())
+        off.append((found.sigma - sigma) / found.error)
+    assert sources.count(source) >= 8
+    assert float(np.mean(np.abs(off) < 3)) >= 0.9
+    # Neither is the error too large to say anything: that of a standard deviation of so many rows, a few times.
+    assert 0.3 < float(np.std(off)) < 2
+
+
+def test_rows_that_cannot_tell_say_nothing() -> None:
+    for seed in SEEDS:
+        x, y, _ = planted(seed, 10, 1, 0.1)  # few rows
+        assert noise_level(x, y) is None
+        x = np.random.default_rng(seed).uniform(0, 3, (40, 6))  # many inputs: no row has a neighbour
+        assert noise_level(x, np.sin(3 * x.sum(axis=1))) is None
+        for rows, inputs in ((50, 1), (100, 2)):  # no noise
+            x, y, _ = planted(seed, rows, inputs, 0.0)
+            assert noise_level(x, y) is None
+    assert noise_level(x, np.full(len(x), 3.0)) is None
+
+
+def test_outliers_do_not_spoil_the_noise_of_neighbours() -> None:
+    x, y, sigma = planted(0, 400, 1, 0.1)
+    y[::25] += 50 * sigma
+    found = noise_level(x, y)
+    assert found is not None and abs(found.sigma - sigma) < 4 * found.error < sigma
+
+
+def test_outputs_have_their_own_noise_and_classes_none() -> None:
+    x, y, sigma = planted(0, 300, 1, 0.2)
+    smooth = np.sin(2 * x[:, 0])
+    rows = Rows(torch.as_tensor(x), torch.as_tensor(np.stack([y, smooth], axis=1)))
+    found = noise_levels(Dataset("d", rows, None, ["x_1"], ["a", "b"], REGRESSION, MSE))
+    assert found["b"] is None
+    assert found["a"] is not None and found["a"].sigma == pytest.approx(sigma, rel=0.2)
+    classes = Rows(rows.x, torch.as_tensor(y > 0).long())
+    assert noise_levels(Dataset("d", classes, None, ["x_1"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY)) == {}

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL, Errors, errors_of
+from kanrun.symbolic.uncertainty import constants_of, polished
+
+x = sp.Symbol("x_1", real=True)
+LAWS = [
+    (sp.Float(2.3) * sp.exp(sp.Float(-0.7) * x) + sp.Float(0.4), (0, 5)),
+    (sp.Float(3.1) * x / (x + sp.Float(1.2)), (0.1, 8)),
+    (sp.Float(1.7) * x ** sp.Float(1.5), (0.2, 4)),
+    (sp.Float(12.1) / (1 + sp.exp(sp.Float(4.3) - sp.Float(1.1) * x)), (0, 8)),
+]
+COUNTS = 20.0  # of counts for each unit of a law
+
+
+def drawn(law: int, seed: int, kind: str, rows: int = 200) -> tuple[Errors | None, np.ndarray]:
+    """What is said of errors of this kind on rows of a law, and its values."""
+    expression, ends = LAWS[law]
+    draw = np.random.default_rng([seed, law])
+    inputs = draw.uniform(*ends, rows)
+    values = np.asarray(sp.lambdify(x, expression, "numpy")(inputs))
+    if kind == CONSTANT:
+        y = values + 0.1 * values.std() * draw.normal(size=rows)
+    elif kind == PROPORTIONAL:
+        y = values * (1 + 0.1 * draw.normal(size=rows))
+    else:
+        y = draw.poisson(COUNTS * values).astype(float)
+        expression = sp.expand(sp.Float(COUNTS) * expression) if law == 0 else sp.Float(COUNTS) * expression
+    return errors_of([expression], {"x_1": inputs}, y), values
+
+
+@pytest.mark.parametrize("kind", [CONSTANT, PROPORTIONAL, POISSON])
+def test_planted_errors_are_recognized(kind: str) -> None:
+    found = [drawn(law, seed, kind)[0] for law in range(len(LAWS)) for seed in range(5)]
+    told = Counter(one.model for one in found if one is not None and one.clear)
+    assert told[kind] >= 0.85 * len(found)
+    assert told.total() - told[kind] <= 0.05 * len(found)
+    size = {CONSTANT: None, PROPORTIONAL: 0.1, POISSON: 1.0}[kind]
+    sizes = [one.size for one in found if one is not None and one.model == kind]
+    assert size is None or float(np.mean(sizes)) == pytest.approx(size, rel=0.1)
+
+
+def test_few_rows_hardly_ever_take_errors_of_one_size_for_others() -> None:
+    found = [drawn(law, seed, CONSTANT, rows=25)[0] for law in range(len(LAWS)) for seed in range(10)]
+    wrong = [one for one in found if one is not None and one.clear and one.model != CONSTANT]
+    assert len(wrong) <= 1
+
+
+def test_weights_are_those_of_the_law_and_its_constants_are_better_by_them() -> None:
+    off: dict[str, list[float]] = {"weighted": [], "alike": []}
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        inputs = draw.uniform(0, 5, 100)
+        y = 40 * np.exp(-inputs) * (1 + 0.05 * draw.normal(size=100))
+        columns, law = {"x_1": inputs}, sp.Float(39.0) * sp.exp(sp.Float(-1.01) * x)
+        found = errors_of([law], columns, y)
+        assert found is not None and found.model == PROPORTIONAL and found.clear
+        relative = found.weights * np.exp(-2 * inputs)
+        assert relative.std() < 0.15 * relative.mean()
+        for name, e in (("weighted", found.expression), ("alike", polished(law, columns, y))):
+            rate = next(float(c) for c in constants_of(e) if float(c) < 0)
+            off[name].append(rate + 1)
+    assert np.std(off["weighted"]) < 0.7 * np.std(off["alike"])
+    assert abs(np.mean(off["weighted"])) < 3 * np.std(off["weighted"]) / np.sqrt(20)
+
+
+def test_nothing_is_said_without_noise_or_rows() -> None:
+    expression, _ = LAWS[0]
+    inputs = np.linspace(0, 5, 50)
+    y = np.asarray(sp.lambdify(x, expression, "numpy")(inputs))
+    assert errors_of([expression], {"x_1": inputs}, y) is None
+    few = np.linspace(0, 5, 6)
+    assert errors_of([expression], {"x_1": few}, np.array([3.0, 2, 1, 0.8, 0.6, 0.4])) is None
+
+
+def test_targets_below_zero_are_no_counts() -> None:
+    draw = np.random.default_rng(0)
+    inputs = draw.uniform(-1, 1, 100)
+    found = errors_of([sp.Float(2.0) * x], {"x_1": inputs}, 2 * inputs + 0.1 * draw.normal(size=100))
+    assert found is not None and found.model == CONSTANT and found.clear

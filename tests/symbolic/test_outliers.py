@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
+from kanrun.symbolic.outliers import far_rows, outliers_of, rows_in_words
+
+
+def residuals(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    return draw.normal(size=rows), draw.uniform(0, 1, (rows, 1))
+
+
+@pytest.mark.parametrize("rows", [10, 20, 100, 1000])
+def test_normal_errors_are_hardly_ever_outliers(rows: int) -> None:
+    assert sum(bool(far_rows(*residuals(seed, rows), 2)) for seed in range(200)) <= 6
+
+
+@pytest.mark.parametrize("rows", [30, 100, 1000])
+def test_planted_outliers_are_named_and_no_others(rows: int) -> None:
+    named = list[int]()
+    for seed in range(50):
+        off, x = residuals(seed, rows)
+        off[[3, 17]] += [15, -20]
+        named += far_rows(off, x, 2)
+    assert named.count(3) == named.count(17) == 50
+    assert len(named) <= 103  # one of a hundred draws has a normal error that is as large
+
+
+def test_a_formula_that_is_wrong_somewhere_has_no_outliers_there() -> None:
+    x = np.linspace(0, 1, 200)[:, None]
+    off = 0.01 * np.random.default_rng(0).normal(size=200) + np.exp(-(((x[:, 0] - 0.5) / 0.02) ** 2))
+    assert far_rows(off, x, 2) == []
+
+
+def test_many_rows_far_off_are_a_law_of_their_own() -> None:
+    off, x = residuals(0, 100)
+    off[:30] += 100
+    assert far_rows(off, x, 2) == []
+    assert far_rows(np.zeros(50), x[:50], 2) == []
+    assert far_rows(off[:7], x[:7], 2) == []
+
+
+def test_outliers_have_the_numbers_of_the_user() -> None:
+    off, x = residuals(1, 50)
+    off[[4, 30]] += 40
+    rows = Rows(torch.as_tensor(x), torch.as_tensor(3 * x[:, :1] + 0.1 * off[:, None]))
+    line = sp.Float(3.01) * sp.Symbol("x_1", real=True)
+    data = Dataset("d", rows, None, ["x_1"], ["y"], REGRESSION, MSE)
+    assert outliers_of(line, 0, data) == [5, 31]
+    numbered = Rows(rows.x, rows.y, numbers=torch.arange(100, 150))
+    assert outliers_of(line, 0, Dataset("d", numbered, None, ["x_1"], ["y"], REGRESSION, MSE)) == [104, 130]
+
+
+def test_at_most_ten_rows_are_named() -> None:
+    assert rows_in_words([7]) == "row 7"
+    assert rows_in_words([4, 17, 23]) == "rows 4, 17, 23"
+    assert rows_in_words(range(1, 13)) == "rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more"
