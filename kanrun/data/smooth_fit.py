@@ -68,9 +68,10 @@ class Process:
             whole[free] = moved
             if noise is not None:
                 whole[1] = noise
-            leaves = torch.as_tensor(whole).requires_grad_()
-            loss = self.surprise(leaves)
-            (slope,) = torch.autograd.grad(loss, leaves)
+            with torch.enable_grad():  # which a caller may have turned off
+                leaves = torch.as_tensor(whole).requires_grad_()
+                loss = self.surprise(leaves)
+                (slope,) = torch.autograd.grad(loss, leaves)
             return float(loss.detach()), slope.numpy()[free]
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]

@@ -77,3 +77,9 @@ def test_outputs_have_their_own_noise_and_classes_none() -> None:
     assert found["a"] is not None and found["a"].sigma == pytest.approx(sigma, rel=0.2)
     classes = Rows(rows.x, torch.as_tensor(y > 0).long())
     assert noise_levels(Dataset("d", classes, None, ["x_1"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY)) == {}
+
+
+def test_noise_is_found_where_gradients_are_turned_off() -> None:
+    x, y, _ = planted(0, 60, 2, 0.1)
+    with torch.no_grad():
+        assert noise_level(x, y) is not None
