@@ -15,6 +15,7 @@ CLEAR = 3.0  # nats by which noise must be likelier than none
 NONE = 1e-4  # noise, in units of the spread, that is none
 LONGEST, SHORTEST = 20.0, 0.02  # lengths over which a curve bends, in units of the range of an input
 STEPS = 60
+FAR, MOST_FAR = 4.0, 0.1  # standard deviations of an outlier, and part of the rows that are no more than a few
 CURVED = 1e-2  # step in the logarithm of the noise over which the likelihood is differentiated
 
 
@@ -32,12 +33,25 @@ class Process:
         self.y = torch.as_tensor(y - y.mean(), dtype=torch.float64)
         self.eye = torch.eye(len(y), dtype=torch.float64)
 
-    def surprise(self, parameters: Tensor) -> Tensor:
-        """Minus the log-likelihood, less what is the same for all parameters; large where there is none."""
+    def covariance(self, parameters: Tensor) -> Tensor:
+        """Of the targets: [rows, rows]."""
         amplitude, noise, lengths = parameters[0].exp(), parameters[1].exp(), parameters[2:].exp()
         way = (5 * torch.einsum("irs,i->rs", self.squares, lengths**-2) + 1e-20).sqrt()
         kernel = amplitude**2 * (1 + way + way**2 / 3) * torch.exp(-way)
-        factor, failed = torch.linalg.cholesky_ex(kernel + (noise**2 + 1e-9 * amplitude**2) * self.eye)
+        return kernel + (noise**2 + 1e-9 * amplitude**2) * self.eye
+
+    def far(self, parameters: Array) -> Array:
+        """Which rows are FAR from what the others say of them, in standard deviations of that: [rows].
+
+        Leaving one out takes no other fit (Rasmussen and Williams 2006, eq. 5.12).
+        """
+        inverse = torch.linalg.inv(self.covariance(torch.as_tensor(parameters)))
+        off: Array = ((inverse @ self.y) / inverse.diagonal().sqrt()).abs().numpy()
+        return off > FAR
+
+    def surprise(self, parameters: Tensor) -> Tensor:
+        """Minus the log-likelihood, less what is the same for all parameters; large where there is none."""
+        factor, failed = torch.linalg.cholesky_ex(self.covariance(parameters))
         if int(failed):
             return parameters.sum() * 0 + 1e6
         solved = torch.cholesky_solve(self.y[:, None], factor)[:, 0]
@@ -54,9 +68,10 @@ class Process:
             whole[free] = moved
             if noise is not None:
                 whole[1] = noise
-            leaves = torch.as_tensor(whole).requires_grad_()
-            loss = self.surprise(leaves)
-            (slope,) = torch.autograd.grad(loss, leaves)
+            with torch.enable_grad():  # which a caller may have turned off
+                leaves = torch.as_tensor(whole).requires_grad_()
+                loss = self.surprise(leaves)
+                (slope,) = torch.autograd.grad(loss, leaves)
             return float(loss.detach()), slope.numpy()[free]
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]
@@ -73,7 +88,8 @@ class Process:
 def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:
     """The noise of targets with spread 1 and its standard error; None where none at all is about as likely.
 
-    The error follows from the curvature of the likelihood along the noise, the other parameters at their best.
+    The error follows from the curvature of the likelihood along the noise, the other parameters at their best. A few
+    rows that are far from what the others say are outliers, and are left out.
     """
     process, inputs = Process(x, y), x.shape[1]
     least, best = min(
@@ -81,6 +97,9 @@ def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:
          for noise, length in ((0.1, 0.5), (0.7, 1.5))),
         key=lambda found: found[0],
     )  # fmt: skip
+    far = process.far(best)
+    if far.any() and far.mean() < MOST_FAR:
+        return noise_of_fit(x[~far], y[~far])
     # A curve without noise may bend from row to row: whether that is less likely is what tells noise from signal.
     rough = np.array([best[0], math.log(NONE), *np.minimum(best[2:], math.log(0.1))])
     without = min(process.likeliest(start, math.log(NONE))[0] for start in (best, rough))

@@ -60,8 +60,9 @@ def test_rows_that_cannot_tell_say_nothing() -> None:
     assert noise_level(x, np.full(len(x), 3.0)) is None
 
 
-def test_outliers_do_not_spoil_the_noise_of_neighbours() -> None:
-    x, y, sigma = planted(0, 400, 1, 0.1)
+@pytest.mark.parametrize(("rows", "inputs"), [(400, 1), (120, 2)])
+def test_outliers_do_not_spoil_the_noise(rows: int, inputs: int) -> None:
+    x, y, sigma = planted(0, rows, inputs, 0.1)
     y[::25] += 50 * sigma
     found = noise_level(x, y)
     assert found is not None and abs(found.sigma - sigma) < 4 * found.error < sigma
@@ -76,3 +77,9 @@ def test_outputs_have_their_own_noise_and_classes_none() -> None:
     assert found["a"] is not None and found["a"].sigma == pytest.approx(sigma, rel=0.2)
     classes = Rows(rows.x, torch.as_tensor(y > 0).long())
     assert noise_levels(Dataset("d", classes, None, ["x_1"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY)) == {}
+
+
+def test_noise_is_found_where_gradients_are_turned_off() -> None:
+    x, y, _ = planted(0, 60, 2, 0.1)
+    with torch.no_grad():
+        assert noise_level(x, y) is not None
