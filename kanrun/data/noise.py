@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kanrun.data.dataset import REGRESSION, Dataset
+from kanrun.data.robust import scale_of
 
 Array = Any
 
@@ -20,7 +21,6 @@ MOST_FITTED = 150  # rows of a smooth fit, whose time grows with their third pow
 OWN = 0.1  # part of the squared differences of neighbours that may be due to the curve, before a smooth fit is asked
 SURE = 3.0  # standard errors
 HEAVY = 1.5  # times the size by the median that the root mean square may be, before a few rows are taken for outliers
-OF_MEDIAN = 1.4826  # standard deviation of a normal variable in units of its median absolute deviation
 MEDIAN_PRICE = 1.65  # times the error of an estimate by squares that one by the median has, of a normal variable
 RICE = 35 / 36  # variance of the estimate of sigma by second differences, times rows / sigma^2
 
@@ -105,9 +105,9 @@ def of_neighbours(x: Array, y: Array) -> Found | None:
     near, far = (second_differences(x[order], y[order], gap) for gap in (1, 2))
     squared, wide = float(np.mean(near**2)), float(np.mean(far**2))
     sigma, error = math.sqrt(squared), math.sqrt(RICE / len(y))
-    typical = OF_MEDIAN * float(np.median(np.abs(near)))
+    typical = scale_of(near)
     if sigma > HEAVY * typical > 0:
-        wide = (OF_MEDIAN * float(np.median(np.abs(far)))) ** 2
+        wide = scale_of(far) ** 2
         squared, sigma, error = typical**2, typical, MEDIAN_PRICE * error
     if not sigma > 0 or (wide - squared) / 15 > OWN * squared:
         return None

@@ -14,7 +14,6 @@ from kanrun.data.dataset import Dataset
 from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
-from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.cross_validation import ONE_BY_ONE
 from kanrun.symbolic.deciding import deciding_point
@@ -24,7 +23,7 @@ from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
 from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
 from kanrun.symbolic.uncertainty import squares
-from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_texts, factors_of_errors
+from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 
@@ -62,20 +61,19 @@ def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> l
     """
     if data.loss.logits:
         return []
-    least, known = bits_of(chosen, j, data), dict[str, Other]()
+    least, known = bits_of(chosen, j, data), dict[str, tuple[Other, sp.Expr]]()
     own = skeleton(chosen, name=None)
     for e in found:
         text, form = str(e), skeleton(e, name=None)
         odds = 2.0 ** min(60.0, least - bits_of(e, j, data))
-        if form != own and odds >= max(UNLIKELY, known[form].odds if form in known else 0.0):
-            known[form] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}"))
-    best = sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
-    return [told_apart(o, chosen, data) for o in best]
+        if form != own and odds >= max(UNLIKELY, known[form][0].odds if form in known else 0.0):
+            known[form] = Other(text, as_shown(rounded(e), data.names), complexity(e), float(f"{odds:.3g}")), e
+    best = sorted(known.values(), key=lambda one: (-one[0].odds, one[0].complexity))[:MOST_OTHERS]
+    return [told_apart(other, e, chosen, data) for other, e in best]
 
 
-def told_apart(other: Other, chosen: sp.Expr, data: Dataset) -> Other:
-    """The other form with where a measurement would decide between it and the chosen one."""
-    expression = parse_formula(other.expression, data.inputs, "expression", OWN_LENGTH)
+def told_apart(other: Other, expression: sp.Expr, chosen: sp.Expr, data: Dataset) -> Other:
+    """The other form, an `expression`, with where a measurement would decide between it and the chosen one."""
     where = deciding_point(chosen, expression, columns_of(data.train.x, data.inputs))
     if where is None:
         return other

@@ -8,13 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from kanrun.data.losses import MSE
 from kanrun.discovery.composites import Composite, composites, over_composites
-from kanrun.discovery.moves.factors import CLOSE, PART, STEPS
+from kanrun.discovery.moves.factors import explained, keep_polished
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
-from kanrun.discovery.trial import Discovered
-from kanrun.symbolic.search import Search as Constants
 
 DECADE = 10.0
 PASS = 1e-3  # units of work a row of a network's outputs
@@ -60,12 +57,7 @@ def explain(search: Search, composite: Composite, others: list[int]) -> None:
     problem = search.problem
     x = torch.column_stack([composite.of(problem.x), problem.x[:, others]])
     rest = Problem(x, problem.y, problem.functions, weights=problem.weights, most=problem.most)
-    found = search.within(rest, PART).run()
-    assert found.result
-    inner = found.result.symbolic
-    if not found.findings.exact and inner.loss > CLOSE * rest.variance:
-        return
-    arguments = [composite, *(Composite({k: 1.0}) for k in others)]
-    model = over_composites(inner.model, arguments, problem.n)
-    constants = Constants(problem.x, problem.y, MSE, problem.functions, problem.exact, search.context, problem.weights)
-    search.keep(Discovered(model, model, constants.polish(model, STEPS)))
+    formula = explained(search, rest)
+    if formula is not None:
+        arguments = [composite, *(Composite({k: 1.0}) for k in others)]
+        keep_polished(search, over_composites(formula, arguments, problem.n))

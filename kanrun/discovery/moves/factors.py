@@ -14,6 +14,7 @@ from kanrun.discovery.peel import exponents, exponents_of, with_powers
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.discovery.trial import Discovered
+from kanrun.model.network import KAN
 from kanrun.model.protocol import work_of_pass
 from kanrun.symbolic.search import Search as Constants
 
@@ -67,14 +68,23 @@ def divide(search: Search, powers: dict[int, float]) -> None:
     scales = search.problem.scales and tuple(search.problem.scales[i] for i in inputs)
     weights = None if search.problem.weights is None else relative_to(search.problem.weights, divisor)
     rest = Problem(x[:, inputs].contiguous(), y / divisor, search.problem.functions, scales=scales, weights=weights)
+    formula = explained(search, rest)
+    if formula is not None:
+        keep_polished(search, with_powers(formula, inputs, powers, search.problem.n))
+
+
+def explained(search: Search, rest: Problem) -> KAN | None:
+    """The formula of a problem with fewer inputs, by a search; None where it leaves more than next to nothing."""
     found = search.within(rest, PART).run()
     assert found.result
     inner = found.result.symbolic
     if not found.findings.exact and not rest.alike and inner.loss > CLOSE * rest.variance:
-        return
-    model = with_powers(inner.model, inputs, powers, search.problem.n)
-    constants = Constants(
-        x, y, MSE, search.problem.functions, search.problem.exact, search.context, search.problem.weights
-    )
-    symbolic = constants.polish(model, STEPS)
-    search.keep(Discovered(model, model, symbolic))
+        return None
+    return inner.model
+
+
+def keep_polished(search: Search, model: KAN) -> None:
+    """Takes a network of functions over all inputs for a formula, with its constants at their best."""
+    problem = search.problem
+    constants = Constants(problem.x, problem.y, MSE, problem.functions, problem.exact, search.context, problem.weights)
+    search.keep(Discovered(model, model, constants.polish(model, STEPS)))
