@@ -170,17 +170,16 @@ class KANLayer(nn.Module):
 
     def set_grid(self, grid: Tensor) -> None:
         """Moves every spline of the layer to another grid, keeping its values as well as the new grid allows."""
-        x = grids.points_within(grid, self.k + 3)
+        x, table = grids.points_within(grid, self.k + 3), spline.span_polynomials(grid, self.k)
         with torch.no_grad():
             values = spline.basis(x, self.knots())
             y = torch.einsum("rim,jim->rij", values, self.coef)
-            coef = spline.fit_coefficients(x, y, grid, self.k).transpose(0, 1)
+            coef = spline.fit_coefficients(x, y, grid, self.k, table).transpose(0, 1)
         if coef.shape == self.coef.shape:
             self.coef.data.copy_(coef)
         else:
             self.coef = nn.Parameter(coef.contiguous())
-        self.grid = grid.contiguous()
-        self.table = spline.span_polynomials(grid, self.k)
+        self.grid, self.table = grid.contiguous(), table
 
     # ---- values ----------------------------------------------------------------------------------------------
 

@@ -87,8 +87,9 @@ def keep_nodes(model: KAN, keep: list[list[int]]) -> KAN:
         for name in ("alive", "is_fixed", "is_trainable"):
             setattr(layer, name, getattr(layer, name)[subs][:, inputs].clone())
         layer.bias = nn.Parameter(layer.bias.data[subs].clone())
-        layer.grid = layer.grid[inputs].clone()
-        layer.table = span_polynomials(layer.grid, layer.k)
+        if len(inputs) < layer.n_in:
+            layer.grid = layer.grid[inputs].clone()
+            layer.table = span_polynomials(layer.grid, layer.k)
         layer.n_mult = sum(node >= layer.n_sum for node in nodes)
         layer.n_in, layer.n_sum = len(inputs), len(nodes) - layer.n_mult
         inputs = nodes

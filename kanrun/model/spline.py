@@ -277,12 +277,13 @@ def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
 LARGE = 200  # coefficients of a spline beyond which it is fitted by its Gram matrix
 
 
-def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int) -> Tensor:
+def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int, table: Tensor | None = None) -> Tensor:
     """Coefficients [inputs, outputs, intervals + k] of the splines closest to `y` [rows, inputs, outputs] at `x`.
 
-    Rows lie in every interval. Where they leave a coefficient free nevertheless, a slight pull to zero decides.
+    Rows lie in every interval. Where they leave a coefficient free nevertheless, a slight pull to zero decides. The
+    `table` is that of `span_polynomials`, where it is known.
     """
-    values = basis(x, knots_of(grid, span_polynomials(grid, k)))
+    values = basis(x, knots_of(grid, span_polynomials(grid, k) if table is None else table))
     design, targets = values.transpose(0, 1), y.transpose(0, 1)
     size = design.shape[2]
     if size > LARGE:

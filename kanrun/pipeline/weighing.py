@@ -29,7 +29,7 @@ from kanrun.symbolic.uncertainty import MOST, Columns, constants_of
 from kanrun.symbolic.values import columns_of
 from kanrun.training.pruning import MOST_ROWS
 
-MOST_LOOKED_AT = 6  # formulas that say what errors are
+MOST_LOOKED_AT = 4  # formulas that say what errors are
 LARGEST = 60  # nodes of one
 ROUND = 2.0  # units of work of a formula that is fitted under a model
 
