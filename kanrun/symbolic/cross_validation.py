@@ -82,8 +82,13 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
             off = factors * (form.values(start * (1 + steps), columns) - y) / scale
         return np.where(np.isfinite(off), off, 1e6)
 
+    def slopes(steps: Array) -> Array:
+        with np.errstate(all="ignore"):
+            by_steps = form.slopes(start * (1 + steps), columns) * start / scale
+        return np.where(np.isfinite(by_steps), np.broadcast_to(factors, y.shape)[:, None] * by_steps, 0.0)
+
     try:
-        found = least_squares(residuals, np.zeros(len(start)), x_scale="jac", max_nfev=EVALUATIONS)
+        found = least_squares(residuals, np.zeros(len(start)), slopes, method="lm", x_scale="jac", max_nfev=EVALUATIONS)
     except (ValueError, np.linalg.LinAlgError):
         return start
     return start * (1 + found.x)
