@@ -178,6 +178,21 @@ def compare(options: Namespace) -> None:
     compare_runs([record_of(folder) for folder in options.folders])
 
 
+def sweep_folder(parser: ArgumentParser) -> None:
+    """A folder of runs."""
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of a sweep, or any with run folders in it")
+
+
+def summary(options: Namespace) -> None:
+    """What runs add up to."""
+    from kanrun.sweep.summary import summarize
+
+    try:
+        summarize(options.folder)
+    except OSError as error:
+        raise KanrunError(f"{options.folder}: {error.strerror or error}") from None
+
+
 COMMANDS = {
     "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
     "refine": Command(
@@ -188,6 +203,12 @@ COMMANDS = {
     ),
     "show": Command("RUN", "what was asked, scores, formulas with their numbers, warnings", run_folder, show),
     "compare": Command("RUN RUN ...", "runs side by side", compare_arguments, compare),
+    "summary": Command(
+        "DIR",
+        "what the runs in a folder add up to: scores, means over seeds, formulas, failures",
+        sweep_folder,
+        summary,
+    ),
     "predict": Command(
         "RUN FILE [--network] [-o FILE] [--formula N]",
         "values for new rows, with their errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -11,10 +12,26 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.conf import HydraConf, RunDir, SweepDir
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from kanrun.cli.inside_hydra import Override, apply_values, parse_overrides, set_aside
 from kanrun.config.schema import GROUPS, Config
+from kanrun.sweep.axes import Plan, plan_of
 
+NOT_OF_A_RUN = ("hydra", "sweep")  # parts of a composed config
+
+# Launchers by the name of their option, and what can be set of them.
+LAUNCHERS: dict[str, dict[str, Any]] = {
+    "kanrun": {"_target_": "hydra_plugins.kanrun_sweeps.KanrunLauncher", "jobs": None},
+    "kanrun_ray": {
+        "_target_": "hydra_plugins.kanrun_sweeps.KanrunRay", "address": None, "jobs": None, "cpus": 1, "gpus": 0,
+    },
+    "kanrun_slurm": {
+        "_target_": "hydra_plugins.kanrun_sweeps.KanrunSlurm", "cluster": "slurm", "jobs": None, "minutes": 60,
+        "cpus": 1, "memory_gib": 2, "partition": None, "more": {},
+    },
+}  # fmt: skip
 # With microseconds, so that two launches in the same second have two folders.
 LAUNCH = "${now:%Y-%m-%d}/${now:%H-%M-%S-%f}"
 
@@ -40,8 +57,13 @@ def register_defaults() -> None:
         sweep=SweepDir(f"outputs/sweeps/{LAUNCH}", "${hydra.job.num}"),
         output_subdir=None,
     )
-    own.defaults = [{"job_logging": "none"} if "job_logging" in entry else entry for entry in own.defaults]
+    ours = {"job_logging": "none", "launcher": "kanrun", "sweeper": "kanrun"}
+    own.defaults = [{key: ours.get(key, choice) for key, choice in entry.items()} for entry in own.defaults]
     store.store("config", own, group="hydra", provider="kanrun")
+    for name, node in LAUNCHERS.items():
+        store.store(name, node, group="hydra/launcher", provider="kanrun")
+    sweeper = {"_target_": "hydra_plugins.kanrun_sweeps.KanrunSweeper"}
+    store.store("kanrun", sweeper, group="hydra/sweeper", provider="kanrun")
 
 
 def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:
@@ -51,12 +73,62 @@ def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", mo
     """
     register_defaults()
     searched = [f"hydra.searchpath=['file://{more}']"] if more else []
-    with initialize_config_dir(str(folder), version_base="1.3"):
+    with set_aside(), initialize_config_dir(str(folder), version_base="1.3"):
         return compose(name, overrides=[*searched, *overrides], return_hydra_config=True)
 
 
 def settings_of(composed: DictConfig) -> dict[str, Any]:
-    """What the run itself is given of a composed config: plain values, without Hydra's own part."""
-    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    content: dict[str, Any] = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
+    """What the run itself is given of a composed config: plain values, without Hydra's part and the sweep's."""
+    content: dict[str, Any] = OmegaConf.to_container(own_part(composed), resolve=True)  # type: ignore[assignment]
     return content
+
+
+def own_part(composed: DictConfig) -> DictConfig:
+    """What a run has of a composed config, as it stands."""
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in NOT_OF_A_RUN])
+
+
+def plan_in(composed: DictConfig) -> Plan:
+    """What a composed config says of the sweep. Raises ConfigError for what is not allowed there."""
+    given: Any = composed.get("sweep")
+    return plan_of(OmegaConf.to_container(given) if OmegaConf.is_config(given) else given)
+
+
+class Composer:
+    """Composes one job after the other; each choice of options is composed once, and values are set in copies."""
+
+    def __init__(self, folder: Path, name: str = "config", more: Path | None = None) -> None:
+        self.folder, self.name, self.more = folder, name, more
+        self.bases: dict[tuple[str, ...], DictConfig] = {}
+
+    def whole(self, overrides: Sequence[str]) -> DictConfig:
+        """The config of one job, with Hydra's own part below `hydra`."""
+        return compose_job(overrides, self.folder, self.name, self.more)
+
+    def settings(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """What the run of one job is given. Raises what Hydra and OmegaConf raise."""
+        try:
+            values = [o for o in parse_overrides(overrides) if is_value(o)]
+            typed = {o.input_line for o in values}
+            choices = tuple(text for text in overrides if text not in typed)
+            if choices not in self.bases:
+                self.bases[choices] = own_part(self.whole(choices))
+            config = copy.deepcopy(self.bases[choices])
+            OmegaConf.set_struct(config, True)
+            apply_values(values, config)
+        except HydraException:
+            return settings_of(self.whole(overrides))  # which says what is wrong in terms of all of them
+        return settings_of(config)
+
+
+def is_value(override: Override) -> bool:
+    """Whether an override only sets a value of a run, whatever else is chosen."""
+    key = override.key_or_group
+    alone = key in Config.__dataclass_fields__ and key not in GROUPS
+    plain = not (override.package or override.is_delete() or override.is_add() or override.is_force_add())
+    return plain and not override.is_hydra_override() and (alone or "." in key) and not key.startswith("sweep")
+
+
+def is_own_value(text: str) -> bool:
+    """The same of an override as it is typed."""
+    return is_value(parse_overrides([text])[0])

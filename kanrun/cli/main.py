@@ -9,17 +9,19 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kanrun.cli.commands import COMMANDS, carry_out
 from kanrun.cli.explain import TRACEBACK, explain
 from kanrun.cli.hints import config_folder, explain_flag
 from kanrun.cli.quoting import prepared
 from kanrun.errors import KanrunError
-from kanrun.report.standard_output import StandardOutput, silence
+from kanrun.report.standard_output import silence
+
+if TYPE_CHECKING:
+    from kanrun.cli.compose import Composer
 
 __all__ = ["config_folder", "main"]
 
@@ -64,23 +66,49 @@ def command(arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing its own pages
     job = Job()
     try:
-        import hydra
-
-        from kanrun.cli.compose import register_defaults
-        from kanrun.cli.preflight import check_jobs
-
-        register_defaults()
-        check_jobs(parsed(sys.argv[1:]))
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+        carry_out_jobs(job)
     except KeyboardInterrupt as error:
+        add_up(job)
         sys.exit(told_of_interruption(error))
     except Exception as error:
         if wants_traceback:
             raise
+        add_up(job)
         complain(explain(error, arguments))
         sys.exit(1)
+    add_up(job)
     if job.failures:
         sys.exit(1)
+
+
+def carry_out_jobs(job: Job) -> None:
+    """The run, or the jobs of the sweep, or whatever else Hydra is asked for."""
+    import hydra
+
+    from kanrun.cli.compose import register_defaults
+    from kanrun.cli.inside_hydra import run_composed
+    from kanrun.cli.preflight import check_jobs
+    from kanrun.cli.sweeping import composer_of
+
+    register_defaults()
+    options = parsed(sys.argv[1:])
+    job.composer = composer_of(options)
+    alone = check_jobs(options, job.composer)
+    if alone is None:
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+    else:
+        run_composed(alone, job)
+
+
+def add_up(job: Job) -> None:
+    """What the runs of a sweep add up to, in its folder and on the console."""
+    if job.sweep is not None:
+        from kanrun.sweep.summary import summarize
+
+        try:
+            summarize(job.sweep)
+        except (OSError, KanrunError) as error:
+            complain([f"no summary of {job.sweep}: {error}"])
 
 
 def finished_run(arguments: list[str]) -> None:
@@ -140,24 +168,30 @@ class Job:
 
     def __init__(self) -> None:
         self.process, self.failures = os.getpid(), 0
+        self.composer: Composer | None = None
+        self.sweep: Path | None = None  # the folder of the sweep, where it is one
 
     def __call__(self, composed: Any) -> float | None:
         """Gives the loss on the validation rows, for sweepers; None where there are none."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
-        from omegaconf import OmegaConf
 
+        from kanrun.cli.compose import settings_of
+        from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score
         from kanrun.pipeline.run import begin_run
+        from kanrun.sweep.tasks import validation_loss
 
         logging.captureWarnings(True)
         collect_garbage()
-        hydra = HydraConfig.get()
+        hydra: Any = HydraConfig.get()
         folder = hydra.runtime.output_dir
         try:
-            content: Any = OmegaConf.to_container(composed, resolve=True)
-            key = "hydra.sweep.dir" if hydra.mode == RunMode.MULTIRUN else "hydra.run.dir"
-            if hydra.mode == RunMode.MULTIRUN and not str(hydra.sweeper._target_).endswith(".BasicSweeper"):
-                hold_rows_back(content)
+            content = settings_of(composed)
+            key = "hydra.run.dir"
+            if hydra.mode == RunMode.MULTIRUN:
+                key, self.sweep = "hydra.sweep.dir", Path(hydra.sweep.dir)
+                if is_asked_for_a_score(hydra):
+                    hold_rows_back([content])
             metrics = begin_run(content, Path(folder), quiet=False, last_resort=end_at_once, key=key)
         except Exception as error:
             if os.getpid() != self.process:
@@ -169,27 +203,6 @@ class Job:
         return validation_loss(metrics)
 
 
-def hold_rows_back(content: dict[str, Any]) -> None:
-    """Gives a job whose score a sweeper asks for validation rows, in place, where it has none.
-
-    What chooses among jobs must not be what they are reported by: the test rows stay unseen.
-    """
-    from kanrun.data.dataset import VALIDATION_PART
-
-    if not content["dataset"].get("validation"):
-        content["dataset"]["validation"] = VALIDATION_PART
-        note = f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}\n"
-        StandardOutput().write(note)
-
-
-def validation_loss(metrics: Mapping[str, Any]) -> float | None:
-    """The loss of the last stage on the validation rows, None where there are none."""
-    from kanrun.data.losses import loss_of
-
-    scores = metrics["stages"][-1].get("validation")
-    return None if scores is None else scores[loss_of(scores).name]
-
-
 def complain(lines: list[str]) -> None:
     """Shows what is wrong, a line each."""
     with suppress(OSError):
@@ -199,9 +212,9 @@ def complain(lines: list[str]) -> None:
 
 def parsed(arguments: list[str]) -> Namespace:
     """The flags and overrides. Raises KanrunError for a flag that Hydra does not know, instead of a page of all."""
-    from hydra._internal.utils import get_args_parser
+    from kanrun.cli.inside_hydra import arguments_parser
 
-    parser = get_args_parser()
+    parser = arguments_parser()
     parser.allow_abbrev = False
 
     def fail(message: str) -> None:

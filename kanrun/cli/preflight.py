@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from kanrun.cli.compose import compose_job, settings_of
+from kanrun.cli.compose import Composer, is_own_value, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
-from kanrun.cli.hints import config_folder
+from kanrun.cli.sweeping import of_plan, overrides_of_jobs, plan_asked_for, tasks_of
 from kanrun.config.schema import Config, TableConfig
 from kanrun.errors import ConfigError, KanrunError, wrong
+from kanrun.sweep.axes import Plan, each_once
+from kanrun.sweep.tasks import Task
 
 MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
 
@@ -21,22 +25,72 @@ MOST_ROWS = 10_000  # of a dataset that is made only to see whether it can be
 ELSEWHERE = ("help", "hydra_help", "version", "shell_completion", "info", "package")
 
 
-def check_jobs(options: Namespace) -> None:
+def check_jobs(options: Namespace, composer: Composer) -> DictConfig | None:
     """Raises ConfigError with a line for every mistake in any job that the parsed command line asks for.
 
-    Errors of Hydra's, for what cannot be composed at all, are passed on as they are.
+    Errors of Hydra's, for what cannot be composed at all, are passed on as they are. Gives the config of a single run,
+    None where something else is asked for.
     """
     if options.experimental_rerun:
         raise ConfigError("--experimental-rerun: unpickles a file; --config-path RUN --config-name config runs again")
-    if is_foreign(options):
+    foreign = is_foreign(options)
+    if foreign:
         refuse_main_file(options)
-    own_sweeper = any(o.lstrip("+").startswith("hydra/sweeper") for o in options.overrides)  # which chooses the values
-    if options.cfg or own_sweeper or any(getattr(options, name, None) for name in ELSEWHERE):
-        for overrides in overrides_of_jobs(options, groups=True) if is_foreign(options) else ():
-            refuse_composed(composed(options, overrides), overrides)
-        return
-    jobs = overrides_of_jobs(options)
-    found = tried_out([settled(options, number, overrides) for number, overrides in enumerate(jobs)])
+    if options.cfg or chooses_itself(options) or any(getattr(options, name, None) for name in ELSEWHERE):
+        if foreign:
+            groups = [o for o in options.overrides if "." not in o.split("=")[0] or o.startswith("hydra")]
+            for overrides in overrides_of_jobs(groups, Plan()) if options.multirun else [groups]:
+                refuse_composed(composer.whole(overrides), overrides)
+        return None
+    if options.multirun:
+        check_sweep(options, composer)
+        return None
+    return checked_alone(options, composer)
+
+
+def chooses_itself(options: Namespace) -> bool:
+    """Whether values come from a sweeper, as far as one is asked for."""
+    chosen = [o.partition("=")[2] for o in options.overrides if o.lstrip("+").startswith("hydra/sweeper=")]
+    return bool(chosen) and chosen[-1] not in ("basic", "kanrun")
+
+
+def checked_alone(options: Namespace, composer: Composer) -> DictConfig | None:
+    """The config of a single run; None where it says itself that it is a sweep."""
+    if plans := [o for o in options.overrides if of_plan(o)]:
+        raise ConfigError(f"{plans[0].lstrip('+~')}: for a sweep, which has the flag -m")
+    config = composer.whole(options.overrides)
+    if is_foreign(options):
+        refuse_composed(config, options.overrides)
+    try:
+        content = settings_of(config)
+    except OmegaConfBaseException as error:
+        if "HydraConfig was not set" not in str(error):
+            raise
+        return config  # something like ${hydra:runtime.cwd}, which only the run itself knows
+    task = Task(0, Path(str(config.hydra.run.dir)), {}, content)
+    found = tried_out([typed(task, "hydra.run.dir", None)])[0]
+    if found:
+        raise ConfigError(found)
+    return None if config.hydra.mode == RunMode.MULTIRUN else config
+
+
+def check_sweep(options: Namespace, composer: Composer) -> None:
+    """Raises ConfigError with what settings alone can tell of the jobs of a sweep.
+
+    What only the data can tell, such as that a table cannot be read, fails its job and no other.
+    """
+    alone = [o for o in options.overrides if o.startswith("hydra.run.dir=")]
+    if alone:
+        given = alone[0].partition("=")[2]
+        raise ConfigError(wrong("hydra.run.dir", given, "that of a single run; a sweep goes to hydra.sweep.dir=FOLDER"))
+    jobs = overrides_of_jobs(options.overrides, plan := plan_asked_for(options.overrides, composer))
+    if is_foreign(options):
+        for overrides in each_once([[o for o in job if not is_own_value(o)] for job in jobs]):
+            refuse_composed(composer.whole(overrides), overrides)
+    sweep = composer.whole([o for o in options.overrides if o.lstrip("+").startswith("hydra")])
+    tasks = tasks_of(jobs, 0, composer, sweep)
+    key, folder = "hydra.sweep.dir", str(sweep.hydra.sweep.dir)
+    found = tried_out([typed(task, None if plan.resume else key, folder) for task in tasks])
     wrong_in: dict[str, list[int]] = {}
     for number, problems in enumerate(found):
         for problem in problems:
@@ -52,53 +106,19 @@ def line(problem: str, numbers: list[int], jobs: int) -> str:
     return f"job{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}: {problem}"
 
 
-def overrides_of_jobs(options: Namespace, groups: bool = False) -> list[list[str]]:
-    """What each job of a sweep has of the overrides, or of those that choose `groups`; one job without a sweep."""
-    given = [o for o in options.overrides if not groups or "." not in o.split("=")[0] or o.startswith("hydra")]
-    if not options.multirun:
-        return [given]
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def typed(task: Task, key: str | None, given: str | None) -> Config | list[str]:
+    """The config of one job, or what is wrong with it before anything is made of it, a line each.
 
-    parsed = OverridesParser.create().parse_overrides(given)
-    return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
-
-
-def composed(options: Namespace, overrides: list[str]) -> DictConfig:
-    """The config of one job, from the files that the command names."""
-    source = Path(options.config_path).resolve() if options.config_path else config_folder()
-    more = Path(options.config_dir).resolve() if options.config_dir else None
-    return compose_job(overrides, source, options.config_name or "config", more)
-
-
-def settled(options: Namespace, number: int, overrides: list[str]) -> Config | list[str]:
-    """The config of one job, or what is wrong with it before anything is made of it, a line each."""
-    from omegaconf.errors import OmegaConfBaseException
-
-    config = composed(options, [*overrides, f"hydra.job.num={number}"] if options.multirun else overrides)
-    if is_foreign(options):
-        refuse_composed(config, overrides)
-    hydra = config.hydra
-    typed = [o for o in overrides if o.startswith("hydra.run.dir=")]
-    if options.multirun and typed:
-        of_one = "that of a single run; a sweep goes to hydra.sweep.dir=FOLDER"
-        return [wrong("hydra.run.dir", typed[0].partition("=")[2], of_one)]
-    key, folder = "hydra.run.dir", Path(str(hydra.run.dir))
-    if options.multirun:
-        key, folder = "hydra.sweep.dir", Path(str(hydra.sweep.dir)) / str(hydra.sweep.subdir)
-    try:
-        content = settings_of(config)
-    except OmegaConfBaseException as error:
-        if "HydraConfig was not set" not in str(error):
-            raise
-        return []  # something like ${hydra:job.num}, which only the job itself knows
+    `key` is the setting that its folder comes from, and `given` what that is set to; none where it is there already.
+    """
     from kanrun.config.validation import read_config
 
     try:
-        read = read_config(content)
-        from kanrun.report.folder import check_folder  # with torch and SymPy: a mistake in a setting is told without
+        read = read_config(task.content)
+        if key is not None:
+            from kanrun.report.folder import check_folder  # with torch and SymPy: a mistake is told without them
 
-        check_folder(folder, key, read.overwrite, hydra.sweep.dir if options.multirun else None)
+            check_folder(task.folder, key, read.overwrite, given)
     except KanrunError as error:
         return str(error).splitlines()
     return read
@@ -107,38 +127,24 @@ def settled(options: Namespace, number: int, overrides: list[str]) -> Config | l
 def tried_out(jobs: Sequence[Config | list[str]]) -> list[list[str]]:
     """What is wrong with each of the jobs, a line each.
 
-    Jobs that ask the same of the same file follow each other, because the last table that was read is remembered; the
-    first job comes last, since it is the one that is run next.
+    Rows and network are made of each question once, whatever the seed. The table of a single run is read, and
+    remembered for it; those of a sweep are not.
     """
-    groups: dict[object, list[int]] = {}
-    for number, job in enumerate(jobs):
-        if isinstance(job, Config):
-            groups.setdefault(question_of(job), []).append(number)
-    found = [[] if isinstance(job, Config) else job for job in jobs]
-    for number in [n for numbers in reversed(groups.values()) for n in numbers]:
-        job = jobs[number]
-        assert isinstance(job, Config)
-        try:
-            try_out(job)
-        except KanrunError as error:
-            found[number] = str(error).splitlines()
+    said: dict[str, list[str]] = {}
+    found = []
+    for job in jobs:
+        if not isinstance(job, Config):
+            found.append(job)
+            continue
+        question = "" if isinstance(job.dataset, TableConfig) and len(jobs) > 1 else repr(replace(job, seed=0))
+        if question not in said:
+            said[question] = tried(job) if question else []
+        found.append(said[question])
     return found
 
 
-def question_of(config: Config) -> str:
-    """What a job asks of a file; nothing where there is none."""
-    if not isinstance(config.dataset, TableConfig):
-        return ""
-    from kanrun.data.table.dataset import asked_of
-
-    try:
-        return f"{asked_of(config.dataset)!r}, {config.dataset.test_path!r}"
-    except ConfigError:
-        return ""
-
-
-def try_out(config: Config) -> None:
-    """Makes the rows and the network. Raises ConfigError where that cannot be."""
+def tried(config: Config) -> list[str]:
+    """What is wrong where the rows and the network are made, a line each."""
     from kanrun.pipeline.problem import make_problem
 
     data = config.dataset
@@ -146,7 +152,8 @@ def try_out(config: Config) -> None:
     data = replace(data, **sizes)
     try:
         make_problem(replace(config, dataset=data))
-    except KanrunError:
-        raise
+    except KanrunError as error:
+        return str(error).splitlines()
     except Exception:
-        return  # no mistake in the config: the run itself says what happened, with a traceback in its log
+        return []  # no mistake in the config: the run itself says what happened, with a traceback in its log
+    return []

@@ -11,7 +11,8 @@ from rich.table import Table
 from kanrun.data.losses import LOSSES
 from kanrun.report.console import NAMES, name_of
 from kanrun.report.load import Record, formula_of
-from kanrun.report.show import plain_console, score_of
+from kanrun.report.show import score_of
+from kanrun.report.standard_output import plain_console
 
 HEAD, LEAST = 16, 14  # columns of the console for what a line is about, and for each run
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from kanrun.errors import counted
 from kanrun.predictions.inputs import Array, Input, heads_of
 from kanrun.predictions.predict import Predictions
-from kanrun.report.show import plain_console
+from kanrun.report.standard_output import plain_console
 
 FIRST = 10  # rows that are shown
 

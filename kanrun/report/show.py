@@ -17,14 +17,9 @@ from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
 from kanrun.report.console import name_of, scores_shown, shown
 from kanrun.report.load import Record, formula_of
-from kanrun.report.standard_output import StandardOutput
+from kanrun.report.standard_output import plain_console
 from kanrun.report.words import about_lines, decision_lines, exactness, other_lines, score_line
 from kanrun.symbolic.formula import Formula
-
-
-def plain_console() -> Console:
-    """Where commands write: as wide as the terminal, or as COLUMNS says."""
-    return Console(file=StandardOutput(), highlight=False)  # type: ignore[arg-type]
 
 
 def show_run(record: Record, out: Console | None = None) -> None:

@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from rich.console import Console
+
 
 class StandardOutput:
     """`sys.stdout` as it is at each moment, into which writing never fails."""
@@ -41,3 +43,11 @@ def silence() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def plain_console(least: int = 0) -> Console:
+    """Where commands write: as wide as the terminal, or as COLUMNS says; a file has at least so many columns."""
+    out = Console(file=StandardOutput(), highlight=False)  # type: ignore[arg-type]
+    if not out.is_terminal:
+        out.width = max(out.width, least)
+    return out

@@ -1,0 +1,102 @@
+"""Where Hydra finds kanrun's launchers and its sweeper; what they do is in kanrun.sweep, imported when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from kanrun.sweep.pools import Pool
+
+
+class KanrunLauncher(Launcher):
+    """Jobs on this machine, `jobs` at a time; null: as many as there are cores."""
+
+    config: DictConfig
+    task_function: Any
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self.jobs = jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra gives."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Does the jobs; those that fail are counted and said, and keep no other from being done."""
+        from kanrun.cli.launching import launch
+
+        return [
+            JobReturn(overrides=list(job), _return_value=loss, status=JobStatus.COMPLETED)
+            for job, loss in zip(job_overrides, launch(self, job_overrides, initial_job_idx), strict=True)
+        ]
+
+    def pool(self, jobs: int) -> Pool:
+        """For so many jobs."""
+        from kanrun.sweep.pools import local_pool
+
+        return local_pool(self.jobs, jobs)
+
+
+class KanrunRay(KanrunLauncher):
+    """Jobs on Ray: on this machine, or on the cluster at `address`, which sees the same folders."""
+
+    def __init__(self, address: str | None = None, jobs: int | None = None, cpus: float = 1, gpus: float = 0) -> None:
+        super().__init__(jobs)
+        self.address, self.cpus, self.gpus = address, cpus, gpus
+
+    def pool(self, jobs: int) -> Pool:
+        """For so many jobs."""
+        from kanrun.sweep.ray_pool import OnRay
+
+        return OnRay(self.address, self.jobs or jobs, self.cpus, self.gpus)
+
+
+class KanrunSlurm(KanrunLauncher):
+    """Jobs through submitit: on Slurm, or with cluster=local as processes of this machine."""
+
+    def __init__(
+        self, cluster: str = "slurm", jobs: int | None = None, minutes: int = 60, cpus: int = 1,
+        memory_gib: float = 2, partition: str | None = None, more: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(jobs)
+        self.cluster, self.minutes, self.cpus, self.memory = cluster, minutes, cpus, memory_gib
+        self.partition, self.more = partition, dict(more or {})
+
+    def pool(self, jobs: int) -> Pool:
+        """For so many jobs."""
+        from kanrun.sweep.slurm_pool import OnSlurm
+
+        folder = Path(str(self.config.hydra.sweep.dir)) / ".submitit"
+        return OnSlurm(folder, self.cluster, self.jobs or jobs, {
+            "timeout_min": self.minutes, "cpus_per_task": self.cpus, "mem_gb": self.memory,
+            **({"slurm_partition": self.partition} if self.partition else {}), **self.more,
+        })  # fmt: skip
+
+
+class KanrunSweeper(Sweeper):
+    """All combinations of the values, or as `sweep.zip` and `sweep.parts` say."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra gives."""
+        from hydra.core.plugins import Plugins
+
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Does all jobs."""
+        from kanrun.cli.compose import plan_in
+        from kanrun.cli.sweeping import overrides_of_jobs
+
+        jobs = overrides_of_jobs(arguments, plan_in(self.config))
+        return [self.launcher.launch(jobs, initial_job_idx=0)]

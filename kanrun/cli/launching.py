@@ -1,0 +1,47 @@
+"""The jobs of a launcher: made, done by its pool, and added up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kanrun.cli.compose import plan_in
+from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score, tasks_of
+from kanrun.sweep.record import remember
+from kanrun.sweep.resuming import left_to_do
+from kanrun.sweep.running import run_tasks
+from kanrun.sweep.screen import Screen
+from kanrun.sweep.tasks import Outcome, Task
+
+
+def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[float | None]:
+    """Does what a launcher is given. Gives the loss on the validation rows of each job, None where there are none.
+
+    Jobs that a sweep which is gone on with has done already are not done again. Raises ConfigError before any job is
+    begun, and InterruptedRun where a signal comes.
+    """
+    config, job = launcher.config, launcher.task_function
+    plan = plan_in(config)
+    if plan.resume:
+        config.hydra.sweep.dir = plan.resume
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    tasks = tasks_of([list(overrides) for overrides in jobs], first, job.composer, config)
+    if is_asked_for_a_score(config.hydra):
+        hold_rows_back(task.content for task in tasks)
+    todo, done = left_to_do(tasks, folder) if plan.resume else (tasks, [])
+    folder.mkdir(parents=True, exist_ok=True)
+    job.sweep = folder
+    remember(folder, sys.argv[1:], [*todo, *done])
+    found = done_by(launcher, todo, len(done)) if todo else []
+    job.failures += sum(outcome.state != "completed" for outcome in found)
+    losses = {outcome.number: outcome.loss for outcome in found}
+    return [losses.get(task.number) for task in tasks]
+
+
+def done_by(launcher: Any, tasks: Sequence[Task], before: int) -> list[Outcome]:
+    """What becomes of the jobs."""
+    pool = launcher.pool(len(tasks))
+    with Screen(len(tasks), pool.size, before) as screen:
+        return run_tasks(tasks, pool, screen)

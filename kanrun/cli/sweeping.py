@@ -1,0 +1,145 @@
+"""From what is typed to the jobs of a sweep."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from kanrun.cli.compose import Composer, plan_in, settings_of
+from kanrun.cli.hints import config_folder
+from kanrun.cli.inside_hydra import axes_of, parse_overrides
+from kanrun.cli.quoting import quoted
+from kanrun.errors import ConfigError, wrong
+from kanrun.report.standard_output import StandardOutput
+from kanrun.sweep.axes import Plan, combined, each_once
+from kanrun.sweep.tasks import Task
+
+NUMBERED = "${hydra.job.num}"  # the folder of a job in that of its sweep, unless something else is typed
+
+
+def composer_of(options: Namespace) -> Composer:
+    """Composes from the files that the command names."""
+    source = Path(options.config_path).resolve() if options.config_path else config_folder()
+    more = Path(options.config_dir).resolve() if options.config_dir else None
+    return Composer(source, options.config_name or "config", more)
+
+
+def of_plan(override: str) -> bool:
+    """Whether an override is about the sweep as a whole."""
+    return override.lstrip("+~").partition("=")[0].split(".")[0] == "sweep"
+
+
+def plan_asked_for(overrides: Iterable[str], composer: Composer) -> Plan:
+    """What the overrides say of the sweep as a whole."""
+    return plan_in(composer.whole([o for o in overrides if of_plan(o)]))
+
+
+def overrides_of_jobs(overrides: Sequence[str], plan: Plan) -> list[list[str]]:
+    """What each job has of the overrides, part by part. Raises ConfigError for pairs that are none."""
+    own = parse_overrides([o for o in overrides if not of_plan(o)])
+    jobs, paired = [], set[tuple[str, ...]]()
+    for part in plan.parts.values() or [{}]:
+        axes = axes_of([*parse_overrides([quoted(f"{key}={text}", True) for key, text in part.items()]), *own])
+        keys = {key for key, _ in axes}
+        zipped = [group for group in plan.zip if not plan.parts or keys & set(group)]
+        paired |= set(zipped)
+        jobs += combined(axes, zipped)
+    for group in plan.zip:
+        if group not in paired:
+            raise ConfigError(wrong("sweep.zip", ",".join(group), "in no part"))
+    return each_once(jobs)
+
+
+def values_of(jobs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """What differs between the jobs, by its keys as they are typed."""
+    pairs = [dict(split(text) for text in job) for job in jobs]
+    keys = [key for key in dict.fromkeys(key for job in pairs for key in job) if not key.startswith("hydra.")]
+    swept = [key for key in keys if len({job.get(key) for job in pairs}) > 1]
+    return [{key: plain(job[key]) for key in swept if key in job} for job in pairs]
+
+
+def split(override: str) -> tuple[str, str]:
+    """Key and value of an override."""
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value
+
+
+def plain(text: str) -> Any:
+    """A number or a truth value as such; a text without the quotes that Hydra needs."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, (bool, int, float, str)) else text
+
+
+def tasks_of(jobs: Sequence[list[str]], first: int, composer: Composer, sweep: DictConfig) -> list[Task]:
+    """The jobs with their settings and folders; `sweep` is the config of all of them, as far as they have it together.
+
+    Raises what Hydra and OmegaConf raise, and ConfigError for two jobs in one folder.
+    """
+    values = values_of(jobs)
+    main, numbered = Path(str(sweep.hydra.sweep.dir)), raw(sweep, "subdir") == NUMBERED
+    tasks = []
+    for number, (job, own) in enumerate(zip(jobs, values, strict=True), start=first):
+        subdir, content = str(number), None
+        if numbered:
+            try:
+                content = composer.settings(job)
+            except OmegaConfBaseException as error:
+                if "HydraConfig was not set" not in str(error):
+                    raise
+        if content is None:
+            subdir, content = as_hydra_has_it(job, number, composer, sweep)
+        tasks.append(Task(number, main / subdir, own, content))
+    folders = {task.folder: task for task in tasks}
+    if len(folders) < len(tasks):
+        raise ConfigError(wrong("hydra.sweep.subdir", raw(sweep, "subdir"), "the same folder for several jobs"))
+    return tasks
+
+
+def as_hydra_has_it(job: Sequence[str], number: int, composer: Composer, sweep: DictConfig) -> tuple[str, Any]:
+    """Folder and settings of a job that refers to what only Hydra knows, such as `seed=${hydra:job.num}`."""
+    config = composer.whole(job)
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+        config.hydra.sweep.dir = str(sweep.hydra.sweep.dir)
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        return str(config.hydra.sweep.subdir), settings_of(config)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def raw(sweep: DictConfig, key: str) -> str:
+    """A setting of the sweep's folders as it stands."""
+    return str(OmegaConf.to_container(sweep.hydra.sweep, resolve=False)[key])  # type: ignore[call-overload,index]
+
+
+def is_asked_for_a_score(hydra: DictConfig) -> bool:
+    """Whether the sweeper chooses values by the scores of the jobs before."""
+    return str(hydra.sweeper._target_).rpartition(".")[2] not in ("BasicSweeper", "KanrunSweeper")
+
+
+def hold_rows_back(contents: Iterable[dict[str, Any]]) -> None:
+    """Gives jobs whose score a sweeper asks for validation rows, in place, where they have none.
+
+    What chooses among jobs must not be what they are reported by: the test rows stay unseen.
+    """
+    from kanrun.data.dataset import VALIDATION_PART  # with torch
+
+    without = [content for content in contents if not content["dataset"].get("validation")]
+    for content in without:
+        content["dataset"]["validation"] = VALIDATION_PART
+    if without:
+        StandardOutput().write(
+            f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}\n"
+        )

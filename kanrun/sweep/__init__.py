@@ -1,0 +1,1 @@
+"""Many runs from one command: what they are, where they run, and what they add up to."""

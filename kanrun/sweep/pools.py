@@ -1,0 +1,198 @@
+"""Where jobs run on this machine: in this process, or in some that import everything once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from kanrun.pipeline.interruption import GRACE
+from kanrun.sweep.tasks import Outcome, Task, leave_word, work
+
+TRIES = 2  # of a job whose process is killed
+# One thread a job: more than there are cores wait for each other.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+PRELOADED = ["kanrun.sweep.preloaded"]
+
+
+class Pool(Protocol):
+    """Does jobs, some at a time."""
+
+    size: int
+
+    def submit(self, task: Task) -> None:
+        """Takes a job."""
+
+    def next(self) -> Outcome:
+        """The next one that ends, of those that were taken."""
+
+    def close(self, signal: str | None = None) -> list[Outcome]:
+        """Ends what is still going on because of a signal, and gives what became of it."""
+
+
+class InThisProcess:
+    """One job after the other, here."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.waiting: deque[Task] = deque()
+
+    def submit(self, task: Task) -> None:
+        """It waits."""
+        self.waiting.append(task)
+
+    def next(self) -> Outcome:
+        """Does the first one. Raises InterruptedRun where a signal has ended it."""
+        from kanrun.report.status import InterruptedRun
+
+        outcome = work(self.waiting.popleft())
+        if outcome.state == "interrupted":
+            raise InterruptedRun((outcome.error or "SIGINT").split()[-1])
+        return outcome
+
+    def close(self, signal: str | None = None) -> list[Outcome]:  # noqa: ARG002
+        """Nothing goes on."""
+        self.waiting.clear()
+        return []
+
+
+class Processes:
+    """`size` processes that live as long as the pool.
+
+    A process that is killed costs its job one try: the others go on in new processes, and so does the job, from its
+    checkpoint. When this process ends, however it does, so do they.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.going: dict[Future[Outcome], Task] = {}
+        self.tries: Counter[int] = Counter()
+        self.ended: deque[Outcome] = deque()
+        self.executor, self.lifeline = begun(size)
+
+    def submit(self, task: Task) -> None:
+        """Gives it to the next process that is free."""
+        try:
+            self.going[self.executor.submit(work, task)] = task
+        except BrokenProcessPool:
+            self.begin_again()
+            self.going[self.executor.submit(work, task)] = task
+
+    def next(self) -> Outcome:
+        """The next one that ends."""
+        while not self.ended:
+            done, _ = wait(self.going, return_when=FIRST_COMPLETED)
+            future = next(iter(done))
+            if not isinstance(future.exception(), BrokenProcessPool):
+                task = self.going.pop(future)
+                return result_of(future, task)
+            self.begin_again()
+        return self.ended.popleft()
+
+    def begin_again(self) -> None:
+        """New processes for what the old ones have not done."""
+        wait(self.going, timeout=GRACE + 2)
+        for future in [f for f in self.going if f.done() and f.exception() is None]:
+            self.ended.append(result_of(future, self.going.pop(future)))
+        unfinished = list(self.going.values())
+        self.going.clear()
+        self.lifeline.close()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor, self.lifeline = begun(self.size)
+        for task in unfinished:
+            if has_begun(task):
+                self.tries[task.number] += 1
+                task = replace(task, again=True)
+            if self.tries[task.number] < TRIES:
+                self.submit(task)
+            else:
+                said = f"its process was killed {TRIES} times, as a system short of memory does"
+                leave_word(task, said)
+                self.ended.append(Outcome(task.number, "failed", said))
+
+    def close(self, signal: str | None = None) -> list[Outcome]:
+        """Ends the processes; with a signal, which a terminal gives to all of them, after they had time for it."""
+        for future in self.going:
+            future.cancel()
+        running = [future for future in self.going if not future.cancelled()]
+        if signal is not None:
+            wait(running, timeout=GRACE if signal == "SIGINT" else 0)
+        self.lifeline.close()
+        done, _ = wait(running, timeout=GRACE + 2)
+        self.executor.shutdown(wait=signal is None, cancel_futures=True)
+        return [result_of(future, self.going[future]) for future in done if not future.cancelled()]
+
+
+def result_of(future: Future[Outcome], task: Task) -> Outcome:
+    """What became of a job; one whose process was killed is interrupted."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    state = "interrupted" if isinstance(error, BrokenProcessPool) else "failed"
+    return Outcome(task.number, state, f"{type(error).__name__}: {error}")
+
+
+def has_begun(task: Task) -> bool:
+    """Whether there is a trace of its run."""
+    return (task.folder / "config.yaml").exists() or (task.folder / "status.json").exists()
+
+
+def begun(size: int) -> tuple[ProcessPoolExecutor, Connection]:
+    """Processes that end when the connection is closed, or this process is gone."""
+    context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        context.set_forkserver_preload(PRELOADED)  # imported once, for all of them
+    theirs, ours = context.Pipe(duplex=False)
+    with environment(ONE_THREAD):
+        executor = ProcessPoolExecutor(size, context, prepare, (theirs,))
+        executor.submit(os.getpid).result()  # the first one is there, with this environment
+    return executor, ours
+
+
+def prepare(lifeline: Connection) -> None:
+    """What a process of the pool does first: only a run takes notice of signals, and it ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(lifeline,), daemon=True).start()
+
+
+def end_with(lifeline: Connection) -> None:
+    """Waits until nobody holds the other end any more; a run then has some time to keep what it has reached."""
+    with suppress(EOFError, OSError):
+        lifeline.recv()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(GRACE + 1)
+    os._exit(1)
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Variables for the processes that begin within the block; those that are set stay."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def local_pool(jobs: int | None, tasks: int) -> Pool:
+    """As many processes as are wanted, or cores are free; none beside this one where one is enough."""
+    size = min(jobs or free_cores(), tasks)
+    return Processes(size) if size > 1 else InThisProcess()
+
+
+def free_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

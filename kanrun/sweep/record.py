@@ -1,0 +1,27 @@
+"""What is kept of a sweep as a whole: how it was asked for, and which of its values each job has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kanrun.report.files import read_json, write_json
+from kanrun.sweep.tasks import Task
+
+NAME = "sweep.json"
+
+
+def remember(folder: Path, arguments: Sequence[str], tasks: Sequence[Task]) -> None:
+    """Writes it, with the jobs that were there before."""
+    jobs = {**values_in(folder), **{task.folder.name: dict(task.values) for task in tasks}}
+    write_json(folder / NAME, {"schema_version": 1, "arguments": list(arguments), "jobs": jobs})
+
+
+def values_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """What each job, by the name of its folder, has of the swept values; empty where nothing is kept."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        jobs = read_json(folder / NAME)["jobs"]
+        return {str(name): dict(values) for name, values in jobs.items()}
+    return {}

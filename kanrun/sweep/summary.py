@@ -1,0 +1,158 @@
+"""summary.csv, summary.json and a table: what a folder of runs adds up to, from its files alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kanrun.errors import KanrunError
+from kanrun.report.files import write_json, write_text
+from kanrun.report.standard_output import plain_console
+from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
+from kanrun.sweep.rows import Row, rows_in
+
+SCHEMA_VERSION = 1
+SHOWN = 10  # lines of a part of the table
+WIDEST = 70  # characters of a text in it
+
+
+def summarize(folder: Path, out: Console | None = None) -> None:
+    """Writes the summary of the runs in a folder into it, and shows it. Raises KanrunError where there are none."""
+    rows = rows_in(folder)
+    if not rows:
+        raise KanrunError(f"{folder}: there is no run in it")
+    key = ranked_by(rows)
+    ranks = ranking(rows, key)
+    groups, formulas, relations = groups_of(rows), formulas_found(rows), relations_found(rows)
+    write_text(folder / "summary.csv", table_of(rows))
+    write_json(folder / "summary.json", {
+        "schema_version": SCHEMA_VERSION,
+        "states": dict(Counter(row.state for row in rows)),
+        "ranked_by": key,
+        "ranking": [row.job for row in ranks],
+        "jobs": [asdict(row) for row in map(without_fronts, rows)],
+        "groups": [asdict(group) for group in groups],
+        "formulas": [counted_in_full(one) for one in formulas],
+        "relations": [counted_in_full(one) for one in relations],
+        "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
+    })  # fmt: skip
+    show(folder, rows, ranks, key, groups, formulas, relations, out or plain_console(120))
+
+
+def not_completed(rows: Sequence[Row]) -> list[Row]:
+    """Jobs that have failed, or have not come to their end."""
+    return [row for row in rows if row.state != "completed"]
+
+
+def without_fronts(row: Row) -> Row:
+    """The row with the formulas as short as they can be told."""
+    kept = ("output", "expression", "rounded", "complexity", "exact")
+    short = [{key: entry.get(key) for key in kept} for entry in row.formulas]
+    return Row(**{**vars(row), "formulas": short})
+
+
+def counted_in_full(one: Found) -> dict[str, Any]:
+    """With how often it was found."""
+    return {"formula": one.text, "count": len(one.jobs), "jobs": list(one.jobs), "exact": one.exact}
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """The rows as CSV: a line a job."""
+    values, scores, stages = (
+        list(dict.fromkeys(key for row in rows for key in part(row)))
+        for part in (lambda row: row.values, lambda row: row.scores, lambda row: row.stages)
+    )
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["job", *values, "state", "error", *scores, "formula", "exact", "complexity", "seconds", *stages])
+    for row in rows:
+        table.writerow([
+            row.job, *map(row.values.get, values), row.state, row.error, *map(row.scores.get, scores), row.formula,
+            row.exact, row.complexity, row.seconds, *map(row.stages.get, stages),
+        ])  # fmt: skip
+    return text.getvalue()
+
+
+# ---- on the console ------------------------------------------------------------------------------------------------
+
+
+def show(
+    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
+    formulas: Sequence[Found], relations: Sequence[Found], out: Console,
+) -> None:  # fmt: skip
+    """The best jobs, means over seeds, formulas and failures, a few lines each."""
+    states = Counter(row.state for row in rows)
+    out.print(f"[bold]{len(rows)} jobs[/]: {', '.join(f'{count} {state}' for state, count in states.items())}")
+    if ranks:
+        out.print(ranking_table(ranks[:SHOWN], key))
+        if key and key.startswith("test_"):
+            out.print("  ranked by test rows for want of validation rows; dataset.validation=0.2 sets some aside")
+    if any(group.completed > 1 for group in groups):
+        out.print(group_table(groups, key))
+    for title, found in (("relation", relations), ("formula", [] if relations else formulas)):
+        for one in found[:SHOWN]:
+            exact = " [green](exact)[/]" if one.exact else ""
+            out.print(
+                f"[bold]{title}[/] in {len(one.jobs)} of {len(ranks)}: {escape(cut(one.text))}{exact}", soft_wrap=True
+            )
+        if len(found) > SHOWN:
+            out.print(f"  and {len(found) - SHOWN} more")
+    for row in not_completed(rows)[:SHOWN]:
+        out.print(f"[red]{row.state}[/] job {escape(row.job)}: {escape(row.error or '')}", soft_wrap=True)
+    out.print(f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}", soft_wrap=True)
+
+
+def ranking_table(rows: Sequence[Row], key: str | None) -> Table:
+    """Jobs with their values and scores."""
+    values = list(dict.fromkeys(k for row in rows for k in row.values))
+    beside = [k for k in ("test_accuracy", "test_rmse", "test_r2") if any(k in row.scores for row in rows)]
+    scores = list(dict.fromkeys([*([key] if key else []), *beside]))
+    table = titled("job", *values, *(score.replace("_", " ") for score in scores), "formula", "seconds")
+    for row in rows:
+        numbers = [short(row.scores.get(score)) for score in scores]
+        formula = cut(row.formula or "-", WIDEST // 2) + (" (exact)" if row.exact else "")
+        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, formula, short(row.seconds)]
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def group_table(groups: Sequence[Group], key: str | None) -> Table:
+    """Means over seeds of the score that counts, and of test rows."""
+    values = list(dict.fromkeys(k for group in groups for k in group.values))
+    there = list(dict.fromkeys(k for group in groups for k in group.scores))
+    scores = [k for k in dict.fromkeys([key, "test_accuracy", "test_rmse"]) if k in there]
+    table = titled(*values, *(f"{score.replace('_', ' ')}: mean, std, best" for score in scores), "jobs")
+    for group in groups[:SHOWN]:
+        cells = [short(group.values.get(k)) for k in values]
+        for score in scores:
+            spread: Mapping[str, Any] = group.scores.get(str(score), {})
+            cells.append(", ".join(short(spread.get(k)) for k in ("mean", "std", "best")))
+        table.add_row(*map(escape, cells), f"{group.completed} of {len(group.jobs)}")
+    return table
+
+
+def titled(*titles: str) -> Table:
+    """An empty table with these columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(escape(title), overflow="fold")
+    return table
+
+
+def short(value: Any) -> str:
+    """A cell of the table."""
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else cut(str(value), 30)
+
+
+def cut(text: str, widest: int = WIDEST) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= widest else f"{text[: widest - 4]} ..."

@@ -1,0 +1,116 @@
+"""One job of a sweep: what it is given, what becomes of it, and how it is done in whatever process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kanrun.errors import KanrunError, failure
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job: its number, its folder, what of the sweep's values it has, and the settings of its run, plain values.
+
+    `again` is said of a folder that holds an unfinished run of the same config, which goes on or is replaced.
+    """
+
+    number: int
+    folder: Path
+    values: Mapping[str, Any]
+    content: dict[str, Any]
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job has ended: completed, failed or interrupted; `loss` is that of the validation rows, if it has any."""
+
+    number: int
+    state: str
+    error: str | None = None
+    loss: float | None = None
+    score: tuple[str, float] | None = None  # what people look at: its name, and that of test rows
+    formula: str | None = None
+    seconds: float = 0.0
+
+
+def work(task: Task) -> Outcome:
+    """Does a job. Nothing is raised but what ends the process: a failure is an outcome, and stands in the folder."""
+    from kanrun.report.status import InterruptedRun
+
+    logging.captureWarnings(True)
+    begun = time.perf_counter()
+    try:
+        metrics = run_or_resume(task)
+    except InterruptedRun as error:
+        return Outcome(task.number, "interrupted", str(error), seconds=time.perf_counter() - begun)
+    except Exception as error:
+        said = "; ".join(str(error).splitlines()) if isinstance(error, KanrunError) else failure(error)
+        leave_word(task, said)
+        return Outcome(task.number, "failed", said, seconds=time.perf_counter() - begun)
+    return outcome_of(task, metrics, time.perf_counter() - begun)
+
+
+def run_or_resume(task: Task) -> dict[str, Any]:
+    """Begins the run, or goes on with what is there. Gives back the metrics."""
+    from kanrun.pipeline.run import begin_run, resume
+    from kanrun.report.status import state_of
+
+    content = dict(task.content)
+    if task.again:
+        if state_of(task.folder) in ("running", "interrupted"):
+            with suppress(KanrunError):  # such as a checkpoint of another version
+                metrics = resume(task.folder, quiet=True, last_resort=end_quietly)
+                if metrics is not None:
+                    return metrics
+        content["overwrite"] = True
+    return begin_run(content, task.folder, quiet=True, last_resort=end_quietly, key="hydra.sweep.dir")
+
+
+def outcome_of(task: Task, metrics: Mapping[str, Any], seconds: float) -> Outcome:
+    """That of a run that is completed."""
+    from kanrun.report.files import read_json
+
+    final = metrics.get("final") or {}
+    name = next((key for key in ("accuracy", "rmse", *final) if key in final), None)
+    formula = None
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        formula = str(read_json(task.folder / "formula.json")[0]["rounded"])
+    score = None if name is None or final[name] is None else (f"{metrics.get('final_of', 'test')} {name}", final[name])
+    return Outcome(task.number, "completed", None, validation_loss(metrics), score, formula, seconds)
+
+
+def validation_loss(metrics: Mapping[str, Any]) -> float | None:
+    """The loss of the last stage on the validation rows, None where there are none."""
+    from kanrun.data.losses import loss_of
+
+    scores = metrics["stages"][-1].get("validation")
+    return None if scores is None else scores[loss_of(scores).name]
+
+
+def leave_word(task: Task, error: str) -> None:
+    """Says in the folder that the job has failed, where its run has not come to say so itself."""
+    from kanrun.config.validation import read_config
+    from kanrun.report.folder import write_config
+    from kanrun.report.status import Status, state_of
+
+    with suppress(OSError, KanrunError):
+        if state_of(task.folder) in ("completed", "failed"):
+            return
+        task.folder.mkdir(parents=True, exist_ok=True)
+        write_config(task.folder, read_config(task.content))
+        Status(task.folder).write("failed", error)
+
+
+def end_quietly(status: Any, name: str) -> None:
+    """Ends a worker where a signal has not ended its run soon enough."""
+    status.interrupted(name)
+    os._exit(128 + int(signal.Signals[name]))
