@@ -35,7 +35,9 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     job.sweep = folder
     remember(folder, sys.argv[1:], [*todo, *done])
     found = done_by(launcher, todo, len(done)) if todo else []
-    job.failures += sum(outcome.state != "completed" for outcome in found)
+    lost = [outcome for outcome in found if outcome.state != "completed"]
+    job.failures += len(lost)
+    job.said += [f"job {outcome.number}: {outcome.error}" for outcome in sorted(lost, key=lambda one: one.number)]
     losses = {outcome.number: outcome.loss for outcome in found}
     return [losses.get(task.number) for task in tasks]
 

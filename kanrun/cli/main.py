@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["config_folder", "main"]
 
+MOST_SAID = 10  # failures of a sweep
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -61,7 +62,7 @@ def command(arguments: list[str]) -> None:
 
         print(f"kanrun {__version__}")
         return
-    sys.argv[1:] = prepared(arguments)
+    sys.argv[1:] = remembered(prepared(arguments))
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing its own pages
     job = Job()
@@ -69,7 +70,9 @@ def command(arguments: list[str]) -> None:
         carry_out_jobs(job)
     except KeyboardInterrupt as error:
         add_up(job)
-        sys.exit(told_of_interruption(error))
+        sys.exit(
+            told_of_interruption(error, f"; kanrun -m sweep.resume={job.sweep} goes on with it" if job.sweep else "")
+        )
     except Exception as error:
         if wants_traceback:
             raise
@@ -79,6 +82,18 @@ def command(arguments: list[str]) -> None:
     add_up(job)
     if job.failures:
         sys.exit(1)
+
+
+def remembered(arguments: list[str]) -> list[str]:
+    """What a sweep was asked for with, where nothing is said but that it shall go on."""
+    given = [a for a in arguments if not a.startswith("-")]
+    if len(given) != 1 or not given[0].startswith("++sweep.resume="):
+        return arguments
+    from kanrun.sweep.record import arguments_in
+
+    folder = given[0].partition("=")[2].strip("'\"")
+    before = [a for a in arguments_in(Path(folder)) if not a.startswith("++sweep.resume=")]
+    return [*before, given[0]] if before else arguments
 
 
 def carry_out_jobs(job: Job) -> None:
@@ -109,6 +124,9 @@ def add_up(job: Job) -> None:
             summarize(job.sweep)
         except (OSError, KanrunError) as error:
             complain([f"no summary of {job.sweep}: {error}"])
+    complain(job.said[:MOST_SAID])
+    if len(job.said) > MOST_SAID:
+        complain([f"and {len(job.said) - MOST_SAID} more jobs that failed, see summary.csv"])
 
 
 def finished_run(arguments: list[str]) -> None:
@@ -141,9 +159,9 @@ def collect_garbage() -> None:
     gc.enable()
 
 
-def told_of_interruption(error: KeyboardInterrupt) -> int:
+def told_of_interruption(error: KeyboardInterrupt, more: str = "") -> int:
     """Says that a signal has ended the command, and gives the exit status that shells have for it."""
-    complain([str(error) or "interrupted"])
+    complain([(str(error) or "interrupted") + more])
     return 128 + int(signal.Signals[getattr(error, "signal", "SIGINT")])
 
 
@@ -169,6 +187,7 @@ class Job:
     def __init__(self) -> None:
         self.process, self.failures = os.getpid(), 0
         self.composer: Composer | None = None
+        self.said: list[str] = []  # of jobs that failed elsewhere, a line each
         self.sweep: Path | None = None  # the folder of the sweep, where it is one
 
     def __call__(self, composed: Any) -> float | None:

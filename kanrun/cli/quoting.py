@@ -91,6 +91,9 @@ def quoted(argument: str, sweep: bool) -> str:
         return re.sub(plain, lambda m: m.group(1) + in_quotes(m.group(2).strip()), argument)
     if column := re.fullmatch(r"\+{0,2}dataset\.(\w+)(\.[^=]+)?=(.*)", argument, flags=re.DOTALL):
         return quoted_for_dataset(argument, column.group(1), column.group(2), column.group(3), sweep)
+    if of_sweep := re.fullmatch(r"\+{0,2}sweep\.(zip|resume)=([^\[].*)", argument, flags=re.DOTALL):
+        key, given = of_sweep.groups()
+        return f"++sweep.{key}=" + in_quotes(str(Path(given).expanduser().absolute()) if key == "resume" else given)
     names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
     if names:
         return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class StandardOutput:
@@ -47,6 +48,8 @@ def silence() -> None:
 
 def plain_console(least: int = 0) -> Console:
     """Where commands write: as wide as the terminal, or as COLUMNS says; a file has at least so many columns."""
+    from rich.console import Console  # not for a help or a mistake
+
     out = Console(file=StandardOutput(), highlight=False)  # type: ignore[arg-type]
     if not out.is_terminal:
         out.width = max(out.width, least)

@@ -84,10 +84,10 @@ class Processes:
     def submit(self, task: Task) -> None:
         """Gives it to the next process that is free."""
         try:
-            self.going[self.executor.submit(work, task)] = task
+            self.going[self.executor.submit(work_here, task)] = task
         except BrokenProcessPool:
             self.begin_again()
-            self.going[self.executor.submit(work, task)] = task
+            self.going[self.executor.submit(work_here, task)] = task
 
     def next(self) -> Outcome:
         """The next one that ends."""
@@ -154,15 +154,28 @@ def begun(size: int) -> tuple[ProcessPoolExecutor, Connection]:
     if sys.platform == "linux":
         context.set_forkserver_preload(PRELOADED)  # imported once, for all of them
     theirs, ours = context.Pipe(duplex=False)
-    with environment(ONE_THREAD):
+    with prepared_for(ONE_THREAD):
         executor = ProcessPoolExecutor(size, context, prepare, (theirs,))
         executor.submit(os.getpid).result()  # the first one is there, with this environment
     return executor, ours
 
 
+ending = threading.Event()  # in a process of a pool: no further job is begun
+
+
+def work_here(task: Task) -> Outcome:
+    """Does a job in a process of a pool."""
+    if ending.is_set():
+        return Outcome(task.number, "interrupted", "not begun any more")
+    outcome = work(task)
+    if outcome.state == "interrupted":  # by a signal that is for the whole sweep
+        ending.set()
+    return outcome
+
+
 def prepare(lifeline: Connection) -> None:
     """What a process of the pool does first: only a run takes notice of signals, and it ends with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: ending.set())
     threading.Thread(target=end_with, args=(lifeline,), daemon=True).start()
 
 
@@ -170,13 +183,14 @@ def end_with(lifeline: Connection) -> None:
     """Waits until nobody holds the other end any more; a run then has some time to keep what it has reached."""
     with suppress(EOFError, OSError):
         lifeline.recv()
+    ending.set()
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(GRACE + 1)
     os._exit(1)
 
 
 @contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
+def prepared_for(values: dict[str, str]) -> Iterator[None]:
     """Variables for the processes that begin within the block; those that are set stay."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)

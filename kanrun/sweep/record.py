@@ -25,3 +25,10 @@ def values_in(folder: Path) -> dict[str, dict[str, Any]]:
         jobs = read_json(folder / NAME)["jobs"]
         return {str(name): dict(values) for name, values in jobs.items()}
     return {}
+
+
+def arguments_in(folder: Path) -> list[str]:
+    """What a sweep was asked for with, as Hydra needs it; empty where that is not kept."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return [str(argument) for argument in read_json(folder / NAME)["arguments"]]
+    return []

@@ -56,7 +56,7 @@ def work(task: Task) -> Outcome:
         said = "; ".join(str(error).splitlines()) if isinstance(error, KanrunError) else failure(error)
         leave_word(task, said)
         return Outcome(task.number, "failed", said, seconds=time.perf_counter() - begun)
-    return outcome_of(task, metrics, time.perf_counter() - begun)
+    return outcome_of(task, metrics)
 
 
 def run_or_resume(task: Task) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def run_or_resume(task: Task) -> dict[str, Any]:
     return begin_run(content, task.folder, quiet=True, last_resort=end_quietly, key="hydra.sweep.dir")
 
 
-def outcome_of(task: Task, metrics: Mapping[str, Any], seconds: float) -> Outcome:
+def outcome_of(task: Task, metrics: Mapping[str, Any]) -> Outcome:
     """That of a run that is completed."""
     from kanrun.report.files import read_json
 
@@ -85,7 +85,7 @@ def outcome_of(task: Task, metrics: Mapping[str, Any], seconds: float) -> Outcom
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
         formula = str(read_json(task.folder / "formula.json")[0]["rounded"])
     score = None if name is None or final[name] is None else (f"{metrics.get('final_of', 'test')} {name}", final[name])
-    return Outcome(task.number, "completed", None, validation_loss(metrics), score, formula, seconds)
+    return Outcome(task.number, "completed", None, validation_loss(metrics), score, formula, metrics["total_seconds"])
 
 
 def validation_loss(metrics: Mapping[str, Any]) -> float | None:

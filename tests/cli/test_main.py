@@ -411,9 +411,9 @@ def test_a_sweep_goes_on_past_a_job_that_fails_and_says_so_at_the_end(
         return begin(schedule, rows, context)
 
     monkeypatch.setattr(stages, "train_by_schedule", fails_with_seed_one)
-    status, _, [line] = kanrun("-m", *QUICK, "seed=0,1,2")
+    status, _, [line] = kanrun("-m", *QUICK, "seed=0,1,2", "hydra.launcher.jobs=1")
     assert status == 1
-    assert line.startswith("kanrun: ZeroDivisionError: planted")
+    assert line.startswith("kanrun: job 1: ZeroDivisionError: planted")
     states = [read_json(f / "status.json")["state"] for f in run_folders(tmp_path)]
     assert states == ["completed", "failed", "completed"]
 
@@ -553,7 +553,7 @@ def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_losses_of_vali
         return given[-1]
 
     monkeypatch.setattr(cli.Job, "__call__", noted)
-    status, _, _ = kanrun("-m", *QUICK, "optimizer=lbfgs,adam", "dataset.validation=0.2")
+    status, _, _ = kanrun("-m", *QUICK, "optimizer=lbfgs,adam", "dataset.validation=0.2", "hydra/launcher=basic")
     assert status == 0
     last = [read_json(f / "metrics.json")["stages"][-1] for f in run_folders(tmp_path)]
     assert given == [stage["validation"]["mse"] for stage in last]

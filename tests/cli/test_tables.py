@@ -44,7 +44,7 @@ def test_a_run_of_a_table_is_run_again_from_its_folder_and_loaded_with_the_names
 
 
 def test_a_sweep_over_targets_has_a_run_for_each(kanrun: Call, table: str) -> None:
-    found = kanrun(table, "-m", "target=V,p", "inputs=[a=b]", *QUICK, "hydra.sweep.dir=sweep")
+    found = kanrun(table, "-m", "target=V,p", "inputs=[a=b]", *QUICK, "hydra.sweep.dir=sweep", "hydra/launcher=basic")
     assert (found.status, found.lines) == (0, [])
     assert "target V (m^3)" in found.out and "target p (bar)" in found.out
 

@@ -1,0 +1,102 @@
+"""Jobs on Ray: on this machine, or on a cluster that runs already and sees the same folders."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from typing import Any
+
+from kanrun.errors import ConfigError, KanrunError, failure, shorten, wrong
+from kanrun.sweep.pools import ONE_THREAD, free_cores, prepared_for
+from kanrun.sweep.tasks import Outcome, Task, leave_word, work
+
+TRIES = 1  # more of a job whose worker is lost; it goes on from its checkpoint
+ENDING = 3.0  # seconds that interrupted jobs have to keep what they have reached
+# Ray sends figures of its use to its makers, and prints much, unless told otherwise.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+class OnRay:
+    """A pool whose jobs are tasks of Ray's, each with so many of its CPUs and GPUs."""
+
+    def __init__(self, address: str | None, jobs: int, cpus: float, gpus: float) -> None:
+        self.ray = imported()
+        self.begin(address)
+        there = self.ray.cluster_resources()
+        each = {"CPU": cpus, "GPU": gpus}
+        for name, wanted in each.items():
+            if wanted > there.get(name, 0):
+                self.ray.shutdown()
+                found = f"there are {there.get(name, 0):g} in all, so that no job could begin"
+                raise ConfigError(wrong(f"hydra.launcher.{name.lower()}s", wanted, found))
+        at_once = min(int(there.get(name, 0) // wanted) for name, wanted in each.items() if wanted)
+        self.size = max(1, min(jobs, at_once))
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": TRIES, "runtime_env": {"env_vars": ONE_THREAD}}
+        self.remote = self.ray.remote(work_on_ray).options(**options)
+        self.going: dict[Any, Task] = {}
+
+    def begin(self, address: str | None) -> None:
+        """Joins the cluster, or begins one on this machine. Raises ConfigError for one that is not there."""
+        own = {} if address else {"num_cpus": free_cores(), "include_dashboard": False}
+        os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+        try:
+            with prepared_for(ONE_THREAD), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.ray.init(
+                    address or "local", logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, **own
+                )
+        except Exception as error:
+            reason = f"no cluster answers there ({shorten(str(error), 120)}); `ray start --head` begins one"
+            raise ConfigError(wrong("hydra.launcher.address", address, reason)) from None
+
+    def submit(self, task: Task) -> None:
+        """Hands it to the cluster."""
+        self.going[self.remote.remote(task)] = task
+
+    def next(self) -> Outcome:
+        """The next one that ends."""
+        done, _ = self.ray.wait(list(self.going), num_returns=1)
+        return self.outcome_of(done[0], self.going.pop(done[0]))
+
+    def outcome_of(self, reference: Any, task: Task) -> Outcome:
+        """What became of a job; one whose worker is lost has failed."""
+        try:
+            found: Outcome = self.ray.get(reference)
+        except self.ray.exceptions.TaskCancelledError as error:
+            return Outcome(task.number, "interrupted", failure(error))
+        except Exception as error:
+            leave_word(task, failure(error))
+            return Outcome(task.number, "failed", failure(error))
+        return found
+
+    def close(self, signal: str | None = None) -> list[Outcome]:
+        """Cancels what goes on, each job with a signal of its own, and leaves the cluster."""
+        found = []
+        if signal is not None:
+            for reference in self.going:
+                self.ray.cancel(reference, force=False)
+            done, _ = (
+                self.ray.wait(list(self.going), num_returns=len(self.going), timeout=ENDING) if self.going else ([], [])
+            )
+            found = [self.outcome_of(reference, self.going[reference]) for reference in done]
+        self.ray.shutdown()
+        return found
+
+
+def work_on_ray(task: Task) -> Outcome:
+    """The job in a worker of Ray's."""
+    return work(task)
+
+
+def imported() -> Any:
+    """Ray. Raises KanrunError where it is not installed."""
+    try:
+        import ray
+    except ImportError:
+        raise KanrunError("hydra/launcher=kanrun_ray: Ray is not installed; pip install 'kanrun[ray]'") from None
+    return ray
