@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kanrun.cli.hints import explain_key, explain_word, options
+from kanrun.cli.hints import OF_FILES, explain_key, explain_word, options
 from kanrun.config.schema import GROUPS
 from kanrun.errors import KanrunError, shorten, unknown, wrong
 
@@ -21,7 +21,7 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if key:
         from kanrun.config.validation import known_keys
 
-        known = {*known_keys(), *GROUPS, "experiment"}
+        known = {*known_keys(), *GROUPS, *OF_FILES}
         others = [k for k in overrides if k not in known and not k.startswith("hydra") and "@" not in k]
         return [explain_key(k, overrides) for k in dict.fromkeys([*others, key.group(1)])]
     option = re.search(r"Could not find '([^']+)'", text)
@@ -29,7 +29,7 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
         group, _, choice = option.group(1).rpartition("/")
         return [wrong(group, choice, unknown("option", choice, options(group)))]
     if "Config group override must be" in text:
-        bad = [(g, overrides[g]) for g in [*GROUPS, "experiment"] if overrides.get(g) not in (None, *options(g))]
+        bad = [(g, overrides[g]) for g in [*GROUPS, *OF_FILES] if overrides.get(g) not in (None, *options(g))]
         return [wrong(g, choice, unknown("option", choice, options(g))) for g, choice in bad] or [shorten(text, 300)]
     left_out = [a for a in arguments if a.startswith("~") and options(a[1:].partition("=")[0])]
     if left_out and "Error resolving interpolation" in text:

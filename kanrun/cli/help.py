@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from kanrun.cli.commands import COMMANDS
-from kanrun.cli.hints import options
+from kanrun.cli.hints import OF_FILES, options
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 INTRO = """\
@@ -17,7 +17,9 @@ kanrun trains a Kolmogorov-Arnold network on your problem, prunes it and writes 
   kanrun experiment=hello                            a whole experiment by name
   kanrun dataset=moons model.width=[2,2]             choose a dataset and a network
   kanrun dataset.formula='x_1*exp(-x_2)' model.grid=10
-  kanrun -m dataset=moons seed=0,1,2                 a sweep, one run after the other
+  kanrun -m dataset=moons seed=0,1,2                 a sweep on all cores, added up at its end
+  kanrun -m model.grid=3,5 optimizer.steps=20,40 sweep.zip=model.grid,optimizer.steps    values in pairs
+  kanrun -m sweep.resume=FOLDER                      go on with a sweep that was interrupted
   kanrun -m model=kan,mlp dataset=moons              is it better than an ordinary network (MLP)?
   kanrun --cfg job                                   show the whole config without running
   kanrun --config-path RUN_FOLDER --config-name config    run a finished run again
@@ -35,8 +37,8 @@ Shell completion: eval "$(kanrun -sc install=bash)".  Hydra's own options: kanru
 def help_text() -> str:
     """Every group with its options, every setting with its default, what it means and what is allowed."""
     lines = [INTRO.replace("{commands}", commands()), "GROUPS (choose with group=option)"]
-    groups = [f.name for f in fields(Config) if f.name in GROUPS] + ["experiment"]
-    docs = {f.name: f.metadata.get("doc", "") for f in fields(Config)} | {"experiment": "a whole example"}
+    groups = [f.name for f in fields(Config) if f.name in GROUPS] + [*OF_FILES]
+    docs = {f.name: f.metadata.get("doc", "") for f in fields(Config)} | OF_FILES
     for group in groups:
         lines.append(f"  {group:<15} {docs[group] + ':':<37} {', '.join(options(group))}")
     lines += ["", "SETTINGS (change with group.key=value)"]

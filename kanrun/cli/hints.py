@@ -28,11 +28,18 @@ def explain_word(word: str) -> str:
     return f"{shorten(word)}: not of the form key=value; {hint}"
 
 
+OF_FILES = {"experiment": "a whole example", "sweep": "a sweep that is written down"}  # groups whose options are files
+OF_HYDRA = {
+    "hydra/launcher": ("basic", "kanrun", "kanrun_ray", "kanrun_slurm"),
+    "hydra/sweeper": ("basic", "kanrun", "kanrun_optuna"),
+}
+
+
 def options(group: str) -> list[str]:
-    """The names of the options of a group, or of the packaged experiments."""
-    if group == "experiment":
+    """The names of the options of a group, or of the packaged experiments and sweeps."""
+    if group in OF_FILES:
         return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
-    return sorted(GROUPS.get(group, ()))
+    return sorted(GROUPS.get(group, OF_HYDRA.get(group, ())))
 
 
 def explain_key(key: str, overrides: dict[str, str]) -> str:
@@ -72,7 +79,7 @@ def keys_like(key: str) -> list[str]:
     """What was probably meant by a key that there is not: the same name in a group, another word, another spelling."""
     from kanrun.config.validation import known_keys
 
-    known, last = sorted({*known_keys(), *GROUPS, "experiment"}), key.split(".")[-1]
+    known, last = sorted({*known_keys(), *GROUPS, *OF_FILES}), key.split(".")[-1]
     if key in known:
         return [key]
     same = [k for k in known if k.split(".")[-1] == last]

@@ -9,6 +9,7 @@ from typing import Any
 
 from kanrun.cli.compose import plan_in
 from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score, tasks_of
+from kanrun.sweep.pools import Pool
 from kanrun.sweep.record import remember
 from kanrun.sweep.resuming import left_to_do
 from kanrun.sweep.running import run_tasks
@@ -31,10 +32,11 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     if is_asked_for_a_score(config.hydra):
         hold_rows_back(task.content for task in tasks)
     todo, done = left_to_do(tasks, folder) if plan.resume else (tasks, [])
+    pool = launcher.pool(len(todo)) if todo else None  # where it cannot be, nothing is begun
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
     remember(folder, sys.argv[1:], [*todo, *done])
-    found = done_by(launcher, todo, len(done)) if todo else []
+    found = done_by(pool, todo, len(done)) if pool else []
     lost = [outcome for outcome in found if outcome.state != "completed"]
     job.failures += len(lost)
     job.said += [f"job {outcome.number}: {outcome.error}" for outcome in sorted(lost, key=lambda one: one.number)]
@@ -42,8 +44,7 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     return [losses.get(task.number) for task in tasks]
 
 
-def done_by(launcher: Any, tasks: Sequence[Task], before: int) -> list[Outcome]:
+def done_by(pool: Pool, tasks: Sequence[Task], before: int) -> list[Outcome]:
     """What becomes of the jobs."""
-    pool = launcher.pool(len(tasks))
     with Screen(len(tasks), pool.size, before) as screen:
         return run_tasks(tasks, pool, screen)

@@ -110,7 +110,7 @@ def as_hydra_has_it(job: Sequence[str], number: int, composer: Composer, sweep: 
     config = composer.whole(job)
     with open_dict(config):
         config.hydra.job.id = config.hydra.job.num = number
-        config.hydra.sweep.dir = str(sweep.hydra.sweep.dir)
+        config.hydra.sweep.dir, config.hydra.sweep.subdir = str(sweep.hydra.sweep.dir), raw(sweep, "subdir")
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:

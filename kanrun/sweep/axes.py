@@ -109,4 +109,7 @@ def check_pairs(group: Sequence[str], values: Mapping[str, Sequence[str]]) -> No
 
 def each_once(jobs: Sequence[list[str]]) -> list[list[str]]:
     """Without jobs that a part before has already."""
-    return list({tuple(sorted(job)): job for job in reversed(jobs)}.values())[::-1]
+    first: dict[tuple[str, ...], list[str]] = {}
+    for job in jobs:
+        first.setdefault(tuple(sorted(job)), job)
+    return list(first.values())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError, KanrunError, wrong
@@ -28,7 +31,7 @@ def left_to_do(tasks: Sequence[Task], folder: Path) -> tuple[list[Task], list[Ta
     key, there = "sweep.resume", runs_in(folder)
     if not there and not (folder / "sweep.json").exists():
         raise ConfigError(wrong(key, folder, "not the folder of a sweep: there is no run in it"))
-    configs = {path: settings for path, settings in ((path, settings_in(path)) for path in there) if settings}
+    configs = {path: settings for path in there if (settings := settings_in(path))}
     by_print = {fingerprint(settings): path for path, settings in reversed(configs.items())}
     wanted = [settings_of_run(task.content) for task in tasks]
     found = [by_print.get(fingerprint(settings)) for settings in wanted]
@@ -76,9 +79,17 @@ def settings_of_run(content: Mapping[str, Any]) -> dict[str, Any]:
 def settings_in(run: Path) -> dict[str, Any] | None:
     """The same of a run folder; None where it cannot be read."""
     try:
-        return settings_of_run(read_yaml(run / "config.yaml"))
-    except (OSError, ValueError, KanrunError):
+        return settings_of_run(content) if (content := config_of(run)) else None
+    except KanrunError:
         return None
+
+
+def config_of(run: Path) -> dict[str, Any]:
+    """What config.yaml says; empty where it cannot be read."""
+    with suppress(OSError, ValueError, yaml.YAMLError):
+        content = read_yaml(run / "config.yaml")
+        return content if isinstance(content, dict) else {}
+    return {}
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.data.losses import LOSSES
-from kanrun.report.files import read_json, read_yaml
+from kanrun.report.files import read_json
 from kanrun.report.lock import in_use
 from kanrun.sweep.record import values_in
-from kanrun.sweep.resuming import flat, runs_in
+from kanrun.sweep.resuming import config_of, flat, runs_in
 
 BESIDE = ("rmse", "r2", "accuracy")  # scores beside the losses
 PARTS = ("validation", "test")
@@ -75,7 +75,8 @@ def row_of(run: Path, values: Mapping[str, Any]) -> Row:
     if state != "completed":
         return Row(run.name, values, state, None if error is None else str(error))
     formulas = content_of(run / "formula.json", [])
-    stages = [stage for stage in metrics.get("stages", []) if isinstance(stage, dict)]
+    listed = metrics.get("stages")
+    stages = [stage for stage in listed if isinstance(stage, dict)] if isinstance(listed, list) else []
     return Row(
         run.name, values, state, None, scores_of(stages, metrics.get("cross_validation")),
         [entry for entry in formulas if isinstance(entry, dict)], relations_of(formulas, metrics),
@@ -131,10 +132,7 @@ def relations_of(formulas: Sequence[Any], metrics: Mapping[str, Any]) -> list[st
 
 def differing_settings(runs: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """The settings in which the configs of runs differ, by the name of their folders."""
-    configs: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        with suppress(OSError, ValueError):
-            configs[run.name] = dict(flat(read_yaml(run / "config.yaml")))
+    configs = {run.name: dict(flat(settings)) for run in runs if (settings := config_of(run))}
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     texts = {key: {repr(config.get(key, "")) for config in configs.values()} for key in keys}
     swept = [key for key in keys if len(texts[key]) > 1]

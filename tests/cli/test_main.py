@@ -559,7 +559,7 @@ def test_a_sweep_whose_jobs_all_go_well_has_status_zero_and_gives_losses_of_vali
     assert given == [stage["validation"]["mse"] for stage in last]
     assert all(stage["validation"]["mse"] != stage["test"]["mse"] for stage in last)
     given.clear()
-    assert kanrun("-m", *QUICK).status == 0
+    assert kanrun("-m", *QUICK, "hydra/launcher=basic").status == 0
     assert given == [None]  # there are no rows to judge by, and test rows are none
 
 

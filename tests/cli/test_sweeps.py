@@ -1,0 +1,139 @@
+"""Sweeps as they are typed: paired values, parts, folders, what they add up to, and going on with them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kanrun.cli import launching
+from kanrun.cli.hints import config_folder
+from kanrun.sweep.tasks import Task, work
+from tests.cli.command import QUICK, Call
+from tests.contract import read_json
+
+HERE = "hydra.launcher.jobs=1"
+SWEEP = [*QUICK, "hydra.sweep.dir=s", HERE]
+
+
+def summary(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "summary.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_sweep_adds_up_though_a_job_fails(kanrun: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{n},{n * n}\n" for n in range(12)))
+    table = ["dataset=table", "dataset.target=y", "dataset.path=a.csv,b.csv", "seed=0,1"]
+    without = ["plots=none", "prune=none", "symbolic=none", "optimizer.steps=1"]
+    status, out, lines = kanrun("-m", *table, *without, "hydra.sweep.dir=s", HERE)
+    assert status == 1
+    assert [line.split(":")[1] for line in lines] == [" job 2", " job 3"]
+    rows = summary(tmp_path / "s")
+    assert [row["state"] for row in rows] == ["completed", "completed", "failed", "failed"]
+    assert [row["seed"] for row in rows] == ["0", "1", "0", "1"]
+    assert rows[0]["dataset.path"].endswith("a.csv") and "there is no such file" in rows[2]["error"]
+    assert "4 jobs: 2 completed, 2 failed" in out
+
+
+def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
+    zipped = ["model.grid=3,4,5", "optimizer.steps=1,2,3", "seed=0,1", "sweep.zip=model.grid,optimizer.steps"]
+    assert kanrun("-m", *SWEEP, *zipped).status == 0
+    found = [(row["model.grid"], row["optimizer.steps"], row["seed"]) for row in summary(tmp_path / "s")]
+    assert found == [(grid, steps, seed) for grid, steps in (("3", "1"), ("4", "2"), ("5", "3")) for seed in "01"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["-m", "model.grid=3,4", "seed=0,1,2", "sweep.zip=model.grid,seed"], "sweep.zip=model.grid,seed: values are"),
+        (["-m", "model.grid=3,4", "sweep.zip=model.grid,seed"], "sweep.zip=model.grid,seed: seed has no values"),
+        (["-m", "seed=0,1", "sweep.zip=seed"], "sweep.zip=seed: two or more settings"),
+        (["-m", "seed=0,1", "++sweep.pairs=a"], "sweep.pairs=a: unknown. Known: zip, parts, resume"),
+        (["sweep.zip=model.grid,seed"], "sweep.zip="),
+        (["-m", "seed=0,1", "sweep.resume=nowhere"], "sweep.resume="),
+        (["-m", "seed=0,1", "hydra/launcher=kanrum"], "hydra/launcher=kanrum: unknown option"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=x"],
+            "hydra.launcher.cluster=x: one of",
+        ),
+        (["-m", "seed=0,1", "sweep=siezs"], "sweep=siezs: unknown option, did you mean sizes?"),
+        (["-m", "seed=interval(0,1)"], "seed=interval(0,1): an interval has no end of values"),
+        (["-m", "seed=0,1", "hydra.sweep.subdir=x"], "hydra.sweep.subdir=x: the same folder for several jobs"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_begun(
+    kanrun: Call, tmp_path: Path, arguments: list[str], start: str
+) -> None:
+    status, _, lines = kanrun(*arguments, *QUICK)
+    assert status == 1
+    assert len(lines) == 1 and lines[0].startswith(f"kanrun: {start}")
+    assert not list(tmp_path.rglob("status.json"))
+
+
+def test_a_sweep_goes_on_where_it_was_and_takes_in_more_values(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *SWEEP, "seed=0,1").status == 0
+    before = {job: (tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"}
+    (tmp_path / "s" / "1" / "status.json").write_text('{"state": "failed"}')
+    status, out, lines = kanrun("-m", *QUICK, HERE, "seed=1,5,0", "sweep.resume=s")
+    assert (status, lines) == (0, [])
+    assert "sweep of 3 jobs, 1 of them done before" in out
+    assert [(row["job"], row["seed"]) for row in summary(tmp_path / "s")] == [("0", "0"), ("1", "1"), ("2", "5")]
+    after = {job: (tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"}
+    assert after["0"] == before["0"] and after["1"] != before["1"]
+
+
+def test_what_was_typed_need_not_be_typed_again(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *SWEEP, "seed=3,4").status == 0
+    (tmp_path / "s" / "1" / "status.json").write_text('{"state": "running"}')
+    status, out, _ = kanrun("-m", "sweep.resume=s")
+    assert status == 0 and "1 of them done before" in out
+    assert [row["state"] for row in summary(tmp_path / "s")] == ["completed", "completed"]
+
+
+def test_the_folder_of_another_sweep_is_left_as_it_is(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *SWEEP, "seed=0,1").status == 0
+    status, _, lines = kanrun("-m", *QUICK, "seed=0,1", "model.k=2", "sweep.resume=s")
+    assert status == 1
+    assert lines[0].endswith("none of its 2 runs is one of this sweep; they differ in model.k")
+    assert len(summary(tmp_path / "s")) == 2
+
+
+def test_jobs_have_the_folders_that_are_asked_for(kanrun: Call, tmp_path: Path) -> None:
+    assert (
+        kanrun("-m", *SWEEP, "seed=0,1", "hydra.sweep.subdir=${hydra.job.override_dirname}_${hydra.job.num}").status
+        == 0
+    )
+    assert sorted(path.parent.name for path in (tmp_path / "s").glob("*/metrics.json")) == ["seed_0_0", "seed_1_1"]
+
+
+def test_a_summary_is_made_again_of_any_folder_of_runs(kanrun: Call, tmp_path: Path) -> None:
+    for name, seed in (("one", 4), ("two", 5)):
+        assert kanrun(*QUICK, f"seed={seed}", f"hydra.run.dir=mine/{name}").status == 0
+    status, out, _ = kanrun("summary", "mine")
+    assert status == 0 and "2 jobs: 2 completed" in out
+    assert [(row["job"], row["seed"]) for row in summary(tmp_path / "mine")] == [("one", "4"), ("two", "5")]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_a_summary_of_nothing_is_one_line(kanrun: Call, folder: str) -> None:
+    status, _, lines = kanrun("summary", folder)
+    assert (status, len(lines)) == (1, 1) and "there is no run in it" in lines[0]
+
+
+@pytest.mark.parametrize("file", sorted((config_folder() / "sweep").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_sweep_that_is_written_down_runs(
+    kanrun: Call, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Task] = []
+
+    def some_of_them(pool: Any, tasks: list[Task], before: int) -> list[Any]:  # noqa: ARG001
+        asked.extend(tasks[::7])
+        return []
+
+    monkeypatch.setattr(launching, "done_by", some_of_them)
+    status, _, lines = kanrun("-m", *QUICK, f"sweep={file.stem}", "hydra.sweep.dir=s", HERE)
+    assert len(read_json(tmp_path / "s" / "sweep.json")["jobs"]) > 5
+    assert lines == [f"kanrun: no summary of {tmp_path / 's'}: {tmp_path / 's'}: there is no run in it"] and status == 0
+    assert {work(task).state for task in asked} == {"completed"}

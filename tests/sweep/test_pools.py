@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kanrun.report.status import InterruptedRun, state_of
+from kanrun.sweep import pools
+from kanrun.sweep.pools import InThisProcess, Processes, local_pool
+from kanrun.sweep.running import run_tasks
+from kanrun.sweep.tasks import Outcome, Task
+from tests.contract import read_json
+from tests.sweep.folders import whole
+
+QUICK = {
+    "dataset": {"formula": "x_1", "n_train": 20, "n_test": 10, "domain": [-1, 1]}, "model": {"width": [1, 1]},
+    "optimizer": {"name": "adam", "steps": 2, "refit_steps": 1}, "plots": {"name": "none", "enabled": False},
+    "symbolic": {"name": "none", "enabled": False}, "prune": {"name": "none", "enabled": False},
+}  # fmt: skip
+
+
+class Heard:
+    """Keeps what a sweep tells."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.most = 0
+
+    def began(self, running: int) -> None:
+        self.most = max(self.most, running)
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        assert task.number == outcome.number
+        self.outcomes.append(outcome)
+
+
+def tasks(folder: Path, number: int, **more: Any) -> list[Task]:
+    content = whole({**QUICK, **more})
+    return [Task(n, folder / str(n), {"seed": n}, {**content, "seed": n}) for n in range(number)]
+
+
+def test_processes_give_the_numbers_of_one_process(tmp_path: Path) -> None:
+    one, two = Heard(), Heard()
+    run_tasks(tasks(tmp_path / "one", 3), InThisProcess(), one)
+    run_tasks(tasks(tmp_path / "two", 3), Processes(2), two)
+    here, there = ({outcome.number: outcome for outcome in heard.outcomes} for heard in (one, two))
+    assert [here[n].state for n in range(3)] == ["completed"] * 3
+    assert [here[n].score for n in range(3)] == [there[n].score for n in range(3)]
+    assert (one.most, two.most) == (1, 2)
+
+
+def test_a_failure_is_an_outcome_and_stands_in_the_folder(tmp_path: Path) -> None:
+    some = tasks(tmp_path, 2)
+    some[0].content["dataset"] = {**some[0].content["dataset"], "formula": "x_1 +"}
+    first, second = run_tasks(some, InThisProcess(), Heard())
+    assert (first.state, second.state) == ("failed", "completed")
+    status = read_json(tmp_path / "0" / "status.json")
+    assert status["state"] == "failed" and first.error and status["error"] in first.error
+
+
+def test_a_process_that_is_killed_costs_no_job(tmp_path: Path) -> None:
+    pool, heard = Processes(2), Heard()
+    slow = {"optimizer": {"name": "adam", "steps": 4000, "refit_steps": 1}}
+    some = tasks(tmp_path, 4, **slow)
+
+    def began(running: int) -> None:
+        Heard.began(heard, running)
+        if len(heard.outcomes) == 1 and not killed:
+            killed.append(next(iter(pool.executor._processes)))
+            os.kill(killed[0], signal.SIGKILL)
+
+    killed = list[int]()
+    heard.began = began  # type: ignore[method-assign]
+    outcomes = run_tasks(some, pool, heard)
+    assert killed and sorted(outcome.number for outcome in outcomes) == [0, 1, 2, 3]
+    assert {state_of(task.folder) for task in some} == {"completed"}
+
+
+def test_a_job_whose_process_is_always_killed_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "work_here", killed_at_work)
+    first, second = sorted(run_tasks(tasks(tmp_path, 2), Processes(1), Heard()), key=lambda one: one.number)
+    assert (first.state, second.state) == ("failed", "completed")
+    assert first.error and "killed 2 times" in first.error
+    assert read_json(tmp_path / "0" / "status.json")["state"] == "failed"
+
+
+def killed_at_work(task: Task) -> Outcome:
+    """Job 0 takes its process with it."""
+    if task.number == 0:
+        task.folder.mkdir(exist_ok=True)
+        (task.folder / "config.yaml").write_text("seed: 0\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(task.number, "completed")
+
+
+def test_a_signal_ends_the_jobs_with_what_they_have_reached(tmp_path: Path) -> None:
+    slow = {"optimizer": {"name": "adam", "steps": 200_000, "refit_steps": 1}}
+    some, heard = tasks(tmp_path, 6, **slow), Heard()
+
+    def began(running: int) -> None:
+        Heard.began(heard, running)
+        end = time.monotonic() + 60
+        while state_of(some[0].folder) != "running" and time.monotonic() < end:
+            time.sleep(0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+    heard.began = began  # type: ignore[method-assign]
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        with pytest.raises(InterruptedRun):
+            run_tasks(some, Processes(2), heard)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    states = [state_of(task.folder) for task in some]
+    assert states[0] == "interrupted" and "running" not in states and states[-1] is None
+
+
+def test_one_core_or_one_job_needs_no_other_process() -> None:
+    assert isinstance(local_pool(1, 10), InThisProcess)
+    assert isinstance(local_pool(None, 1), InThisProcess)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+from kanrun.errors import KanrunError
+from kanrun.sweep.record import remember
+from kanrun.sweep.rows import rows_in
+from kanrun.sweep.summary import summarize
+from kanrun.sweep.tasks import Task
+from tests.contract import read_json
+from tests.sweep.folders import finished, write_run
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Three runs that are completed, one that has failed, one that was killed, and what is no run."""
+    for number, (grid, seed, rmse) in enumerate([(3, 0, 0.2), (3, 1, 0.4), (5, 0, 0.1)]):
+        text = "x_1 + x_2" if grid == 3 else "x_2 + x_1"
+        finished(tmp_path / str(number), {"model": {"grid": grid}, "seed": seed}, rmse, text)
+    write_run(tmp_path / "3", {"model": {"grid": 5}, "seed": 1}, "failed", "dataset.path=[/]: no such file")
+    write_run(tmp_path / "10", {"model": {"grid": 5}, "seed": 2}, "running")
+    (tmp_path / "notes").mkdir()
+    return tmp_path
+
+
+def shown(folder: Path) -> str:
+    text = io.StringIO()
+    summarize(folder, Console(width=120, file=text))
+    return text.getvalue()
+
+
+def test_there_is_a_line_a_job_with_the_settings_in_which_they_differ(sweep: Path) -> None:
+    shown(sweep)
+    with open(sweep / "summary.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["job"] for row in rows] == ["0", "1", "2", "3", "10"]
+    assert [(row["model.grid"], row["seed"]) for row in rows] == [
+        ("3", "0"), ("3", "1"), ("5", "0"), ("5", "1"), ("5", "2"),
+    ]  # fmt: skip
+    assert [row["state"] for row in rows] == ["completed"] * 3 + ["failed", "interrupted"]
+    assert rows[0]["formula"] == "x_1 + x_2" and float(rows[0]["test_rmse"]) == 0.2
+    assert float(rows[0]["symbolic_validation_rmse"]) == 0.2 and rows[0]["seconds"] == "1.5"
+    assert rows[3]["error"] == "dataset.path=[/]: no such file" and rows[3]["formula"] == ""
+
+
+def test_the_same_as_json_ranked_and_added_up(sweep: Path) -> None:
+    shown(sweep)
+    content = read_json(sweep / "summary.json")
+    assert content["ranked_by"] == "validation_mse" and content["ranking"] == ["2", "0", "1"]
+    assert content["states"] == {"completed": 3, "failed": 1, "interrupted": 1}
+    assert [group["values"] for group in content["groups"]] == [{"model.grid": 3}, {"model.grid": 5}]
+    assert content["groups"][0]["scores"]["test_rmse"]["mean"] == pytest.approx(0.3)
+    assert [(one["count"], one["jobs"]) for one in content["formulas"]] == [(3, ["0", "1", "2"])]
+    assert [one["job"] for one in content["failed"]] == ["3", "10"]
+
+
+def test_the_console_says_the_best_first_and_every_failure(sweep: Path) -> None:
+    out = shown(sweep)
+    lines = out.splitlines()
+    assert lines[0] == "5 jobs: 3 completed, 1 failed, 1 interrupted"
+    assert lines[2].split()[:3] == ["2", "5", "0"]
+    assert "failed job 3: dataset.path=[/]: no such file" in out
+    assert "interrupted job 10: its process was killed" in out
+    assert "formula in 3 of 3: x_1 + x_2" in out
+
+
+def test_a_run_that_is_going_on_is_not_taken_for_killed(sweep: Path) -> None:
+    with FileLock(sweep / "10" / "run.lock"):
+        assert rows_in(sweep)[-1].state == "running"
+
+
+def test_what_the_sweep_varied_is_said_under_the_keys_that_were_typed(sweep: Path) -> None:
+    names = ["0", "1", "2", "3", "10"]
+    tasks = [Task(int(name), sweep / name, {"dataset": "moons", "seed": n}, {}) for n, name in enumerate(names)]
+    remember(sweep, [], tasks)
+    assert [row.values for row in rows_in(sweep)] == [{"dataset": "moons", "seed": n} for n in range(5)]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"stages": 3}', '{"stages": [{"test": 1}]}'])
+@pytest.mark.parametrize("name", ["metrics.json", "formula.json", "status.json", "config.yaml", "sweep.json"])
+def test_a_damaged_file_costs_what_it_says_and_no_more(sweep: Path, name: str, damage: str) -> None:
+    where = sweep if name == "sweep.json" else sweep / "0"
+    (where / name).write_text(damage)
+    shown(sweep)
+    assert len(read_json(sweep / "summary.json")["jobs"]) == 5
+
+
+def test_where_no_run_is_there_is_no_summary(tmp_path: Path) -> None:
+    with pytest.raises(KanrunError, match="there is no run in it"):
+        summarize(tmp_path)
