@@ -100,3 +100,24 @@ class KanrunSweeper(Sweeper):
 
         jobs = overrides_of_jobs(arguments, plan_in(self.config))
         return [self.launcher.launch(jobs, initial_job_idx=0)]
+
+
+class KanrunOptuna(KanrunSweeper):
+    """Values chosen by Optuna, from the scores of the jobs before."""
+
+    def __init__(
+        self, trials: int = 20, objectives: Sequence[str] = ("validation",), sampler: str = "tpe",
+        storage: str | None = None, prune: bool = True, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.asked = {
+            "trials": trials, "objectives": tuple(objectives), "sampler": sampler, "storage": storage,
+            "prune": prune and list(objectives) == ["validation"], "seed": seed,
+        }  # fmt: skip
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Does the trials."""
+        from kanrun.cli.studying import search_settings
+        from kanrun.sweep.studying import Study
+
+        outcomes = search_settings(self, Study(**self.asked), arguments)
+        return [[JobReturn(_return_value=outcome.loss, status=JobStatus.COMPLETED) for outcome in outcomes]]

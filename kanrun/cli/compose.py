@@ -32,6 +32,13 @@ LAUNCHERS: dict[str, dict[str, Any]] = {
         "cpus": 1, "memory_gib": 2, "partition": None, "more": {},
     },
 }  # fmt: skip
+SWEEPERS: dict[str, dict[str, Any]] = {
+    "kanrun": {"_target_": "hydra_plugins.kanrun_sweeps.KanrunSweeper"},
+    "kanrun_optuna": {
+        "_target_": "hydra_plugins.kanrun_sweeps.KanrunOptuna", "trials": 20, "objectives": ["validation"],
+        "sampler": "tpe", "storage": None, "prune": True, "seed": 0,
+    },
+}  # fmt: skip
 # With microseconds, so that two launches in the same second have two folders.
 LAUNCH = "${now:%Y-%m-%d}/${now:%H-%M-%S-%f}"
 
@@ -62,8 +69,8 @@ def register_defaults() -> None:
     store.store("config", own, group="hydra", provider="kanrun")
     for name, node in LAUNCHERS.items():
         store.store(name, node, group="hydra/launcher", provider="kanrun")
-    sweeper = {"_target_": "hydra_plugins.kanrun_sweeps.KanrunSweeper"}
-    store.store("kanrun", sweeper, group="hydra/sweeper", provider="kanrun")
+    for name, node in SWEEPERS.items():
+        store.store(name, node, group="hydra/sweeper", provider="kanrun")
 
 
 def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:

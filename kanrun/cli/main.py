@@ -121,7 +121,7 @@ def add_up(job: Job) -> None:
         from kanrun.sweep.summary import summarize
 
         try:
-            summarize(job.sweep)
+            summarize(job.sweep, best=job.best)
         except (OSError, KanrunError) as error:
             complain([f"no summary of {job.sweep}: {error}"])
     complain(job.said[:MOST_SAID])
@@ -188,6 +188,7 @@ class Job:
         self.process, self.failures = os.getpid(), 0
         self.composer: Composer | None = None
         self.said: list[str] = []  # of jobs that failed elsewhere, a line each
+        self.best: list[str] = []  # of a search for settings
         self.sweep: Path | None = None  # the folder of the sweep, where it is one
 
     def __call__(self, composed: Any) -> float | None:

@@ -129,7 +129,7 @@ def is_asked_for_a_score(hydra: DictConfig) -> bool:
     return str(hydra.sweeper._target_).rpartition(".")[2] not in ("BasicSweeper", "KanrunSweeper")
 
 
-def hold_rows_back(contents: Iterable[dict[str, Any]]) -> None:
+def hold_rows_back(contents: Iterable[dict[str, Any]], aloud: bool = True) -> None:
     """Gives jobs whose score a sweeper asks for validation rows, in place, where they have none.
 
     What chooses among jobs must not be what they are reported by: the test rows stay unseen.
@@ -139,7 +139,7 @@ def hold_rows_back(contents: Iterable[dict[str, Any]]) -> None:
     without = [content for content in contents if not content["dataset"].get("validation")]
     for content in without:
         content["dataset"]["validation"] = VALIDATION_PART
-    if without:
+    if without and aloud:
         StandardOutput().write(
             f"note: the sweeper is given the loss on validation rows, so dataset.validation={VALIDATION_PART}\n"
         )

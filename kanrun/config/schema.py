@@ -191,8 +191,9 @@ class ModelConfig:
 
     name: str = setting("kan", "which network this is")
     width: Optional[list[Any]] = setting(
-        None, "nodes of each layer, inputs first: ints or [sums, products]; null: [inputs, 5, outputs]"
+        None, "nodes of each layer, inputs first: ints or [sums, products]; null: [inputs, *hidden, outputs]"
     )
+    hidden: list[Any] = setting([5], "nodes of each layer between inputs and outputs, where width is null")
     grid: int = setting(5, "intervals of each spline", low=1, high=1000)
     k: int = setting(3, "order of the splines", low=0, high=5)
     base: str = setting("silu", "function beside each spline", choices=("silu", "identity", "zero"))

@@ -150,23 +150,27 @@ def given_width(model: ModelConfig | MlpConfig) -> tuple[str, list[Any] | None]:
 
 
 def check_width(model: ModelConfig | MlpConfig) -> list[str]:
-    """The complaint about a width that is no network, if any."""
+    """The complaint about a width that is no network, or about hidden layers that are none, if any."""
     key, width = given_width(model)
-    if width is None:
-        return []
-    form = "two or more layers, each a whole number above 0 or [sums, products], e.g. [2,5,1]; the first is a number"
-    if isinstance(model, MlpConfig) and model.width is not None:
-        form = "two or more layers, each a whole number above 0, e.g. [2,20,20,1]"
+    problems = []
+    if width is not None and not (len(width) >= 2 and all(map(is_layer, width)) and isinstance(width[0], int)):
+        form = (
+            "two or more layers, each a whole number above 0 or [sums, products], e.g. [2,5,1]; the first is a number"
+        )
+        if isinstance(model, MlpConfig) and model.width is not None:
+            form = "two or more layers, each a whole number above 0, e.g. [2,20,20,1]"
+        problems.append(wrong(key, width, form))
+    if isinstance(model, ModelConfig) and not all(map(is_layer, model.hidden)):
+        form = "layers, each a whole number above 0 or [sums, products], e.g. [5] or [5,5]; [] for none"
+        problems.append(wrong("model.hidden", model.hidden, form))
+    return problems
 
-    def is_layer(w: Any) -> bool:
-        if isinstance(w, list):
-            return (
-                len(w) == 2 and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in w) and sum(w) > 0
-            )
-        return isinstance(w, int) and not isinstance(w, bool) and w > 0
 
-    fine = len(width) >= 2 and all(is_layer(w) for w in width) and isinstance(width[0], int)
-    return [] if fine else [wrong(key, width, form)]
+def is_layer(nodes: Any) -> bool:
+    """Whether this says how many nodes a layer has: a number, or [sums, products]."""
+    if isinstance(nodes, list):
+        return len(nodes) == 2 and all(type(n) is int and n >= 0 for n in nodes) and sum(nodes) > 0
+    return type(nodes) is int and nodes > 0
 
 
 def check_mlp(config: Config) -> list[str]:

@@ -14,6 +14,7 @@ from kanrun.config.schema import (
     ContrastiveConfig,
     DatasetConfig,
     MlpConfig,
+    ModelConfig,
     MoonsConfig,
     RowsConfig,
     SklearnConfig,
@@ -103,12 +104,13 @@ def build_dataset(config: Config, dtype: torch.dtype, device: torch.device) -> D
 
 
 def network_width(config: Config, data: Dataset) -> list[int | list[int]]:
-    """The width that was asked for, or one hidden layer of 5 between the dataset's inputs and outputs.
+    """The width that was asked for, or `model.hidden` between the dataset's inputs and outputs.
 
     An MLP for which none was asked has about as many parameters as the KAN of that width.
     """
     model, (_, width) = config.model, given_width(config.model)
-    width = list(width) if width else [len(data.inputs), 5, len(data.outputs)]
+    hidden = model.hidden if isinstance(model, ModelConfig) else ModelConfig().hidden
+    width = list(width) if width else [len(data.inputs), *hidden, len(data.outputs)]
     if isinstance(model, MlpConfig) and model.width is None:
         parameters = KAN(width, model.kan_grid, model.kan_k).parameter_count()
         return matched_width(parameters, len(data.inputs), len(data.outputs))

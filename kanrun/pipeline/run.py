@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from kanrun.config.schema import Config
 from kanrun.config.search_settings import unused_by_search
 from kanrun.config.validation import read_config
-from kanrun.context import Budget, Context, Meter
+from kanrun.context import Budget, Context, Events, Meter
 from kanrun.errors import KanrunError
 from kanrun.functions.library import extended
 from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
@@ -48,10 +48,11 @@ def begin_run(
     quiet: bool,
     last_resort: LastResort | None = None,
     key: str = "folder",
+    overseer: Overseer | None = None,
 ) -> dict[str, Any]:
     """A run from its beginning in a folder that the setting `key` names.
 
-    `last_resort` is called where a signal does not end it soon enough.
+    `last_resort` is called where a signal does not end it soon enough; an `overseer` may end it, too.
     """
     checked = read_config(asdict(config) if isinstance(config, Config) else config)
     check_folder(folder, key, checked.overwrite)
@@ -64,10 +65,13 @@ def begin_run(
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"):
             write_config(folder, checked)  # before the status: what says that it is a run can be resumed
             with status.kept():
-                return carry_out(Run(checked, folder, status, Console(quiet), interruption), problem, State(), None)
+                one = Run(checked, folder, status, Console(quiet), interruption, overseer)
+                return carry_out(one, problem, State(), None)
 
 
-def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | None = None) -> dict[str, Any] | None:
+def resume(
+    folder: str | Path, quiet: bool = False, last_resort: LastResort | None = None, overseer: Overseer | None = None
+) -> dict[str, Any] | None:
     """Goes on with a run that was interrupted or killed, from where it was. Gives back the metrics.
 
     A run that is completed stays as it is, and gives None. Raises KanrunError for a folder that is no run or is in
@@ -90,7 +94,7 @@ def resume(folder: str | Path, quiet: bool = False, last_resort: LastResort | No
     with held(folder), threads_of(config):
         status, console = Status(folder), Console(quiet)
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
-            one = Run(config, folder, status, console, interruption)
+            one = Run(config, folder, status, console, interruption, overseer)
             state, begun = one.checkpoint.load(one.tell)
             return carry_out(one, make_problem(config), state, begun)
 
@@ -100,13 +104,25 @@ def watched(status: Status, last_resort: LastResort | None) -> Any:
     return interruptible(None if last_resort is None else lambda signal: last_resort(status, signal))
 
 
+class Overseer(Events, Protocol):
+    """Hears what happens in a run, and may give a reason why it has to end."""
+
+    def cancelled(self) -> str | None:
+        """The reason, None as long as there is none."""
+
+
 class Run(Desk):
     """A desk whose stages put what they have reached into a checkpoint, and what they are doing on the console."""
 
     def __init__(
-        self, config: Config, folder: Path, status: Status, console: Console, interruption: Interruption
-    ) -> None:
-        super().__init__((console, status, Logged()), interruption.cancelled)
+        self, config: Config, folder: Path, status: Status, console: Console, interruption: Interruption,
+        overseer: Overseer | None = None,
+    ) -> None:  # fmt: skip
+        watching = () if overseer is None else (overseer,)
+        reasons = (interruption.cancelled, *(one.cancelled for one in watching))
+        super().__init__(
+            (console, status, Logged(), *watching), lambda: next((r for reason in reasons if (r := reason())), None)
+        )
         self.config, self.folder, self.console = config, folder, console
         library, device = extended(config.symbolic.functions), torch.device(config.device)
         self.checkpoint = Checkpoint(folder, library, device)

@@ -11,6 +11,7 @@ from typing import Any
 from kanrun.data.losses import LOSSES
 from kanrun.report.files import read_json
 from kanrun.report.lock import in_use
+from kanrun.sweep.pruning import PRUNING
 from kanrun.sweep.record import values_in
 from kanrun.sweep.resuming import config_of, flat, runs_in
 
@@ -72,6 +73,8 @@ def row_of(run: Path, values: Mapping[str, Any]) -> Row:
     error = status.get("error")
     if state == "running" and not in_use(run):
         state, error = "interrupted", KILLED
+    if state == "interrupted" and str(error).startswith(f"interrupted by {PRUNING}"):
+        state = "pruned"
     if state != "completed":
         return Row(run.name, values, state, None if error is None else str(error))
     formulas = content_of(run / "formula.json", [])

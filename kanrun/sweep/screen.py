@@ -68,11 +68,15 @@ class Screen:
     def line(self, task: Task, outcome: Outcome) -> str:
         """How a job has ended, on one line."""
         done = sum(self.states.values())
-        values = " ".join(f"{key}={value}" for key, value in task.values.items())
+        values = values_in_words(task)
         head = f"  {done:>{len(str(self.total))}}/{self.total}  job {task.number}  {escape(values)}"
+        if outcome.state == "pruned":
+            return f"{head}  ended early, {outcome.seconds:.1f} s"
         if outcome.state != "completed":
             return f"{head}  [red]{outcome.state}[/]: {escape(outcome.error or '')}"
         score = f"  {outcome.score[0]} {outcome.score[1]:.4g}" if outcome.score else ""
+        if outcome.loss is not None:
+            score = f"  validation {outcome.loss:.4g}{score}"
         formula = f"  {escape(cut(outcome.formula, WIDEST))}" if outcome.formula else ""
         return f"{head}{score}{formula}  {outcome.seconds:.1f} s"
 
@@ -87,7 +91,7 @@ class Screen:
         table.add_row(", ".join(told) + self.time_left(done))
         if self.best:
             task, outcome = self.best
-            values = " ".join(f"{key}={value}" for key, value in task.values.items())
+            values = values_in_words(task)
             table.add_row(f"best so far: job {task.number}  {escape(values)}  validation loss {outcome.loss:.4g}")
         return table
 
@@ -105,3 +109,9 @@ def in_words(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def values_in_words(task: Task) -> str:
+    """What a job has of the swept values."""
+    short = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in task.values.items()}
+    return " ".join(f"{key}={value}" for key, value in short.items())

@@ -25,8 +25,12 @@ SHOWN = 10  # lines of a part of the table
 WIDEST = 70  # characters of a text in it
 
 
-def summarize(folder: Path, out: Console | None = None) -> None:
-    """Writes the summary of the runs in a folder into it, and shows it. Raises KanrunError where there are none."""
+def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()) -> None:
+    """Writes the summary of the runs in a folder into it, and shows it. Raises KanrunError where there are none.
+
+    `best` are lines on what a search for settings has found.
+    """
+    out = out or plain_console(120)
     rows = rows_in(folder)
     if not rows:
         raise KanrunError(f"{folder}: there is no run in it")
@@ -45,12 +49,14 @@ def summarize(folder: Path, out: Console | None = None) -> None:
         "relations": [counted_in_full(one) for one in relations],
         "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
     })  # fmt: skip
-    show(folder, rows, ranks, key, groups, formulas, relations, out or plain_console(120))
+    show(folder, rows, ranks, key, groups, formulas, relations, out)
+    for line in best:
+        out.print(f"[bold]best[/] {escape(line)}", soft_wrap=True)
 
 
 def not_completed(rows: Sequence[Row]) -> list[Row]:
-    """Jobs that have failed, or have not come to their end."""
-    return [row for row in rows if row.state != "completed"]
+    """Jobs that have failed, or have not come to their end though they were to."""
+    return [row for row in rows if row.state not in ("completed", "pruned")]
 
 
 def without_fronts(row: Row) -> Row:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.errors import KanrunError, failure
+from kanrun.sweep.pruning import PRUNING, MedianStop
 
 
 @dataclass(frozen=True)
 class Task:
     """A job: its number, its folder, what of the sweep's values it has, and the settings of its run, plain values.
 
-    `again` is said of a folder that holds an unfinished run of the same config, which goes on or is replaced.
+    `again` is said of a folder that may hold an unfinished run of the same config, which goes on or is replaced. With
+    `bounds` on its validation loss, a step each, a run ends early that stays above them.
     """
 
     number: int
@@ -27,11 +29,12 @@ class Task:
     values: Mapping[str, Any]
     content: dict[str, Any]
     again: bool = False
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job has ended: completed, failed or interrupted; `loss` is that of the validation rows, if it has any."""
+    """How a job has ended: completed, failed, interrupted or pruned; `loss` is that of validation rows, if any."""
 
     number: int
     state: str
@@ -51,7 +54,8 @@ def work(task: Task) -> Outcome:
     try:
         metrics = run_or_resume(task)
     except InterruptedRun as error:
-        return Outcome(task.number, "interrupted", str(error), seconds=time.perf_counter() - begun)
+        state = "pruned" if error.signal == PRUNING else "interrupted"
+        return Outcome(task.number, state, str(error), seconds=time.perf_counter() - begun)
     except Exception as error:
         said = "; ".join(str(error).splitlines()) if isinstance(error, KanrunError) else failure(error)
         leave_word(task, said)
@@ -64,15 +68,15 @@ def run_or_resume(task: Task) -> dict[str, Any]:
     from kanrun.pipeline.run import begin_run, resume
     from kanrun.report.status import state_of
 
-    content = dict(task.content)
+    content, overseer = dict(task.content), MedianStop(task.bounds) if task.bounds else None
     if task.again:
         if state_of(task.folder) in ("running", "interrupted"):
             with suppress(KanrunError):  # such as a checkpoint of another version
-                metrics = resume(task.folder, quiet=True, last_resort=end_quietly)
+                metrics = resume(task.folder, True, end_quietly, overseer)
                 if metrics is not None:
                     return metrics
         content["overwrite"] = True
-    return begin_run(content, task.folder, quiet=True, last_resort=end_quietly, key="hydra.sweep.dir")
+    return begin_run(content, task.folder, True, end_quietly, "hydra.sweep.dir", overseer)
 
 
 def outcome_of(task: Task, metrics: Mapping[str, Any]) -> Outcome:

@@ -101,10 +101,7 @@ def test_the_folder_of_another_sweep_is_left_as_it_is(kanrun: Call, tmp_path: Pa
 
 
 def test_jobs_have_the_folders_that_are_asked_for(kanrun: Call, tmp_path: Path) -> None:
-    assert (
-        kanrun("-m", *SWEEP, "seed=0,1", "hydra.sweep.subdir=${hydra.job.override_dirname}_${hydra.job.num}").status
-        == 0
-    )
+    assert kanrun("-m", *SWEEP, "seed=0,1", "hydra.sweep.subdir=seed_${seed}_${hydra.job.num}").status == 0
     assert sorted(path.parent.name for path in (tmp_path / "s").glob("*/metrics.json")) == ["seed_0_0", "seed_1_1"]
 
 
