@@ -84,6 +84,9 @@ class KanrunSlurm(KanrunLauncher):
 class KanrunSweeper(Sweeper):
     """All combinations of the values, or as `sweep.zip` and `sweep.parts` say."""
 
+    config: DictConfig
+    launcher: Launcher
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """What Hydra gives."""
         from hydra.core.plugins import Plugins
@@ -109,7 +112,7 @@ class KanrunOptuna(KanrunSweeper):
         self, trials: int = 20, objectives: Sequence[str] = ("validation",), sampler: str = "tpe",
         storage: str | None = None, prune: bool = True, seed: int = 0,
     ) -> None:  # fmt: skip
-        self.asked = {
+        self.asked: dict[str, Any] = {
             "trials": trials, "objectives": tuple(objectives), "sampler": sampler, "storage": storage,
             "prune": prune and list(objectives) == ["validation"], "seed": seed,
         }  # fmt: skip

@@ -118,10 +118,12 @@ def carry_out_jobs(job: Job) -> None:
 def add_up(job: Job) -> None:
     """What the runs of a sweep add up to, in its folder and on the console."""
     if job.sweep is not None:
+        from kanrun.sweep.resuming import runs_in
         from kanrun.sweep.summary import summarize
 
         try:
-            summarize(job.sweep, best=job.best)
+            if runs_in(job.sweep):
+                summarize(job.sweep, best=job.best)
         except (OSError, KanrunError) as error:
             complain([f"no summary of {job.sweep}: {error}"])
     complain(job.said[:MOST_SAID])

@@ -27,6 +27,7 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     if not hasattr(launcher, "pool"):
         raise KanrunError("hydra/sweeper=kanrun_optuna: works with hydra/launcher=kanrun, kanrun_ray, kanrun_slurm")
     job, plan = launcher.task_function, plan_in(config)
+    checked(study)
     fixed, space = space_of(overrides_of(arguments, plan))
     if not space:
         raise ConfigError(
@@ -49,8 +50,9 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     pool = launcher.pool(study.trials)
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
+    remember(folder, sys.argv[1:], [])
     with Screen(study.trials, pool.size) as screen:
-        found = search(checked(study), space, folder, task_of, pool, screen)
+        found = search(study, space, folder, task_of, pool, screen)
     job.said += [f"job {one.number}: {one.error}" for one in found if one.state == "failed"]
     job.failures += len(job.said)
     job.best = best_lines(study, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from kanrun.sweep.pools import ONE_THREAD, free_cores, prepared_for
 from kanrun.sweep.tasks import Outcome, Task, leave_word, work
 
 TRIES = 1  # more of a job whose worker is lost; it goes on from its checkpoint
+LONGEST = 5.0  # seconds until somebody answers
 ENDING = 3.0  # seconds that interrupted jobs have to keep what they have reached
 # Ray sends figures of its use to its makers, and prints much, unless told otherwise.
 QUIET = {
@@ -42,6 +44,7 @@ class OnRay:
 
     def begin(self, address: str | None) -> None:
         """Joins the cluster, or begins one on this machine. Raises ConfigError for one that is not there."""
+        check_answers(address)
         own = {} if address else {"num_cpus": free_cores(), "include_dashboard": False}
         os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
         try:
@@ -51,8 +54,7 @@ class OnRay:
                     address or "local", logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, **own
                 )
         except Exception as error:
-            reason = f"no cluster answers there ({shorten(str(error), 120)}); `ray start --head` begins one"
-            raise ConfigError(wrong("hydra.launcher.address", address, reason)) from None
+            raise no_cluster(address, error) from None
 
     def submit(self, task: Task) -> None:
         """Hands it to the cluster."""
@@ -86,6 +88,22 @@ class OnRay:
             found = [self.outcome_of(reference, self.going[reference]) for reference in done]
         self.ray.shutdown()
         return found
+
+
+def check_answers(address: str | None) -> None:
+    """Raises ConfigError where nobody listens at host:port, which Ray itself finds out after minutes."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=LONGEST).close()
+        except (OSError, OverflowError) as error:
+            raise no_cluster(address, error) from None
+
+
+def no_cluster(address: str | None, error: Exception) -> ConfigError:
+    """What there is to say then."""
+    reason = f"no cluster answers there ({shorten(str(error), 120)}); `ray start --head` begins one"
+    return ConfigError(wrong("hydra.launcher.address", address, reason))
 
 
 def work_on_ray(task: Task) -> Outcome:

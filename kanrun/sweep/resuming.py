@@ -76,6 +76,11 @@ def settings_of_run(content: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(replace(read_config(content), overwrite=False))
 
 
+def holds(task: Task) -> bool:
+    """Whether the folder of a job holds a run of its config."""
+    return settings_in(task.folder) == settings_of_run(task.content)
+
+
 def settings_in(run: Path) -> dict[str, Any] | None:
     """The same of a run folder; None where it cannot be read."""
     try:

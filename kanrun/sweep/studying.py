@@ -66,8 +66,8 @@ class Study:
     seed: int
 
 
-def checked(study: Study) -> Study:
-    """The same. Raises ConfigError for what is not allowed."""
+def checked(study: Study) -> None:
+    """Raises ConfigError for what is not allowed."""
     key = "hydra.sweeper"
     if study.trials < 1:
         raise ConfigError(wrong(f"{key}.trials", study.trials, "1 or more"))
@@ -75,7 +75,6 @@ def checked(study: Study) -> Study:
         raise ConfigError(wrong(f"{key}.objectives", list(study.objectives), f"some of {', '.join(OBJECTIVES)}"))
     if study.sampler not in SAMPLERS:
         raise ConfigError(wrong(f"{key}.sampler", study.sampler, f"one of {', '.join(SAMPLERS)}"))
-    return study
 
 
 def search(

@@ -122,11 +122,12 @@ def ranking_table(rows: Sequence[Row], key: str | None) -> Table:
     values = list(dict.fromkeys(k for row in rows for k in row.values))
     beside = [k for k in ("test_accuracy", "test_rmse", "test_r2") if any(k in row.scores for row in rows)]
     scores = list(dict.fromkeys([*([key] if key else []), *beside]))
-    table = titled("job", *values, *(score.replace("_", " ") for score in scores), "formula", "seconds")
+    table = titled("job", *values, *(score.replace("_", " ") for score in scores), "seconds")
+    table.add_column("formula", no_wrap=True, overflow="ellipsis")
     for row in rows:
         numbers = [short(row.scores.get(score)) for score in scores]
-        formula = cut(row.formula or "-", WIDEST // 2) + (" (exact)" if row.exact else "")
-        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, formula, short(row.seconds)]
+        formula = ("(exact) " if row.exact else "") + (row.formula or "-")
+        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, short(row.seconds), formula]
         table.add_row(*map(escape, cells))
     return table
 

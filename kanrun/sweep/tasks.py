@@ -66,11 +66,16 @@ def work(task: Task) -> Outcome:
 def run_or_resume(task: Task) -> dict[str, Any]:
     """Begins the run, or goes on with what is there. Gives back the metrics."""
     from kanrun.pipeline.run import begin_run, resume
+    from kanrun.report.files import read_json
     from kanrun.report.status import state_of
+    from kanrun.sweep.resuming import holds
 
     content, overseer = dict(task.content), MedianStop(task.bounds) if task.bounds else None
     if task.again:
-        if state_of(task.folder) in ("running", "interrupted"):
+        state = state_of(task.folder)
+        if state == "completed" and holds(task):
+            return dict(read_json(task.folder / "metrics.json"))
+        if state in ("running", "interrupted"):
             with suppress(KanrunError):  # such as a checkpoint of another version
                 metrics = resume(task.folder, True, end_quietly, overseer)
                 if metrics is not None:
