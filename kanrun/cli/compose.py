@@ -11,11 +11,10 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.conf import HydraConf, RunDir, SweepDir
-from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from kanrun.cli.inside_hydra import Override, apply_values, parse_overrides, set_aside
+from kanrun.cli.inside_hydra import BASE, Override, apply_values, parse_overrides, set_aside, store
 from kanrun.config.schema import GROUPS, Config
 from kanrun.sweep.axes import Plan, plan_of
 
@@ -50,14 +49,14 @@ def register_defaults() -> None:
     A class of GROUPS becomes the option that its `name` says, as a plain mapping: types and limits are checked when the
     whole config is read. `schema` chooses the option of each group and holds the settings that are in no group.
     """
-    store = ConfigStore.instance()
     for group, options in GROUPS.items():
         for kind in options.values():
             content = asdict(kind())
-            store.store(content["name"], content, group=group, provider="kanrun")
+            store(content["name"], content, group)
     run = asdict(Config())
     chosen = [{group: run.pop(group)["name"]} for group in GROUPS]
-    store.store("schema", {"defaults": [*chosen, "_self_"], **run}, provider="kanrun")
+    store("schema", {"defaults": [*chosen, "_self_"], **run})
+    store("none", {}, "experiment", "_global_")
     # In the place of Hydra's own, so that these hold for a config from elsewhere too, such as that of a run folder.
     own = HydraConf(
         run=RunDir(f"outputs/{LAUNCH}"),
@@ -66,11 +65,11 @@ def register_defaults() -> None:
     )
     ours = {"job_logging": "none", "launcher": "kanrun", "sweeper": "kanrun"}
     own.defaults = [{key: ours.get(key, choice) for key, choice in entry.items()} for entry in own.defaults]
-    store.store("config", own, group="hydra", provider="kanrun")
+    store("config", own, "hydra")
     for name, node in LAUNCHERS.items():
-        store.store(name, node, group="hydra/launcher", provider="kanrun")
+        store(name, node, "hydra/launcher")
     for name, node in SWEEPERS.items():
-        store.store(name, node, group="hydra/sweeper", provider="kanrun")
+        store(name, node, "hydra/sweeper")
 
 
 def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:
@@ -80,7 +79,7 @@ def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", mo
     """
     register_defaults()
     searched = [f"hydra.searchpath=['file://{more}']"] if more else []
-    with set_aside(), initialize_config_dir(str(folder), version_base="1.3"):
+    with set_aside(), initialize_config_dir(str(folder), **BASE):
         return compose(name, overrides=[*searched, *overrides], return_hydra_config=True)
 
 

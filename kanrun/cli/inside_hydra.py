@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import hydra
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -21,6 +23,15 @@ from kanrun.errors import KanrunError
 from kanrun.sweep.axes import Axis
 
 __all__ = ["Override", "parse_overrides"]
+
+NEWER = tuple(map(int, hydra.__version__.split(".")[:2])) >= (1, 4)
+BASE: dict[str, Any] = {} if NEWER else {"version_base": "1.3"}  # which 1.4 does without
+
+
+def store(name: str, node: Any, group: str | None = None, package: str | None = None) -> None:
+    """Puts an option into Hydra's store, in the place of one that is there."""
+    replace: dict[str, Any] = {"replace": True} if NEWER else {}
+    ConfigStore.instance().store(name, node, group, package, "kanrun", **replace)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def carry_out_jobs(job: Job) -> None:
     import hydra
 
     from kanrun.cli.compose import register_defaults
-    from kanrun.cli.inside_hydra import run_composed
+    from kanrun.cli.inside_hydra import BASE, run_composed
     from kanrun.cli.preflight import check_jobs
     from kanrun.cli.sweeping import composer_of
 
@@ -110,7 +110,7 @@ def carry_out_jobs(job: Job) -> None:
     job.composer = composer_of(options)
     alone = check_jobs(options, job.composer)
     if alone is None:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)()
+        hydra.main(**BASE, config_path=str(config_folder()), config_name="config")(job)()
     else:
         run_composed(alone, job)
 
