@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -236,11 +237,9 @@ def optuna(folder: Path, jobs: int) -> str:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    trials = load_study(
-        study_name="kanrun", storage=JournalStorage(JournalFileBackend(str(folder / "s/study.journal")))
-    ).trials
-    states = [trial.state.name for trial in trials]
-    return f"status {used.status}; {len(trials)} trials: {', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))}"
+    storage = JournalStorage(JournalFileBackend(str(folder / "s" / "study.journal")))
+    states = Counter(trial.state.name for trial in load_study(study_name="kanrun", storage=storage).trials)
+    return f"status {used.status}; {states.total()} trials: {dict(states)}"
 
 
 def summary(folder: Path, jobs: int) -> str:
