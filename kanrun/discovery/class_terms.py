@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
@@ -21,10 +21,12 @@ from kanrun.symbolic.logistic import Classes, climbed
 from kanrun.symbolic.prior import bits_of_form
 from kanrun.symbolic.uncertainty import Columns
 
-WIDTH, TRIED, MOST_TERMS = 6, 8, 6  # sums that are kept, terms tried for each of them, and terms of a sum
+WIDTH, MOST_TERMS = 8, 6  # sums that are kept, and terms of a sum
+FIRST, TRIED = 300, 16  # terms that are tried as the first one, whose score says little, and for each sum after that
+BEST, EXCHANGES = 3, 3  # sums whose terms are exchanged, and how often
 ALONE = (("log", 1.0), ("exp", 1.0), ("exp", -1.0), ("abs", 1.0))  # functions of an input, and of what times it
 NEW = 1e-6  # part of a term that the sum does not have yet, below which it adds nothing but rounding
-FITTED = 2e-5  # units of work of fitting a sum, a row and term
+FITTED, ROW_AND_TERM = 1.0, 5e-4  # units of work of fitting a sum
 PATIENCE = 2  # more terms that may win nothing by themselves
 
 
@@ -66,28 +68,60 @@ class Sum:
 def sums_of_terms(
     x: Tensor, names: list[str], functions: Mapping[str, Function], classes: Classes, context: Context = UNLIMITED
 ) -> list[sp.Expr]:
-    """The sums of the fewest bits over inputs `x` [rows, inputs] that were met, the best first; maybe none."""
+    """The sums of the fewest bits over inputs `x` [rows, inputs] that were met, the best first; maybe none.
+
+    After each new term, terms of the best sums are exchanged for others as long as that wins something.
+    """
     terms = terms_of(x, names, functions)
     if terms is None:
         return []
-    ones = np.ones((len(classes.second), 1))
-    met: dict[tuple[int, ...], Sum] = {(): fitted((), ones, np.zeros(1), terms, classes)}
-    beam, patience = [met[()]], PATIENCE
-    for _ in range(MOST_TERMS):
-        least, grown = min(one.bits for one in met.values()), dict[tuple[int, ...], Sum]()
-        for one in beam:
-            for chosen in followers(one, terms, classes):
-                if chosen not in grown and chosen not in met and not context.over():
-                    context.spend(FITTED * len(ones) * (2 + len(chosen)))
-                    slopes = np.concatenate([ones, terms.values[:, list(chosen)]], axis=1)
-                    grown[chosen] = fitted(chosen, slopes, np.zeros(slopes.shape[1]), terms, classes)
-        beam = sorted(grown.values(), key=lambda one: one.bits)[:WIDTH]
-        met |= {one.chosen: one for one in beam}
+    known = Known(terms, classes, context)
+    beam, patience = [known.of(())], PATIENCE
+    for size in range(1, MOST_TERMS + 1):
+        least = known.best()[0].bits
+        beam = known.grown(beam, TRIED if size > 1 else FIRST)
+        for _ in range(EXCHANGES if size > 1 else 0):
+            parents = [
+                known.of(tuple(k for k in one.chosen if k != gone)) for one in beam[:BEST] for gone in one.chosen
+            ]
+            before, beam = beam, sorted(known.grown(parents, TRIED) + beam, key=lambda one: one.bits)
+            beam = list({one.chosen: one for one in beam}.values())[:WIDTH]
+            if not beam or beam[0] is before[0]:
+                break
         patience = PATIENCE if beam and beam[0].bits < least else patience - 1
         if not beam or not patience:
             break
-    best = sorted((one for one in met.values() if one.chosen), key=lambda one: one.bits)[:WIDTH]
-    return [expression_of(one, terms) for one in best]
+    return [expression_of(one, terms) for one in known.best() if one.chosen][:WIDTH]
+
+
+@dataclass
+class Known:
+    """The sums that were fitted."""
+
+    terms: Terms
+    classes: Classes
+    context: Context
+    sums: dict[tuple[int, ...], Sum] = field(default_factory=dict)
+
+    def of(self, chosen: tuple[int, ...]) -> Sum:
+        """The sum of these terms."""
+        if chosen not in self.sums:
+            self.context.spend(FITTED + ROW_AND_TERM * len(self.classes.second) * (1 + len(chosen)))
+            self.sums[chosen] = fitted(chosen, self.terms, self.classes)
+        return self.sums[chosen]
+
+    def grown(self, parents: Sequence[Sum], tried: int) -> list[Sum]:
+        """The best sums with one more term than these, so many of the likeliest terms tried for each."""
+        grown = dict[tuple[int, ...], Sum]()
+        for parent in parents:
+            for chosen in followers(parent, self.terms, self.classes, tried):
+                if not self.context.over():
+                    grown[chosen] = self.of(chosen)
+        return sorted(grown.values(), key=lambda one: one.bits)[:WIDTH]
+
+    def best(self) -> list[Sum]:
+        """All of them, those of the fewest bits first."""
+        return sorted(self.sums.values(), key=lambda one: one.bits)
 
 
 def terms_of(x: Tensor, names: list[str], functions: Mapping[str, Function]) -> Terms | None:
@@ -114,18 +148,17 @@ def terms_of(x: Tensor, names: list[str], functions: Mapping[str, Function]) -> 
     return Terms(values / scales, scales, expressions, np.array(bits))
 
 
-def fitted(chosen: tuple[int, ...], slopes: Array, start: Array, terms: Terms, classes: Classes) -> Sum:
+def fitted(chosen: tuple[int, ...], terms: Terms, classes: Classes) -> Sum:
     """A sum at its likeliest constants."""
-    linear = Linear(slopes)
-    constants = climbed(linear, start, classes, firth=False)
+    linear = Linear(np.column_stack([np.ones(len(classes.second)), terms.values[:, list(chosen)]]))
+    constants = climbed(linear, np.zeros(1 + len(chosen)), classes, firth=False)
     log_odds = linear.values(constants, classes.columns)
-    return Sum(
-        chosen, constants, log_odds, classes.nats(log_odds) / math.log(2) + float(terms.bits[list(chosen)].sum())
-    )
+    bits = classes.nats(log_odds) / math.log(2) + float(terms.bits[list(chosen)].sum())
+    return Sum(chosen, constants, log_odds, bits)
 
 
-def followers(one: Sum, terms: Terms, classes: Classes) -> Iterator[tuple[int, ...]]:
-    """The sums with one more term whose score tests win the most bits (Rao 1948)."""
+def followers(one: Sum, terms: Terms, classes: Classes, tried: int) -> Iterator[tuple[int, ...]]:
+    """The sums with one more term, so many whose score tests win the most bits (Rao 1948)."""
     chances = 1 / (1 + np.exp(-np.clip(one.log_odds, -50, 50)))
     root = np.sqrt(np.maximum(classes.weights * chances * (1 - chances), 1e-12))
     known = np.linalg.qr(root[:, None] * np.column_stack([np.ones(len(root)), terms.values[:, list(one.chosen)]]))[0]
@@ -136,7 +169,7 @@ def followers(one: Sum, terms: Terms, classes: Classes) -> Iterator[tuple[int, .
     missing = classes.weights * (classes.second - chances) / root
     with np.errstate(divide="ignore", invalid="ignore"):
         won = np.where(new > NEW * sizes, (weighted.T @ missing) ** 2 / new, 0.0) / (2 * math.log(2)) - terms.bits
-    for k in np.argsort(-won, kind="stable")[:TRIED]:
+    for k in np.argsort(-won, kind="stable")[:tried]:
         if k not in one.chosen:
             yield tuple(sorted((*one.chosen, int(k))))
 

@@ -1,4 +1,4 @@
-"""The formula of two classes: log-odds with the likeliest constants, of plain terms or of the form read edge by edge."""
+"""The formula of two classes: log-odds with the likeliest constants, of plain terms or of the form that was read."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from kanrun.context import Context
 from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most
 from kanrun.discovery.class_terms import sums_of_terms
 from kanrun.discovery.expression_network import NoNetworkError, network_of_expression
+from kanrun.functions.naming import as_shown
 from kanrun.functions.parser import parse_formula
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
 from kanrun.pipeline.writing import functions_of
 from kanrun.state import Problem
 from kanrun.symbolic.decision import classes_of, without_errors
+from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.forms import Forms, FormulaError
 from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.symbolic.front import MOST_OTHERS, UNLIKELY, Other
 from kanrun.symbolic.logistic import Classes, LogOdds, log_odds
+from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.textbook import as_in_textbooks
 from kanrun.symbolic.values import OWN_LENGTH
 from kanrun.training.pruning import MOST_ROWS
 
 MOST_INPUTS = 12  # that sums of terms are looked for in
-REFITTED = 1e-4  # units of work of fitting log-odds again, a row and node
 
 
 def has_log_odds(problem: Problem) -> bool:
@@ -66,8 +69,23 @@ def by_log_odds(
             decision = formulas[0].decision
             if decision and decision.boundary and decision.boundary.separated:
                 formulas = [replace(f, constants=without_errors(f.constants)) for f in formulas]
-            return network, formulas
+            others = others_of_classes(forms.of(network)[1], list(met.values()), data)
+            return network, [formulas[0], replace(formulas[1], alternatives=others)]
     return None
+
+
+def others_of_classes(chosen: sp.Expr, met: list[LogOdds], data: Dataset) -> list[Other]:
+    """The other forms of the log-odds that the rows do not speak against, the likeliest first."""
+    least = next(one.bits for one in met if one.expression == chosen)
+    known = {skeleton(chosen, name=None)}
+    found = list[Other]()
+    for one in sorted(met, key=lambda one: one.bits):
+        form, odds = skeleton(one.expression, name=None), 2.0 ** min(60.0, least - one.bits)
+        if form not in known and odds >= UNLIKELY:
+            known.add(form)
+            text = as_shown(rounded(one.expression), data.names)
+            found.append(Other(str(one.expression), text, complexity(one.expression), float(f"{odds:.3g}")))
+    return found[:MOST_OTHERS]
 
 
 def candidates(

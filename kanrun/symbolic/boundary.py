@@ -16,7 +16,7 @@ import sympy as sp
 from kanrun.data.dataset import Dataset
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.adding_up import with_units
-from kanrun.symbolic.expression import number, rounded
+from kanrun.symbolic.expression import number
 from kanrun.symbolic.logistic import Classes, is_separated, weighted_slopes
 from kanrun.symbolic.uncertainty import Constant, Form, constants_of, standard_errors
 
@@ -87,7 +87,7 @@ def boundary_of(log_odds: sp.Expr, classes: Classes, data: Dataset) -> Boundary 
     units = units_of(equation, data)
     constants = [Constant(v, e, units.get(k)) for k, (v, e) in enumerate(zip(equation.values, errors, strict=False))]
     whole = [equation.filled(side, [number(v) for v in equation.values]) for side in (equation.left, equation.right)]
-    named = [sp.Symbol(str(rounded(sp.Float(v)))) for v in equation.values]
+    named = [sp.Symbol(f"{v:.4g}") for v in equation.values]
     shown = [as_shown(equation.filled(side, named), data.names) for side in (equation.left, equation.right)]
     factor = Constant(equation.factor, None if separated else errors[-1])
     return Boundary(str(whole[0]), str(whole[1]), " = ".join(shown), equation.factor > 0, constants, factor, separated)
