@@ -83,7 +83,7 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
         state, reading = by_edges(problem, state, network, whole, found)
         found += [reading] if reading else []
     if is_free(problem) and has_log_odds(problem):
-        found = by_classes(problem, network, found, whole) or found
+        state, found = by_classes(problem, state, network, found, whole)
     if not found:
         return state.warned(NONE, context), network
     counted = found[0].counted
@@ -111,18 +111,21 @@ def is_free(problem: Problem) -> bool:
     return isinstance(model, ModelConfig) and not model.fix and not problem.trained and problem.config.symbolic.discover
 
 
-def by_classes(problem: Problem, network: KAN, read: Sequence[Reading], context: Context) -> list[Reading]:
-    """The log-odds of two classes, in the inputs that the network still looks at; none where none can be kept."""
+def by_classes(
+    problem: Problem, state: State, network: KAN, read: list[Reading], context: Context
+) -> tuple[State, list[Reading]]:
+    """The log-odds of two classes, in the inputs that the network still looks at; or what was `read` before."""
     formulas = list(read[0].formulas) if read else []
     try:
         found = by_log_odds(problem, formulas, strongest_inputs(network, problem.rows.train.x), context)
-    except Exception:
-        log.exception("the log-odds of two classes were not found")
-        return []
+    except Exception as error:
+        log.exception("the search for log-odds failed")
+        return state.warned(f"the search for log-odds failed ({failure(error)})", context), read
     if found is None:
-        return []
+        return state, read
     model, formulas = found
-    return [Reading(problem.scaling.entered(model), tuple(formulas), BY_EDGES, of_each_output(problem.data))]
+    counted = of_each_output(problem.data)
+    return state, [Reading(problem.scaling.entered(model), tuple(formulas), BY_EDGES, counted)]
 
 
 def by_edges(

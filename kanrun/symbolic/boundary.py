@@ -18,7 +18,7 @@ from kanrun.functions.naming import as_shown
 from kanrun.symbolic.adding_up import with_units
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.logistic import Classes, is_separated, weighted_slopes
-from kanrun.symbolic.uncertainty import Constant, Form, constants_of, standard_errors
+from kanrun.symbolic.uncertainty import MOST, Constant, Form, constants_of, standard_errors
 
 PURE = "boundary"  # the name of what has no unit
 
@@ -74,9 +74,9 @@ def symbol_of(k: int) -> sp.Symbol:
 
 
 def boundary_of(log_odds: sp.Expr, classes: Classes, data: Dataset) -> Boundary | None:
-    """The boundary where log-odds of the second class are 0; None where they are no sum with constant factors."""
+    """The boundary where log-odds of the second class are 0; None for a constant or for very many of them."""
     equation = equation_of(log_odds, data)
-    if equation is None:
+    if equation is None or len(equation.values) > MOST:
         return None
     separated = is_separated(log_odds, classes)
     count = len(equation.values)
