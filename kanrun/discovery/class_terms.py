@@ -26,7 +26,7 @@ FIRST, TRIED = 300, 16  # terms that are tried as the first one, whose score say
 BEST, EXCHANGES = 3, 3  # sums whose terms are exchanged, and how often
 ALONE = (("log", 1.0), ("exp", 1.0), ("exp", -1.0), ("abs", 1.0))  # functions of an input, and of what times it
 NEW = 1e-6  # part of a term that the sum does not have yet, below which it adds nothing but rounding
-FITTED, ROW_AND_TERM = 1.0, 5e-4  # units of work of fitting a sum
+FITTED, ROW_AND_TERM = 1.0, 3e-4  # units of work of fitting a sum
 PATIENCE = 2  # more terms that may win nothing by themselves
 
 
@@ -91,7 +91,7 @@ def sums_of_terms(
         patience = PATIENCE if beam and beam[0].bits < least else patience - 1
         if not beam or not patience:
             break
-    return [expression_of(one, terms) for one in known.best() if one.chosen][:WIDTH]
+    return [expression_of(one, terms) for one in known.best()[: WIDTH + 1] if one.chosen]
 
 
 @dataclass

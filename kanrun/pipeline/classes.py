@@ -91,7 +91,10 @@ def others_of_classes(chosen: sp.Expr, met: list[LogOdds], data: Dataset) -> lis
 def candidates(
     problem: Problem, data: Dataset, classes: Classes, read: list[Formula], inputs: list[int], context: Context
 ) -> Iterator[sp.Expr]:
-    """Forms of the log-odds: sums of terms, those with equal factors for inputs of one unit, and what was read."""
+    """Forms of the log-odds: sums of terms, those with equal factors for inputs of one unit, and what was read.
+
+    That without one of its terms too: one may be there that does nothing.
+    """
     functions = {f.name: f for f in functions_of(problem.config)}
     names = [data.inputs[i] for i in inputs]
     if len(inputs) <= MOST_INPUTS:
@@ -100,7 +103,9 @@ def candidates(
             yield from tied(e, data)
     if read:
         first, second = (parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in read[:2])
-        yield as_in_textbooks(second - first)
+        whole = as_in_textbooks(second - first)
+        yield whole
+        yield from (whole - term for term in sp.Add.make_args(whole) if term.free_symbols and term != whole)
 
 
 def tied(expression: sp.Expr, data: Dataset) -> Iterator[sp.Expr]:

@@ -26,7 +26,7 @@ from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of
 STEPS, HALVINGS = 60, 12
 GAIN = 1e-8  # of the likelihood, in nats, below which a step is the last one
 TOLD = 1e-3  # nats a row below which classes are told apart
-FLAT = 1e-9  # of the largest singular value, below which the rows do not determine a direction
+FLAT = 1e-12  # of the largest eigenvalue of the information, below which the rows do not determine a direction
 
 
 class Curve(Protocol):
@@ -133,8 +133,12 @@ def objective(form: Curve, constants: Array, classes: Classes, firth: bool) -> f
         slopes = weighted_slopes(form, constants, classes)[0]
     if not np.isfinite(slopes).all():
         return math.inf
-    singular = np.linalg.svd(slopes, compute_uv=False)
-    return value - float(np.log(singular[singular > FLAT * singular[0]]).sum())
+    sizes = np.linalg.norm(slopes, axis=0)
+    if not sizes.all():
+        return math.inf
+    eigenvalues = np.linalg.eigvalsh((slopes / sizes).T @ (slopes / sizes))
+    determined = eigenvalues[eigenvalues > FLAT * eigenvalues[-1]]
+    return value - float(np.log(sizes).sum()) - 0.5 * float(np.log(determined).sum())
 
 
 def scoring_step(form: Curve, constants: Array, classes: Classes, firth: bool) -> Array | None:
@@ -144,11 +148,12 @@ def scoring_step(form: Curve, constants: Array, classes: Classes, firth: bool) -
     sizes = np.linalg.norm(slopes, axis=0)
     if not np.isfinite(slopes).all() or not sizes.any():
         return None
-    scale = np.where(sizes > 0, sizes, 1.0)
+    scaled = slopes / np.where(sizes > 0, sizes, 1.0)
+    sizes_squared, directions = np.linalg.eigh(scaled.T @ scaled)
+    kept = sizes_squared > FLAT * sizes_squared[-1]
+    directions, sizes_squared = directions[:, kept], sizes_squared[kept]
     missing = classes.weights * (classes.second - chances)
-    left, singular, right = np.linalg.svd(slopes / scale, full_matrices=False)
-    kept = singular > FLAT * singular[0]
     if firth:
-        missing = missing + (left[:, kept] ** 2).sum(1) * (0.5 - chances)
-    along = left[:, kept].T @ (missing / root) / singular[kept]
-    return np.asarray(right[kept].T @ along / scale)
+        missing = missing + ((scaled @ directions) ** 2 / sizes_squared).sum(1) * (0.5 - chances)
+    along = directions.T @ (scaled.T @ (missing / root)) / sizes_squared
+    return np.asarray(directions @ along / np.where(sizes > 0, sizes, 1.0))

@@ -94,6 +94,13 @@ def test_rows_of_weight_two_count_as_two_rows() -> None:
     np.testing.assert_allclose(ours, constants(text, doubled), rtol=2e-2)
 
 
+def test_units_of_the_inputs_do_not_matter() -> None:
+    classes, text = overlapping(), "1.1*x_1 - 0.9*x_2**2 + 0.3"
+    large = Classes({"x_1": 1e8 * X[:, 0], "x_2": 1e-5 * X[:, 1]}, classes.second, classes.weights)
+    plain, other = constants(text, classes), constants("1.1e-8*x_1 - 0.9e10*x_2**2 + 0.3", large)
+    np.testing.assert_allclose(np.sort(other * [1e8, 1e-10, 1]), np.sort(plain), rtol=1e-6)
+
+
 def test_a_form_without_a_value_on_some_row_has_no_log_odds() -> None:
     assert log_odds(parse_formula("1.5*log(x_1) + 0.5", ["x_1", "x_2"]), overlapping()) is None
     assert log_odds(parse_formula("x_1", ["x_1", "x_2"]), overlapping()) is None
