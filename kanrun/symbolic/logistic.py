@@ -3,7 +3,7 @@
 Where classes do not overlap the likelihood has no maximum: it grows with the scale of the log-odds without end. With
 half the logarithm of the determinant of the Fisher information added (Jeffreys' prior) it always has one, and where
 they do overlap the constants are less biased (Firth 1993, Biometrika 80, 27; Heinze and Schemper 2002, Statistics in
-Medicine 21, 2409).
+Medicine 21, 2409). Without overlap the boundary is that of the likelihood alone, and only the scale is Firth's.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class LogOdds:
 
 
 def log_odds(expression: sp.Expr, classes: Classes) -> LogOdds | None:
-    """The formula with the likeliest constants after Firth; None where it has no value on some row, or too many."""
+    """The formula with the likeliest constants; None where it has no value on some row, or too many."""
     constants = constants_of(expression)
     form, start = Form.of(expression, constants), np.array([float(f) for f in constants])
     if not constants or len(constants) > MOST or not math.isfinite(classes.nats(form.values(start, classes.columns))):
@@ -77,11 +77,20 @@ def log_odds(expression: sp.Expr, classes: Classes) -> LogOdds | None:
     likeliest = climbed(form, start, classes, firth=False)
     best = form.values(likeliest, classes.columns)
     separated = classes.right(best)
-    final = climbed(form, start if separated else likeliest, classes, firth=True)
+    final = likeliest if separated else climbed(form, likeliest, classes, firth=True)
     result = expression.xreplace({f: number(float(c)) for f, c in zip(constants, final, strict=True)})
+    result = scaled(result, classes) if separated and is_sound(result) else result
     if not is_sound(result):
         return None
     return LogOdds(result, bits_of_classes(expression, classes.nats(best), classes), separated)
+
+
+def scaled(expression: sp.Expr, classes: Classes) -> sp.Expr:
+    """The formula times the factor that is the likeliest after Firth, so that it stays the same boundary."""
+    factor = sp.Symbol("constant 0", real=True)
+    best = float(climbed(Form(factor * expression, (factor.name,)), np.ones(1), classes, firth=True)[0])
+    terms = [term.as_coeff_Mul() for term in sp.Add.make_args(expression)]
+    return sp.Add(*(number(best * float(c)) * rest for c, rest in terms))
 
 
 def is_separated(expression: sp.Expr, classes: Classes) -> bool:

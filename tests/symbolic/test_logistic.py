@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
@@ -45,23 +44,28 @@ def test_bits_are_those_at_the_maximum_of_the_likelihood() -> None:
     assert longer.bits > found.bits
 
 
-@pytest.mark.parametrize("flat", [False, True])
-def test_constants_maximize_the_likelihood_with_the_prior_of_jeffreys(flat: bool) -> None:
-    classes = overlapping()
-    if flat:  # no overlap: the likelihood alone has no maximum
-        classes = Classes(COLUMNS, (X[:, 0] > 0.1).astype(float), np.ones(300))
+def penalized(c: np.ndarray, classes: Classes) -> float:
+    """Minus the likelihood of c_0*x_1 + c_1, less half the log of the determinant of the information."""
     design = np.column_stack([X[:, 0], np.ones(300)])
+    z = design @ c
+    information = design.T @ ((expit(z) * expit(-z))[:, None] * design)
+    return float(np.logaddexp(0, z).sum() - classes.second @ z - 0.5 * np.linalg.slogdet(information)[1])
 
-    def penalized(c: np.ndarray) -> float:
-        z = design @ c
-        weights = expit(z) * expit(-z)
-        information = design.T @ (weights[:, None] * design)
-        return float(np.logaddexp(0, z).sum() - classes.second @ z - 0.5 * np.linalg.slogdet(information)[1])
 
-    best = minimize(
-        penalized, [1.0, 0.1], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
-    )
+def test_constants_maximize_the_likelihood_with_the_prior_of_jeffreys() -> None:
+    classes = overlapping()
+    options = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
+    best = minimize(penalized, [1.0, 0.1], (classes,), method="Nelder-Mead", options=options)
     np.testing.assert_allclose(constants("0.8*x_1 + 0.2", classes), best.x, rtol=1e-3)
+
+
+def test_without_overlap_the_boundary_has_all_rows_on_their_sides_at_a_moderate_scale() -> None:
+    classes = Classes(COLUMNS, (X[:, 0] > 0.1).astype(float), np.ones(300))
+    found = log_odds(parse_formula("0.8*x_1 + 0.2", ["x_1", "x_2"]), classes)
+    slope, level = constants("0.8*x_1 + 0.2", classes)
+    assert found is not None and found.separated
+    assert np.array_equal(slope * X[:, 0] + level > 0, classes.second > 0.5)
+    assert 10 < slope < 1000  # the likelihood alone has no maximum
 
 
 def test_constants_within_a_function_are_fitted_too() -> None:
