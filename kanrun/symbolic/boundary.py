@@ -7,6 +7,7 @@ constant. The errors of its constants are those of the Fisher information of fac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -28,8 +29,8 @@ class Boundary:
     """left = right where the log-odds are 0: texts over the inputs, and `rounded` the equation in the user's names.
 
     The second class is predicted where left > right if it is `above`, else where left < right. `constants` are those of
-    the equation; `factor` times (left - right) are the log-odds. Where the classes do not overlap (`separated`) their
-    odds are not determined, and the factor has no standard error: any larger one is likelier.
+    the equation in their order there; `factor` times (left - right) are the log-odds. Where the classes do not overlap
+    (`separated`) the odds are not determined, and the factor has no standard error: any larger one is likelier.
     """
 
     left: str
@@ -89,8 +90,15 @@ def boundary_of(log_odds: sp.Expr, classes: Classes, data: Dataset) -> Boundary 
     whole = [equation.filled(side, [number(v) for v in equation.values]) for side in (equation.left, equation.right)]
     named = [sp.Symbol(f"{v:.4g}") for v in equation.values]
     shown = [as_shown(equation.filled(side, named), data.names) for side in (equation.left, equation.right)]
-    factor = Constant(equation.factor, None if separated else errors[-1])
-    return Boundary(str(whole[0]), str(whole[1]), " = ".join(shown), equation.factor > 0, constants, factor, separated)
+    factor, text = Constant(equation.factor, None if separated else errors[-1]), " = ".join(shown)
+    constants.sort(key=lambda c: place_of(f"{c.value:.4g}", text))
+    return Boundary(str(whole[0]), str(whole[1]), text, equation.factor > 0, constants, factor, separated)
+
+
+def place_of(shown: str, text: str) -> int:
+    """Where a constant is in the equation as it is shown."""
+    found = re.search(rf"(?<!\*\*)(?<![\w.]){re.escape(shown)}(?![\w.])", text)
+    return found.start() if found else len(text)
 
 
 def equation_of(log_odds: sp.Expr, data: Dataset) -> Equation | None:

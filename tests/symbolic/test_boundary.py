@@ -59,6 +59,8 @@ def test_the_equation_is_in_the_users_columns_with_their_units(
     assert own == sorted(zip(constants, units, strict=True))
     if shown:
         assert found.rounded == shown
+        places = [shown.replace("**2", "  ").index(f"{c.value:g}") for c in found.constants]
+        assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
