@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check bench discovery fuzz clean
+.PHONY: demo test lint types check bench discovery real fuzz clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
@@ -24,6 +24,18 @@ bench: .venv/bench-ready
 
 discovery: .venv/bench-ready
 	$(BIN)/python benchmarks/discovery.py
+
+# Laws and tables of others where they lie beside this folder; the laws of benchmarks/ where they do not.
+LAWS := $(firstword $(wildcard ../shared/textbook.json) benchmarks/formulas.json)
+TABLES := $(wildcard ../shared/tables/tables.json)
+PEERS := pyoperon gplearn
+
+real: .venv/bench-ready
+	$(BIN)/python benchmarks/real.py laws $(LAWS) --beside $(PEERS)
+	$(BIN)/python benchmarks/real.py noise $(LAWS) --beside $(PEERS) curve_fit
+	$(BIN)/python benchmarks/real.py odd --beside $(PEERS)
+	$(if $(TABLES),$(BIN)/python benchmarks/real.py tables $(TABLES) --beside $(PEERS) curve_fit)
+	$(if $(TABLES),$(BIN)/python benchmarks/real.py folds $(TABLES) --seconds 8 --beside $(PEERS))
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -129,11 +129,15 @@ def is_law(found: sp.Expr, constants: list[dict[str, Any]], law: sp.Expr, column
 
 
 def free(expression: sp.Expr) -> int:
-    """How many different constants an expression has, without 0, 1, 2, 1/2 and whole exponents."""
-    exponents = {p.exp for p in expression.atoms(sp.Pow) if p.exp.is_Integer}
+    """How many different constants an expression has, as far as `numbers_of` counts them."""
+    return len(numbers_of(expression))
+
+
+def numbers_of(expression: sp.Expr) -> list[sp.Expr]:
+    """The sizes of its different constants, without 0, 1, 2, 1/2 and whole exponents."""
+    exponents = {abs(p.exp) for p in expression.atoms(sp.Pow) if p.exp.is_Integer}
     plain = {sp.Integer(0), sp.Integer(1), sp.Integer(2), sp.Rational(1, 2)} | exponents
-    numbers = {abs(n) for n in expression.atoms(sp.Number)} - {abs(n) for n in plain}
-    return len(numbers)
+    return sorted({abs(n) for n in expression.atoms(sp.Number)} - plain, key=float)
 
 
 @contextmanager

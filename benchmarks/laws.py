@@ -54,11 +54,12 @@ class Outcome:
         return f"{self.name:12} {state:6} {claim:12} {self.stopped:8} {numbers}  {self.law}  ->  {told[:160]}"
 
 
-def judge_beside(file: Path) -> Any:
-    """The module judge.py beside the file."""
-    spec = importlib.util.spec_from_file_location("judge", file.parent / "judge.py")
+def beside(file: Path, name: str) -> Any:
+    """The module of this name in the folder of a file. Raises FileNotFoundError where there is none."""
+    path = file.parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise FileNotFoundError(file.parent / "judge.py")
+        raise FileNotFoundError(path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -68,7 +69,7 @@ def searched(law: Law, file: Path, work: float, rows: int, seed: int) -> Outcome
     """One law's rows searched and judged."""
     from kanrun import fit
 
-    judge, begin, name, formula = judge_beside(file), time.process_time(), str(law["name"]), str(law["formula"])
+    judge, begin, name, formula = beside(file, "judge"), time.process_time(), str(law["name"]), str(law["formula"])
     x, y = judge.rows(law, rows, seed)
     config = {"search": {"work": work}, "plots": {"enabled": False}, "seed": seed, "threads": 1}
     try:

@@ -102,10 +102,10 @@ def outcome(law: Law, more: list[str]) -> dict[str, Any]:
             "expression": formula.get("expression"), "exact": formula.get("exact"),
         }  # fmt: skip
         if law.judged_by and found["expression"]:
-            from benchmarks.laws import judge_beside
+            from benchmarks.laws import beside
 
             entry = next(e for e in json.loads(law.judged_by.read_text()) if e["name"] == law.name)
-            found |= judge_beside(law.judged_by).verdict(found["expression"], entry)
+            found |= beside(law.judged_by, "judge").verdict(found["expression"], entry)
         return found
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from benchmarks import real
+from benchmarks import answers, own_judge, real
 from benchmarks.forms import free, is_law
+from benchmarks.peers import Fitted
+from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 
 JUDGE = """
@@ -56,8 +58,46 @@ def test_noisy_laws_are_searched_and_counted(
     law = {"name": "square", "formula": "2.37*x_1**2", "domain": [[1.0, 2.0]]}
     (tmp_path / "laws.json").write_text(json.dumps([law]))
     arguments = ["real.py", "noise", str(tmp_path / "laws.json"), "--work", "3000", "--only", "0.05 1000"]
+    arguments += ["--beside", "gplearn", "curve_fit", "pyoperon"]
+    monkeypatch.setitem(answers.PEERS, "gplearn", lambda *_: Fitted(lambda x: x, 5, "mul(2.37, mul(X0, X0))"))
+    monkeypatch.setitem(answers.PACKAGES, "gplearn", "json")
+    monkeypatch.setattr(answers, "find_spec", lambda name: None if name == "pyoperon" else name)
     monkeypatch.setattr(sys, "argv", arguments)
     real.main()
     out = capsys.readouterr().out
     assert "square 0.05 1000" in out and "CRASH" not in out
-    assert "1 chosen or listed" in out
+    assert "Left out: pyoperon (not installed)." in out and "pyoperon:" not in out
+    for system in ("kanrun", "gplearn", "curve_fit"):
+        assert f"\n{system}: 1 of 1 right, 1 chosen or listed" in out
+
+
+def test_scipy_fits_every_constant_of_a_law_and_says_how_well() -> None:
+    law = answers.expression_of("3*exp(-2*x_1) + 1.5*exp(-1.5)", 1)  # 2 is a rate here, but names a scale: it stays
+    x = np.linspace(0.0, 2.0, 200)[:, None]
+    clean = 3.2 * np.exp(-2 * x[:, 0]) + 0.4
+    answer = answers.fitted(x, clean + 0.01 * np.random.default_rng(0).standard_normal(200), law)
+    assert answer.constants is not None and len(answer.constants) == free(law)
+    found = answers.expression_of(answer.text, 1)
+    columns = answers.columns_of(x)
+    assert is_law(found, answer.constants, answers.expression_of("3.2*exp(-2*x_1) + 0.4", 1), columns)
+    assert all(0 < c["standard_error"] < 0.01 * abs(c["value"]) for c in answer.constants)
+
+
+def test_what_peers_write_has_the_values_that_they_mean() -> None:
+    x = np.random.default_rng(0).uniform(-2, -1, (5, 2))
+    columns = answers.columns_of(x)
+    for system, text, values in [
+        ("gplearn", "sub(sqrt(X0), div(inv(X1), log(0.5)))", np.sqrt(-x[:, 0]) + 1 / x[:, 1] / np.log(2)),
+        ("pyoperon", "(square(X2) - ((-1.5) * exp(X1)))", x[:, 1] ** 2 + 1.5 * np.exp(x[:, 0])),
+    ]:
+        read = answers.expression_of(answers.in_sympy(system, text, 2), 2)
+        np.testing.assert_allclose(evaluate(read, columns), values, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("found", "fits", "form"),
+    [("x_1*(x_1 + 1.5)", True, True), ("x_1**2 + 1.5*x_1 + 1e-9", True, False), ("x_1**2 + 1.6*x_1", False, False)],
+)
+def test_laws_without_a_judge_are_judged_here(found: str, fits: bool, form: bool) -> None:
+    law = {"formula": "x_1**2 + 1.5*x_1", "domain": [[1.0, 2.0]]}
+    assert own_judge.verdict(found, law) == {"fits": fits, "form": form}

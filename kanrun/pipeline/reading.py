@@ -19,6 +19,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
+from kanrun.pipeline.classes import by_log_odds, has_log_odds
 from kanrun.pipeline.searching import bounded, search_problem
 from kanrun.pipeline.weighing import as_counted, weighed
 from kanrun.pipeline.writing import NONE, functions_of, kept, told_of_outliers, without_constants
@@ -81,6 +82,8 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
     if not any(reading.settled or reading.doubt == 0 for reading in found):
         state, reading = by_edges(problem, state, network, whole, found)
         found += [reading] if reading else []
+    if is_free(problem) and has_log_odds(problem):
+        state, found = by_classes(problem, state, network, found, whole)
     if not found:
         return state.warned(NONE, context), network
     counted = found[0].counted
@@ -98,11 +101,31 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
 
 def is_searched(problem: Problem) -> bool:
     """Whether a search may say what the network is of: values by squared error, and no edge that the user has fixed."""
-    data, model = problem.data, problem.config.model
-    plain = (
-        isinstance(model, ModelConfig) and not model.fix and not problem.trained and problem.config.symbolic.discover
-    )
-    return plain and data.loss.least_squares and data.task == REGRESSION and not data.relations
+    data = problem.data
+    return is_free(problem) and data.loss.least_squares and data.task == REGRESSION and not data.relations
+
+
+def is_free(problem: Problem) -> bool:
+    """Whether other forms than the network's own may say what it is of."""
+    model = problem.config.model
+    return isinstance(model, ModelConfig) and not model.fix and not problem.trained and problem.config.symbolic.discover
+
+
+def by_classes(
+    problem: Problem, state: State, network: KAN, read: list[Reading], context: Context
+) -> tuple[State, list[Reading]]:
+    """The log-odds of two classes, in the inputs that the network still looks at; or what was `read` before."""
+    formulas = list(read[0].formulas) if read else []
+    try:
+        found = by_log_odds(problem, formulas, strongest_inputs(network, problem.rows.train.x), context)
+    except Exception as error:
+        log.exception("the search for log-odds failed")
+        return state.warned(f"the search for log-odds failed ({failure(error)})", context), read
+    if found is None:
+        return state, read
+    model, formulas = found
+    counted = of_each_output(problem.data)
+    return state, [Reading(problem.scaling.entered(model), tuple(formulas), BY_EDGES, counted)]
 
 
 def by_edges(

@@ -12,6 +12,7 @@ from kanrun.pipeline.searching import Found
 from kanrun.relations.relation import Relation, Tie
 from kanrun.relations.rounds import Round
 from kanrun.state import Relations, State
+from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative, Other
@@ -25,7 +26,7 @@ from kanrun.training.train_state import Snapshot, TrainState
 SAVED_TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Other, Decision, Constant),
+        *(State, Relations, Relation, Tie, Round, Record, Formula, Alternative, Other, Decision, Boundary, Constant),
         *(Training, TrainState, Snapshot, Fit),
         *(
             SearchState,

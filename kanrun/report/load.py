@@ -21,6 +21,7 @@ from kanrun.predictions.inputs import Array, Input, Taken, heads_of, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read, read_json
 from kanrun.report.folder import config_in
+from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative, Other
@@ -154,8 +155,18 @@ def formula_of(entry: Mapping[str, Any]) -> Formula:
     content["constants"] = several(Constant, content.get("constants"))
     if decision := content.get("decision"):
         whole = {**UNKNOWN, **decision} if isinstance(decision, Mapping) else {}
-        content["decision"] = taken(Decision, {**whole, "constants": several(Constant, whole.get("constants"))})
+        boundary = boundary_in(whole.get("boundary"))
+        constants = several(Constant, whole.get("constants"))
+        content["decision"] = taken(Decision, {**whole, "constants": constants, "boundary": boundary})
     return taken(Formula, content)
+
+
+def boundary_in(content: Any) -> Boundary | None:
+    """The boundary of two classes that a file may have."""
+    if not isinstance(content, Mapping):
+        return None
+    [factor] = several(Constant, content.get("factor")) or [Constant(1.0, None)]
+    return taken(Boundary, {**content, "constants": several(Constant, content.get("constants")), "factor": factor})
 
 
 UNKNOWN: dict[str, Any] = {"latex": "", "complexity": 0, "test": {}}

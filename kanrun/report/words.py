@@ -8,6 +8,7 @@ from typing import Any
 
 from kanrun.data.losses import Loss, loss_of
 from kanrun.data.robust import HUBER, STUDENT
+from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.outliers import rows_in_words
@@ -100,9 +101,24 @@ def decision_lines(formulas: list[Formula]) -> list[str]:
     decision = formulas[0].decision if formulas else None
     if decision is None:
         return []
-    name = formulas[1].output.removeprefix("logit_")
+    first, second = (formula.output.removeprefix("logit_") for formula in formulas[:2])
     errors = constants_lines("the decision", decision.constants, classes=True)
-    return [f"class {name} where {decision.rounded} > 0", *errors]
+    lines = [f"class {second} where {decision.rounded} > 0", *errors]
+    if decision.boundary is not None:
+        lines += boundary_lines(decision.boundary, first, second)
+    return lines
+
+
+def boundary_lines(boundary: Boundary, first: str, second: str) -> list[str]:
+    """The boundary of two classes with its constants, and what the rows say of the odds."""
+    side = "larger" if boundary.above else "smaller"
+    lines = [f"boundary: {boundary.rounded}, class {second} where the left side is {side}"]
+    lines += constants_lines("the boundary", boundary.constants)
+    if boundary.separated:
+        return [*lines, "no row lies on the wrong side: the odds are not determined, as any larger factor of the "
+                "decision suits the rows as well"]  # fmt: skip
+    factor = with_error(boundary.factor, classes=True)
+    return [*lines, f"log-odds of {second} to {first}: the left side less the right one, times {factor}"]
 
 
 def about_lines(formula: Formula) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
@@ -12,15 +13,21 @@ from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.functions.naming import as_latex, as_shown
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.boundary import Boundary, boundary_of
 from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.logistic import Classes
 from kanrun.symbolic.snap import expanded, shortest
 from kanrun.symbolic.uncertainty import Constant, of_classes
-from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_all, factors_of_errors
+from kanrun.symbolic.values import OWN_LENGTH, columns_of, evaluate_all, factors_of_errors, row_weights
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Of two classes: logit of the second less logit of the first, above 0 where the second is predicted."""
+    """Of two classes: logit of the second less logit of the first, above 0 where the second is predicted.
+
+    These are the log-odds of the second class; where the classes do not overlap their scale is not determined, and its
+    constants have no errors. `boundary` is where they are 0, without their scale.
+    """
 
     expression: str
     rounded: str
@@ -28,6 +35,7 @@ class Decision:
     complexity: int
     test: Scores
     constants: list[Constant]
+    boundary: Boundary | None = None
 
 
 def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
@@ -50,6 +58,9 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
         if torch.allclose(trial, aims, rtol=1e-9, atol=1e-9, equal_nan=True):
             same.append(rewrite(plain))
     best = min(same, key=complexity)
+    classes, columns = classes_of(data), columns_of(data.train.x, data.inputs)
+    boundary = boundary_of(best, classes, data)
+    constants = of_classes([sp.Integer(0), best], columns, factors_of_errors(data))[1]
     short, read = rounded(best), parse_formula(str(best), data.inputs, "decision", OWN_LENGTH)
     return Decision(
         expression=str(best),
@@ -57,5 +68,17 @@ def decision_between(logits: list[sp.Expr], data: Dataset) -> Decision | None:
         latex=as_latex(short, data.names),
         complexity=complexity(best),
         test=scores(data, decided(read, data.judged), data.judged.y.cpu(), weights_of(data, data.judged)),
-        constants=of_classes([sp.Integer(0), best], columns_of(data.train.x, data.inputs), factors_of_errors(data))[1],
+        constants=without_errors(constants) if boundary and boundary.separated else constants,
+        boundary=boundary,
     )
+
+
+def without_errors(constants: list[Constant]) -> list[Constant]:
+    """The constants as what the rows do not determine."""
+    return [replace(c, standard_error=None) for c in constants]
+
+
+def classes_of(data: Dataset) -> Classes:
+    """The training rows of two classes."""
+    weights = np.ones(len(data.train.x)) * row_weights(data)
+    return Classes(columns_of(data.train.x, data.inputs), data.train.y.double().cpu().numpy(), weights)

@@ -9,6 +9,7 @@ from kanrun.report.export import as_text
 from kanrun.report.words import (
     MOST_LETTERS,
     about_lines,
+    boundary_lines,
     constants_lines,
     decision_lines,
     errors_lines,
@@ -17,6 +18,7 @@ from kanrun.report.words import (
     score_line,
     with_error,
 )
+from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative, Other
@@ -98,6 +100,22 @@ def test_the_decision_is_told_with_the_name_of_the_second_class() -> None:
     assert decision_lines(formulas) == lines
     assert as_text(formulas).splitlines()[-2:] == lines
     assert decision_lines([formula()]) == decision_lines([]) == []
+
+
+def test_the_boundary_is_told_with_its_constants_and_the_odds_only_where_classes_overlap() -> None:
+    constants, factor = [Constant(3.012, 0.04, "cm"), Constant(0.52, 0.02, "1/cm")], Constant(-4.1, 0.3)
+    boundary = Boundary("x_2", "3.0", "height = 3.012 - 0.52*width**2", False, constants, factor, False)
+    decision = Decision("1.5*x_1", "1.5*x_1", "1.5 x_{1}", 3, {"accuracy": 1.0}, [Constant(1.5, 0.2)], boundary)
+    _, _, *lines = decision_lines([formula("logit_cat", decision=decision), formula("logit_dog")])
+    assert lines == [
+        "boundary: height = 3.012 - 0.52*width**2, class dog where the left side is smaller",
+        "constants of the boundary: (3.01 ± 0.04) cm, (0.52 ± 0.02) 1/cm",
+        "log-odds of dog to cat: the left side less the right one, times -4.1 ± 0.3",
+    ]
+    separated = replace(boundary, separated=True, factor=Constant(-400.0, None), above=True)
+    first, _, last = boundary_lines(separated, "cat", "dog")
+    assert first.endswith("class dog where the left side is larger")
+    assert "the odds are not determined" in last and "400" not in last
 
 
 def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:

@@ -238,7 +238,15 @@ def test_two_classes_have_a_formula_of_the_decision_that_decides_as_the_logits_d
     assert decision.test["accuracy"] == first.test["accuracy"]
     assert decision.complexity <= first.complexity + second.complexity
     assert decision.complexity == sum(1 for _ in sp.preorder_traversal(parse_formula(decision.expression)))
-    assert all(c.standard_error is not None and c.standard_error > 0 for c in decision.constants)
+    assert decision.boundary is not None and decision.boundary.separated
+    assert all(c.standard_error is None for c in decision.constants)  # any larger scale suits these rows as well
+    train = replace(
+        data.train, y=classes(data.train.x + torch.tensor(np.random.default_rng(0).normal(0, 0.3, (150, 2))))
+    )
+    (overlapping, _) = write_formulas(symbolic(fixed_network([2, 2], edges)), replace(data, train=train))
+    assert overlapping.decision is not None and overlapping.decision.boundary is not None
+    assert not overlapping.decision.boundary.separated
+    assert all(c.standard_error is not None and c.standard_error > 0 for c in overlapping.decision.constants)
 
 
 def test_other_tasks_have_no_decision() -> None:

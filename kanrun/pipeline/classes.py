@@ -1,0 +1,129 @@
+"""The formula of two classes: log-odds with the likeliest constants, of plain terms or of the form that was read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import sympy as sp
+import torch
+
+from kanrun.context import Context
+from kanrun.data.dataset import CLASSIFICATION, Dataset, at_most
+from kanrun.discovery.class_terms import sums_of_terms
+from kanrun.discovery.expression_network import NoNetworkError, network_of_expression
+from kanrun.functions.naming import as_shown
+from kanrun.functions.parser import parse_formula
+from kanrun.model.joining import side_by_side
+from kanrun.model.network import KAN
+from kanrun.pipeline.writing import functions_of
+from kanrun.state import Problem
+from kanrun.symbolic.decision import classes_of, without_errors
+from kanrun.symbolic.expression import complexity, rounded
+from kanrun.symbolic.forms import Forms, FormulaError
+from kanrun.symbolic.formula import Formula, write_formulas
+from kanrun.symbolic.front import MOST_OTHERS, UNLIKELY, Other
+from kanrun.symbolic.logistic import Classes, LogOdds, log_odds
+from kanrun.symbolic.prior import skeleton
+from kanrun.symbolic.search import Symbolic
+from kanrun.symbolic.textbook import as_in_textbooks
+from kanrun.symbolic.values import OWN_LENGTH
+from kanrun.training.pruning import MOST_ROWS
+
+MOST_INPUTS = 12  # that sums of terms are looked for in
+
+
+def has_log_odds(problem: Problem) -> bool:
+    """Whether there are two classes with a logit each."""
+    data = problem.data
+    return data.loss.logits and data.task == CLASSIFICATION and len(data.outputs) == 2
+
+
+def by_log_odds(
+    problem: Problem, read: list[Formula], inputs: list[int], context: Context
+) -> tuple[KAN, list[Formula]] | None:
+    """The log-odds that describe the rows in the fewest bits, as a network and its formulas; None without any.
+
+    Beside sums of plain terms of `inputs` the formulas `read` from the network are looked at.
+    """
+    data = at_most(problem.data, MOST_ROWS)
+    classes, functions = classes_of(data), {f.name: f for f in functions_of(problem.config)}
+    met = dict[str, LogOdds]()
+    for expression in candidates(problem, data, classes, read, inputs, context):
+        found = log_odds(expression, classes)
+        if found is not None:
+            met.setdefault(str(found.expression), found)
+    networks = list[KAN]()
+    forms = Forms(data, context)
+    for found in sorted(met.values(), key=lambda one: one.bits):
+        with suppress(NoNetworkError):
+            networks.append(
+                beside_nothing(network_of_expression(found.expression, data.inputs, functions, data.train.x))
+            )
+            forms.made[id(networks[-1])] = networks[-1], [sp.Integer(0), found.expression]
+    for network in networks:
+        with suppress(FormulaError):
+            formulas = write_formulas(Symbolic(network, math.nan, math.inf, networks), data, context, forms)
+            decision = formulas[0].decision
+            if decision and decision.boundary and decision.boundary.separated:
+                formulas = [replace(f, constants=without_errors(f.constants)) for f in formulas]
+            others = others_of_classes(forms.of(network)[1], list(met.values()), data)
+            return network, [formulas[0], replace(formulas[1], alternatives=others)]
+    return None
+
+
+def others_of_classes(chosen: sp.Expr, met: list[LogOdds], data: Dataset) -> list[Other]:
+    """The other forms of the log-odds that the rows do not speak against, the likeliest first."""
+    least = next(one.bits for one in met if one.expression == chosen)
+    known = {skeleton(chosen, name=None)}
+    found = list[Other]()
+    for one in sorted(met, key=lambda one: one.bits):
+        form, odds = skeleton(one.expression, name=None), 2.0 ** min(60.0, least - one.bits)
+        if form not in known and odds >= UNLIKELY:
+            known.add(form)
+            text = as_shown(rounded(one.expression), data.names)
+            found.append(Other(str(one.expression), text, complexity(one.expression), float(f"{odds:.3g}")))
+    return found[:MOST_OTHERS]
+
+
+def candidates(
+    problem: Problem, data: Dataset, classes: Classes, read: list[Formula], inputs: list[int], context: Context
+) -> Iterator[sp.Expr]:
+    """Forms of the log-odds: sums of terms, those with equal factors for inputs of one unit, and what was read.
+
+    That without one of its terms too: one may be there that does nothing.
+    """
+    functions = {f.name: f for f in functions_of(problem.config)}
+    names = [data.inputs[i] for i in inputs]
+    if len(inputs) <= MOST_INPUTS:
+        for e in sums_of_terms(data.train.x[:, inputs], names, functions, classes, context):
+            yield e
+            yield from tied(e, data)
+    if read:
+        first, second = (parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in read[:2])
+        whole = as_in_textbooks(second - first)
+        yield whole
+        yield from (whole - term for term in sp.Add.make_args(whole) if term.free_symbols and term != whole)
+
+
+def tied(expression: sp.Expr, data: Dataset) -> Iterator[sp.Expr]:
+    """The expression with one factor for two terms that differ by their input alone, where the inputs have one unit."""
+    terms = [term.as_coeff_Mul() for term in expression.as_coeff_Add()[1].args]
+    for k, (c, one) in enumerate(terms):
+        for d, other in terms[k + 1 :]:
+            symbols = [*one.free_symbols, *other.free_symbols]
+            if len(symbols) != 2 or c * d <= 0 or len({data.units.get(s.name) for s in symbols}) > 1:
+                continue
+            if one.xreplace({symbols[0]: symbols[1]}) == other:
+                yield expression - d * other + c * other
+
+
+def beside_nothing(network: KAN) -> KAN:
+    """A network of log-odds with 0 for the first class."""
+    nothing = KAN([network.n_in, 1], grid=1, dtype=network.layers[0].bias.dtype).to(network.layers[0].bias.device)
+    nothing.layers[0].alive.zero_()
+    with torch.no_grad():
+        nothing.layers[0].bias = torch.nn.Parameter(torch.zeros(1, dtype=network.layers[0].bias.dtype))
+    return side_by_side([nothing, network])
