@@ -274,7 +274,27 @@ def basis(x: Tensor, knots: Knots, beside: Beside | None = None) -> Tensor:
     return Basis.apply(x, knots, beside)
 
 
-LARGE = 200  # coefficients of a spline beyond which it is fitted by its Gram matrix
+def banded_solution(x: Tensor, y: Tensor, knots: Knots, size: int) -> Tensor:
+    """Solves the normal equations of splines with `size` coefficients, as `fit_coefficients` has them, by their bands.
+
+    As many points in every interval make them well conditioned, and no more than k+1 functions meet at a point.
+    """
+    from scipy.linalg import solveh_banded
+
+    place = locate(x, knots, size)
+    values = local_values(place, knots)
+    begin = torch.arange(x.shape[1], device=x.device).repeat(len(x)) * size + place.first % size
+    bands, right = x.new_zeros(len(values), x.shape[1] * size), x.new_zeros(x.shape[1] * size, y.shape[2])
+    for first, own in enumerate(values):
+        right.index_add_(0, begin + first, own[:, None] * y.flatten(0, 1))
+        for off in range(len(values) - first):
+            bands[off].index_add_(0, begin + first, own * values[first + off])
+    systems = bands.view(len(values), x.shape[1], size).transpose(0, 1), right.view(x.shape[1], size, -1)
+    pairs = zip(*(part.cpu().numpy() for part in systems), strict=True)
+    return torch.stack([torch.from_numpy(solveh_banded(*pair, lower=True)) for pair in pairs]).to(right)
+
+
+LARGE = 200  # coefficients of a spline beyond which it is fitted by its Gram matrix, many times faster
 
 
 def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int, table: Tensor | None = None) -> Tensor:
@@ -283,13 +303,10 @@ def fit_coefficients(x: Tensor, y: Tensor, grid: Tensor, k: int, table: Tensor |
     Rows lie in every interval. Where they leave a coefficient free nevertheless, a slight pull to zero decides. The
     `table` is that of `span_polynomials`, where it is known.
     """
-    values = basis(x, knots_of(grid, span_polynomials(grid, k) if table is None else table))
-    design, targets = values.transpose(0, 1), y.transpose(0, 1)
-    size = design.shape[2]
+    knots, size = knots_of(grid, span_polynomials(grid, k) if table is None else table), grid.shape[1] - 1 + k
     if size > LARGE:
-        # As many points in every interval make the Gram matrix well conditioned, and it is many times faster.
-        gram = design.transpose(1, 2) @ design
-        return torch.cholesky_solve(design.transpose(1, 2) @ targets, torch.linalg.cholesky(gram)).transpose(1, 2)
+        return banded_solution(x, y, knots, size).transpose(1, 2)
+    design, targets = basis(x, knots).transpose(0, 1), y.transpose(0, 1)
     pull = 0.1 * torch.finfo(x.dtype).eps ** 0.5 * torch.eye(size, dtype=x.dtype, device=x.device)
     pull = pull.expand(design.shape[0], size, size)
     q, r = torch.linalg.qr(torch.cat([design, pull], dim=1))
