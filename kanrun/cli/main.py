@@ -85,15 +85,16 @@ def command(arguments: list[str]) -> None:
 
 
 def remembered(arguments: list[str]) -> list[str]:
-    """What a sweep was asked for with, where nothing is said but that it shall go on."""
-    given = [a for a in arguments if not a.startswith("-")]
+    """What a sweep was asked for with, where nothing is said but that it shall go on, and what is said to Hydra."""
+    given = [a for a in arguments if not a.startswith(("-", "hydra"))]
     if len(given) != 1 or not given[0].startswith("++sweep.resume="):
         return arguments
     from kanrun.sweep.record import arguments_in
 
     folder = given[0].partition("=")[2].strip("'\"")
     before = [a for a in arguments_in(Path(folder)) if not a.startswith("++sweep.resume=")]
-    return [*before, given[0]] if before else arguments
+    more = [a for a in arguments if a.startswith("hydra")]
+    return [*before, *more, given[0]] if before else arguments
 
 
 def carry_out_jobs(job: Job) -> None:

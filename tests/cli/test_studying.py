@@ -86,12 +86,12 @@ def test_a_search_that_was_killed_goes_on_without_a_trial_lost(
     before = trials_in(tmp_path / "s")
     assert [trial.state.name for trial in before] == ["COMPLETE", "COMPLETE", "RUNNING"]
     done = (tmp_path / "s" / "2" / "metrics.json").stat().st_mtime_ns
-    assert kanrun("-m", "sweep.resume=s").status == 0
+    assert kanrun("-m", "sweep.resume=s", "hydra.sweeper.trials=6").status == 0
     after = trials_in(tmp_path / "s")
-    assert [trial.state.name for trial in after] == ["COMPLETE"] * 5
+    assert [trial.state.name for trial in after] == ["COMPLETE"] * 6
     assert [trial.params for trial in after[:3]] == [trial.params for trial in before]
     assert (tmp_path / "s" / "2" / "metrics.json").stat().st_mtime_ns == done  # it was finished, only not told of
-    assert len({str(trial.params) for trial in after}) == 5
+    assert len({str(trial.params) for trial in after}) == 6
 
 
 def test_two_objectives_end_with_a_front(kanrun: Call, tmp_path: Path) -> None:
