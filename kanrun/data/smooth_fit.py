@@ -33,29 +33,41 @@ class Process:
         self.y = torch.as_tensor(y - y.mean(), dtype=torch.float64)
         self.eye = torch.eye(len(y), dtype=torch.float64)
 
-    def covariance(self, parameters: Tensor) -> Tensor:
-        """Of the targets: [rows, rows]."""
-        amplitude, noise, lengths = parameters[0].exp(), parameters[1].exp(), parameters[2:].exp()
-        way = (5 * torch.einsum("irs,i->rs", self.squares, lengths**-2) + 1e-20).sqrt()
-        kernel = amplitude**2 * (1 + way + way**2 / 3) * torch.exp(-way)
-        return kernel + (noise**2 + 1e-9 * amplitude**2) * self.eye
+    def covariance(self, parameters: Array) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the targets [rows, rows], and what its slopes are made of: the kernel and how steep it is there."""
+        amplitude, noise = math.exp(parameters[0]), math.exp(parameters[1])
+        lengths = torch.as_tensor(np.exp(parameters[2:]))
+        way = (5 * torch.einsum("irs,i->rs", self.squares, lengths**-2) + 1e-20).sqrt_()
+        decay = torch.exp(-way).mul_(amplitude**2)
+        kernel, steep = (way + way.square() / 3 + 1).mul_(decay), (way + 1).mul_(decay)
+        whole = kernel.clone()
+        whole.diagonal().add_(noise**2 + 1e-9 * amplitude**2)
+        return whole, kernel, steep
 
     def far(self, parameters: Array) -> Array:
         """Which rows are FAR from what the others say of them, in standard deviations of that: [rows].
 
         Leaving one out takes no other fit (Rasmussen and Williams 2006, eq. 5.12).
         """
-        inverse = torch.linalg.inv(self.covariance(torch.as_tensor(parameters)))
+        inverse = torch.linalg.inv(self.covariance(parameters)[0])
         off: Array = ((inverse @ self.y) / inverse.diagonal().sqrt()).abs().numpy()
         return off > FAR
 
-    def surprise(self, parameters: Tensor) -> Tensor:
-        """Minus the log-likelihood, less what is the same for all parameters; large where there is none."""
-        factor, failed = torch.linalg.cholesky_ex(self.covariance(parameters))
+    def surprise(self, parameters: Array) -> tuple[float, Array]:
+        """Minus the log-likelihood, less what is the same for all parameters, and its slopes (their eq. 5.9).
+
+        It is large where there is none.
+        """
+        whole, kernel, steep = self.covariance(parameters)
+        factor, failed = torch.linalg.cholesky_ex(whole)
         if int(failed):
-            return parameters.sum() * 0 + 1e6
+            return 1e6, np.zeros(len(parameters))
         solved = torch.cholesky_solve(self.y[:, None], factor)[:, 0]
-        return 0.5 * self.y @ solved + factor.diagonal().log().sum()
+        pull = torch.cholesky_inverse(factor).sub_(torch.outer(solved, solved))
+        trace, size = float(pull.trace()), math.exp(2 * parameters[0])
+        by_length = torch.einsum("irs,rs->i", self.squares, pull * steep).numpy() * 5 / 6 * np.exp(-2 * parameters[2:])
+        slopes = [float((pull * kernel).sum()) + 1e-9 * size * trace, math.exp(2 * parameters[1]) * trace, *by_length]
+        return 0.5 * float(self.y @ solved) + float(factor.diagonal().log().sum()), np.array(slopes)
 
     def likeliest(self, start: Array, noise: float | None = None) -> tuple[float, Array]:
         """The least surprise from a start, and where; with the logarithm of the noise held where it is given."""
@@ -68,11 +80,9 @@ class Process:
             whole[free] = moved
             if noise is not None:
                 whole[1] = noise
-            with torch.enable_grad():  # which a caller may have turned off
-                leaves = torch.as_tensor(whole).requires_grad_()
-                loss = self.surprise(leaves)
-                (slope,) = torch.autograd.grad(loss, leaves)
-            return float(loss.detach()), slope.numpy()[free]
+            with torch.no_grad():
+                loss, slopes = self.surprise(whole)
+            return loss, slopes[free]
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]
         ends += [(math.log(SHORTEST), math.log(LONGEST))] * (len(start) - 2)

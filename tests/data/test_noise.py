@@ -7,6 +7,7 @@ import torch
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.noise import NEIGHBOURS, REPEATED, SMOOTH, noise_level, noise_levels
+from kanrun.data.smooth_fit import Process
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 SEEDS = range(10)
@@ -83,3 +84,14 @@ def test_noise_is_found_where_gradients_are_turned_off() -> None:
     x, y, _ = planted(0, 60, 2, 0.1)
     with torch.no_grad():
         assert noise_level(x, y) is not None
+
+
+def test_the_slopes_of_the_surprise_are_those_of_finite_differences() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.uniform(size=(40, 2))
+    y = np.sin(4 * x[:, 0]) + x[:, 1] ** 2 + 0.1 * draw.normal(size=40)
+    process = Process(x, y)
+    for at in ([0.1, -1.5, -0.3, 0.4], [1.0, -3.0, -2.0, 1.0]):
+        slopes = process.surprise(np.array(at))[1]
+        ahead, behind = ([process.surprise(at + step * way)[0] for way in np.eye(4)] for step in (1e-6, -1e-6))
+        np.testing.assert_allclose(slopes, (np.array(ahead) - behind) / 2e-6, rtol=1e-5)
