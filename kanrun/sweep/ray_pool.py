@@ -15,12 +15,9 @@ from kanrun.sweep.tasks import Outcome, Task, leave_word, work
 TRIES = 1  # more of a job whose worker is lost; it goes on from its checkpoint
 LONGEST = 5.0  # seconds until somebody answers
 ENDING = 3.0  # seconds that interrupted jobs have to keep what they have reached
-# Ray sends figures of its use to its makers, and prints much, unless told otherwise.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
+# Ray sends figures of its use to its makers unless told otherwise, would hide GPUs from jobs that ask for none, and
+# joins a cluster that wants a token, as they do by default, only where that is said.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_AUTH_MODE": "token"}
 
 
 class OnRay:
@@ -46,7 +43,6 @@ class OnRay:
         """Joins the cluster, or begins one on this machine. Raises ConfigError for one that is not there."""
         check_answers(address)
         own = {} if address else {"num_cpus": free_cores(), "include_dashboard": False}
-        os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
         try:
             with prepared_for(ONE_THREAD), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -113,6 +109,7 @@ def work_on_ray(task: Task) -> Outcome:
 
 def imported() -> Any:
     """Ray. Raises KanrunError where it is not installed."""
+    os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
     try:
         import ray
     except ImportError:
