@@ -86,7 +86,7 @@ def tasks_of(jobs: Sequence[list[str]], first: int, composer: Composer, sweep: D
     Raises what Hydra and OmegaConf raise, and ConfigError for two jobs in one folder.
     """
     values = values_of(jobs)
-    main, numbered = Path(str(sweep.hydra.sweep.dir)), raw(sweep, "subdir") == NUMBERED
+    main, numbered = Path(str(sweep.hydra.sweep.dir)).absolute(), raw(sweep, "subdir") == NUMBERED
     tasks = []
     for number, (job, own) in enumerate(zip(jobs, values, strict=True), start=first):
         subdir, content = str(number), None
