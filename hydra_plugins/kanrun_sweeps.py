@@ -38,8 +38,8 @@ class KanrunLauncher(Launcher):
             for job, loss in zip(job_overrides, launch(self, job_overrides, initial_job_idx), strict=True)
         ]
 
-    def pool(self, jobs: int) -> Pool:
-        """For so many jobs."""
+    def pool(self, jobs: int, folder: Path) -> Pool:  # noqa: ARG002
+        """For so many jobs in the folder of a sweep."""
         from kanrun.sweep.pools import local_pool
 
         return local_pool(self.jobs, jobs)
@@ -52,8 +52,8 @@ class KanrunRay(KanrunLauncher):
         super().__init__(jobs)
         self.address, self.cpus, self.gpus = address, cpus, gpus
 
-    def pool(self, jobs: int) -> Pool:
-        """For so many jobs."""
+    def pool(self, jobs: int, folder: Path) -> Pool:  # noqa: ARG002
+        """For so many jobs in the folder of a sweep."""
         from kanrun.sweep.ray_pool import OnRay
 
         return OnRay(self.address, self.jobs or jobs, self.cpus, self.gpus)
@@ -70,12 +70,13 @@ class KanrunSlurm(KanrunLauncher):
         self.cluster, self.minutes, self.cpus, self.memory = cluster, minutes, cpus, memory_gib
         self.partition, self.more = partition, dict(more or {})
 
-    def pool(self, jobs: int) -> Pool:
-        """For so many jobs."""
+    def pool(self, jobs: int, folder: Path) -> Pool:
+        """For so many jobs in the folder of a sweep."""
+        from kanrun.sweep.pools import free_cores
         from kanrun.sweep.slurm_pool import OnSlurm
 
-        folder = Path(str(self.config.hydra.sweep.dir)) / ".submitit"
-        return OnSlurm(folder, self.cluster, self.jobs or jobs, {
+        at_once = self.jobs or (free_cores() if self.cluster == "local" else jobs)
+        return OnSlurm(folder / ".submitit", self.cluster, at_once, {
             "timeout_min": self.minutes, "cpus_per_task": self.cpus, "mem_gb": self.memory,
             **({"slurm_partition": self.partition} if self.partition else {}), **self.more,
         })  # fmt: skip

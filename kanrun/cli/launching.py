@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from kanrun.cli.compose import plan_in
-from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score, tasks_of
+from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score, sweep_folder, tasks_of
 from kanrun.sweep.pools import Pool
 from kanrun.sweep.record import remember
 from kanrun.sweep.resuming import left_to_do
@@ -25,14 +24,12 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     """
     config, job = launcher.config, launcher.task_function
     plan = plan_in(config)
-    if plan.resume:
-        config.hydra.sweep.dir = plan.resume
-    folder = Path(str(config.hydra.sweep.dir)).absolute()
-    tasks = tasks_of([list(overrides) for overrides in jobs], first, job.composer, config)
+    folder = sweep_folder(config, plan)
+    tasks = tasks_of([list(overrides) for overrides in jobs], first, job.composer, config, folder)
     if is_asked_for_a_score(config.hydra):
         hold_rows_back(task.content for task in tasks)
     todo, done = left_to_do(tasks, folder) if plan.resume else (tasks, [])
-    pool = launcher.pool(len(todo)) if todo else None  # where it cannot be, nothing is begun
+    pool = launcher.pool(len(todo), folder) if todo else None  # where it cannot be, nothing is begun
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
     remember(folder, sys.argv[1:], [*todo, *done])

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kanrun.cli.compose import Composer, is_own_value, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
-from kanrun.cli.sweeping import of_plan, overrides_of_jobs, plan_asked_for, tasks_of
+from kanrun.cli.sweeping import of_plan, overrides_of_jobs, plan_asked_for, sweep_folder, tasks_of
 from kanrun.config.schema import Config, TableConfig
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.sweep.axes import Plan, each_once
@@ -88,7 +88,7 @@ def check_sweep(options: Namespace, composer: Composer) -> None:
         for overrides in each_once([[o for o in job if not is_own_value(o)] for job in jobs]):
             refuse_composed(composer.whole(overrides), overrides)
     sweep = composer.whole([o for o in options.overrides if o.lstrip("+").startswith("hydra")])
-    tasks = tasks_of(jobs, 0, composer, sweep)
+    tasks = tasks_of(jobs, 0, composer, sweep, sweep_folder(sweep, plan))
     key, folder = "hydra.sweep.dir", str(sweep.hydra.sweep.dir)
     found = tried_out([typed(task, None if plan.resume else key, folder) for task in tasks])
     wrong_in: dict[str, list[int]] = {}

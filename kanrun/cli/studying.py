@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -12,7 +11,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from kanrun.cli.compose import plan_in
 from kanrun.cli.inside_hydra import parse_overrides
 from kanrun.cli.quoting import quoted
-from kanrun.cli.sweeping import hold_rows_back, of_plan, plain, split
+from kanrun.cli.sweeping import hold_rows_back, of_plan, plain, split, sweep_folder
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.sweep.axes import Plan
 from kanrun.sweep.record import remember
@@ -33,9 +32,7 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
         raise ConfigError(
             "hydra/sweeper=kanrun_optuna: nothing to choose; give values, model.grid=range(3,20), or sweep=kan_space"
         )
-    if plan.resume:
-        config.hydra.sweep.dir = plan.resume
-    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    folder = sweep_folder(config, plan)
     if plan.resume and not folder.is_dir():
         raise ConfigError(wrong("sweep.resume", plan.resume, "there is no such folder"))
 
@@ -47,7 +44,7 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
         remember(folder, sys.argv[1:], [task])
         return task
 
-    pool = launcher.pool(study.trials)
+    pool = launcher.pool(study.trials, folder)
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
     remember(folder, sys.argv[1:], [])

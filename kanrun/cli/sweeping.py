@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from kanrun.cli.compose import Composer, plan_in, settings_of
@@ -80,13 +80,22 @@ def plain(text: str) -> Any:
     return value if isinstance(value, (bool, int, float, str)) else text
 
 
-def tasks_of(jobs: Sequence[list[str]], first: int, composer: Composer, sweep: DictConfig) -> list[Task]:
+def sweep_folder(sweep: DictConfig, plan: Plan) -> Path:
+    """Where the jobs of a sweep have their folders."""
+    return Path(plan.resume or str(sweep.hydra.sweep.dir)).absolute()
+
+
+def tasks_of(
+    jobs: Sequence[list[str]], first: int, composer: Composer, sweep: DictConfig, main: Path
+) -> list[Task]:  # fmt: skip
     """The jobs with their settings and folders; `sweep` is the config of all of them, as far as they have it together.
+
+    The folders lie in `main`, as hydra.sweep.subdir says.
 
     Raises what Hydra and OmegaConf raise, and ConfigError for two jobs in one folder.
     """
     values = values_of(jobs)
-    main, numbered = Path(str(sweep.hydra.sweep.dir)).absolute(), raw(sweep, "subdir") == NUMBERED
+    numbered = raw(sweep, "subdir") == NUMBERED
     tasks = []
     for number, (job, own) in enumerate(zip(jobs, values, strict=True), start=first):
         subdir, content = str(number), None
@@ -97,7 +106,7 @@ def tasks_of(jobs: Sequence[list[str]], first: int, composer: Composer, sweep: D
                 if "HydraConfig was not set" not in str(error):
                     raise
         if content is None:
-            subdir, content = as_hydra_has_it(job, number, composer, sweep)
+            subdir, content = as_hydra_has_it(job, number, composer, sweep, main)
         tasks.append(Task(number, main / subdir, own, content))
     folders = {task.folder: task for task in tasks}
     if len(folders) < len(tasks):
@@ -105,12 +114,14 @@ def tasks_of(jobs: Sequence[list[str]], first: int, composer: Composer, sweep: D
     return tasks
 
 
-def as_hydra_has_it(job: Sequence[str], number: int, composer: Composer, sweep: DictConfig) -> tuple[str, Any]:
+def as_hydra_has_it(
+    job: Sequence[str], number: int, composer: Composer, sweep: DictConfig, main: Path
+) -> tuple[str, Any]:  # fmt: skip
     """Folder and settings of a job that refers to what only Hydra knows, such as `seed=${hydra:job.num}`."""
     config = composer.whole(job)
-    with open_dict(config):
-        config.hydra.job.id = config.hydra.job.num = number
-        config.hydra.sweep.dir, config.hydra.sweep.subdir = str(sweep.hydra.sweep.dir), raw(sweep, "subdir")
+    with read_write(config), open_dict(config):
+        config.hydra.job.id, config.hydra.job.num = str(number), number
+        config.hydra.sweep.dir, config.hydra.sweep.subdir = str(main), raw(sweep, "subdir")
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:
