@@ -2,13 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check bench discovery real fuzz clean
+.PHONY: demo test hydra-next sweeps lint types check bench discovery real fuzz clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What touches Hydra, on the version that is coming.
+hydra-next: .venv/ready
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/hydra-next hydra-core==1.4.0rc3 omegaconf==2.4.1rc1
+	PYTHONPATH=.venv/hydra-next $(BIN)/python -m pytest -n 2 tests/config tests/cli/test_compose.py tests/cli/test_sweeps.py \
+		tests/cli/test_sweepers.py tests/cli/test_preflight.py tests/cli/test_foreign.py tests/cli/test_studying.py
+
+sweeps: .venv/ready
+	$(BIN)/python benchmarks/sweeps.py cores thousand failing launchers optuna summary killed
 
 lint: .venv/ready
 	$(BIN)/ruff check .
