@@ -123,11 +123,14 @@ def ranking_table(rows: Sequence[Row], key: str | None) -> Table:
     beside = [k for k in ("test_accuracy", "test_rmse", "test_r2") if any(k in row.scores for row in rows)]
     scores = list(dict.fromkeys([*([key] if key else []), *beside]))
     table = titled("job", *values, *(score.replace("_", " ") for score in scores), "seconds")
-    table.add_column("formula", no_wrap=True, overflow="ellipsis")
+    formulas = not any(row.relations for row in rows)  # of relations the equation is what was wanted
+    if formulas:
+        table.add_column("formula", no_wrap=True)
     for row in rows:
         numbers = [short(row.scores.get(score)) for score in scores]
-        formula = ("(exact) " if row.exact else "") + (row.formula or "-")
-        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, short(row.seconds), formula]
+        formula = ("(exact) " if row.exact else "") + cut(row.formula or "-", WIDEST // 2)
+        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, short(row.seconds)]
+        cells += [formula] if formulas else []
         table.add_row(*map(escape, cells))
     return table
 
