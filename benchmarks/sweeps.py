@@ -278,7 +278,8 @@ def cluster(folder: Path, jobs: int) -> str:
 def ray_cluster(nodes: int) -> Iterator[str]:
     """Ray processes of so many nodes with a core each; gives their address."""
     port, ray = 26379, str(Path(sys.executable).with_name("ray"))
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    token = {**os.environ, "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token")}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": token}
     head = ["start", "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats"]
     subprocess.run([ray, *head], check=True, **quiet)  # type: ignore[call-overload]
     try:

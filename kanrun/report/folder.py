@@ -16,6 +16,7 @@ from kanrun.report.lock import in_use
 from kanrun.report.outputs import OUTPUTS
 from kanrun.report.status import state_of
 
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same in a tenth of the time, where it is there
 OWN = ("config.yaml", "status.json", "kanrun.log")  # files of a run beside its outputs
 INTERRUPTED = "a run that was interrupted, which `kanrun resume` takes up again"
 KILLED = "a run that was killed, which `kanrun resume` takes up again"
@@ -64,4 +65,4 @@ def clear_folder(folder: Path) -> None:
 def write_config(folder: Path, config: Config) -> None:
     """The whole config, every default included; whoever runs it again has to say anew what may be replaced."""
     plain = without_references(asdict(replace(config, overwrite=False)))
-    write_text(folder / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    write_text(folder / "config.yaml", yaml.dump(plain, Dumper=DUMPER, sort_keys=False, allow_unicode=True))

@@ -37,21 +37,23 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
     key = ranked_by(rows)
     ranks = ranking(rows, key)
     groups, formulas, relations = groups_of(rows), formulas_found(rows), relations_found(rows)
-    write_text(folder / "summary.csv", table_of(rows))
-    write_json(folder / "summary.json", {
-        "schema_version": SCHEMA_VERSION,
-        "states": dict(Counter(row.state for row in rows)),
-        "ranked_by": key,
-        "ranking": [row.job for row in ranks],
-        "jobs": [asdict(row) for row in map(without_fronts, rows)],
-        "groups": [asdict(group) for group in groups],
-        "formulas": [counted_in_full(one) for one in formulas],
-        "relations": [counted_in_full(one) for one in relations],
-        "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
-    })  # fmt: skip
-    show(folder, rows, ranks, key, groups, formulas, relations, out)
-    for line in best:
-        out.print(f"[bold]best[/] {escape(line)}", soft_wrap=True)
+    try:
+        write_text(folder / "summary.csv", table_of(rows))
+        write_json(folder / "summary.json", {
+            "schema_version": SCHEMA_VERSION,
+            "states": dict(Counter(row.state for row in rows)),
+            "ranked_by": key,
+            "ranking": [row.job for row in ranks],
+            "jobs": [asdict(row) for row in map(without_fronts, rows)],
+            "groups": [asdict(group) for group in groups],
+            "formulas": [counted_in_full(one) for one in formulas],
+            "relations": [counted_in_full(one) for one in relations],
+            "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
+        })  # fmt: skip
+    finally:  # what cannot be written can still be shown
+        show(folder, rows, ranks, key, groups, formulas, relations, out)
+        for line in best:
+            out.print(f"[bold]best[/] {escape(line)}", soft_wrap=True)
 
 
 def not_completed(rows: Sequence[Row]) -> list[Row]:
