@@ -375,7 +375,7 @@ def test_grids_restarts_and_validation_are_told_on_the_command_line(kanrun: Call
 
 
 def test_a_sweep_has_a_numbered_folder_a_job(kanrun: Call, tmp_path: Path) -> None:
-    status, _, lines = kanrun("-m", *QUICK, "seed=0,1")
+    status, _, lines = kanrun("-m", *QUICK, "seed=0,1", "hydra.launcher.jobs=1")
     assert (status, lines) == (0, [])
     folders = run_folders(tmp_path)
     assert [f.relative_to(tmp_path).parts[:2] for f in folders] == [("outputs", "sweeps")] * 2
@@ -419,7 +419,7 @@ def test_a_sweep_goes_on_past_a_job_that_fails_and_says_so_at_the_end(
 
 
 def test_a_job_may_ask_for_its_number(kanrun: Call, tmp_path: Path) -> None:
-    assert kanrun("-m", *QUICK, "seed=${hydra:job.num}", "model.k=2,3").status == 0
+    assert kanrun("-m", *QUICK, "seed=${hydra:job.num}", "model.k=2,3", "hydra.launcher.jobs=1").status == 0
     assert [read_json(f / "metrics.json")["seed"] for f in run_folders(tmp_path)] == [0, 1]
 
 
@@ -454,7 +454,7 @@ def test_a_run_that_can_be_resumed_is_replaced_only_when_that_is_said(
 
 
 def test_a_finished_sweep_is_not_replaced_either(kanrun: Call, tmp_path: Path) -> None:
-    assert kanrun("-m", *QUICK, "seed=1,2", "hydra.sweep.dir=mine").status == 0
+    assert kanrun("-m", *QUICK, "seed=1,2", "hydra.sweep.dir=mine", "hydra.launcher.jobs=1").status == 0
     status, _, [line] = kanrun("-m", *QUICK, "seed=3,4", "hydra.sweep.dir=mine")
     assert status == 1
     assert line.startswith("kanrun: hydra.sweep.dir=mine: it holds a completed run;")
@@ -507,7 +507,15 @@ def test_an_option_that_is_typed_is_free_of_what_the_experiment_set_for_its_own(
 
 
 def test_each_job_of_a_sweep_over_options_has_its_own_settings(kanrun: Call, tmp_path: Path) -> None:
-    sweep = ["-m", "experiment=hello", "model=kan,mlp", "regularization=none", *FEW, "hydra.sweep.dir=sweep"]
+    sweep = [
+        "-m",
+        "experiment=hello",
+        "model=kan,mlp",
+        "regularization=none",
+        *FEW,
+        "hydra.sweep.dir=sweep",
+        "hydra.launcher.jobs=1",
+    ]
     status, _, lines = kanrun(*sweep)
     assert (status, lines) == (0, [])
     kan, mlp = (yaml.safe_load((tmp_path / "sweep" / n / "config.yaml").read_text(encoding="utf-8")) for n in "01")
@@ -588,7 +596,7 @@ def test_a_saved_config_can_be_run_again_with_changes_into_a_chosen_folder(kanru
     assert kanrun(*saved, "seed=9", "hydra.run.dir=second").status == 0
     assert read_json(tmp_path / "second" / "metrics.json")["seed"] == 9
     assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "second"]
-    assert kanrun("-m", *saved, "seed=5,6", "hydra.sweep.dir=third").status == 0
+    assert kanrun("-m", *saved, "seed=5,6", "hydra.sweep.dir=third", "hydra.launcher.jobs=1").status == 0
     assert [read_json(tmp_path / "third" / str(n) / "metrics.json")["seed"] for n in (0, 1)] == [5, 6]
 
 

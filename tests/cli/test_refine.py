@@ -35,7 +35,16 @@ def test_it_goes_on_into_a_new_folder_with_the_parents_config(kanrun: Call, nois
 
 
 def test_options_can_be_chosen_and_runs_swept(kanrun: Call, noisy_run: Path, tmp_path: Path) -> None:
-    told = kanrun("refine", str(noisy_run), "regularization=sparse", "-m", "seed=1,2", *QUICK, "hydra.sweep.dir=sweep")
+    told = kanrun(
+        "refine",
+        str(noisy_run),
+        "regularization=sparse",
+        "-m",
+        "seed=1,2",
+        *QUICK,
+        "hydra.sweep.dir=sweep",
+        "hydra.launcher.jobs=1",
+    )
     assert told.status == 0
     for job, seed in (("0", 1), ("1", 2)):
         config, metrics = content(tmp_path / "sweep" / job)
