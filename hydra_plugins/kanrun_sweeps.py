@@ -101,8 +101,12 @@ class KanrunSweeper(Sweeper):
         """Does all jobs."""
         from kanrun.cli.compose import plan_in
         from kanrun.cli.sweeping import overrides_of_jobs
+        from kanrun.errors import KanrunError
 
-        jobs = overrides_of_jobs(arguments, plan_in(self.config))
+        plan = plan_in(self.config)
+        if plan.resume and not isinstance(self.launcher, KanrunLauncher):
+            raise KanrunError("sweep.resume: goes on with hydra/launcher=kanrun, kanrun_ray or kanrun_slurm")
+        jobs = overrides_of_jobs(arguments, plan)
         return [self.launcher.launch(jobs, initial_job_idx=0)]
 
 

@@ -32,7 +32,8 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     pool = launcher.pool(len(todo), folder) if todo else None  # where it cannot be, nothing is begun
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
-    remember(folder, sys.argv[1:], [*todo, *done])
+    # Of a single job, as a sweeper that chooses may give them one by one, nothing tells what is varied.
+    remember(folder, sys.argv[1:], [*todo, *done] if len(tasks) > 1 else [])
     found = done_by(pool, todo, len(done)) if pool else []
     lost = [outcome for outcome in found if outcome.state != "completed"]
     job.failures += len(lost)

@@ -79,7 +79,8 @@ def resume(
     """
     folder = Path(folder)
     if not (folder / "status.json").is_file():
-        raise KanrunError(f"{folder}: not a run folder, there is no status.json in it")
+        way = f"; a sweep goes on with kanrun -m sweep.resume={folder}" if (folder / "sweep.json").exists() else ""
+        raise KanrunError(f"{folder}: not a run folder, there is no status.json in it{way}")
     if in_use(folder):
         raise KanrunError(f"{folder}: the run is still going on")
     if state_of(folder) == "completed":

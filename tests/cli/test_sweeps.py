@@ -53,6 +53,7 @@ def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
         (["-m", "seed=0,1", "++sweep.pairs=a"], "sweep.pairs=a: unknown. Known: zip, parts, resume"),
         (["sweep.zip=model.grid,seed"], "sweep.zip="),
         (["-m", "seed=0,1", "sweep.resume=nowhere"], "sweep.resume="),
+        (["-m", "seed=0,1", "sweep.resume=.", "hydra/launcher=basic"], "sweep.resume: goes on with hydra/launcher="),
         (["-m", "seed=0,1", "hydra/launcher=kanrum"], "hydra/launcher=kanrum: unknown option"),
         (
             ["-m", "seed=0,1", "hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=x"],
@@ -90,6 +91,12 @@ def test_what_was_typed_need_not_be_typed_again(kanrun: Call, tmp_path: Path) ->
     status, out, _ = kanrun("-m", "sweep.resume=s")
     assert status == 0 and "1 of them done before" in out
     assert [row["state"] for row in summary(tmp_path / "s")] == ["completed", "completed"]
+
+
+def test_the_folder_of_a_sweep_is_no_run_to_go_on_with(kanrun: Call) -> None:
+    assert kanrun("-m", *SWEEP, "seed=3,4").status == 0
+    status, _, lines = kanrun("resume", "s")
+    assert status == 1 and lines[0].endswith("; a sweep goes on with kanrun -m sweep.resume=s")
 
 
 def test_the_folder_of_another_sweep_is_left_as_it_is(kanrun: Call, tmp_path: Path) -> None:
