@@ -54,9 +54,10 @@ class KanrunRay(KanrunLauncher):
 
     def pool(self, jobs: int, folder: Path) -> Pool:  # noqa: ARG002
         """For so many jobs in the folder of a sweep."""
+        from kanrun.sweep.pools import checked
         from kanrun.sweep.ray_pool import OnRay
 
-        return OnRay(self.address, self.jobs or jobs, self.cpus, self.gpus)
+        return OnRay(self.address, checked(self.jobs) or jobs, self.cpus, self.gpus)
 
 
 class KanrunSlurm(KanrunLauncher):
@@ -72,10 +73,10 @@ class KanrunSlurm(KanrunLauncher):
 
     def pool(self, jobs: int, folder: Path) -> Pool:
         """For so many jobs in the folder of a sweep."""
-        from kanrun.sweep.pools import free_cores
+        from kanrun.sweep.pools import checked, free_cores
         from kanrun.sweep.slurm_pool import OnSlurm
 
-        at_once = self.jobs or (free_cores() if self.cluster == "local" else jobs)
+        at_once = checked(self.jobs) or (free_cores() if self.cluster == "local" else jobs)
         return OnSlurm(folder / ".submitit", self.cluster, at_once, {
             "timeout_min": self.minutes, "cpus_per_task": self.cpus, "mem_gb": self.memory,
             **({"slurm_partition": self.partition} if self.partition else {}), **self.more,

@@ -71,7 +71,12 @@ def command(arguments: list[str]) -> None:
     except KeyboardInterrupt as error:
         add_up(job)
         sys.exit(
-            told_of_interruption(error, f"; kanrun -m sweep.resume={job.sweep} goes on with it" if job.sweep else "")
+            told_of_interruption(
+                error,
+                f"; kanrun -m sweep.resume={job.sweep} goes on with it"
+                if job.sweep and (job.sweep / "sweep.json").exists()
+                else "",
+            )
         )
     except Exception as error:
         if wants_traceback:

@@ -88,6 +88,8 @@ def check_sweep(options: Namespace, composer: Composer) -> None:
         for overrides in each_once([[o for o in job if not is_own_value(o)] for job in jobs]):
             refuse_composed(composer.whole(overrides), overrides)
     sweep = composer.whole([o for o in options.overrides if o.lstrip("+").startswith("hydra")])
+    if (plan.zip or plan.parts or plan.resume) and not str(sweep.hydra.sweeper._target_).endswith("KanrunSweeper"):
+        raise ConfigError("sweep: pairs, parts and resume are those of hydra/sweeper=kanrun")
     tasks = tasks_of(jobs, 0, composer, sweep, sweep_folder(sweep, plan))
     key, folder = "hydra.sweep.dir", str(sweep.hydra.sweep.dir)
     found = tried_out([typed(task, None if plan.resume else key, folder) for task in tasks])

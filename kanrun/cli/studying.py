@@ -49,7 +49,7 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     job.sweep = folder
     remember(folder, sys.argv[1:], [])
     with Screen(study.trials, pool.size) as screen:
-        found = search(study, space, folder, task_of, pool, screen)
+        found = search(study, space, folder, task_of, pool, screen, bool(plan.resume))
     job.said += [f"job {one.number}: {one.error}" for one in found if one.state == "failed"]
     job.failures += len(job.said)
     job.best = best_lines(study, folder)

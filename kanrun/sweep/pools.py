@@ -16,10 +16,13 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from kanrun.errors import ConfigError, wrong
 from kanrun.pipeline.interruption import GRACE
+from kanrun.report.status import state_of
 from kanrun.sweep.tasks import Outcome, Task, leave_word, work
 
 TRIES = 2  # of a job whose process is killed
+ROUNDS = 20  # in which a job can be going on, however the others end
 # One thread a job: more than there are cores wait for each other.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PRELOADED = ["kanrun.sweep.preloaded"]
@@ -78,6 +81,7 @@ class Processes:
         self.size = size
         self.going: dict[Future[Outcome], Task] = {}
         self.tries: Counter[int] = Counter()
+        self.rounds: Counter[int] = Counter()
         self.ended: deque[Outcome] = deque()
         self.executor, self.lifeline = begun(size)
 
@@ -94,27 +98,39 @@ class Processes:
         while not self.ended:
             done, _ = wait(self.going, return_when=FIRST_COMPLETED)
             future = next(iter(done))
-            if not isinstance(future.exception(), BrokenProcessPool):
-                task = self.going.pop(future)
-                return result_of(future, task)
-            self.begin_again()
+            if isinstance(future.exception(), BrokenProcessPool):
+                self.begin_again()
+                continue
+            outcome = result_of(future, self.going[future])
+            if outcome.state != "interrupted":
+                del self.going[future]
+                return outcome
+            self.begin_again()  # by a signal to its process, which does nothing more
         return self.ended.popleft()
 
     def begin_again(self) -> None:
-        """New processes for what the old ones have not done."""
-        wait(self.going, timeout=GRACE + 2)
-        for future in [f for f in self.going if f.done() and f.exception() is None]:
-            self.ended.append(result_of(future, self.going.pop(future)))
-        unfinished = list(self.going.values())
-        self.going.clear()
+        """New processes for what the old ones have not done, once these are gone and have let go of their folders.
+
+        Of the jobs that can have been going on, the first ones, a try is lost by those that were killed: the others
+        were told to end, and say so.
+        """
         self.lifeline.close()
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=True, cancel_futures=True)  # end_with sees to its end
+        going, self.going = self.going, {}
+        unfinished = []
+        for future, task in going.items():
+            outcome = None if future.cancelled() else result_of(future, task)
+            if outcome is None or outcome.state == "interrupted":
+                unfinished.append(task)
+            else:
+                self.ended.append(outcome)
         self.executor, self.lifeline = begun(self.size)
-        for task in unfinished:
-            if has_begun(task):
-                self.tries[task.number] += 1
+        for place, task in enumerate(unfinished):
+            if place < self.size:
+                self.rounds[task.number] += 1
+                self.tries[task.number] += state_of(task.folder) != "interrupted"
                 task = replace(task, again=True)
-            if self.tries[task.number] < TRIES:
+            if self.tries[task.number] < TRIES and self.rounds[task.number] < ROUNDS:
                 self.submit(task)
             else:
                 said = f"its process was killed {TRIES} times, as a system short of memory does"
@@ -141,11 +157,6 @@ def result_of(future: Future[Outcome], task: Task) -> Outcome:
         return future.result()
     state = "interrupted" if isinstance(error, BrokenProcessPool) else "failed"
     return Outcome(task.number, state, f"{type(error).__name__}: {error}")
-
-
-def has_begun(task: Task) -> bool:
-    """Whether there is a trace of its run."""
-    return (task.folder / "config.yaml").exists() or (task.folder / "status.json").exists()
 
 
 def begun(size: int) -> tuple[ProcessPoolExecutor, Connection]:
@@ -203,8 +214,17 @@ def prepared_for(values: dict[str, str]) -> Iterator[None]:
 
 def local_pool(jobs: int | None, tasks: int) -> Pool:
     """As many processes as are wanted, or cores are free; none beside this one where one is enough."""
-    size = min(jobs or free_cores(), tasks)
+    size = min(checked(jobs) or free_cores(), tasks)
     return Processes(size) if size > 1 else InThisProcess()
+
+
+def checked(jobs: Any) -> int | None:
+    """How many jobs at a time are asked for. Raises ConfigError for what is no such number."""
+    if jobs is not None and (type(jobs) is not int or jobs < 1):
+        raise ConfigError(
+            wrong("hydra.launcher.jobs", jobs, "1 or more jobs at a time; null: as many as there is room")
+        )
+    return jobs
 
 
 def free_cores() -> int:

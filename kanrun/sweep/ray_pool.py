@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from kanrun.errors import ConfigError, KanrunError, failure, shorten, wrong
@@ -28,6 +29,8 @@ class OnRay:
         self.begin(address)
         there = self.ray.cluster_resources()
         each = {"CPU": cpus, "GPU": gpus}
+        if not (cpus > 0 or gpus > 0):
+            raise ConfigError(wrong("hydra.launcher.cpus", cpus, "more than 0, or hydra.launcher.gpus is"))
         for name, wanted in each.items():
             if wanted > there.get(name, 0):
                 self.ray.shutdown()
@@ -54,6 +57,7 @@ class OnRay:
 
     def submit(self, task: Task) -> None:
         """Hands it to the cluster."""
+        task = replace(task, again=True)  # Ray gives it to another worker, as it is, where one is lost
         self.going[self.remote.remote(task)] = task
 
     def next(self) -> Outcome:

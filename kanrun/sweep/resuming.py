@@ -32,9 +32,12 @@ def left_to_do(tasks: Sequence[Task], folder: Path) -> tuple[list[Task], list[Ta
     if not there and not (folder / "sweep.json").exists():
         raise ConfigError(wrong(key, folder, "not the folder of a sweep: there is no run in it"))
     configs = {path: settings for path in there if (settings := settings_in(path))}
-    by_print = {fingerprint(settings): path for path, settings in reversed(configs.items())}
+    by_print: dict[str, list[Path]] = {}
+    for run, settings in configs.items():
+        by_print.setdefault(fingerprint(settings), []).append(run)
     wanted = [settings_of_run(task.content) for task in tasks]
-    found = [by_print.get(fingerprint(settings)) for settings in wanted]
+    same = [by_print.get(fingerprint(settings), []) for settings in wanted]
+    found = [paths.pop(0) if paths else None for paths in same]  # two jobs of one config have a folder each
     if configs and not any(found):
         raise ConfigError(wrong(key, folder, of_another_sweep(configs, wanted)))
     busy = next((path for path in found if path and in_use(path)), None)

@@ -47,6 +47,9 @@ def run_tasks(tasks: Sequence[Task], pool: Pool, watcher: Watcher) -> list[Outco
             for outcome in pool.close(getattr(error, "signal", "SIGINT")):
                 watcher.ended(going.pop(outcome.number), outcome)
             raise
+        except BaseException:
+            pool.close("SIGTERM")
+            raise
         pool.close()
     return found
 

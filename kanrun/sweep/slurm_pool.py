@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class OnSlurm:
 
     def submit(self, task: Task) -> None:
         """Hands it to the queue."""
+        task = replace(task, again=True)  # a queue may begin it anew
         self.going.append((self.executor.submit(work, task), task))
 
     def next(self) -> Outcome:

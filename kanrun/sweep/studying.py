@@ -13,6 +13,7 @@ from kanrun.errors import ConfigError, KanrunError, shorten, wrong
 from kanrun.report.status import InterruptedRun
 from kanrun.sweep.pools import Pool
 from kanrun.sweep.pruning import bounds_of, curve_of
+from kanrun.sweep.resuming import runs_in
 from kanrun.sweep.rows import Row, row_of
 from kanrun.sweep.running import Watcher, signals_raised
 from kanrun.sweep.tasks import Outcome, Task
@@ -79,7 +80,7 @@ def checked(study: Study) -> None:
 
 def search(
     study: Study, space: Sequence[Dimension], folder: Path, task_of: Callable[[int, Mapping[str, Any]], Task],
-    pool: Pool, watcher: Watcher,
+    pool: Pool, watcher: Watcher, resumed: bool = False,
 ) -> list[Outcome]:  # fmt: skip
     """Does trials until there are as many as asked for, those of before included; each is a job in its own folder.
 
@@ -88,6 +89,7 @@ def search(
     """
     optuna, opened = open_study(study, folder)
     distributions = {dimension.key: dimension.distribution() for dimension in space}
+    check_place(folder, len(opened.trials), resumed)
     running = opened.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
     unfinished = [(trial.number, trial.params) for trial in running][::-1]
     ended = sum(trial.state.is_finished() for trial in opened.get_trials(deepcopy=False))
@@ -95,9 +97,10 @@ def search(
     going, found = dict[int, Task](), list[Outcome]()
 
     def begin() -> None:
-        number, values = unfinished.pop() if unfinished else asked(opened, distributions, folder)
-        task = task_of(number, values)
-        going[number] = task_with(task, bounds_of([curve for curve in curves if curve]) if study.prune else [])
+        again = bool(unfinished)
+        number, values = unfinished.pop() if again else asked(opened, distributions, folder)
+        bounds = bounds_of([curve for curve in curves if curve]) if study.prune else []
+        going[number] = replace(task_of(number, values), again=again, bounds=tuple(bounds))
         pool.submit(going[number])
 
     with signals_raised():
@@ -126,9 +129,15 @@ def search(
     return found
 
 
-def task_with(task: Task, bounds: list[float]) -> Task:
-    """The job, ended early where it falls behind."""
-    return replace(task, again=True, bounds=tuple(bounds))
+def check_place(folder: Path, trials: int, resumed: bool) -> None:
+    """Raises ConfigError where the folder has runs of something else, or a search that is not to be gone on with."""
+    if trials and not resumed:
+        reason = f"a search with {trials} trials is there; sweep.resume={folder} goes on with it"
+        raise ConfigError(wrong("hydra.sweep.dir", folder, reason))
+    others = [run.name for run in runs_in(folder) if not run.name.isdigit() or int(run.name) >= trials]
+    if others:
+        key = "sweep.resume" if resumed else "hydra.sweep.dir"
+        raise ConfigError(wrong(key, folder, f"it holds runs of something else, such as {others[0]}"))
 
 
 def asked(opened: Any, distributions: Mapping[str, Any], folder: Path) -> tuple[int, dict[str, Any]]:

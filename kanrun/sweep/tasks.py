@@ -75,7 +75,10 @@ def run_or_resume(task: Task) -> dict[str, Any]:
         state = state_of(task.folder)
         if state == "completed" and holds(task):
             return dict(read_json(task.folder / "metrics.json"))
-        if state in ("running", "interrupted"):
+        kept = (
+            state == "failed" and (task.folder / "checkpoint").exists()
+        )  # by a time limit, or a process that was lost
+        if (kept or state in ("running", "interrupted")) and holds(task):
             with suppress(KanrunError):  # such as a checkpoint of another version
                 metrics = resume(task.folder, True, end_quietly, overseer)
                 if metrics is not None:
@@ -109,10 +112,11 @@ def leave_word(task: Task, error: str) -> None:
     """Says in the folder that the job has failed, where its run has not come to say so itself."""
     from kanrun.config.validation import read_config
     from kanrun.report.folder import write_config
+    from kanrun.report.lock import in_use
     from kanrun.report.status import Status, state_of
 
     with suppress(OSError, KanrunError):
-        if state_of(task.folder) in ("completed", "failed"):
+        if state_of(task.folder) in ("completed", "failed") or in_use(task.folder):
             return
         task.folder.mkdir(parents=True, exist_ok=True)
         write_config(task.folder, read_config(task.content))

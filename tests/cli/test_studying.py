@@ -136,3 +136,18 @@ def test_a_search_over_other_values_is_not_gone_on_with(kanrun: Call) -> None:
     assert kanrun(*SEARCH, "model.grid=3,4", "hydra.sweeper.trials=1", "hydra.sweep.dir=s").status == 0
     status, _, lines = kanrun(*SEARCH, "model.grid=5,6", "hydra.sweeper.trials=2", "sweep.resume=s")
     assert status == 1 and len(lines) == 1 and "its search was among other values" in lines[0]
+
+
+def test_a_search_never_replaces_what_is_there(kanrun: Call, tmp_path: Path) -> None:
+    assert kanrun("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=s", "hydra.launcher.jobs=1").status == 0
+    before = [(tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"]
+    for place in ("hydra.sweep.dir=s", "sweep.resume=s"):
+        status, _, lines = kanrun(*SEARCH, "model.grid=3,4", "hydra.sweeper.trials=2", place)
+        assert status == 1 and len(lines) == 1 and "it holds runs of something else, such as 0" in lines[0]
+    assert [(tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"] == before
+
+
+def test_a_search_goes_on_only_where_that_is_said(kanrun: Call) -> None:
+    assert kanrun(*SEARCH, "model.grid=3,4", "hydra.sweeper.trials=1", "hydra.sweep.dir=s").status == 0
+    status, _, lines = kanrun(*SEARCH, "model.grid=3,4", "hydra.sweeper.trials=2", "hydra.sweep.dir=s")
+    assert status == 1 and len(lines) == 1 and "a search with 1 trials is there; sweep.resume=" in lines[0]

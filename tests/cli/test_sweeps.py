@@ -54,6 +54,9 @@ def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
         (["sweep.zip=model.grid,seed"], "sweep.zip="),
         (["-m", "seed=0,1", "sweep.resume=nowhere"], "sweep.resume="),
         (["-m", "seed=0,1", "sweep.resume=.", "hydra/launcher=basic"], "sweep.resume: goes on with hydra/launcher="),
+        (["-m", "seed=0,1", "hydra.launcher.jobs=0"], "hydra.launcher.jobs=0: 1 or more jobs at a time"),
+        (["-m", "seed=0,1", "hydra.launcher.jobs=all"], "hydra.launcher.jobs=all: 1 or more jobs at a time"),
+        (["-m", "seed=0,1", "sweep=sizes", "hydra/sweeper=basic"], "sweep: pairs, parts and resume are those of"),
         (["-m", "seed=0,1", "hydra/launcher=kanrum"], "hydra/launcher=kanrum: unknown option"),
         (
             ["-m", "seed=0,1", "hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=x"],

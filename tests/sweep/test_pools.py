@@ -62,7 +62,8 @@ def test_a_failure_is_an_outcome_and_stands_in_the_folder(tmp_path: Path) -> Non
     assert status["state"] == "failed" and first.error and status["error"] in first.error
 
 
-def test_a_process_that_is_killed_costs_no_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_killed_costs_no_job(tmp_path: Path, by: signal.Signals) -> None:
     pool, heard = Processes(2), Heard()
     slow = {"optimizer": {"name": "adam", "steps": 4000, "refit_steps": 1}}
     some = tasks(tmp_path, 4, **slow)
@@ -71,7 +72,7 @@ def test_a_process_that_is_killed_costs_no_job(tmp_path: Path) -> None:
         Heard.began(heard, running)
         if len(heard.outcomes) == 1 and not killed:
             killed.append(next(iter(pool.executor._processes)))
-            os.kill(killed[0], signal.SIGKILL)
+            os.kill(killed[0], by)
 
     killed = list[int]()
     heard.began = began  # type: ignore[method-assign]
@@ -91,8 +92,6 @@ def test_a_job_whose_process_is_always_killed_fails(tmp_path: Path, monkeypatch:
 def killed_at_work(task: Task) -> Outcome:
     """Job 0 takes its process with it."""
     if task.number == 0:
-        task.folder.mkdir(exist_ok=True)
-        (task.folder / "config.yaml").write_text("seed: 0\n")
         os.kill(os.getpid(), signal.SIGKILL)
     return Outcome(task.number, "completed")
 

@@ -68,3 +68,9 @@ def test_a_run_that_is_going_on_is_left_alone(tmp_path: Path) -> None:
     write_run(tmp_path / "0", settings(0), "running")
     with FileLock(tmp_path / "0" / "run.lock"), pytest.raises(ConfigError, match="still going on"):
         left_to_do(tasks(tmp_path, 0), tmp_path)
+
+
+def test_two_jobs_of_one_config_have_a_folder_each(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", settings(7), "failed", "no")
+    todo, _ = left_to_do(tasks(tmp_path, 7, 7), tmp_path)
+    assert len({task.folder for task in todo}) == len({task.number for task in todo}) == 2
