@@ -38,6 +38,7 @@ SWEEPERS: dict[str, dict[str, Any]] = {
         "sampler": "tpe", "storage": None, "prune": True, "seed": 0,
     },
 }  # fmt: skip
+OF_HYDRA = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
 # With microseconds, so that two launches in the same second have two folders.
 LAUNCH = "${now:%Y-%m-%d}/${now:%H-%M-%S-%f}"
 
@@ -66,10 +67,9 @@ def register_defaults() -> None:
     ours = {"job_logging": "none", "launcher": "kanrun", "sweeper": "kanrun"}
     own.defaults = [{key: ours.get(key, choice) for key, choice in entry.items()} for entry in own.defaults]
     store("config", own, "hydra")
-    for name, node in LAUNCHERS.items():
-        store(name, node, "hydra/launcher")
-    for name, node in SWEEPERS.items():
-        store(name, node, "hydra/sweeper")
+    for group, nodes in OF_HYDRA.items():
+        for name, node in nodes.items():
+            store(name, node, group)
 
 
 def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:

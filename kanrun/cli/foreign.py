@@ -6,7 +6,7 @@ Hydra calls what `hydra.job_logging`, `hydra.callbacks` and others name, so that
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from kanrun.cli.compose import compose_job
 from kanrun.cli.hints import config_folder
 from kanrun.errors import ConfigError
-from kanrun.report.files import yaml_text
+from kanrun.report.files import flat, yaml_text
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 # What Hydra itself says of each job.
@@ -71,16 +71,6 @@ def plainly(typed: tuple[str, ...]) -> dict[str, Any]:
 def hydra_of(composed: DictConfig) -> dict[str, Any]:
     """Hydra's own part, with the texts as they stand."""
     return {"hydra": OmegaConf.to_container(composed.hydra, resolve=False)}
-
-
-def flat(content: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """The values of nested mappings with their dotted keys."""
-    for key, value in content.items():
-        here = f"{path}.{key}" if path else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, here)
-        else:
-            yield here, value
 
 
 def refuse(keys: Iterable[str]) -> None:

@@ -29,17 +29,17 @@ def explain_word(word: str) -> str:
 
 
 OF_FILES = {"experiment": "a whole example", "sweep": "a sweep that is written down"}  # groups whose options are files
-OF_HYDRA = {
-    "hydra/launcher": ("basic", "kanrun", "kanrun_ray", "kanrun_slurm"),
-    "hydra/sweeper": ("basic", "kanrun", "kanrun_optuna"),
-}
 
 
 def options(group: str) -> list[str]:
     """The names of the options of a group, or of the packaged experiments and sweeps."""
     if group in OF_FILES:
         return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
-    return sorted(GROUPS.get(group, OF_HYDRA.get(group, ())))
+    if group.startswith("hydra/"):
+        from kanrun.cli.compose import OF_HYDRA  # with Hydra, which a help is shown without
+
+        return sorted(["basic", *OF_HYDRA.get(group, ())])
+    return sorted(GROUPS.get(group, ()))
 
 
 def explain_key(key: str, overrides: dict[str, str]) -> str:

@@ -31,7 +31,6 @@ class Process:
         ways = torch.as_tensor((x - low) / np.where(width > 0, width, 1.0), dtype=torch.float64)
         self.squares = (ways[:, None] - ways[None]).square().permute(2, 0, 1).contiguous()  # [inputs, rows, rows]
         self.y = torch.as_tensor(y - y.mean(), dtype=torch.float64)
-        self.eye = torch.eye(len(y), dtype=torch.float64)
 
     def covariance(self, parameters: Array) -> tuple[Tensor, Tensor, Tensor]:
         """Of the targets [rows, rows], and what its slopes are made of: the kernel and how steep it is there."""

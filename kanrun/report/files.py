@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import accumulate
@@ -90,6 +90,16 @@ def in_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {in_texts(k, change): in_texts(v, change) for k, v in value.items()}
     return [in_texts(v, change) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def flat(content: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Values with their dotted keys."""
+    for key, value in content.items():
+        here = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, here)
+        else:
+            yield here, value
 
 
 def yaml_text(path: Path) -> str:

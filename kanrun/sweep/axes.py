@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, as_typed, wrong
 
 # A setting with the texts of the jobs that it makes: one where it is given a single value.
 Axis = tuple[str, list[str]]
@@ -66,14 +66,7 @@ def parts_of(given: Any) -> dict[str, dict[str, str]]:
         return {}
     if not isinstance(given, Mapping) or not all(isinstance(part, Mapping) for part in given.values()):
         raise ConfigError(wrong("sweep.parts", given, "a mapping of names to mappings of settings is needed"))
-    return {str(name): {str(key): typed(value) for key, value in part.items()} for name, part in given.items()}
-
-
-def typed(value: Any) -> str:
-    """A value of a file as it would be typed; a text stays as it is, since it can hold several: '3,5,10'."""
-    if isinstance(value, bool) or value is None:
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return {str(name): {str(key): as_typed(value) for key, value in part.items()} for name, part in given.items()}
 
 
 def combined(axes: Sequence[Axis], zipped: Sequence[Sequence[str]] = ()) -> list[list[str]]:

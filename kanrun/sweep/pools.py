@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from kanrun.errors import ConfigError, wrong
 from kanrun.pipeline.interruption import GRACE
-from kanrun.report.status import state_of
+from kanrun.report.status import InterruptedRun, state_of
 from kanrun.sweep.tasks import Outcome, Task, leave_word, work
 
 TRIES = 2  # of a job whose process is killed
@@ -57,8 +57,6 @@ class InThisProcess:
 
     def next(self) -> Outcome:
         """Does the first one. Raises InterruptedRun where a signal has ended it."""
-        from kanrun.report.status import InterruptedRun
-
         outcome = work(self.waiting.popleft())
         if outcome.state == "interrupted":
             raise InterruptedRun((outcome.error or "SIGINT").split()[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import yaml
 
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError, KanrunError, wrong
-from kanrun.report.files import read_yaml
+from kanrun.report.files import flat, read_yaml
 from kanrun.report.lock import in_use
 from kanrun.report.status import state_of
 from kanrun.sweep.tasks import Task
@@ -116,13 +116,3 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Dotted keys of settings that are not the same."""
     left, right = dict(flat(one)), dict(flat(other))
     return [key for key in dict.fromkeys([*left, *right]) if left.get(key, ...) != right.get(key, ...)]
-
-
-def flat(content: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Values with their dotted keys."""
-    for key, value in content.items():
-        here = f"{path}.{key}" if path else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, here)
-        else:
-            yield here, value

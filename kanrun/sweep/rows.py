@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.data.losses import LOSSES
-from kanrun.report.files import read_json
+from kanrun.report.files import flat, read_json
 from kanrun.report.lock import in_use
 from kanrun.sweep.pruning import PRUNING
 from kanrun.sweep.record import values_in
-from kanrun.sweep.resuming import config_of, flat, runs_in
+from kanrun.sweep.resuming import config_of, runs_in
 
 BESIDE = ("rmse", "r2", "accuracy")  # scores beside the losses
 PARTS = ("validation", "test")

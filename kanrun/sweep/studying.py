@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,10 +181,9 @@ def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
     except Exception as error:
         given = study.storage or folder / JOURNAL
         raise ConfigError(wrong("hydra.sweeper.storage", given, shorten(f"{error}", 200))) from None
-    with suppress(AttributeError):
-        if len(opened.directions) != len(study.objectives):
-            reason = f"the search there has {len(opened.directions)} of them"
-            raise ConfigError(wrong("hydra.sweeper.objectives", list(study.objectives), reason))
+    if len(opened.directions) != len(study.objectives):
+        reason = f"the search there has {len(opened.directions)} of them"
+        raise ConfigError(wrong("hydra.sweeper.objectives", list(study.objectives), reason))
     # Another seed each time, or what goes on would draw what it has drawn before.
     opened.sampler = SAMPLERS[study.sampler](optuna, study.seed + len(opened.trials))
     return optuna, opened
