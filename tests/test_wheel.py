@@ -48,7 +48,8 @@ def test_the_wheel_holds_all_code_and_all_configs_and_nothing_else(wheel: Path) 
     code = {str(p.relative_to(ROOT)) for f in folders for p in f.rglob("*.py") if "configs" not in p.parts}
     configs = {f"kanrun/configs/{p.relative_to(config_folder())}" for p in config_folder().rglob("*.yaml")}
     assert len(configs) > 15
-    assert {n for n in names if not n.startswith(f"kanrun-{__version__}.dist-info/")} == code | configs | {
+    templates = {str(p.relative_to(ROOT)) for p in (ROOT / "kanrun/report/pages/templates").iterdir()}
+    assert {n for n in names if not n.startswith(f"kanrun-{__version__}.dist-info/")} == code | configs | templates | {
         "kanrun/py.typed",
         "kanrun/symbolic/named_forms.txt",
     }

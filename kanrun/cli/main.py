@@ -175,11 +175,15 @@ def told_of_interruption(error: KeyboardInterrupt, more: str = "") -> int:
 
 def end_at_once(status: Any, name: str) -> None:
     """Ends the process where a signal has not ended its run soon enough: what finished stages have left is there."""
+    from kanrun.report.paging import paged
+
     status.interrupted(name)
     with suppress(OSError, ValueError):
         if sys.stdout.isatty():
             os.write(sys.stdout.fileno(), SHOW_CURSOR)
         complain([f"interrupted by {name}"])
+    with paged(status.path.parent):
+        pass
     os._exit(128 + int(signal.Signals[name]))
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy
+import scipy
+import sympy
+import torch
 
 from kanrun.config.schema import Config
 from kanrun.config.validation import read_config
@@ -24,6 +30,7 @@ from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
 from kanrun.report.lock import held
 from kanrun.report.outputs import write_outputs
+from kanrun.report.paging import paged
 from kanrun.report.status import Status, logged_to
 from kanrun.state import Problem, Result, Stage, State
 from kanrun.symbolic.scoring import together
@@ -141,7 +148,7 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     if entries and data.test is None:
         final = (validated, "cross_validation") if validated else (entries[-1]["train"], "train")
     metrics: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION, "kanrun": __version__,
+        "schema_version": SCHEMA_VERSION, "kanrun": __version__, "versions": versions(),
         "task": data.task, "dataset": data.name, "inputs": data.inputs, "outputs": data.outputs,
         "width": first.get("width"), "parameters": first.get("parameters"), "optimizer": config.optimizer.name,
         "seed": config.seed, "stages": entries,
@@ -189,6 +196,14 @@ def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
     return together(found, problem.data) if found else None
 
 
+def versions() -> dict[str, str]:
+    """Of Python and of what computes."""
+    return {
+        "Python": platform.python_version(),
+        **{one.__name__: one.__version__ for one in (torch, numpy, scipy, sympy)},
+    }
+
+
 def peak_memory() -> float | None:
     """The most memory that this process has held, in MiB; None where the system does not say (Windows)."""
     try:
@@ -208,7 +223,7 @@ class FitResult(Result):
         folder = Path(folder)
         check_folder(folder, "folder", overwrite=False)
         folder.mkdir(parents=True, exist_ok=True)
-        with held(folder), logged_to(folder / "kanrun.log"), Status(folder).kept():
+        with held(folder), logged_to(folder / "kanrun.log"), paged(folder), Status(folder).kept():
             write_config(folder, self.problem.config)
             for text in write_outputs(folder, self):
                 log.warning("%s", text)

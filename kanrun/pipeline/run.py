@@ -25,6 +25,7 @@ from kanrun.report.files import read, write_json
 from kanrun.report.folder import check_folder, clear_folder, config_in, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
+from kanrun.report.paging import paged
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
 from kanrun.state import Problem, State
 from kanrun.version import __version__
@@ -64,7 +65,7 @@ def begin_run(
         status = Status(folder)
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"):
             write_config(folder, checked)  # before the status: what says that it is a run can be resumed
-            with status.kept():
+            with paged(folder), status.kept():
                 one = Run(checked, folder, status, Console(quiet), interruption, overseer)
                 return carry_out(one, problem, State(), None)
 
@@ -93,8 +94,13 @@ def resume(
         reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
     with held(folder), threads_of(config):
-        status, console = Status(folder), Console(quiet)
-        with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"), status.kept():
+        status, console = Status(folder, resumed=True), Console(quiet)
+        with (
+            watched(status, last_resort) as interruption,
+            logged_to(folder / "kanrun.log"),
+            paged(folder),
+            status.kept(),
+        ):
             one = Run(config, folder, status, console, interruption, overseer)
             state, begun = one.checkpoint.load(one.tell)
             return carry_out(one, make_problem(config), state, begun)

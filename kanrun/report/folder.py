@@ -17,7 +17,7 @@ from kanrun.report.outputs import OUTPUTS
 from kanrun.report.status import state_of
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same in a tenth of the time, where it is there
-OWN = ("config.yaml", "status.json", "kanrun.log")  # files of a run beside its outputs
+OWN = ("config.yaml", "status.json", "kanrun.log", "report.html")  # files of a run beside its outputs
 INTERRUPTED = "a run that was interrupted, which `kanrun resume` takes up again"
 KILLED = "a run that was killed, which `kanrun resume` takes up again"
 

@@ -27,15 +27,26 @@ class InterruptedRun(KeyboardInterrupt):
 
 
 class Status(Silent):
-    """Writes status.json: running, then completed, failed or interrupted."""
+    """Writes status.json: running, then completed, failed or interrupted.
 
-    def __init__(self, folder: Path) -> None:
+    `resumed` counts how often an earlier run in the folder was gone on with, and adds this time where it is.
+    """
+
+    def __init__(self, folder: Path, resumed: bool = False) -> None:
         self.path, self.stage, self.started = folder / "status.json", "start", datetime.now(UTC).isoformat()
+        self.resumed = times_resumed(self.path) + 1 if resumed else 0
 
     def write(self, state: str, error: str | None = None) -> None:
         """What there is to say now."""
         ended = None if state == "running" else datetime.now(UTC).isoformat()
-        content = {"state": state, "stage": self.stage, "error": error, "started": self.started, "ended": ended}
+        content: dict[str, Any] = {
+            "state": state,
+            "stage": self.stage,
+            "error": error,
+            "started": self.started,
+            "ended": ended,
+        }
+        content |= {"resumed": self.resumed} if self.resumed else {}
         try:
             write_json(self.path, content)
         except OSError:
@@ -73,6 +84,14 @@ class Status(Silent):
             raise
         self.stage = "done"
         self.write("completed")
+
+
+def times_resumed(path: Path) -> int:
+    """How often the run of a status.json has been gone on with so far."""
+    try:
+        return int(read_json(path).get("resumed", 0))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return 0
 
 
 def state_of(folder: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""Pages to read and to show: each one HTML file that needs nothing beside it."""
