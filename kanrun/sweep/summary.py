@@ -1,4 +1,4 @@
-"""summary.csv, summary.json and a table: what a folder of runs adds up to, from its files alone."""
+"""summary.csv, summary.json, report.html and a table: what a folder of runs adds up to, from its files alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from rich.table import Table
 
 from kanrun.errors import KanrunError
 from kanrun.report.files import write_json, write_text
+from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import plain_console
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
+from kanrun.sweep.page import write_sweep_page
 from kanrun.sweep.rows import Row, rows_in
 
 SCHEMA_VERSION = 1
@@ -50,6 +52,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
             "relations": [counted_in_full(one) for one in relations],
             "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
         })  # fmt: skip
+        write_sweep_page(folder, rows, ranks, key, groups, formulas, relations)
     finally:  # what cannot be written can still be shown
         show(folder, rows, ranks, key, groups, formulas, relations, out)
         for line in best:
@@ -116,7 +119,10 @@ def show(
             out.print(f"  and {len(found) - SHOWN} more")
     for row in not_completed(rows)[:SHOWN]:
         out.print(f"[red]{row.state}[/] job {escape(row.job)}: {escape(row.error or '')}", soft_wrap=True)
-    out.print(f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}", soft_wrap=True)
+    out.print(
+        f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}, to look at: {escape(str(folder / PAGE))}",
+        soft_wrap=True,
+    )
 
 
 def ranking_table(rows: Sequence[Row], key: str | None) -> Table:

@@ -1,0 +1,128 @@
+"""report.html of a folder of runs: what its summary says, to look at, to sort and to follow into each run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from kanrun.report.files import write_text
+from kanrun.report.pages.pictures import Picture, inline, is_broad
+from kanrun.report.pages.rendering import render
+from kanrun.report.paging import PAGE
+from kanrun.sweep.adding_up import Found, Group
+from kanrun.sweep.rows import Row
+
+log = logging.getLogger("kanrun")
+
+MOST_CHARACTERS = 2_000_000  # of the table's rows; formulas are cut shorter where there are more
+LETTERS = (160, 80, 40, 20, 0)
+FIRST, LISTED = 50, 200  # rows that are there without a script; lines of each other table
+
+
+def write_sweep_page(
+    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
+    formulas: Sequence[Found], relations: Sequence[Found],
+) -> None:  # fmt: skip
+    """Puts report.html into the folder. What fails costs only the page, and is logged."""
+    try:
+        write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations))
+    except Exception:
+        log.exception("%s of the sweep could not be made", PAGE)
+
+
+def page_of(
+    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
+    formulas: Sequence[Found], relations: Sequence[Found],
+) -> str:  # fmt: skip
+    """The page; `ranks` are the completed of `rows`, the best first by the score `key`."""
+    order = [*ranks, *(row for row in rows if row.state != "completed")]
+    titles, cells = table_of(order, key)
+    failed = [row for row in rows if row.state not in ("completed", "pruned")]
+    return render(
+        "sweep.html", title=f"sweep {folder.name}", states=dict(Counter(row.state for row in rows)), jobs=len(rows),
+        key=None if key is None else key.replace("_", " "), titles=titles, first=cells[:FIRST],
+        cells=Markup(script_safe(cells)), best=ranks[0] if ranks else None, link=link, pictures=pictures(ranks, key),
+        groups=groups[:LISTED], group_keys=list(dict.fromkeys(k for one in groups for k in one.values)),
+        more_groups=max(0, len(groups) - LISTED), score=key, spread=any(group.completed > 1 for group in groups),
+        found=[("Relations", relations[:LISTED]), ("Formulas", [] if relations else formulas[:LISTED])],
+        completed=len(ranks), failed=failed[:LISTED], more_failed=max(0, len(failed) - LISTED),
+        folder=str(folder),
+    )  # fmt: skip
+
+
+def link(job: str) -> str:
+    """The address of a job's own page."""
+    return f"{quote(job)}/{PAGE}"
+
+
+def pictures(ranks: Sequence[Row], key: str | None) -> list[Picture]:
+    """The score against what was varied."""
+    from kanrun.sweep.pictures import figures_of
+
+    found = []
+    for number, (about, text) in enumerate(figures_of(ranks, key).items()):
+        name = f"by-{number}"
+        svg = inline(text, name)
+        found.append(Picture(name, about, Markup(svg), is_broad(svg)))
+    return found
+
+
+def table_of(rows: Sequence[Row], key: str | None) -> tuple[list[str], list[list[Any]]]:
+    """Titles and cells of the table of jobs, whose formulas are as long as the page can bear."""
+    values = list(dict.fromkeys(k for row in rows for k in row.values))
+    beside = [k for k in ("test_rmse", "test_r2", "test_accuracy") if any(k in row.scores for row in rows)]
+    scores = list(dict.fromkeys([*([key] if key else []), *beside]))
+    titles = [
+        "job",
+        *values,
+        *(one.replace("_", " ") for one in scores),
+        "exact",
+        "nodes",
+        "seconds",
+        "state",
+        "formula",
+    ]
+    for letters in LETTERS:
+        cells = [cells_of(row, values, scores, letters) for row in rows]
+        if len(json.dumps(cells)) <= MOST_CHARACTERS:
+            break
+    return titles, cells
+
+
+def cells_of(row: Row, values: Sequence[str], scores: Sequence[str], letters: int) -> list[Any]:
+    """One row: numbers stay numbers, so that they are sorted as such."""
+    formula = "; ".join(row.relations) or row.formula or row.error or ""
+    return [
+        row.job, *(plain(row.values.get(one)) for one in values), *(digits(row.scores.get(one)) for one in scores),
+        {True: "yes", False: "no", None: ""}[row.exact], row.complexity, digits(row.seconds), row.state,
+        formula if len(formula) <= letters else f"{formula[:letters]}…",
+    ]  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """A swept value as a number or a text."""
+    return (
+        value
+        if value is None or isinstance(value, (int, str))
+        else digits(value)
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def digits(value: float | None) -> float | None:
+    """Six digits are enough to be looked at."""
+    return None if value is None or value != value or abs(value) == float("inf") else float(f"{value:.6g}")
+
+
+def script_safe(content: Any) -> str:
+    """JSON that no text in it can end."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
