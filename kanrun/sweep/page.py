@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from kanrun.errors import as_typed
 from kanrun.report.files import write_text
 from kanrun.report.pages.pictures import Picture, inline, is_broad
 from kanrun.report.pages.rendering import render
@@ -23,6 +26,7 @@ log = logging.getLogger("kanrun")
 
 MOST_CHARACTERS = 2_000_000  # of the table's rows; formulas are cut shorter where there are more
 LETTERS = (160, 80, 40, 20, 0)
+BESIDE = ("exact", "nodes", "seconds", "state", "formula")
 FIRST, LISTED = 50, 200  # rows that are there without a script; lines of each other table
 
 
@@ -53,7 +57,7 @@ def page_of(
         more_groups=max(0, len(groups) - LISTED), score=key, spread=any(group.completed > 1 for group in groups),
         found=[("Relations", relations[:LISTED]), ("Formulas", [] if relations else formulas[:LISTED])],
         completed=len(ranks), failed=failed[:LISTED], more_failed=max(0, len(failed) - LISTED),
-        folder=str(folder),
+        folder=shlex.quote(str(folder)),
     )  # fmt: skip
 
 
@@ -93,7 +97,8 @@ def table_of(rows: Sequence[Row], key: str | None) -> tuple[list[str], list[list
         cells = [cells_of(row, values, scores, letters) for row in rows]
         if len(json.dumps(cells)) <= MOST_CHARACTERS:
             break
-    return titles, cells
+    told = [place for place in range(len(titles)) if any(row[place] not in (None, "") for row in cells)]
+    return [titles[place] for place in told], [[row[place] for place in told] for row in cells]
 
 
 def cells_of(row: Row, values: Sequence[str], scores: Sequence[str], letters: int) -> list[Any]:
@@ -101,25 +106,19 @@ def cells_of(row: Row, values: Sequence[str], scores: Sequence[str], letters: in
     formula = "; ".join(row.relations) or row.formula or row.error or ""
     return [
         row.job, *(plain(row.values.get(one)) for one in values), *(digits(row.scores.get(one)) for one in scores),
-        {True: "yes", False: "no", None: ""}[row.exact], row.complexity, digits(row.seconds), row.state,
+        {True: "yes", False: "no", None: ""}[row.exact], row.complexity, digits(row.seconds, 3), row.state,
         formula if len(formula) <= letters else f"{formula[:letters]}…",
     ]  # fmt: skip
 
 
 def plain(value: Any) -> Any:
     """A swept value as a number or a text."""
-    return (
-        value
-        if value is None or isinstance(value, (int, str))
-        else digits(value)
-        if isinstance(value, float)
-        else str(value)
-    )
+    return digits(value) if isinstance(value, float) else value if isinstance(value, (int, str)) else as_typed(value)
 
 
-def digits(value: float | None) -> float | None:
-    """Six digits are enough to be looked at."""
-    return None if value is None or value != value or abs(value) == float("inf") else float(f"{value:.6g}")
+def digits(value: float | None, count: int = 6) -> float | None:
+    """So many are enough to be looked at."""
+    return float(f"{value:.{count}g}") if value is not None and math.isfinite(value) else None
 
 
 def script_safe(content: Any) -> str:
