@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kanrun.data.losses import Loss
-from kanrun.report.plots import BLUE, LOSS_FLOOR, MAX_PANELS, VERMILLION, house_style, save, shortened
+from kanrun.report.axes import arrange, panels
+from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, house_style, save, shortened
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
 
-WIDTH, LETTERS, MOST_LINES = 5.0, 58, 4  # of a panel in inches, and of its title
+MAX_PANELS = 8
+LETTERS = 220  # of a formula in a title
 
 
 def plot_front(formulas: list[Formula], path_stem: Path, *, loss: Loss) -> None:
@@ -34,62 +34,51 @@ def points_of(formula: Formula) -> list[tuple[int, float, Alternative]]:
 
 
 def front_figure(formulas: list[Formula], *, loss: Loss) -> Figure:
-    """What `plot_front` writes; each formula has two points or more."""
+    """What `plot_front` writes; each formula has two points or more.
+
+    A point has the id `front-<output>-<k>`: the number of its panel and its own number on the front, both from 1.
+    """
     shown = formulas[:MAX_PANELS]
-    columns = min(len(shown), 3)
-    rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(WIDTH * columns, 3.8 * rows), layout="constrained", facecolor="white")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for extra in panels[len(shown) :]:
-        extra.remove()
-    if len(shown) < len(formulas):
-        figure.suptitle(f"the first {len(shown)} of {len(formulas)} outputs")
-    for formula, axes in zip(shown, panels, strict=False):
-        draw_front(axes, formula)
-        axes.set_xlabel("complexity (nodes of the formula's tree)")
-        axes.set_ylabel(f"test {loss.title}")
+    columns = min(len(shown), 2)
+    figure, places = panels(len(shown), columns)
+    for number, (formula, axes) in enumerate(zip(shown, places, strict=True), start=1):
+        draw_front(axes, formula, number)
+        axes.set_title(title_of(formula), loc="left")
+        axes.set_xlabel("complexity (nodes of the tree)")
+        axes.set_ylabel(f"{'test ' if formula.test else ''}{loss.title}")
+    head = f"the first {len(shown)} of {len(formulas)} outputs" if len(shown) < len(formulas) else ""
+    arrange(figure, places, columns, 2.4 if columns == 1 else 1.6, head)
     return figure
 
 
 def title_of(formula: Formula) -> str:
-    """The chosen formula in as many lines as it takes, up to a few, and why it was chosen."""
+    """The chosen formula, and why it was chosen."""
     chosen = next((p for p in formula.front if p.chosen), None)
     text = formula.rounded if chosen is None else chosen.rounded or chosen.expression
-    whole = f"{shortened(formula.output)} = {text}"
-    lines = textwrap.wrap(whole, LETTERS)
-    if len(lines) > MOST_LINES:  # the middle is left out
-        lines = textwrap.wrap(shortened(whole, MOST_LINES * (LETTERS - 8)), LETTERS)
-    return "\n".join([*lines[:MOST_LINES], formula.reason])
+    return f"{shortened(f'{shortened(formula.output)} = {text}', LETTERS)}\nchosen: {formula.reason}"
 
 
-def draw_front(axes: Axes, formula: Formula) -> None:
+def draw_front(axes: Axes, formula: Formula, number: int) -> None:
     """The points of one front, a staircase through those that no other one beats, and the chosen one's name."""
     points = points_of(formula)
-    axes.set_title(title_of(formula), parse_math=False, fontsize=8)
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_minor_locator(NullLocator())
     sizes, errors = [x for x, _, _ in points], [y for _, y, _ in points]
     best = [(x, y) for k, (x, y, _) in enumerate(points) if y <= min(errors[: k + 1])]
-    axes.step(*zip(*best, strict=True), where="post", color="0.75", linewidth=1, zorder=1)
-    others = [(x, y) for x, y, p in points if not p.chosen]
-    if others:
-        axes.scatter([x for x, _ in others], [y for _, y in others], s=28, color=BLUE, linewidths=0, zorder=2)
+    axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=1, zorder=1)
     width, decades = max(sizes) - min(sizes), max(errors) / min(errors)
     axes.set_xlim(min(sizes) - max(1.0, 0.08 * width), max(sizes) + max(1.0, 0.08 * width))
     room = max(decades**0.12, 3.5)  # more than a decade in all, so that a power of ten is on the axis
     axes.set_ylim(min(errors) / room, max(errors) * room)
     for x, y, point in points:
+        color, mark, size = (VERMILLION, "D", 8) if point.chosen else (BLUE, "o", 5.5)
+        axes.plot(
+            [x], [y], mark, color=color, markersize=size, markeredgewidth=0, zorder=3 if point.chosen else 2,
+            gid=f"front-{number}-{formula.front.index(point) + 1}",
+        )  # fmt: skip
         if point.chosen:
-            axes.scatter([x], [y], s=80, color=VERMILLION, marker="D", linewidths=0, zorder=3)
             # No point lies below and left of one on a falling staircase, nor above and right of it.
             right = 2 * x > min(sizes) + max(sizes)
             axes.annotate(
-                "chosen",
-                (x, y),
-                (-8, -2) if right else (8, 4),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                va="top" if right else "bottom",
-                color=VERMILLION,
-            )
+                "chosen", (x, y), (-8, -2) if right else (8, 4), textcoords="offset points",
+                ha="right" if right else "left", va="top" if right else "bottom", color=VERMILLION,
+            )  # fmt: skip

@@ -8,13 +8,26 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from kanrun.data.losses import Loss
-from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save, text_width
+from kanrun.report.axes import LINE, arrange, name_ticks, panels
+from kanrun.report.look import (
+    BLUE,
+    FAINT,
+    GREEN,
+    LOSS_FLOOR,
+    PURPLE,
+    VERMILLION,
+    WIDTH,
+    house_style,
+    save,
+    text_width,
+)
 from kanrun.training.history import Record
 
-MAX_LEVELS = 8  # of stage names above each other
+MAX_LEVELS = 6  # of names above each other
+LEFT = 0.9  # inches that numbers and a label take at most
+MANY = 400  # steps beyond which a curve is drawn by the best and the worst of each few
 
 
 def plot_history(history: list[Record], path_stem: Path, *, loss: Loss) -> None:
@@ -25,50 +38,35 @@ def plot_history(history: list[Record], path_stem: Path, *, loss: Loss) -> None:
 
 def history_figure(history: list[Record], *, loss: Loss) -> Figure:
     """What `plot_history` writes."""
-    steps = np.arange(1, len(history) + 1)
-    penalty = np.array([r.regularization for r in history])
-    with_penalty = bool((penalty > 0).any())
     stages = parts_of(history)
-    starts = np.cumsum([0] + [count for _, count in stages])[:-1] + 0.5
-
-    left, wide, tall, thin, bottom = 0.9, 6.0, 2.9, 1.0 if with_penalty else 0.0, 0.55
-    per_step = wide / max(1, len(history))
-    widths = [text_width(name, 8) + 0.1 for name, _ in stages]
-    begins = [float(s - 0.5) * per_step for s in starts]
-    levels = _levels(begins, widths)
-    beyond = max([0.15, *(b + w - wide for b, w in zip(begins, widths, strict=True))])
-    top = 0.15 + 0.17 * (1 + max([0, *(level for level in levels if level < MAX_LEVELS)]))
-    low = bottom + thin + (0.15 if with_penalty else 0)
-    width, height = left + wide + beyond, low + tall + top
-    figure = Figure(figsize=(width, height), facecolor="white")
-
-    def panel(y: float, h: float) -> Axes:
-        axes = figure.add_axes((left / width, y / height, wide / width, h / height))
-        axes.set_xlim(0.5, max(1, len(history)) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_label_coords(-0.75 / wide, 0.5)
+    starts = np.cumsum([0] + [count for _, count in stages])[:-1]
+    widths = [text_width(name) + 0.1 for name, _ in stages]
+    shares = [float(start) / max(1, len(history)) for start in starts]
+    room = WIDTH - LEFT
+    wide = max(0.5 * room, min([room, *((room - w) / s for s, w in zip(shares, widths, strict=True) if s > 0)]))
+    levels = levels_of([share * wide for share in shares], widths)
+    penalty = np.array([r.regularization for r in history])
+    figure, shown = panels(2 if (penalty > 0).any() else 1, 1)
+    axes = shown[0]
+    for one in shown:
+        one.set_xlim(0.5, max(1, len(history)) + 0.5)
         for start in starts[1:]:
-            axes.axvline(start, color="0.75", linewidth=0.8, zorder=0)
-        return axes
-
-    axes = panel(low, tall)
+            one.axvline(start + 0.5, color=FAINT, linewidth=0.8, zorder=0)
     marker = "." if len(history) <= 40 else ""
-    draw_curves(axes, history, marker)
     axes.set_yscale("log")
+    draw_curves(axes, history, marker)
     axes.set_ylabel(loss.title)
-    for (name, _), begin, level in zip(stages, begins, levels, strict=True):
+    if len(shown) > 1:
+        name_ticks(axes, "x", [], [])
+        shown[1].plot(np.arange(1, len(history) + 1), penalty, color=GREEN, marker=marker)
+        shown[1].set_ylim(0, 1.05 * penalty[np.isfinite(penalty)].max(initial=1e-12))
+        shown[1].set_ylabel("penalty")
+    shown[-1].set_xlabel("step")
+    most = max([0, *(level for level in levels if level < MAX_LEVELS)])
+    arrange(figure, shown, 1, 2.4, heights=[2.2, 0.8][: len(shown)], above=LINE * (most + 1), right=room - wide)
+    for (name, _), start, level in zip(stages, starts, levels, strict=True):
         if level < MAX_LEVELS:
-            write_name(axes, name, begin / wide, 0.04 + 0.17 * level, tall)
-    lowest = axes
-    if with_penalty:
-        axes.tick_params(labelbottom=False)
-        lowest = panel(bottom, thin)
-        lowest.plot(steps, penalty, color="#009E73", linewidth=1.2, marker=marker)
-        lowest.set_ylim(bottom=0)
-        lowest.set_ylabel("regularization", fontsize=8)
-    lowest.set_xlabel("step")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower right", ncols=len(labels), frameon=False)
+            write_name(axes, name, start + 0.5, 0.06 + LINE * level)
     return figure
 
 
@@ -78,20 +76,22 @@ def draw_curves(axes: Axes, history: list[Record], marker: str) -> None:
     curves = [("train", "train", BLUE, "-"), ("test", "test", VERMILLION, (0, (4, 1.5)))]
     curves = [c for c in curves if c[0] == "train" or any(r.test_loss is not None for r in history)]
     if any(r.validation_loss is not None for r in history):
-        curves.append(("validation", "validation", "#CC79A7", (0, (1, 1))))
+        curves.append(("validation", "validation", PURPLE, (0, (1, 1))))
     ends = np.cumsum([count for _, count in parts_of(history)], dtype=int)[:-1]
     for key, name, color, dashes in curves:
         values = np.array([getattr(r, f"{key}_loss") for r in history], dtype=float)
         values = np.where(np.isfinite(values), np.maximum(values, LOSS_FLOOR), np.nan)
         broken = np.insert(steps, ends, np.nan), np.insert(values, ends, np.nan)
-        axes.plot(*broken, color=color, linestyle=dashes, linewidth=1.4, marker=marker, label=name)
+        axes.plot(*broken, color=color, linestyle=dashes, marker=marker, label=name)
 
 
-def write_name(axes: Axes, name: str, x: float, height: float, tall: float) -> None:
-    """A stage's name, so many inches above the axes, which are `tall`, with a line down to where it begins."""
-    y, at = 1 + height / tall, axes.transAxes
-    axes.text(x + 0.005, y, name, transform=at, fontsize=8, parse_math=False, gid="stage")
-    axes.plot([x] * 2, [1, y + 0.11 / tall], "0.75", lw=0.8, transform=at, clip_on=False)
+def write_name(axes: Axes, name: str, step: float, height: float) -> None:
+    """A stage's name, so many inches above the axes, with a line down to where it begins."""
+    tall = axes.get_window_extent().height / axes.figure.dpi
+    top = 1 + height / tall
+    at = axes.get_xaxis_transform()
+    axes.plot([step] * 2, [1, top + 0.11 / tall], color=FAINT, linewidth=0.8, transform=at, clip_on=False)
+    axes.annotate(name, (step, top), (3, 0), xycoords=at, textcoords="offset points", parse_math=False, gid="stage")
 
 
 def parts_of(history: list[Record]) -> list[tuple[str, int]]:
@@ -117,7 +117,7 @@ def parts_of(history: list[Record]) -> list[tuple[str, int]]:
     return parts
 
 
-def _levels(begins: list[float], widths: list[float]) -> list[int]:
+def levels_of(begins: list[float], widths: list[float]) -> list[int]:
     """How high each name stands so that no later stage's name or line runs through it."""
     levels = [0] * len(begins)
     for k in reversed(range(len(begins))):

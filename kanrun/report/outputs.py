@@ -11,11 +11,10 @@ from kanrun.errors import failure
 from kanrun.exporters.source import source_of
 from kanrun.exporters.table import exporter
 from kanrun.model.network import KAN
-from kanrun.model.protocol import without_gradient
 from kanrun.report.export import as_entries, as_text
 from kanrun.report.files import save_model, write_history, write_json, write_text
+from kanrun.report.pictures import PICTURES, Picture, scene_of
 from kanrun.state import Result
-from kanrun.symbolic.formula import formula_function
 
 log = logging.getLogger("kanrun")
 
@@ -107,7 +106,7 @@ def metrics(folder: Path, result: Result) -> None:
     write_json(folder / "metrics.json", result.metrics)
 
 
-# ---- pictures: matplotlib is imported only where they are wanted ---------------------------------------------------
+# ---- pictures ------------------------------------------------------------------------------------------------------
 
 
 def has_formulas(result: Result) -> bool:
@@ -115,70 +114,16 @@ def has_formulas(result: Result) -> bool:
     return bool(result.formulas)
 
 
-def pictured(result: Result) -> bool:
-    """Whether pictures are wanted."""
-    return result.problem.config.plots.enabled
-
-
-def with_formulas(result: Result) -> bool:
-    """Whether there is a formula to draw."""
-    return pictured(result) and bool(result.state.formulas)
-
-
-def network_of(*stages: str) -> Output:
-    """The picture of the network after the first of these stages that there was; an MLP has no curves to draw."""
+def output_of(picture: Picture) -> Output:
+    """A picture as an output of the runs that it can be made of."""
 
     def draw(folder: Path, result: Result) -> None:
-        from kanrun.report.drawing import draw_network
-        from kanrun.report.plots import labelled
+        picture.save(scene_of(result), folder / "plots")
 
-        data, networks = result.problem.data, result.state.networks
-        network = next(networks[stage] for stage in stages if stage in networks)
-        assert isinstance(network, KAN)
-        inputs, outputs = ([labelled(data, one) for one in names] for names in (data.inputs, data.outputs))
-        draw_network(
-            network, data.train.x, folder / "plots" / name, inputs=inputs, outputs=outputs,
-            beta=result.problem.config.plots.beta,
-        )  # fmt: skip
+    def wanted(result: Result) -> bool:
+        return result.problem.config.plots.enabled and picture.lacking(scene_of(result)) is None
 
-    def drawable(result: Result) -> bool:
-        found = [result.state.networks[stage] for stage in stages if stage in result.state.networks]
-        return pictured(result) and bool(found) and isinstance(found[0], KAN)
-
-    name = f"network_{NETWORKS[stages]}"
-    return Output(name, draw, drawable, takes_time=True)
-
-
-NETWORKS = {("train",): "trained", ("refit", "prune"): "pruned", ("symbolic",): "symbolic"}
-
-
-def picture_of_history(folder: Path, result: Result) -> None:
-    """The losses step by step, or what the networks of a search have left unexplained."""
-    from kanrun.report.losses import plot_history
-    from kanrun.report.search import plot_search
-
-    state = result.state
-    if state.tried:
-        plot_search(state.tried, folder / "plots" / "history", ended=state.search.get("ended", ""))
-    else:
-        plot_history(list(state.history), folder / "plots" / "history", loss=result.problem.data.loss)
-
-
-def picture_of_front(folder: Path, result: Result) -> None:
-    """Complexity against error of the formulas."""
-    from kanrun.report.front import plot_front
-
-    plot_front(result.formulas, folder / "plots" / "front", loss=result.problem.data.loss)
-
-
-def picture_of_predictions(folder: Path, result: Result) -> None:
-    """The pruned network and the formula against the test rows."""
-    from kanrun.report.plots import plot_predictions
-
-    state, data = result.state, result.problem.data
-    network = state.networks.get("refit", state.networks.get("prune", result.network))
-    formulas = formula_function(state.formulas, data)
-    plot_predictions(data, without_gradient(network), formulas, folder / "plots" / "predictions")
+    return Output(f"picture {picture.name}", draw, wanted, takes_time=True)
 
 
 OUTPUTS: list[Output] = [
@@ -189,10 +134,7 @@ OUTPUTS: list[Output] = [
     Output("formula.txt", text, has_formulas),
     Output("formula.tex", latex, has_formulas),
     Output("formula.py", python, has_formulas),
-    *(network_of(*stages) for stages in NETWORKS),
-    Output("picture of the history", picture_of_history, pictured, takes_time=True),
-    Output("picture of the front", picture_of_front, with_formulas, takes_time=True),
-    Output("picture of the predictions", picture_of_predictions, pictured, takes_time=True),
+    *(output_of(picture) for picture in PICTURES.values()),
     Output("metrics.json", metrics, essential=True),
 ]
 

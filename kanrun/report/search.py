@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from kanrun.discovery.state import Tried
-from kanrun.report.plots import BLUE, LOSS_FLOOR, VERMILLION, house_style, save
+from kanrun.report.axes import arrange, panels
+from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, house_style, save
 
 WORST = 1.0  # a constant leaves all of the variance; what is worse is drawn beside it
 
@@ -27,8 +26,7 @@ def plot_search(tried: Sequence[Tried], path_stem: Path, *, ended: str = "") -> 
 
 def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
     """What `plot_search` writes."""
-    figure = Figure(figsize=(6.9, 3.9), layout="constrained", facecolor="white")
-    axes = figure.subplots()
+    figure, [axes] = panels(1, 1)
     heights = [min(max(t.unexplained, LOSS_FLOOR), WORST) for t in tried]
     number = list(itertools.accumulate(int(not t.read) for t in tried))  # a network that is read was fitted before
     fitted = [(n, y) for n, y, t in zip(number, heights, tried, strict=True) if not t.read]
@@ -36,7 +34,7 @@ def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
     best = list(itertools.accumulate((y for _, y in fitted), min))
     margin = max(0.5, 0.02 * len(fitted))  # for the last network's step and mark
     steps = [n for n, _ in fitted] + [len(fitted) + margin]
-    axes.step(steps, [*best, best[-1]], where="post", color="0.7", linewidth=1.2, zorder=1, label="best so far")
+    axes.step(steps, [*best, best[-1]], where="post", color=MUTED, linewidth=1.2, zorder=1, label="best so far")
     area = max(6.0, min(24.0, 3000 / len(fitted)))
     xs, ys = [n for n, _ in fitted], [y for _, y in fitted]
     axes.scatter(xs, ys, s=area, color=BLUE, linewidths=0, zorder=2, label="network")
@@ -48,11 +46,7 @@ def search_figure(tried: Sequence[Tried], *, ended: str = "") -> Figure:
     low, high = min(heights), max(heights)
     axes.set_ylim(low / max(2.0, (high / low) ** 0.06), high * max(2.0, (high / low) ** 0.06))
     axes.set_xlim(1 - margin, len(fitted) + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("networks fitted")
-    axes.set_ylabel("unexplained part of the variance\n(1 and more: no better than a constant)")
-    if ended:
-        axes.set_title(textwrap.fill(f"ended: {ended}", 75), parse_math=False, fontsize=9)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    axes.set_ylabel("unexplained part of the variance")
+    arrange(figure, [axes], 1, 2.6, f"ended: {ended}" if ended else "")
     return figure
