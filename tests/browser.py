@@ -17,11 +17,13 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
 
-# Letters that can be seen with their contrast (WCAG 2.2, 1.4.3) to what is behind them; pictures have no backgrounds.
+# Letters that can be seen with their contrast (WCAG 2.2, 1.4.3) to what is behind them; the fields of a confusion
+# matrix are no backgrounds to it.
 CONTRASTS = """
 const channels = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
 const light = (colour) => {
-  const [r, g, b] = channels(colour).map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const linear = (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const [r, g, b] = channels(colour).map((c) => linear(c / 255));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 const behind = (one) => {
@@ -35,7 +37,7 @@ const found = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
   const one = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
-  if (!text || !one.getClientRects().length || one.closest("script,style,title")) continue;
+  if (!text || !one.getClientRects().length || one.closest("script,style,title,#picture-confusion")) continue;
   const style = getComputedStyle(one);
   const ink = one instanceof SVGElement ? style.fill : style.color;
   const [more, less] = [light(ink), light(behind(one))].sort((a, b) => b - a);

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kanrun.report.plots import BLUE, VERMILLION, house_style, shortened
+from kanrun.report.look import BLUE, MUTED, VERMILLION, house_style, shortened
 from kanrun.sweep.adding_up import HIGHER, is_seed
 from kanrun.sweep.rows import Row
 
@@ -131,10 +131,10 @@ def parallel(axes: Sequence[Axis]) -> Figure:
         panel.plot(heights[:, job], color=VERMILLION if best else colours(0.9 * part), alpha=1.0 if best else 0.5,
                    linewidth=2.2 if best else 0.8)  # fmt: skip
     for place, axis in enumerate(axes):
-        panel.axvline(place, color="0.6", linewidth=0.8, zorder=0)
+        panel.axvline(place, color=MUTED, linewidth=0.8, zorder=0)
         for height, text in ends_of(axis):
             panel.text(place, 1.04 if height else -0.04, text, ha="center", va="bottom" if height else "top",
-                       fontsize=7, parse_math=False)  # fmt: skip
+                       fontsize=8, parse_math=False)  # fmt: skip
     names = [shortened(axis.title, 18).replace("$", r"\$") for axis in axes]
     turned = max(map(len, names)) > 14
     panel.set_xticks(range(len(axes)), names, rotation=20 if turned else 0, ha="right" if turned else "center")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,9 +26,11 @@ ATTRIBUTES = {
 NUMBERS = ATTRIBUTES - {"id", "style", "clip-path", "class", "href"}  # a hundredth of a point is enough
 # Colours of pictures on white paper, and what they are called in style.css, where dark pages have others.
 COLOURS = {
-    "#000000": "ink", "#1a1a1a": "ink", "#ffffff": "paper", "#0072b2": "blue", "#d55e00": "vermillion",
-    "#009e73": "green", "#cc79a7": "purple", "#e69f00": "orange", "#56b4e9": "sky",
+    "#000000": "ink", "#1a1a1a": "ink", "#ffffff": "paper", "#5f6368": "muted", "#c4c7cb": "faint",
+    "#0072b2": "blue", "#d55e00": "vermillion", "#009e73": "green", "#cc79a7": "purple", "#e69f00": "orange",
+    "#56b4e9": "sky",
 }  # fmt: skip
+FIXED = {"confusion": ("#0072b2", "#ffffff")}  # white numbers stand on fields of that blue
 MOST = 750_000  # characters of all pictures of a page together
 EACH = 300_000
 BROAD = 1.7
@@ -129,7 +132,7 @@ def attribute(key: str, value: str, name: str) -> str | None:
     if re.search(r"url\(\s*[^#\s]|@import|expression\(", value, re.IGNORECASE):
         return None
     if key in ("style", "fill", "stroke"):
-        return coloured(value)
+        return coloured(value, FIXED.get(name, ()))
     return re.sub(r"(\d+\.\d\d)\d+", r"\1", value) if key in NUMBERS else value
 
 
@@ -138,11 +141,13 @@ def embedded(value: str) -> bool:
     return value.startswith("data:image/png;base64,")
 
 
-def coloured(style: str) -> str:
-    """The same with the page's own colours."""
+def coloured(style: str, fixed: Collection[str] = ()) -> str:
+    """The same with the page's own colours, but for those that are `fixed`."""
 
     def named(found: re.Match[str]) -> str:
         colour = found.group().lower()
+        if colour in fixed:
+            return colour
         if known := COLOURS.get(colour):
             return f"var(--{known})"
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

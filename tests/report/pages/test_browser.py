@@ -28,7 +28,8 @@ RUNS: dict[str, dict[str, Any]] = {
         "model": {"width": [2, 1], "grid": 3}, "symbolic": {"library": ["x", "x^2", "sin"]},
     },
     "classes": {
-        "dataset": {"name": "moons", **SMALL}, "model": {"width": [2, 2], "grid": 3}, "symbolic": {"library": ["x", "sin"]},
+        "dataset": {"name": "moons", **SMALL}, "model": {"width": [2, 2], "grid": 3},
+        "symbolic": {"library": ["x", "sin"]},
     },
     "mlp": {"model": {"name": "mlp", "width": [2, 3, 1]}, "dataset": {"formula": "x_1*x_2", **SMALL}},
 }  # fmt: skip
@@ -122,7 +123,8 @@ def test_a_page_asks_for_nothing_complains_of_nothing_and_fits(
 
 
 def test_the_formula_and_the_pictures_can_be_seen(browser: Browser, folders: dict[str, Path]) -> None:
-    seen = "return [...document.querySelectorAll(arguments[0])].map((e) => e.getBoundingClientRect()).map((r) => [r.width, r.height])"
+    boxes = "[...document.querySelectorAll(arguments[0])].map((e) => e.getBoundingClientRect())"
+    seen = f"return {boxes}.map((r) => [r.width, r.height])"
     for width in (360, 1280):
         browser.open(folders["formula"] / PAGE, width)
         [formula, *_] = browser.ask(seen, ".equation")
