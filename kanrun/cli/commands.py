@@ -193,6 +193,31 @@ def summary(options: Namespace) -> None:
         raise KanrunError(f"{options.folder}: {error.strerror or error}") from None
 
 
+def plot_arguments(parser: ArgumentParser) -> None:
+    """A run, the name of a picture, a format and a file."""
+    run_folder(parser)
+    parser.add_argument(
+        "name", metavar="NAME", help="network (the last one), network_trained, network_pruned, network_symbolic, "
+        "history, front, predictions, edges, residuals, confusion, roc, importance",
+    )  # fmt: skip
+    parser.add_argument("--format", choices=("png", "svg", "pdf"), help="by default that of FILE, or png")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="by default NAME.FORMAT in RUN/plots")
+
+
+def plot(options: Namespace) -> None:
+    """A picture of a run, made again."""
+    from kanrun.report.replot import FORMATS, picture_of
+
+    ending = options.output.suffix[1:].lower() if options.output else ""
+    kind = options.format or (ending if ending in FORMATS else "png")
+    content = picture_of(options.folder, options.name, kind)
+    path = options.output or Path(options.folder) / "plots" / f"{options.name}.{kind}"
+    if not options.output:
+        path.parent.mkdir(exist_ok=True)
+    put(content, path)
+    print(path)
+
+
 COMMANDS = {
     "resume": Command("RUN", "go on with a run that was interrupted or killed", run_folder, resume),
     "refine": Command(
@@ -215,6 +240,7 @@ COMMANDS = {
         predict_arguments,
         predict,
     ),
+    "plot": Command("RUN NAME [--format pdf] [-o FILE]", "a picture of a run, made again", plot_arguments, plot),
     "export": Command(
         "RUN --to NAME [-o FILE] [--formula N]", "the formula in another language", export_arguments, export
     ),

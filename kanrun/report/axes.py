@@ -157,8 +157,8 @@ def settled(row: Sequence[Axes], high: float, wide: float, lefts: Sequence[float
     for axes, left in zip(row, lefts, strict=False):
         title = wrapped(axes.get_title(loc="left"), wide + left - PAD, TITLE_LINES)
         back = (PAD - left) / wide
-        axes.set_title(title, loc="left", parse_math=False, x=back, y=1 + 0.07 / high, pad=0)
-        above = max(above, LINE * (title.count("\n") + 1) + 0.16 if title else 0.0)
+        axes.set_title(title, loc="left", parse_math=False, x=back, y=1 + 0.1 / high, pad=0)
+        above = max(above, LINE * (title.count("\n") + 1) + 0.18 if title else 0.0)
         ticks = number(axes, "x", wide)
         turned = any(label.get_rotation() for label in axes.get_xticklabels()[:1])
         ticks = 0.0 if not ticks else ticks + 0.05 if turned else 0.2

@@ -64,7 +64,8 @@ def edges_figure(
     pairs = symbolic is not None and same_edges(network, symbolic)
     shown = panels_of(data.train.x, network if pairs or symbolic is None else symbolic, symbolic if pairs else None)
     total, shown = len(shown), shown[:MOST]
-    columns, wide = COLUMNS, (WIDTH - 2 * PAD - (COLUMNS - 1) * GAP) / COLUMNS
+    columns = 2 if len(shown) <= 4 else COLUMNS
+    wide = (WIDTH - 2 * PAD - (columns - 1) * GAP) / columns
     rows = -(-len(shown) // columns)
     known = "curve (blue) and its function (orange, dashed)" if pairs else "curves over the range of their inputs"
     rest = f"; {total - len(shown)} weaker of {counted(total, 'edge')} not shown" if total > len(shown) else ""

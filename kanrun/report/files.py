@@ -156,6 +156,19 @@ def write_history(path: Path, history: list[Record]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_history(path: Path) -> list[Record]:
+    """The rows of history.csv. Raises ValueError, KeyError or TypeError for another file."""
+    table = csv.DictReader(io.StringIO(text_of(path)))
+    return [Record(**{f.name: cell_of(f.name, row[f.name]) for f in fields(Record)}) for row in table]
+
+
+def cell_of(name: str, text: str) -> Any:
+    """What a cell of history.csv says."""
+    if name == "stage":
+        return text
+    return (int if name in ("step", "grid", "attempt") else float)(text) if text else None
+
+
 def save_model(path: Path, model: Network) -> None:
     """Weights and structure as tensors and plain values, in one go."""
     import torch  # not before there is a network: a mistake or a config is told without it

@@ -22,8 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path as Outline
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from kanrun.data.dataset import Dataset
@@ -54,9 +53,8 @@ STYLE = {
     "pdf.fonttype": 42,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
-FORMATS = ("png", "svg", "pdf")
 LOSS_FLOOR = 1e-32  # a loss of 0 has no place on a log axis
-MAX_POINTS = 400  # of one kind: more hide each other and make large files
+MAX_POINTS = 300  # of one kind: more hide each other and make large files
 
 
 @contextlib.contextmanager
@@ -79,7 +77,7 @@ def save(figure: Figure, path_stem: Path) -> None:
 
 
 def save_as(figure: Figure, path: Path, kind: str, name: str) -> None:
-    """Writes one file in one go, in one of FORMATS; ids in an SVG begin with the `name` of the picture."""
+    """Writes one file in one go, png, svg or pdf; ids in an SVG begin with the `name` of the picture."""
     with in_one_go(path) as part:
         part.write_bytes(content_of(figure, kind, name))
 
@@ -185,15 +183,10 @@ def labelled(data: Dataset, symbol: str, limit: int = 22) -> str:
 # ---- marks ---------------------------------------------------------------------------------------------------------
 
 
-def add_dots(axes: Axes, x: np.ndarray, y: np.ndarray, size: float, color: str, gid: str) -> PathPatch:
-    """Dots of `size` points as one outline: a small file, and drawn at once. At most MAX_POINTS, evenly taken."""
+def add_dots(axes: Axes, x: np.ndarray, y: np.ndarray, size: float, color: str, gid: str) -> Line2D:
+    """Dots of `size` points, at most MAX_POINTS, evenly taken."""
     step = -(-len(x) // MAX_POINTS) or 1
-    ends = np.column_stack([x[::step], y[::step]]).repeat(2, axis=0)
-    ends[1::2, 0] += 1e-6 * (float(np.ptp(ends[:, 0])) or 1.0) if len(ends) else 0.0  # of no length they are not drawn
-    outline = Outline(ends, np.tile([Outline.MOVETO, Outline.LINETO], len(ends) // 2))
-    outline.should_simplify = False
-    dots = PathPatch(outline, fill=False, edgecolor=color, linewidth=size, capstyle="round", gid=gid)
-    dots.set_transform(axes.transData)
-    dots.set_clip_path(axes.patch)
-    axes.add_artist(dots)
+    dots = Line2D(x[::step], y[::step], linestyle="", marker="o", color=color, markersize=size, markeredgewidth=0)
+    dots.set_gid(gid)
+    axes.add_line(dots)
     return dots

@@ -96,11 +96,12 @@ def scene_of(result: Result) -> Scene:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: the figure of a scene, and why there is none, which needs no more than is asked."""
+    """A picture: the figure of a scene, why there is none, and whether it is made of rows."""
 
     name: str
     figure: Callable[[Scene], Figure]
     lacking: Callable[[Scene], str | None]
+    of_rows: bool = True
 
     def save(self, scene: Scene, folder: Path) -> None:
         """Writes it as PNG and SVG into a folder."""
@@ -110,7 +111,7 @@ class Picture:
             save(self.figure(scene), folder / self.name)
 
     def content(self, scene: Scene, kind: str) -> bytes:
-        """Its file in one of look.FORMATS. Raises KanrunError where there is none."""
+        """Its file as png, svg or pdf. Raises KanrunError where there is none."""
         from kanrun.report.look import content_of, house_style
 
         if reason := self.lacking(scene):
@@ -258,8 +259,8 @@ PICTURES = {
     picture.name: picture
     for picture in (
         *(network_picture(f"network_{which}", which) for which in STAGES),
-        Picture("history", history_figure, no_history),
-        Picture("front", front_figure, no_front),
+        Picture("history", history_figure, no_history, of_rows=False),
+        Picture("front", front_figure, no_front, of_rows=False),
         Picture("predictions", predictions_figure, never),
         Picture("edges", edges_figure, no_edges),
         Picture("residuals", residuals_figure, not_values),
