@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,3 +72,11 @@ class Failures(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
             self.messages.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was not looked at is said where nobody overlooks it."""
+    from tests.browser import CHROMIUM, DRIVER, MISSING
+
+    if not (CHROMIUM and DRIVER):
+        terminalreporter.write_sep("!", MISSING, yellow=True, bold=True)

@@ -47,13 +47,15 @@ class Told:
 def told(formulas: Sequence[Formula], source: Source | None) -> list[Told]:
     """What there is to say about each formula."""
     laws = [None] * len(formulas) if source is None else source.laws
-    return [
-        Told(
-            one, equation_of(one.output, one, law, source), score_line(one), exactness(one), about_lines(one),
-            other_lines(one),
-        )
-        for one, law in zip(formulas, laws, strict=True)
-    ]  # fmt: skip
+    return [told_of(one, equation_of(one.output, one, law, source)) for one, law in zip(formulas, laws, strict=True)]
+
+
+def told_of(formula: Formula, equation: Equation) -> Told:
+    """What there is to say about one; nothing of how good it is where its file says nothing of that."""
+    if not formula.judged:
+        return Told(formula, equation, "", exactness(formula), [], [])
+    lines, others = about_lines(formula), other_lines(formula)
+    return Told(formula, equation, score_line(formula), exactness(formula), lines, others)
 
 
 def source_in(entries: Sequence[Mapping[str, Any]], inputs: Sequence[str]) -> Source | None:

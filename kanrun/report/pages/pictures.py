@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,7 +33,7 @@ COLOURS = {
 FIXED = {"confusion": ("#0072b2", "#ffffff")}  # white numbers stand on fields of that blue
 MOST = 750_000  # characters of all pictures of a page together
 EACH = 300_000
-BROAD = 1.7
+COLUMN = 560  # pixels that half of a page has room for
 LARGER = 1.6  # pixels of a screen for a point of a picture, at most: letters as large as those around it
 
 
@@ -52,8 +52,13 @@ class Picture:
 
 
 def pictures(folder: Path, wanted: dict[str, str]) -> list[Picture]:
-    """Those of `wanted` (name and what it shows) that are in plots/ of a run folder, in this order."""
-    found, room = [], MOST
+    """Those of `wanted` (name and what it shows) that are in plots/ of a run folder, in this order.
+
+    Pictures that are the same are there once, with all that they show.
+    """
+    found: list[Picture] = []
+    known: dict[str, int] = {}
+    room = MOST
     for name, about in wanted.items():
         path = folder / "plots" / f"{name}.svg"
         if not path.is_file():
@@ -62,6 +67,12 @@ def pictures(folder: Path, wanted: dict[str, str]) -> list[Picture]:
             svg = inline(text_of(path), name)
         except (ValueError, OSError, ElementTree.ParseError):
             continue
+        plain = svg.replace(f"{name}-", "")
+        if plain in known:  # as after the pruning of what was pruned already
+            twin = known[plain]
+            found[twin] = replace(found[twin], about=f"{found[twin].about} {about}")
+            continue
+        known[plain] = len(found)
         if len(svg) > min(room, EACH):
             svg = of_points(path.with_suffix(".png"), about, room)
         room -= len(svg)
@@ -78,9 +89,9 @@ def of_points(path: Path, about: str, room: int) -> str:
 
 
 def is_broad(svg: str) -> bool:
-    """Whether a picture is much broader than high, and needs the whole page."""
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:1000])
-    return size is not None and float(size[1]) > BROAD * float(size[2])
+    """Whether a picture needs the whole page for itself."""
+    size = re.search(r'viewBox="0 0 ([\d.]+) ', svg[:1000])
+    return size is not None and LARGER * float(size[1]) > COLUMN
 
 
 def inline(text: str, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,6 +16,7 @@ from kanrun.errors import shorten
 from kanrun.version import __version__
 
 MINUS, NONE = "\u2212", "\u2013"  # as printed: a minus, and a dash for what there is none of
+RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 # Nothing is fetched, framed or sent; of scripts only that of the page itself, whose digest is put in.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -33,7 +35,7 @@ def environment() -> Environment:
         loader=PackageLoader("kanrun.report.pages"), autoescape=True, undefined=ChainableUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"number": number, "short": short, "seconds": seconds}
+    made.filters |= {"number": number, "short": short, "seconds": seconds, "unit": unit}
     made.globals |= {"style": verbatim("style.css"), "script": verbatim("script.js"), "policy": policy()}
     return made
 
@@ -80,3 +82,8 @@ def seconds(value: Any) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def unit(text: str) -> str:
+    """A unit with its powers raised: m^3 as one writes it."""
+    return re.sub(r"(?:\^|\*\*)(-?\d+)", lambda found: found[1].translate(RAISED), text)

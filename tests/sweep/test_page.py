@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kanrun.sweep.adding_up import formulas_found, groups_of, ranked_by, ranking, relations_found
+from kanrun.sweep.page import page_of
+from kanrun.sweep.pictures import Axis, axis_of, figures_of, varied
+from kanrun.sweep.rows import Row
+
+EVIL = "</script><script>alert(1)</script>"
+
+
+def row(number: int, grid: object = 3, seed: int = 0, loss: float | None = 0.5, **more: object) -> Row:
+    scores = {} if loss is None else {"validation_mse": loss, "test_rmse": loss, "test_r2": 1 - loss}
+    return Row(str(number), {"seed": seed, "model.grid": grid}, "completed", scores=scores, **more)  # type: ignore[arg-type]
+
+
+def page(rows: list[Row], folder: str = "sweep") -> str:
+    key = ranked_by(rows)
+    ranks = ranking(rows, key)
+    return page_of(Path(folder), rows, ranks, key, groups_of(rows), formulas_found(rows), relations_found(rows))
+
+
+def cells(text: str) -> list[list[object]]:
+    [content] = re.findall(r'<script type="application/json" id="cells">(.*?)</script>', text, re.DOTALL)
+    found: list[list[object]] = json.loads(content)
+    return found
+
+
+def test_jobs_come_the_best_first_with_numbers_as_numbers() -> None:
+    text = page([row(0, 3, loss=0.5), row(1, 5, loss=0.125), row(2, 5, loss=None)])
+    assert [one[:4] for one in cells(text)] == [["1", 0, 5, 0.125], ["0", 0, 3, 0.5], ["2", 0, 5, None]]
+    assert 'href="1/report.html"' in text
+
+
+def test_ten_thousand_jobs_are_below_three_megabytes() -> None:
+    entry = {"output": "y", "expression": "x_1", "rounded": "x_1 + " * 40, "complexity": 80, "exact": False}
+    rows = [row(k, k % 7, k, 1 / (k + 1), formulas=[entry], seconds=1.2345678) for k in range(10_000)]
+    text = page(rows)
+    assert len(text.encode()) < 3_000_000
+    assert len(cells(text)) == 10_000
+
+
+def test_texts_of_jobs_are_data() -> None:
+    entry = {"output": EVIL, "expression": EVIL, "rounded": EVIL, "complexity": 1, "exact": None}
+    failed = Row("1", {"model.grid": EVIL}, "failed", error=EVIL)
+    text = page([row(0, EVIL, formulas=[entry], relations=[EVIL]), failed])
+    assert EVIL not in text
+    assert cells(text)[0][-1] == EVIL
+
+
+def test_failed_jobs_are_named_first_with_a_link() -> None:
+    text = page([row(0), Row("a b", {}, "failed", error="no <room>")])
+    assert text.index("1 of 2 jobs did not come to their end") < text.index("The best")
+    assert '<a href="a%20b/report.html">job a b</a> failed: no &lt;room&gt;' in text
+
+
+def test_a_sweep_without_a_completed_job_has_a_page() -> None:
+    text = page([Row("0", {}, "failed", error="why")])
+    assert "The best" not in text
+    assert "why" in text
+
+
+def test_scores_are_drawn_against_all_that_was_varied_but_seeds() -> None:
+    rows = [row(k, grid, k, 0.1 * (k + 1) / grid) for k, grid in enumerate([3, 3, 5, 5, 9])]
+    assert varied(rows) == ["model.grid"]
+    found = figures_of(rows, "validation_mse")
+    assert [about.split(":")[0] for about in found] == ["validation mse by model.grid"]
+    more = [Row(one.job, {**one.values, "optimizer": name}, "completed", scores=one.scores)
+            for one, name in zip(rows, "ababc", strict=True)]  # fmt: skip
+    assert len(figures_of(more, "validation_mse")) == 3  # one for each, and all beside each other
+    assert figures_of(rows[:1], "validation_mse") == {}
+    assert figures_of(rows, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "marks", "log"),
+    [
+        ([1, 2, 4], [], False), ([1e-4, 1e-1], [], True), ([0.0, 1e3], [], False),
+        (["lm", "adam", "lm"], ["lm", "adam"], False),
+        ([True, False], ["True", "False"], False), ([[2, 1], [3, 1]], ["[2, 1]", "[3, 1]"], False),
+    ],
+)  # fmt: skip
+def test_numbers_are_in_their_places_and_texts_in_a_row(values: list[object], marks: list[str], log: bool) -> None:
+    axis = axis_of("a", values)
+    assert (list(axis.marks), axis.log) == (marks, log)
+    assert axis.scaled.min() == 0
+    assert axis.scaled.max() == 1
+
+
+def test_a_value_that_never_changes_has_a_place_too() -> None:
+    axis: Axis = axis_of("a", [2, 2])
+    assert axis.scaled.tolist() == [0, 0]
