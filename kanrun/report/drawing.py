@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
@@ -125,12 +126,11 @@ def draw_edges(
         way = line_of(layout, edge)
         lines += way
         colors.append(color)
-        widths += [u * (0.5 + 1.5 * edge.score / strongest)] * len(way)
+        widths += [min(u, 2.5 * box.side) * (0.5 + 1.5 * edge.score / strongest)] * len(way)
         left, right, bottom, top = box.x - box.wide / 2, box.x + box.wide / 2, box.y - box.label, box.y + box.side
         frames.append([(left, bottom), (right, bottom), (right, top), (left, top)])
-        drawn.append([
-            (box.x + (0.8 * a - 0.4) * box.side, box.y + (0.1 + 0.8 * b) * box.side) for a, b in unit_curve(curve)
-        ])  # fmt: skip
+        points = np.array(unit_curve(curve)).reshape(-1, 2)
+        drawn.append((0.8 * points + (-0.4, 0.1)) * box.side + (box.x, box.y))
         text, size = layout.labels[edge.key]
         if text:
             name = axes.text(box.x, bottom + 0.38 * size / 72, text, ha="center", parse_math=False)
@@ -154,7 +154,7 @@ def line_of(layout: Layout, edge: Edge) -> list[list[Point]]:
     bottom, top = (box.x, box.y - box.label), (box.x, box.y + box.side)
     if box.lane is None:
         return [[start, bottom], [top, end]]
-    away = 0.07 * layout.unit
+    away = min(0.07 * layout.unit, 0.25 * box.side)
     below = [start, (box.lane, box.low), (box.lane, bottom[1] - away), bottom]
     return [below, [top, (box.lane, top[1] + away), (box.lane, box.high), end]]
 
