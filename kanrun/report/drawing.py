@@ -20,7 +20,7 @@ from kanrun.model.attribution import Scores
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
 from kanrun.report.axes import LINE, PAD
-from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, house_style, save, shortened, wrapped
+from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, house_style, save, wrapped
 from kanrun.report.network_edges import (
     Edge,
     Point,
@@ -66,7 +66,7 @@ def network_figure(
     x = some_rows(model, x)
     scores = scores_of(model, x)
     edges, shown, left_out = chosen(model, scores)
-    names = ([shortened(inputs[i]) for i in shown[0]], [shortened(outputs[o]) for o in shown[-1]])
+    names = ([inputs[i] for i in shown[0]], [outputs[o] for o in shown[-1]])
     written = {e.key: [e.function] for e in edges if e.function} | dict(labels or {})
     layout = layout_of(model, edges, shown, names, written)
     size = SIZE * layout.unit
@@ -204,7 +204,7 @@ def write_names(
 ) -> None:  # fmt: skip
     """Names beside their nodes; those of nodes without edges are pale."""
     how, away = names_of(names, layout), 0.13 * layout.unit
-    for name, (x, y), lives in zip(names, places, alive, strict=True):
+    for name, (x, y), lives in zip(how.texts, places, alive, strict=True):
         axes.text(
             x, y + (away if top else -away), name, ha="center", va="bottom" if top else "top",
             rotation=90 if how.upright else 0, fontsize=how.size, color=INK if lives else MUTED, parse_math=False,

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
-from kanrun.report.look import SIZE, WIDTH, text_width
+from kanrun.report.look import SIZE, WIDTH, fitted, shortened, text_width
 from kanrun.report.network_edges import Edge, Point, node_of
 
 COLUMNS, MOST_ROWS = 10, 8  # boxes side by side, as far as there are not too many rows of them
 LEAST_ROOM = 0.42  # inches for a box where there are more columns than that
 SWEEPS = 4  # of ordering nodes
+LYING = 1.2  # inches from which on a name that does not fit is shortened rather than turned
 LEAST_SIZE = 5.0  # points of a name of a function
 
 
@@ -54,8 +55,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Names:
-    """Names at one side: their size in points, whether they stand upright, and how high they are in all."""
+    """Names at one side: their texts and size in points, whether they stand upright, and how high they are in all."""
 
+    texts: list[str]
     size: float
     upright: bool
     height: float
@@ -131,12 +133,13 @@ def ordered(model: KAN, edges: Sequence[Edge], shown: Sequence[Sequence[int]]) -
 def names_of(names: list[str], layout: Layout) -> Names:
     """How names fit side by side, each in the middle of its share of the width: lying, upright, or small as well."""
     size = SIZE * layout.unit
-    share = layout.width / max(1, len(names))
-    longest = max((text_width(name, size) for name in names), default=0.0)
-    if longest + 0.08 * layout.unit <= share:
-        return Names(size, False, 1.5 * size / 72)
-    size = min(size, 0.95 * 72 * share)
-    return Names(size, True, max(text_width(name, size) for name in names) + 0.06 * layout.unit)
+    share = layout.width / max(1, len(names)) - 0.08 * layout.unit
+    texts = [fitted(name, share, size) for name in names]
+    if texts == names or share > LYING * layout.unit:
+        return Names(texts, size, False, 1.5 * size / 72)
+    texts = [shortened(name) for name in names]
+    size = min(size, 0.95 * 72 * layout.width / len(names))
+    return Names(texts, size, True, max(text_width(name, size) for name in texts) + 0.06 * layout.unit)
 
 
 # ---- boxes ---------------------------------------------------------------------------------------------------------
