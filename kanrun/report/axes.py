@@ -160,7 +160,7 @@ def settled(row: Sequence[Axes], high: float, wide: float, lefts: Sequence[float
         axes.set_title(title, loc="left", parse_math=False, x=back, y=1 + 0.1 / high, pad=0)
         above = max(above, LINE * (title.count("\n") + 1) + 0.18 if title else 0.0)
         ticks = number(axes, "x", wide)
-        turned = any(label.get_rotation() for label in axes.get_xticklabels()[:1])
+        turned = axes.xaxis.get_tick_params().get("labelrotation")
         ticks = 0.0 if not ticks else ticks + 0.05 if turned else 0.2
         label = wrapped(axes.get_xlabel(), wide + 0.1)
         axes.set_xlabel(label, parse_math=False)

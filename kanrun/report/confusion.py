@@ -123,8 +123,6 @@ def curves_of(data: Dataset, function: Function) -> tuple[list[tuple[str, float,
 
     Of two classes the second has a curve: that of the first is the same, turned.
     """
-    from sklearn.metrics import auc, roc_curve
-
     values, truth = values_at(function, data.judged.x), true_classes(data).numpy()
     known = torch.isfinite(values).all(1)
     scores = torch.softmax(values, 1) if data.loss.logits else torch.cat([-values[:, :1], values[:, :1]], 1)
@@ -136,6 +134,18 @@ def curves_of(data: Dataset, function: Function) -> tuple[list[tuple[str, float,
         if not own.any() or own.all():
             lost += 1
             continue
-        false, true, _ = roc_curve(own, scores[known, c].numpy())
-        found.append((names[c], float(auc(false, true)), false, true))
+        false, true = rates(own, scores[known, c].numpy())
+        found.append((names[c], float(np.trapezoid(true, false)), false, true))
     return sorted(found, key=lambda one: one[1]), lost, int((~known).sum())
+
+
+def rates(own: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates at every score from the highest on: [scores + 1] each, from 0 to 1.
+
+    `own` [rows] says which rows are of the class, of which there are some but not all (Fawcett 2006).
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of rows that have the same score
+    true = np.append(0, np.cumsum(own[order])[last])
+    false = np.append(0, np.arange(1, len(order) + 1)[last] - true[1:])
+    return false / false[-1], true / true[-1]

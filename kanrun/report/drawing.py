@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
@@ -19,7 +20,7 @@ from kanrun.model.attribution import Scores
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
 from kanrun.report.axes import LINE, PAD
-from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, house_style, save, shortened, wrapped
+from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, house_style, save, wrapped
 from kanrun.report.network_edges import (
     Edge,
     Point,
@@ -65,7 +66,7 @@ def network_figure(
     x = some_rows(model, x)
     scores = scores_of(model, x)
     edges, shown, left_out = chosen(model, scores)
-    names = ([shortened(inputs[i]) for i in shown[0]], [shortened(outputs[o]) for o in shown[-1]])
+    names = ([inputs[i] for i in shown[0]], [outputs[o] for o in shown[-1]])
     written = {e.key: [e.function] for e in edges if e.function} | dict(labels or {})
     layout = layout_of(model, edges, shown, names, written)
     size = SIZE * layout.unit
@@ -125,12 +126,11 @@ def draw_edges(
         way = line_of(layout, edge)
         lines += way
         colors.append(color)
-        widths += [u * (0.5 + 1.5 * edge.score / strongest)] * len(way)
+        widths += [min(u, 2.5 * box.side) * (0.5 + 1.5 * edge.score / strongest)] * len(way)
         left, right, bottom, top = box.x - box.wide / 2, box.x + box.wide / 2, box.y - box.label, box.y + box.side
         frames.append([(left, bottom), (right, bottom), (right, top), (left, top)])
-        drawn.append([
-            (box.x + (0.8 * a - 0.4) * box.side, box.y + (0.1 + 0.8 * b) * box.side) for a, b in unit_curve(curve)
-        ])  # fmt: skip
+        points = np.array(unit_curve(curve)).reshape(-1, 2)
+        drawn.append((0.8 * points + (-0.4, 0.1)) * box.side + (box.x, box.y))
         text, size = layout.labels[edge.key]
         if text:
             name = axes.text(box.x, bottom + 0.38 * size / 72, text, ha="center", parse_math=False)
@@ -154,7 +154,7 @@ def line_of(layout: Layout, edge: Edge) -> list[list[Point]]:
     bottom, top = (box.x, box.y - box.label), (box.x, box.y + box.side)
     if box.lane is None:
         return [[start, bottom], [top, end]]
-    away = 0.07 * layout.unit
+    away = min(0.07 * layout.unit, 0.25 * box.side)
     below = [start, (box.lane, box.low), (box.lane, bottom[1] - away), bottom]
     return [below, [top, (box.lane, top[1] + away), (box.lane, box.high), end]]
 
@@ -204,7 +204,7 @@ def write_names(
 ) -> None:  # fmt: skip
     """Names beside their nodes; those of nodes without edges are pale."""
     how, away = names_of(names, layout), 0.13 * layout.unit
-    for name, (x, y), lives in zip(names, places, alive, strict=True):
+    for name, (x, y), lives in zip(how.texts, places, alive, strict=True):
         axes.text(
             x, y + (away if top else -away), name, ha="center", va="bottom" if top else "top",
             rotation=90 if how.upright else 0, fontsize=how.size, color=INK if lives else MUTED, parse_math=False,

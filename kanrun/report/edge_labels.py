@@ -21,7 +21,6 @@ MAX_ROWS, MAX_PARTS = 200, 300  # rows that edges and parts of formulas are comp
 ALIKE = 1e-3  # part of the variance by which an edge may differ from what the formula says of it
 STRAIGHT = 1e-9
 LONGEST_NAME = 12  # of an input in such a label; x stands for a longer one
-INNER = sp.Symbol("·")  # what comes out of a node
 
 
 def edge_labels(model: KAN, data: Dataset, formulas: Sequence[sp.Expr], edges: Iterable[Edge]) -> dict[
@@ -72,6 +71,8 @@ def matching(
 ) -> sp.Expr | None:  # fmt: skip
     """The shortest part that an edge's `values` follow; one of its own input alone in the first layer."""
     straight = explained(values, given) > 1 - STRAIGHT
+    if straight and name is None:
+        return None
     for part, own in parts:
         if name is not None and {s.name for s in part.free_symbols} != {name}:
             continue
@@ -87,10 +88,8 @@ def written(
     layer = model.layers[edge.layer]
     function = layer.library[edge.function]
     if name is None:
-        plain = function.text if found is None else None
-        inner = sp.sympify(plain, locals={"x": INNER}) if plain and plain.isidentifier() else None
         short = edge.function if found is None else head_of(found, edge.function)
-        return [short if inner is not None or not short.isidentifier() else f"{short}(·)", short]
+        return ["linear"] if edge.function == "x" else [f"{short}(·)" if short.isidentifier() else short, short]
     if found is None:
         a, b, c = layer.affine[edge.sub, edge.input].tolist()
         shift, scale = (float(v[edge.input]) for v in (model.shift, model.scale))

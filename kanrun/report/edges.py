@@ -67,7 +67,11 @@ def edges_figure(
     columns = 2 if len(shown) <= 4 else COLUMNS
     wide = (WIDTH - 2 * PAD - (columns - 1) * GAP) / columns
     rows = -(-len(shown) // columns)
-    known = "curve (blue) and its function (orange, dashed)" if pairs else "curves over the range of their inputs"
+    known = (
+        "curve (blue) and its function (orange, dashed); strength in brackets"
+        if pairs
+        else "curves over the range of their inputs"
+    )
     rest = f"; {total - len(shown)} weaker of {counted(total, 'edge')} not shown" if total > len(shown) else ""
     head = wrapped(known + rest, WIDTH - 2 * PAD, 3)
     above = LINE * (head.count("\n") + 1) + 2 * PAD
@@ -134,8 +138,8 @@ def draw_panel(
     edge, (left, top) = panel.edge, corner
     ways = labels.get(edge.key) or ([edge.function] if edge.function else ["spline"])
     name = next((way for way in ways if fitted(way, wide) == way), fitted(ways[-1], wide))
-    r2 = "" if panel.r2 is None else f"R² {panel.r2:.4f}"[:9] + "  "
-    strength = f"{r2}{100 * edge.score:.0f} %" if r2 else f"strength {100 * edge.score:.0f} %"
+    share = f"{100 * edge.score:.0f} %"
+    strength = f"strength {share}" if panel.r2 is None else f"R² {panel.r2:.4f} ({share})"
     lines = {name: 0.0, fitted(strength, wide): LINE}
     for text, below in lines.items():
         color = VERMILLION if below == 0.0 and ways != ["spline"] else MUTED

@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -106,13 +109,30 @@ def content_of(figure: Figure, kind: str, name: str) -> bytes:
 
 
 def with_own_ids(svg: str, name: str) -> str:
-    """An SVG whose ids begin with the name of its picture, so that several can stand on one page."""
+    """An SVG whose ids are its own and begin with the name of its picture, so that several can stand on one page.
+
+    Marks that are used again do not repeat the style that they have where they are defined.
+    """
     prefix = re.sub(r"\W", "_", name)
+    styled = set(re.findall(r'<path id="([^"]+)"[^>]* style="', svg))
+    seen: Counter[str] = Counter()
 
-    def renamed(tag: re.Match[str]) -> str:
-        return re.sub(rf'( id="|url\(#|href="#)(?!{prefix}-)', rf"\g<1>{prefix}-", tag[0])
+    def renamed(match: re.Match[str]) -> str:
+        start, own = match[1], match[2]
+        own = own if own.startswith(f"{prefix}-") else f"{prefix}-{own}"
+        if start == ' id="':
+            seen[own] += 1
+            own += f"-{seen[own]}" if seen[own] > 1 else ""
+        return start + own
 
-    return re.sub(r"<[^!?][^>]*>", renamed, svg)
+    def changed(match: re.Match[str]) -> str:
+        tag = match[0]
+        used = re.match(r'<use [^>]*href="#([^"]+)"', tag)
+        if used and used[1] in styled:
+            tag = re.sub(r' style="[^"]*"', "", tag)
+        return re.sub(r'( id="|url\(#|href="#)([^")]*)', renamed, tag)
+
+    return re.sub(r"<[^!?][^>]*>", changed, svg)
 
 
 # ---- text ----------------------------------------------------------------------------------------------------------
@@ -133,7 +153,9 @@ def text_width(text: str, size: float = SIZE) -> float:
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         for line in text.split("\n"):
             font.set_text(line, 0.0)
-            widest = max(widest, font.get_width_height()[0] / 64 / 72)
+            # The font may lack letters that are as wide as high, which whoever shows an SVG has.
+            square = size * sum(unicodedata.east_asian_width(c) in "WF" for c in line)
+            widest = max(widest, max(font.get_width_height()[0] / 64, square) / 72)
     return widest
 
 
@@ -183,10 +205,13 @@ def labelled(data: Dataset, symbol: str, limit: int = 22) -> str:
 # ---- marks ---------------------------------------------------------------------------------------------------------
 
 
-def add_dots(axes: Axes, x: np.ndarray, y: np.ndarray, size: float, color: str, gid: str) -> Line2D:
-    """Dots of `size` points, at most MAX_POINTS, evenly taken."""
-    step = -(-len(x) // MAX_POINTS) or 1
-    dots = Line2D(x[::step], y[::step], linestyle="", marker="o", color=color, markersize=size, markeredgewidth=0)
+def add_dots(
+    axes: Axes, x: np.ndarray, y: np.ndarray, size: float, color: str, gid: str, most: int = MAX_POINTS, **how: Any
+) -> Line2D:
+    """Dots of `size` points, at most so many, evenly taken; `how` may say more about them."""
+    step = -(-len(x) // most) or 1
+    how = {"marker": "o", "markeredgewidth": 0} | how
+    dots = Line2D(x[::step], y[::step], linestyle="", color=color, markersize=size, **how)
     dots.set_gid(gid)
     axes.add_line(dots)
     return dots

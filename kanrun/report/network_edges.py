@@ -63,14 +63,16 @@ def edges_of(model: KAN, scores: Scores) -> list[Edge]:
 def curves_of(model: KAN, x: Tensor, edges: list[Edge]) -> list[tuple[Tensor, Tensor]]:
     """Each edge's input [points] over its range on the rows `x`, in the user's units in layer 0, and its output.
 
-    Points at which the output is not finite are left out.
+    Half of the points are spread evenly and half lie among the rows. Those at which the output is not finite are left
+    out.
     """
     along = torch.linspace(0, 1, POINTS, dtype=x.dtype, device=x.device)[:, None]
+    among = torch.linspace(0, len(x) - 1, min(POINTS, len(x))).long()
     inputs: list[Tensor] = []
     values: list[Tensor] = []
     for layer, trace in zip(model.layers, model.trace(x), strict=True):
         rows = trace.inputs.nan_to_num(0, 0, 0)
-        points = torch.lerp(rows.amin(0), rows.amax(0), along)
+        points = torch.cat([torch.lerp(rows.amin(0), rows.amax(0), along), rows.sort(0).values[among]]).sort(0).values
         with torch.no_grad():
             values.append(layer.trace(points).edges.cpu())
         inputs.append((points * model.scale + model.shift if not inputs else points).detach().cpu())

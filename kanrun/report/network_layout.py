@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
-from kanrun.report.look import SIZE, WIDTH, text_width
+from kanrun.report.look import SIZE, WIDTH, fitted, shortened, text_width
 from kanrun.report.network_edges import Edge, Point, node_of
 
 COLUMNS, MOST_ROWS = 10, 8  # boxes side by side, as far as there are not too many rows of them
-LEAST_ROOM = 0.34  # inches for a box where there are more columns than that
+LEAST_ROOM = 0.42  # inches for a box where there are more columns than that
 SWEEPS = 4  # of ordering nodes
+LYING = 1.2  # inches from which on a name that does not fit is shortened rather than turned
 LEAST_SIZE = 5.0  # points of a name of a function
 
 
@@ -54,8 +55,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Names:
-    """Names at one side: their size in points, whether they stand upright, and how high they are in all."""
+    """Names at one side: their texts and size in points, whether they stand upright, and how high they are in all."""
 
+    texts: list[str]
     size: float
     upright: bool
     height: float
@@ -70,8 +72,7 @@ def layout_of(
     `labels` are ways to write an edge's function, the best first.
     """
     widest = max([1, *(sum(e.layer == depth for e in edges) for depth in range(len(model.layers)))])
-    columns = max(COLUMNS, -(-widest // MOST_ROWS))
-    width = max(WIDTH, LEAST_ROOM * columns if columns > COLUMNS else 0.0, 0.145 * max(len(n) for n in shown))
+    width = max(WIDTH, LEAST_ROOM * columns_for(widest), 0.145 * max(len(n) for n in shown))
     layout = Layout(width, width / WIDTH)
     u = layout.unit
     orders = ordered(model, edges, shown)
@@ -79,7 +80,7 @@ def layout_of(
     layout.nodes.append({n: (x, y) for n, x in zip(orders[0], evenly(len(orders[0]), width), strict=True)})
     for depth, layer in enumerate(model.layers):
         own = [e for e in edges if e.layer == depth]
-        y = place_boxes(layout, placed(model, own, orders, depth), columns, y, labels)
+        y = place_boxes(layout, placed(model, own, orders, depth), y, labels)
         xs = dict(zip(orders[depth + 1], evenly(len(orders[depth + 1]), width), strict=True))
         apart = min(0.2 * u, width / max(1, len(xs)) / 4)
         layout.sums.append({})
@@ -132,12 +133,13 @@ def ordered(model: KAN, edges: Sequence[Edge], shown: Sequence[Sequence[int]]) -
 def names_of(names: list[str], layout: Layout) -> Names:
     """How names fit side by side, each in the middle of its share of the width: lying, upright, or small as well."""
     size = SIZE * layout.unit
-    share = layout.width / max(1, len(names))
-    longest = max((text_width(name, size) for name in names), default=0.0)
-    if longest + 0.08 * layout.unit <= share:
-        return Names(size, False, 1.5 * size / 72)
-    size = min(size, 0.95 * 72 * share)
-    return Names(size, True, max(text_width(name, size) for name in names) + 0.06 * layout.unit)
+    share = layout.width / max(1, len(names)) - 0.08 * layout.unit
+    texts = [fitted(name, share, size) for name in names]
+    if texts == names or share > LYING * layout.unit:
+        return Names(texts, size, False, 1.5 * size / 72)
+    texts = [shortened(name) for name in names]
+    size = min(size, 0.95 * 72 * layout.width / len(names))
+    return Names(texts, size, True, max(text_width(name, size) for name in texts) + 0.06 * layout.unit)
 
 
 # ---- boxes ---------------------------------------------------------------------------------------------------------
@@ -155,15 +157,14 @@ def placed(model: KAN, edges: Sequence[Edge], orders: list[list[int]], depth: in
 
 
 def place_boxes(
-    layout: Layout, edges: Sequence[tuple[Edge, float]], columns: int, y: float,
-    labels: Mapping[tuple[int, int, int], Sequence[str]],
+    layout: Layout, edges: Sequence[tuple[Edge, float]], y: float, labels: Mapping[tuple[int, int, int], Sequence[str]]
 ) -> float:  # fmt: skip
-    """Puts the boxes of a layer above `y`, in rows of at most so many; gives the height at which its sums lie."""
+    """Puts the boxes of a layer above `y`, in as few rows as leave room; gives the height at which its sums lie."""
     u, count = layout.unit, len(edges)
     fan = 0.3 * u + 0.045 * layout.width * (count > 1)
     if not edges:
         return y + 2 * fan
-    rows = -(-count // columns)
+    rows = -(-count // columns_for(count))
     texts = {e.key: labels.get(e.key) or [""] for e, _ in edges}
     size = SIZE * u
     if rows == 1:
@@ -174,14 +175,15 @@ def place_boxes(
     else:
         room = layout.width / -(-count // rows)
         lanes = min(0.3 * room, 0.035 * u * rows)
-        side = min(0.62 * u, room - lanes - 0.04 * u)
+        side = min(0.62 * u, room - lanes - 0.1 * room)
         widest = side - 0.02 * u
     for key, options in texts.items():
         layout.labels[key] = named(options, widest, size)
     label = 1.35 / 72 * max(s if text else 0.0 for text, s in (layout.labels[e.key] for e, _ in edges))
     low = y + fan
-    step = side + label + 0.14 * u
-    high = low + rows * step - 0.14 * u
+    away = min(0.07 * u, 0.25 * side)
+    step = side + label + 2 * away
+    high = low + rows * step - 2 * away
     middles = near([place * layout.width for _, place in edges], room, layout.width)
     for k, (edge, _) in enumerate(edges):
         bottom = low + (k % rows) * step + label
@@ -192,9 +194,14 @@ def place_boxes(
             continue
         left = (k // rows) * room
         lane = left + lanes * (k % rows + 0.5) / rows
-        x = left + lanes + 0.02 * u + side / 2
-        layout.boxes[edge.key] = Box(x, bottom, side, side, label, lane, low - 0.07 * u, high + 0.07 * u)
+        x = left + lanes + 0.05 * room + side / 2
+        layout.boxes[edge.key] = Box(x, bottom, side, side, label, lane, low - away, high + away)
     return high + fan
+
+
+def columns_for(count: int) -> int:
+    """How many boxes of a layer lie side by side at most."""
+    return max(COLUMNS, -(-count // MOST_ROWS))
 
 
 def named(options: Sequence[str], inches: float, size: float) -> tuple[str, float]:

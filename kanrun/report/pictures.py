@@ -135,7 +135,7 @@ def network_picture(name: str, which: str | None) -> Picture:
 
         model, data = network(scene), scene.data
         assert isinstance(model, KAN)
-        inputs, outputs = ([labelled(data, one) for one in names] for names in (data.inputs, data.outputs))
+        inputs, outputs = ([labelled(data, one, 60) for one in names] for names in (data.inputs, data.outputs))
         labels = scene.labels(model) if any(layer.functions for layer in model.layers) else None
         return network_figure(model, data.train.x, inputs=inputs, outputs=outputs, beta=scene.beta, labels=labels)
 

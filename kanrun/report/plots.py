@@ -39,7 +39,7 @@ from kanrun.report.outcome import (
 )
 
 MAX_PANELS = 8
-FINE = 121  # points along each side of the map of classes
+FINE = 101  # points along each side of the map of classes
 DOTS = ((SKY, 5.5), (VERMILLION, 2.2))  # of the network and, smaller and over them, of the formula
 
 
@@ -130,8 +130,8 @@ def classes_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
 
 def draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) -> None:
     """The regions of 2 inputs where each class is predicted, and the test rows; those of class -1 are left out."""
-    x = data.judged.x.cpu().double()
-    rows = torch.cat([data.train.x.cpu().double(), x])
+    x = data.judged.x.cpu().double().numpy()
+    rows = torch.cat([data.train.x, data.judged.x]).cpu().double()
     along = torch.linspace(-0.05, 1.05, FINE, dtype=torch.float64)[:, None]
     low, high = rows.amin(0), rows.amax(0)
     first, second = torch.lerp(low, torch.where(high > low, high, low + 1), along).unbind(1)
@@ -146,10 +146,10 @@ def draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) -
             axes.contourf(first, second, ahead, levels=[0, 2e6], colors=[color], alpha=0.25)
             if ahead.min() < 0:
                 axes.contour(first, second, ahead, levels=[0], colors=INK, linewidths=0.8, zorder=4)
-        own = (truth == c).nonzero().flatten()[:most]
+        own = (truth == c).numpy()
         marker = MARKERS[(c + c // len(CLASSES)) % len(MARKERS)]
-        dots = axes.scatter(x[own, 0], x[own, 1], s=14, c=color, marker=marker, label=name)
-        dots.set(linewidths=0.4, edgecolors=PAPER, zorder=3)
+        how = {"marker": marker, "markeredgecolor": PAPER, "markeredgewidth": 0.4, "label": name, "zorder": 3}
+        add_dots(axes, x[own, 0], x[own, 1], 3.8, color, f"class-{c + 1}", most, **how)
     axes.set(xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
     axes.set_xlabel(labelled(data, data.inputs[0], 60))
     axes.set_ylabel(labelled(data, data.inputs[1], 60))
