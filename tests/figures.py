@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 
-from kanrun.report import plots
+from kanrun.report.look import content_of, house_style
 from kanrun.training.history import Record
 
 
 def draw(build: Callable[..., Figure], *args: Any, **options: Any) -> Figure:
     """The figure with its layout settled."""
-    with plots.house_style():
+    with house_style():
         figure = build(*args, **options)
         figure.draw_without_rendering()
     return figure
@@ -42,6 +42,17 @@ def assert_apart(boxes: list[Bbox], within: BboxBase) -> None:
         assert overlap is None or overlap.width < 0.5 or overlap.height < 0.5, (a, b)
     for box in boxes:
         assert within.x0 <= box.x0 <= box.x1 <= within.x1 and within.y0 <= box.y0 <= box.y1 <= within.y1
+
+
+def assert_nothing_overlaps(figure: Figure) -> None:
+    """No two texts touch, and none leaves the picture."""
+    assert_apart([t.get_window_extent() for t in texts(figure)], figure.bbox)
+
+
+def svg_of(figure: Figure, name: str = "picture") -> ET.Element:
+    """The SVG of a figure as a tree."""
+    with house_style():
+        return ET.fromstring(content_of(figure, "svg", name))
 
 
 def texts(figure: Figure) -> list[Text]:

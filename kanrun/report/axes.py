@@ -14,6 +14,8 @@ from kanrun.report.look import SIZE, WIDTH, fitted, text_width, wrapped
 
 LINE = 0.165  # inches from one line of text to the next
 PAD = 0.06
+TICK = 0.1  # inches from an axis to its numbers, with some room behind them
+BESIDE = 0.12  # inches kept free right of a panel
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 TITLE_LINES = 5
 
@@ -79,10 +81,20 @@ def number(axes: Axes, which: str, inches: float) -> float:
         widest = max((text_width(t) for t in labels), default=0.0)
         if (widest + 0.12 if which == "x" else 0.15) * len(labels) <= inches + 0.1:
             break
+    if which == "x":
+        labels = [t if reaches(v, low, high, axis.get_scale()) * inches + text_width(t) / 2 <= inches + BESIDE else ""
+                  for v, t in zip(values, labels, strict=True)]  # fmt: skip
     axis.set_major_locator(FixedLocator(values))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FixedFormatter(labels))
     return widest
+
+
+def reaches(value: float, low: float, high: float, scale: str) -> float:
+    """Where a number lies on an axis, as a part of its length."""
+    if scale == "log":
+        value, low, high = math.log10(value), math.log10(low), math.log10(high)
+    return (value - low) / (high - low) if high > low else 0.5
 
 
 def name_ticks(axes: Axes, which: str, values: Sequence[float], labels: Sequence[str]) -> None:
@@ -117,13 +129,13 @@ def arrange(
     lefts = [0.0] * columns
     for row, high in zip(rows, tall_of, strict=True):
         for k, axes in enumerate(row):
-            label = wrapped(axes.get_ylabel(), high + 0.3)
+            label = wrapped(axes.get_ylabel(), high)
             axes.set_ylabel(label, parse_math=False)
             lines = label.count("\n") + 1 if label else 0
             ticks = number(axes, "y", high)
             axes.yaxis.set_label_coords(0, 0.5)  # moved once the width is known
-            lefts[k] = max(lefts[k], (ticks + 0.05 if ticks else 0.0) + PAD + LINE * lines)
-    wide = (width - right - sum(lefts)) / columns - 0.12
+            lefts[k] = max(lefts[k], (ticks + TICK if ticks else 0.0) + PAD + LINE * lines)
+    wide = (width - right - sum(lefts)) / columns - BESIDE
     handles, labels = shown[0].get_legend_handles_labels() if shown else ([], [])
     foot = legend_of(figure, handles, labels, width)
     head = wrapped(head, width - 0.2, 4)
@@ -145,7 +157,7 @@ def arrange(
             axes.set_position((x / width, y / height, wide / width, high / height))
             axes.yaxis.set_label_coords((PAD / 2 - left) / wide, 0.5)
             axes.yaxis.label.set(va="center", ha="left", rotation_mode="default")
-            x += wide + 0.12
+            x += wide + BESIDE
         y -= below
     for axes in shown:
         axes.xaxis.label.set_verticalalignment("top")
@@ -161,11 +173,11 @@ def settled(row: Sequence[Axes], high: float, wide: float, lefts: Sequence[float
         above = max(above, LINE * (title.count("\n") + 1) + 0.18 if title else 0.0)
         ticks = number(axes, "x", wide)
         turned = axes.xaxis.get_tick_params().get("labelrotation")
-        ticks = 0.0 if not ticks else ticks + 0.05 if turned else 0.2
-        label = wrapped(axes.get_xlabel(), wide + 0.1)
+        ticks = 0.0 if not ticks else ticks + TICK if turned else LINE + TICK - 0.03
+        label = wrapped(axes.get_xlabel(), wide)
         axes.set_xlabel(label, parse_math=False)
-        axes.xaxis.set_label_coords(0.5, -(ticks + 0.07) / high)
-        below = max(below, ticks + 0.12 + (LINE * (label.count("\n") + 1) if label else 0.0))
+        axes.xaxis.set_label_coords(0.5, -(ticks + 0.05) / high)
+        below = max(below, ticks + 0.1 + (LINE * (label.count("\n") + 1) if label else 0.0))
     return above, below
 
 

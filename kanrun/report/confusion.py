@@ -9,7 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.dataset import Dataset
 from kanrun.report.axes import LINE, arrange, name_ticks, panels
 from kanrun.report.look import CLASSES, INK, MUTED, PAPER, SIZE, WIDTH, house_style, save, text_width
 from kanrun.report.outcome import (
@@ -40,11 +40,6 @@ def plot_roc(data: Dataset, name: str, function: Function, path_stem: Path) -> N
     """Receiver operating characteristics on the test rows, each class against the rest, with the area below them."""
     with house_style():
         save(roc_figure(data, name, function), path_stem)
-
-
-def lacking(data: Dataset) -> str | None:
-    """Why there are no such pictures."""
-    return None if data.task == CLASSIFICATION else "the targets are values, not classes"
 
 
 # ---- which are taken for which -------------------------------------------------------------------------------------

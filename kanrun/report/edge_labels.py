@@ -9,12 +9,13 @@ import sympy as sp
 
 from kanrun.data.dataset import Dataset
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.naming import as_shown
 from kanrun.functions.parser import symbol
 from kanrun.model.network import KAN
 from kanrun.report.network_edges import Edge, some_rows
 from kanrun.symbolic.expression import complexity, edge_expression, number, rounded, scaled
-from kanrun.symbolic.snap import nice_numbers
+from kanrun.symbolic.snap import TINY, nice_numbers
 from kanrun.symbolic.values import columns_of
 
 MAX_ROWS, MAX_PARTS = 200, 300  # rows that edges and parts of formulas are compared on, and such parts
@@ -90,10 +91,12 @@ def written(
     if name is None:
         short = edge.function if found is None else head_of(found, edge.function)
         return ["linear"] if edge.function == "x" else [f"{short}(·)" if short.isidentifier() else short, short]
-    if found is None:
-        a, b, c = layer.affine[edge.sub, edge.input].tolist()
-        shift, scale = (float(v[edge.input]) for v in (model.shift, model.scale))
-        given = scaled(symbol(name) - number(shift), number(1 / scale))
+    a, b, c = layer.affine[edge.sub, edge.input].tolist()
+    shift, scale = (float(v[edge.input]) for v in (model.shift, model.scale))
+    given = scaled(symbol(name) - number(shift), number(1 / scale))
+    if edge.function not in FUNCTIONS and edge.function.isidentifier():  # the user's own: its name says more
+        found = sp.Function(edge.function)(simply(scaled(given, number(a)) + number(b)))
+    elif found is None:
         found = plainly(edge_expression(function, a, b, c, given))
     called = " ".join(names.get(name, name).split())
     own = {name: called if len(called) <= LONGEST_NAME else "x"}
@@ -102,9 +105,16 @@ def written(
 
 def plainly(expression: sp.Expr) -> sp.Expr:
     """Without the factor and the constant around it, and with simple numbers where its decimals are near."""
-    rest = expression.as_coeff_Add()[1].as_coeff_Mul()[1]
-    near = {f: next(nice_numbers(float(f), True), f) for f in rest.atoms(sp.Float)}
-    return rest.xreplace(near).as_coeff_Add()[1].as_coeff_Mul()[1]
+    return simply(expression.as_coeff_Add()[1].as_coeff_Mul()[1]).as_coeff_Add()[1].as_coeff_Mul()[1]
+
+
+def simply(expression: sp.Expr) -> sp.Expr:
+    """With simple numbers where its decimals are near."""
+
+    def near(value: float) -> sp.Expr:
+        return sp.Integer(0) if abs(value) < TINY else next(nice_numbers(value, True), number(value))
+
+    return expression.xreplace({f: near(float(f)) for f in expression.atoms(sp.Float)})
 
 
 def head_of(expression: sp.Expr, otherwise: str) -> str:

@@ -35,6 +35,8 @@ from kanrun.report.network_edges import Edge, Point, curves_of, edges_of, scores
 MOST, COLUMNS = 21, 3
 TALL = 0.8  # inches of a curve
 GAP = 0.16
+BOTH = "curve (blue) and its function (orange, dashed); strength in brackets"
+ALONE = "curves over the range of their inputs"
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,7 @@ def edges_figure(
     columns = 2 if len(shown) <= 4 else COLUMNS
     wide = (WIDTH - 2 * PAD - (columns - 1) * GAP) / columns
     rows = -(-len(shown) // columns)
-    known = (
-        "curve (blue) and its function (orange, dashed); strength in brackets"
-        if pairs
-        else "curves over the range of their inputs"
-    )
+    known = BOTH if pairs else ALONE
     rest = f"; {total - len(shown)} weaker of {counted(total, 'edge')} not shown" if total > len(shown) else ""
     head = wrapped(known + rest, WIDTH - 2 * PAD, 3)
     above = LINE * (head.count("\n") + 1) + 2 * PAD

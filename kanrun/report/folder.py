@@ -57,7 +57,7 @@ def config_in(path: Path) -> Config:
 
 def clear_folder(folder: Path) -> None:
     """Takes out what an earlier run left in `folder`, so that its results are not taken for those of this one."""
-    for path in [*(folder / name for name in results()), *(folder / "plots").glob("*.[ps][nv]g")]:
+    for path in [*(folder / name for name in results()), *(folder / "plots").glob("*.[ps][nvd][gf]")]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 

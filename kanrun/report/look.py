@@ -23,9 +23,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from kanrun.data.dataset import Dataset
@@ -51,6 +51,9 @@ STYLE = {
     "legend.fontsize": SIZE,
     "legend.frameon": False,
     "lines.linewidth": 1.4,
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3.0),
+    **dict.fromkeys(("xtick.major.pad", "ytick.major.pad"), 2.5),
+    "text.hinting": "no_hinting",  # text is as wide at any resolution
     "svg.fonttype": "none",  # names stay text that can be searched
     "svg.hashsalt": "kanrun",
     "pdf.fonttype": 42,
@@ -138,25 +141,19 @@ def with_own_ids(svg: str, name: str) -> str:
 # ---- text ----------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(1)
-def the_font() -> FT2Font:
-    """The font that text is measured in; the widest of those that may stand for it."""
-    return get_font(findfont(FontProperties(family="DejaVu Sans")))
-
-
 @lru_cache(4096)
-def text_width(text: str, size: float = SIZE) -> float:
-    """Width in inches of the longest line of a text of `size` points."""
-    font, widest = the_font(), 0.0
-    font.set_size(size, 72)
+def line_width(line: str) -> float:
+    """Width of a line as a multiple of the size of its letters."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        for line in text.split("\n"):
-            font.set_text(line, 0.0)
-            # The font may lack letters that are as wide as high, which whoever shows an SVG has.
-            square = size * sum(unicodedata.east_asian_width(c) in "WF" for c in line)
-            widest = max(widest, max(font.get_width_height()[0] / 64, square) / 72)
-    return widest
+        found = text_to_path.get_text_width_height_descent(line, FontProperties(family="DejaVu Sans", size=100), False)
+    # The font may lack letters that are as wide as high, which whoever shows an SVG has.
+    return max(float(found[0]) / 100, float(sum(unicodedata.east_asian_width(c) in "WF" for c in line)))
+
+
+def text_width(text: str, size: float = SIZE) -> float:
+    """Width in inches of the longest line of a text of `size` points."""
+    return max(map(line_width, text.split("\n"))) * size / 72
 
 
 def shortened(name: str, limit: int = 22) -> str:
@@ -210,8 +207,8 @@ def add_dots(
 ) -> Line2D:
     """Dots of `size` points, at most so many, evenly taken; `how` may say more about them."""
     step = -(-len(x) // most) or 1
-    how = {"marker": "o", "markeredgewidth": 0} | how
-    dots = Line2D(x[::step], y[::step], linestyle="", color=color, markersize=size, **how)
-    dots.set_gid(gid)
+    how = {"marker": "o", "markeredgewidth": 0.0, **how}
+    dots = Line2D(x[::step], y[::step], linestyle="", color=color, markersize=size, gid=gid)
+    dots.set(**how)
     axes.add_line(dots)
     return dots

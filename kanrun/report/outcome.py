@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kanrun.data.dataset import Dataset
 from kanrun.errors import counted
 from kanrun.report.look import shortened
 
+Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
 BLOCK = 2**14  # rows: a wide network on a whole grid of points needs much memory
 
@@ -55,6 +58,13 @@ def without_value(rows: int) -> str:
     return f"\n({counted(rows, 'row')} without a value)" if rows else ""
 
 
-def best_of(functions: dict[str, Function]) -> tuple[str, Function]:
-    """The last of the functions by name: the formula where there is one."""
-    return list(functions.items())[-1]
+def residuals(truth: Array, predicted: Array) -> tuple[Array, Array]:
+    """What rows have beyond what is predicted, and whether that is known; 0 where it is not."""
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    return np.where(known, truth, 0.0) - np.where(known, predicted, 0.0), known
+
+
+def rms(values: Array) -> float:
+    """The root of the mean square, of very large values too."""
+    size = float(np.abs(values).max(initial=0.0))
+    return size * float(np.sqrt(np.mean((values / size) ** 2))) if size else 0.0

@@ -31,6 +31,8 @@ from kanrun.report.outcome import (
     Function,
     class_names,
     margins_at,
+    residuals,
+    rms,
     rows_of,
     true_classes,
     true_values,
@@ -93,8 +95,8 @@ def draw_truth(axes: Axes, y: np.ndarray, predicted: dict[str, np.ndarray]) -> N
     axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, zorder=1)
     about, bottom, top = [], low, high
     for (name, z), (color, size) in zip(predicted.items(), DOTS, strict=False):
-        there = np.isfinite(z) & np.isfinite(y)
-        error = f"RMSE {np.sqrt(np.mean((z - y)[there] ** 2)):.3g}" if there.any() else "no values"
+        off, there = residuals(y, z)
+        error = f"RMSE {rms(off[there]):.3g}" if there.any() else "no values"
         inside = there & (z > low - span / 2) & (z < high + span / 2)
         far = f"\n({int((there & ~inside).sum())} outside the picture)" if (there & ~inside).any() else ""
         about.append(f"{name}: {error}{without_value(int((~there).sum()))}{far}")
@@ -134,9 +136,10 @@ def draw_regions(axes: Axes, data: Dataset, function: Function, truth: Tensor) -
     rows = torch.cat([data.train.x, data.judged.x]).cpu().double()
     along = torch.linspace(-0.05, 1.05, FINE, dtype=torch.float64)[:, None]
     low, high = rows.amin(0), rows.amax(0)
-    first, second = torch.lerp(low, torch.where(high > low, high, low + 1), along).unbind(1)
-    margins = margins_at(data, function, torch.cartesian_prod(first, second).to(data.judged.x))
+    points = torch.lerp(low, torch.where(high > low, high, low + 1), along)
+    margins = margins_at(data, function, torch.cartesian_prod(*points.unbind(1)).to(data.judged.x))
     margins = torch.where(torch.isfinite(margins).all(1, keepdim=True), margins.clamp(-1e6, 1e6), torch.nan)
+    first, second = points.numpy().T
     names = class_names(data)
     most = -(-MAX_POINTS // len(names))
     for c, name in enumerate(names):

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.dataset import Dataset
 from kanrun.report.axes import arrange, panels
 from kanrun.report.look import BLUE, MUTED, VERMILLION, add_dots, house_style, labelled, save
-from kanrun.report.outcome import Function, rows_of, true_values, values_at, without_value
+from kanrun.report.outcome import Function, residuals, rms, rows_of, true_values, values_at, without_value
 
 MAX_OUTPUTS = 4
 FEWEST = 3  # rows that show how they are distributed
@@ -28,11 +28,6 @@ def plot_residuals(data: Dataset, name: str, function: Function, path_stem: Path
         save(residuals_figure(data, name, function), path_stem)
 
 
-def lacking(data: Dataset) -> str | None:
-    """Why there is no such picture."""
-    return "classes have no residuals" if data.task == CLASSIFICATION else None
-
-
 def residuals_figure(data: Dataset, name: str, function: Function) -> Figure:
     """What `plot_residuals` writes."""
     predicted, truth = values_at(function, data.judged.x).numpy(), true_values(data).numpy()
@@ -40,13 +35,13 @@ def residuals_figure(data: Dataset, name: str, function: Function) -> Figure:
     figure, shown = panels(2 * count, 2)
     for output in range(count):
         left, right = shown[2 * output : 2 * output + 2]
-        z, off = predicted[:, output], (truth - predicted)[:, output]
-        there = np.isfinite(z) & np.isfinite(off)
+        z = predicted[:, output]
+        off, there = residuals(truth[:, output], z)
         what = labelled(data, data.outputs[output], 60)
         unit = data.units.get(data.outputs[output])
         draw_residuals(left, z[there], off[there])
         draw_quantiles(right, off[there])
-        spread = f"{np.std(off[there]):.3g}" if there.any() else "not known"
+        spread = f"{rms(off[there] - off[there].mean()):.3g}" if there.any() else "not known"
         left.set_title(f"{what}{without_value(int((~there).sum()))}", loc="left")
         right.set_title(f"spread {spread}", loc="left")
         left.set_xlabel(f"predicted {what}")
@@ -70,7 +65,7 @@ def draw_quantiles(axes: Axes, off: np.ndarray) -> None:
     normal = ndtri((np.arange(1, len(off) + 1) - 0.375) / (len(off) + 0.25))
     if len(off) >= FEWEST:
         ends = np.array([normal[0], normal[-1]])
-        axes.plot(ends, ordered.mean() + ordered.std() * ends, color=VERMILLION, linewidth=1, zorder=3)
+        axes.plot(ends, ordered.mean() + rms(ordered - ordered.mean()) * ends, color=VERMILLION, linewidth=1, zorder=3)
     add_dots(axes, normal, ordered, 3.0, BLUE, "quantiles")
     axes.set(xlim=limits(normal), ylim=limits(np.append(off, 0.0)))
 

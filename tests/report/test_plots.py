@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import itertools
-import math
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -16,194 +11,45 @@ from torch import Tensor
 
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
-from kanrun.model.attribution import attribution
-from kanrun.model.network import KAN
-from kanrun.report import plots
-from kanrun.report.drawing import draw_network, network_figure
-from kanrun.report.losses import plot_history
-from kanrun.report.plots import plot_predictions
-from tests.figures import assert_apart, draw, history, texts, words_in_files
-
-DOTS = ("inputs", "sums", "factors", "products")
-
-
-def rows(n_in: int, count: int = 100) -> Tensor:
-    return torch.rand(count, n_in, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-
-
-def names(model: KAN) -> dict[str, Any]:
-    return {"inputs": [f"in_{i}" for i in range(model.n_in)], "outputs": [f"out_{o}" for o in range(model.n_out)]}
-
-
-def network(model: KAN, **options: Any) -> Figure:
-    return draw(network_figure, model, rows(model.n_in), **(names(model) | options))
-
-
-def collections(figure: Figure, gid: str) -> list[Any]:
-    return [c for c in figure.axes[0].collections if c.get_gid() == gid]
-
-
-def parts(figure: Figure, gid: str) -> list[Any]:
-    return [p for c in collections(figure, gid) for p in (c.get_offsets() if gid in DOTS else c.get_paths())]
+from kanrun.report.plots import MAX_PANELS, plot_predictions, predictions_figure
+from tests.figures import assert_nothing_overlaps, draw, texts, words_in_files
+from tests.report.planted import classification, logits, long_names, regression, rows, truth
 
 
 def words(figure: Figure) -> str:
     return "\n".join(t.get_text() for t in texts(figure))
 
 
-def pruned_and_fixed() -> KAN:
-    model = KAN([2, 5, 1])
-    for depth, sub, i in ((0, 1, 0), (0, 3, 1), (0, 4, 0), (0, 4, 1), (1, 0, 4)):
-        model.layers[depth].remove(sub, i)
-    model.fix(0, 0, 0, "sin", 3.0)
-    model.fix(0, 1, 2, "x^2")
-    model.fix(1, 0, 0, "gaussian")
-    return model
+def with_test(data: Dataset, x: Tensor, y: Tensor) -> Dataset:
+    return replace(data, test=Rows(x, y))
 
 
-@pytest.mark.parametrize("width", [[2, 1], [2, 1, 1], [3, [1, 1], 2], [10, 10, 3]])
-def test_network_files(width: list[Any], tmp_path: Path) -> None:
-    model = KAN(width)
-    draw_network(model, rows(model.n_in), tmp_path / "net.v1", **names(model), title="the title")
-    found = words_in_files(tmp_path / "net.v1")
-    assert all(name in found for name in [*names(model)["inputs"], *names(model)["outputs"], "the title"])
-
-
-def test_edges_that_are_left_are_drawn_and_fixed_ones_named() -> None:
-    figure = network(pruned_and_fixed())
-    assert len(parts(figure, "curves")) == len(parts(figure, "frames")) == 10
-    assert len(parts(figure, "lines")) == 20
-    lightness = collections(figure, "sums")[0].get_edgecolors()[:, 0]
-    assert (lightness > 0.7).tolist() == [False, False, False, False, True]
-    assert sorted(t.get_text() for t in texts(figure) if t.get_gid() == "function") == ["gaussian", "sin", "x^2"]
-    orange = matplotlib.colors.to_rgb(plots.VERMILLION)
-    assert sum(np.allclose(c[:3], orange) for c in collections(figure, "curves")[0].get_colors()) == 3
-
-
-def test_a_curve_shows_its_function() -> None:
-    model = KAN([1, 1])
-    model.fix(0, 0, 0, "x^2")
-    x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
-    points = parts(draw(network_figure, model, x, **names(model)), "curves")[0].vertices
-    u, v = (points - points.min(0)).T / np.ptp(points, axis=0)[:, None]
-    np.testing.assert_allclose(v, (2 * u - 1) ** 2, atol=1e-9)
-
-
-def test_opacity_follows_the_score() -> None:
-    model = KAN([2, 1], seed=1)
-    scores = attribution(model, rows(2)).edges[0][0].detach()
-    opacity = collections(network(model, beta=0.5), "lines")[0].get_colors()[::2, 3]
-    np.testing.assert_allclose(opacity, np.tanh(0.5 * scores.numpy()), rtol=1e-6)
-
-
-def test_products_have_a_row_of_factors() -> None:
-    figure = network(KAN([3, [2, 2], [1, 1], 2]))
-    assert [len(parts(figure, gid)) for gid in DOTS] == [3, 5, 6, 3]
-    for x, y in parts(figure, "products"):
-        assert sum(0.05 < abs(f[0] - x) < 0.3 and 0 < y - f[1] < 0.5 for f in parts(figure, "factors")) == 2
-
-
-@pytest.mark.parametrize("width", [[2, 1], [6, 1, 1], [3, [2, 2], [1, 1], 2], [6, 8, 4, 2], [10, 10, 2], [130, 1]])
-def test_nothing_overlaps(width: list[Any]) -> None:
-    model = KAN(width)
-    for k, function in enumerate(["gaussian", "1/sqrt(x)", "x^1.5", "arctanh", "sin"]):
-        model.fix(0, k % model.n_in, k % model.layers[0].n_sub, function, 0.2, 0.5)
-    some = {side: [f"temperature_in_kelvin_{name}" for name in found] for side, found in names(model).items()}
-    figure = network(model, **some, title="a title so long that it does not fit into one line of a narrow picture")
-    frames = [p.get_extents(figure.axes[0].transData) for p in parts(figure, "frames")]
-    assert_apart(frames + [t.get_window_extent() for t in texts(figure) if t.get_gid() != "function"], figure.bbox)
-    for t in (t.get_window_extent() for t in texts(figure) if t.get_gid() == "function"):
-        assert any(f.x0 <= t.x0 and t.x1 <= f.x1 and f.y0 <= t.y0 and t.y1 <= f.y1 for f in frames)
-
-
-def test_a_wide_network_has_lines_only(tmp_path: Path) -> None:
-    model = KAN([50, 50, 10])
-    begin = time.process_time()
-    draw_network(model, rows(50), tmp_path / "wide", **names(model), title="wide")
-    assert time.process_time() - begin < 5
-    assert "wide (3000 edges" in words_in_files(tmp_path / "wide")
-    figure = network(KAN([20, 10]))
-    assert [len(parts(figure, gid)) for gid in ("lines", "curves")] == [200, 0]
-
-
-@pytest.mark.parametrize("kept", [[7, 8, 150], list(range(1, 160, 3))])
-def test_of_many_inputs_those_with_edges_are_named(kept: list[int]) -> None:
-    model = KAN([160, 1])
-    model.layers[0].alive[:] = False
-    model.layers[0].alive[0, kept] = True
-    shown = words(network(model)).split("\n")
-    assert {f"in_{i}" for i in kept} <= set(shown)
-    assert len(shown) < 150
-
-
-def test_networks_without_edges_or_values(tmp_path: Path) -> None:
-    dead, undefined = KAN([2, 2, 1]), KAN([2, 1, 1])
-    for layer in dead.layers:
-        layer.alive[:] = False
-    undefined.fix(0, 0, 0, "log")
-    for model in (dead, undefined):
-        draw_network(model, rows(2), tmp_path / "net", inputs=["a", "b"], outputs=["y"])
-        assert "a b" in words_in_files(tmp_path / "net")
-    assert 30 < len(parts(network(undefined), "curves")[0].vertices) < 60
-
-
-def test_odd_names_are_shown_as_they_are(tmp_path: Path) -> None:
-    draw_network(KAN([2, 1]), rows(2), tmp_path / "odd", inputs=["$x_1$", "温度<&>"], outputs=["$\\frac$"])
-    assert all(name in words_in_files(tmp_path / "odd") for name in ("$x_1$", "温度<&>", "$\\frac$"))
-
-
-def test_same_bytes_whatever_the_settings_of_the_user(tmp_path: Path) -> None:
-    settings: list[dict[Any, Any]] = [{}, {"font.size": 20, "axes.facecolor": "red", "svg.hashsalt": "other"}]
-    for run, changes in enumerate(settings):
-        with matplotlib.rc_context(changes):
-            before = dict(matplotlib.rcParams)
-            draw_network(pruned_and_fixed(), rows(2), tmp_path / f"net{run}", inputs=["a", "b"], outputs=["y"])
-            plot_history(history("train", "refit"), tmp_path / f"history{run}", loss=MSE)
-            plot_predictions(regression(), truth, truth, tmp_path / f"predictions{run}")
-            assert dict(matplotlib.rcParams) == before
-    for name, ending in itertools.product(("net", "history", "predictions"), ("png", "svg")):
-        assert (tmp_path / f"{name}0.{ending}").read_bytes() == (tmp_path / f"{name}1.{ending}").read_bytes()
-
-
-def truth(x: Tensor) -> Tensor:
-    return torch.exp(torch.sin(math.pi * x[:, :1]) + x[:, 1:2] ** 2)
-
-
-def regression(outputs: int = 1) -> Dataset:
-    part = Rows(rows(2), truth(rows(2)) * torch.arange(1, outputs + 1))
-    return Dataset("d", part, part, ["a", "b"], [f"y_{o}" for o in range(outputs)], "regression", MSE)
-
-
-def classification(n_in: int, classes: int, loss: Loss) -> Dataset:
-    label = ((rows(n_in)[:, 0] + 1) / 2 * classes).long()
-    part = Rows(rows(n_in), label if loss == CROSS_ENTROPY else label[:, None].double())
-    outputs = [f"logit_{c}" for c in range(classes)] if loss == CROSS_ENTROPY else ["real"]
-    return Dataset("d", part, part, [f"x_{i}" for i in range(n_in)], outputs, "classification", loss)
-
-
-def logits(x: Tensor) -> Tensor:
-    return -((x[:, :1] - torch.tensor([-2 / 3, 0, 2 / 3])) ** 2)
-
-
-def test_regression_has_the_error_in_the_legend_and_leaves_out_what_has_no_value() -> None:
+def test_regression_has_the_error_in_the_title_and_leaves_out_what_has_no_value() -> None:
     missing = rows(2)[:, 0] < -0.5
 
     def formula(x: Tensor) -> Tensor:
         return torch.where(x[:, :1] < -0.5, torch.nan, truth(x) + 0.5)
 
-    found = words(draw(plots.predictions_figure, regression(), lambda x: truth(x) + 0.25, formula))
+    found = words(draw(predictions_figure, regression(), lambda x: truth(x) + 0.25, formula))
     assert "network: RMSE 0.25" in found
     assert f"formula: RMSE 0.5\n({int(missing.sum())} rows without a value)" in found
 
 
+def test_dots_of_network_and_formula_can_both_be_seen() -> None:
+    (axes,) = draw(predictions_figure, regression(), truth, truth).axes
+    network, formula = (next(line for line in axes.lines if line.get_gid() == g) for g in ("network", "formula"))
+    np.testing.assert_allclose(network.get_xydata(), formula.get_xydata())
+    assert network.get_markersize() >= 2 * formula.get_markersize()
+    assert network.get_color() != formula.get_color()
+
+
 def test_axes_have_names_and_units() -> None:
-    data = replace(regression(2), units={"a": "K", "y_0": "m^3", "b": "counts/min^2"}, names={"b": "a long name of b"})
-    first, second = draw(plots.predictions_figure, data, lambda x: truth(x) * torch.arange(1, 3), None).axes
+    data = replace(regression(2), units={"x_1": "K", "y_0": "m^3"})
+    first, second = draw(predictions_figure, data, lambda x: truth(x) * torch.arange(1, 3), None).axes
     assert (first.get_xlabel(), first.get_ylabel()) == ("true y_0 (m^3)", "predicted y_0 (m^3)")
     assert (second.get_xlabel(), second.get_ylabel()) == ("true y_1", "predicted y_1")
-    assert plots.labelled(data, "b") == "a l…f b (counts/min^2)"
-    classes = replace(classification(2, 3, CROSS_ENTROPY), units={"x_0": "K"}, names={"x_1": "$p$"})
-    [axes, *_] = draw(plots.predictions_figure, classes, logits, None).axes
+    classes = replace(classification(2, 3), units={"x_0": "K"}, names={"x_1": "$p$"})
+    [axes, *_] = draw(predictions_figure, classes, logits(3), None).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x_0 (K)", "$p$")
 
 
@@ -211,8 +57,8 @@ def test_each_output_has_a_panel_and_a_pole_does_not_squeeze_it() -> None:
     def network(x: Tensor) -> Tensor:
         return torch.where(x[:, :1] > 0.9, 1e9, truth(x)) * torch.arange(1, 3)
 
-    figure = draw(plots.predictions_figure, regression(2), network, None)
-    assert [axes.get_title() for axes in figure.axes] == ["y_0", "y_1"]
+    figure = draw(predictions_figure, regression(2), network, None)
+    assert [axes.get_title(loc="left").split("\n")[0] for axes in figure.axes] == ["y_0", "y_1"]
     assert f"({int((rows(2)[:, 0] > 0.9).sum())} outside the picture)" in words(figure)
     assert figure.axes[0].get_ylim()[1] < 20
 
@@ -220,34 +66,61 @@ def test_each_output_has_a_panel_and_a_pole_does_not_squeeze_it() -> None:
 @pytest.mark.parametrize(("n_in", "loss"), [(2, MSE), (2, CROSS_ENTROPY), (3, MSE), (3, CROSS_ENTROPY)])
 def test_classification_files(n_in: int, loss: Loss, tmp_path: Path) -> None:
     def network(x: Tensor) -> Tensor:
-        return logits(x) if loss == CROSS_ENTROPY else x[:, :1] + 0.5
+        return logits(3)(x) if loss == CROSS_ENTROPY else x[:, :1] + 0.5
 
     data = classification(n_in, 3 if loss == CROSS_ENTROPY else 2, loss)
-    missing = int((data.test.x[:, 1] > 0.9).sum())
+    missing = int((data.judged.x[:, 1] > 0.9).sum())
     plot_predictions(data, network, lambda x: torch.where(x[:, 1:2] > 0.9, torch.nan, network(x)), tmp_path / "p")
     found = words_in_files(tmp_path / "p")
     assert "network: accuracy 100 %" in found
     assert f"({missing} rows without a value)" in found
-    (axes,) = draw(plots.predictions_figure, data, lambda x: network(x) * torch.nan, None).axes
-    assert axes.get_title() == f"network: no values\n({len(data.test.x)} rows without a value)"
+    (axes,) = draw(predictions_figure, data, lambda x: network(x) * torch.nan, None).axes
+    assert "network: no values" in axes.get_title(loc="left")
 
 
 def test_regions_lie_where_the_class_is_predicted() -> None:
-    figure = draw(plots.predictions_figure, classification(2, 3, CROSS_ENTROPY), logits, None)
+    figure = draw(predictions_figure, classification(2, 3), logits(3), None)
     regions = [c.get_paths()[0].get_extents() for c in figure.axes[0].collections if c.get_alpha() == 0.25]
     assert [round(r.x1, 1) for r in regions[:2]] == [-0.3, 0.3]
     assert [round(r.x0, 1) for r in regions[1:]] == [-0.3, 0.3]
 
 
-def test_histograms_mark_the_threshold() -> None:
-    (axes,) = draw(plots.predictions_figure, classification(3, 2, MSE), lambda x: x[:, :1] + 0.5, None).axes
-    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [0.5, 0.5]
-    assert sum(patch.get_height() for patch in axes.patches) == 100  # type: ignore[attr-defined]
+def test_rows_that_are_told_wrong_lie_below_0() -> None:
+    (axes,) = draw(predictions_figure, classification(3, 2, MSE), lambda x: x[:, :1] + 0.4, None).axes
+    wrong = int(((rows(3)[:, 0] > 0) & (rows(3)[:, 0] + 0.4 < 0.5)).sum())
+    bars = [(p.get_x() + p.get_width() / 2, p.get_height()) for p in axes.patches]  # type: ignore[attr-defined]
+    assert sum(height for _, height in bars) == 100
+    width = bars[1][0] - bars[0][0]
+    below = sum(height for x, height in bars if x < -width)
+    assert 0 < below <= wrong <= sum(height for x, height in bars if x < width)
 
 
-def test_confusion_counts_every_row() -> None:
-    data = classification(3, 3, CROSS_ENTROPY)
-    (axes,) = draw(plots.predictions_figure, data, lambda x: logits(-x), None).axes
-    counts = np.array([int(t.get_text()) for t in axes.texts]).reshape(3, 3)
-    assert counts.sum(1).tolist() == torch.bincount(data.test.y).tolist()
-    assert (counts[0, 2], counts[2, 0]) == (counts[0].sum(), counts[2].sum())
+STRANGE = {
+    "one row": (rows(2)[:1], truth(rows(2)[:1])),
+    "constant": (rows(2), torch.full((100, 1), 3.0, dtype=torch.float64)),
+    "zeros": (rows(2), torch.zeros(100, 1, dtype=torch.float64)),
+    "infinite": (rows(2), torch.full((100, 1), torch.inf, dtype=torch.float64)),
+    "huge": (rows(2), 1e300 * truth(rows(2))),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("factor", [1.0, torch.nan, torch.inf])
+def test_strange_rows_give_a_picture_that_can_be_read(name: str, factor: float) -> None:
+    data = with_test(regression(), *STRANGE[name])
+    assert_nothing_overlaps(draw(predictions_figure, data, lambda x: truth(x) * factor, truth))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 12])
+def test_no_words_overlap(outputs: int) -> None:
+    data = replace(regression(outputs), outputs=long_names(outputs), units=dict.fromkeys(long_names(outputs), "kg/m^3"))
+    figure = draw(predictions_figure, data, lambda x: truth(x) * torch.arange(1, outputs + 1), None)
+    assert len(figure.axes) == min(outputs, MAX_PANELS)
+    assert_nothing_overlaps(figure)
+
+
+@pytest.mark.parametrize(("n_in", "classes"), [(2, 2), (2, 12), (3, 5)])
+def test_no_words_of_classes_overlap(n_in: int, classes: int) -> None:
+    data = classification(n_in, classes)
+    data = replace(data, outputs=[f"logit_{name}" for name in long_names(classes)])
+    assert_nothing_overlaps(draw(predictions_figure, data, logits(classes), logits(classes)))
