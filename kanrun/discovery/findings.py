@@ -26,13 +26,16 @@ class Findings:
 
     `explained` says whether one of them leaves nothing that looks like more than noise; a formula leaves nothing but
     rounding with a loss up to `enough`, and is short with up to `few` curved edges. Which of those that leave nothing
-    are not exact all the same stands in `doubts`: the place of the formula, and what the rows say of it.
+    are not exact all the same stands in `doubts`: the place of the formula, and what the rows say of it. A long formula
+    that leaves nothing but noise may be one way of many to imitate a short one: shorter ones are looked for until
+    `longest` in the budget, 0 where there is no need to.
     """
 
     enough: float
     few: int
     all: list[Discovered] = field(default_factory=list)
     explained: bool = False
+    longest: float = 0.0
     doubts: dict[int, str] = field(default_factory=dict)
 
     @classmethod
@@ -72,7 +75,7 @@ class Findings:
     @property
     def settled(self) -> bool:
         """Whether there is an exact formula that is also short, or one that leaves nothing but noise."""
-        return self.closed or self.explained
+        return self.closed or (self.explained and not self.longest)
 
     def keep(
         self,
@@ -80,14 +83,21 @@ class Findings:
         problem: Problem,
         leaves_noise: Callable[[Callable[[Tensor], Tensor]], bool],
         context: Context = UNLIMITED,
+        longest: float = 0.0,
     ) -> None:
-        """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise."""
+        """Adds a formula; it explains all if it is the best so far, and what it leaves looks like noise.
+
+        Where it is long, shorter ones are looked for until `longest` in the budget.
+        """
         found, verdict = problem.rated(found), problem.verdict(found, context)
         if verdict is not Verdict.EXACT and found.symbolic.loss <= self.enough:
             self.doubts[len(self.all)] = verdict.value
         self.all.append(found)
         if found is self.best and found.symbolic.loss < STRUCTURED * problem.variance:
-            self.explained = self.explained or leaves_noise(without_gradient(found.symbolic.model))
+            before = self.explained
+            self.explained = before or leaves_noise(without_gradient(found.symbolic.model))
+            if self.explained and (self.longest or not before):
+                self.longest = 0.0 if problem.is_short(found) else self.longest or longest
 
     def result(self, problem: Problem) -> Discovered:
         """The best formula, with all that were met on the front from simple to exact; a constant where none was."""

@@ -22,11 +22,12 @@ from kanrun.symbolic.adding_up import ODD, adds_up
 from kanrun.symbolic.bare import Verdict, bare, verdict
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.dimensions import Units
-from kanrun.symbolic.expression import network_expressions
+from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
 
 NEVER = 1e6  # bits of what is out of reach
+LONG = 30  # nodes of a network's formula; with noise those of textbook laws have 10 to 25 before they are settled
 HELD = 5  # every so many rows one is held back
 
 
@@ -134,6 +135,10 @@ class Problem:
             return False
         rest = (ours - self.y)[:, 0]
         return is_noise(rest if self.weights is None else rest * self.weights.sqrt(), self.x, self.joined)
+
+    def is_short(self, found: Discovered) -> bool:
+        """Whether a formula, as its network has it, is no longer than those that people write."""
+        return complexity(network_expressions(found.symbolic.model, [f"x_{i + 1}" for i in range(self.n)])[0]) <= LONG
 
     def constant(self) -> Discovered:
         """The formula of targets that are all the same."""

@@ -81,6 +81,8 @@ class Search:
         state, moves = self.state, self.schedule(self.problem)
         while state.move < len(moves):
             move = moves[state.move]
+            if self.context.budget.now() >= state.findings.longest:
+                state.findings.longest = 0.0
             if (state.doing.turn or self.begins(move)) and self.turn(move):
                 state.doing.turn += 1
             else:
@@ -108,6 +110,7 @@ class Search:
 
     def end(self) -> None:
         """Says in the state what was found, why it ended and what it took."""
+        self.state.findings.longest = 0.0
         state, meter, reason = self.state, self.context.budget.meter, reason_of_end(self)
         state.stopped, state.ended = reason.name, reason.sentence(self)
         state.result = state.findings.result(self.problem)
@@ -160,8 +163,10 @@ class Search:
         return self.tables[shaped]
 
     def keep(self, found: Discovered) -> None:
-        """Adds a formula to what was found."""
-        self.state.findings.keep(found, self.problem, self.leaves_noise, self.context)
+        """Adds a formula to what was found; a long one that leaves noise has shorter ones looked for as long again."""
+        now = self.context.budget.now()
+        longest = 2 * now - self.state.begun[self.of_work]
+        self.state.findings.keep(found, self.problem, self.leaves_noise, self.context, longest)
 
     def leaves_noise(self, outputs: Callable[[Tensor], Tensor]) -> bool:
         """Whether what a function of rows leaves of the targets looks like noise."""

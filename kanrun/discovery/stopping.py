@@ -39,7 +39,11 @@ def _says(text: str) -> Callable[[Search], str]:
 
 ALIKE = Reason("alike", lambda s: s.problem.alike, _says("all values are the same"))
 EXACT = Reason("exact", lambda s: s.state.findings.closed, _says("a formula is exact to rounding"))
-NOISE = Reason("noise", lambda s: s.state.findings.explained, _says("what the formula leaves looks like noise"))
+NOISE = Reason(
+    "noise",
+    lambda s: s.state.findings.explained and not s.state.findings.longest,
+    _says("what the formula leaves looks like noise"),
+)
 CANCELLED = Reason("cancelled", lambda s: s.cancelled() is not None, lambda s: f"cancelled: {s.cancelled()}")
 STALLED = Reason(
     "stalled", lambda s: s.stalls(), _says("several structures explain equally much, which is what noise leaves")

@@ -33,8 +33,8 @@ def problem(y: Tensor) -> Problem:
     return Problem(X, y, [])
 
 
-def keep(found: Findings, discovered: Discovered, y: Tensor) -> None:
-    found.keep(discovered, problem(y), problem(y).leaves_noise)
+def keep(found: Findings, discovered: Discovered, y: Tensor, longest: float = 0.0) -> None:
+    found.keep(discovered, problem(y), problem(y).leaves_noise, longest=longest)
 
 
 def test_an_exact_formula_that_is_short_settles_it() -> None:
@@ -100,3 +100,21 @@ def test_targets_over_decades_are_described_relative_to_their_size() -> None:
     assert problem(y).rated(right).bits < 100.0 - 400  # a bit a row at least
     assert problem(y).rated(right).bits < problem(y).rated(other).bits - 400
     assert problem(X + 3).rated(right) is right
+
+
+def test_a_long_formula_that_leaves_only_noise_settles_nothing_before_a_shorter_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y = 2 * X**2 + 0.02 * NOISE
+    found = Findings.of(problem(y))
+    monkeypatch.setattr("kanrun.discovery.problem.LONG", 0)
+    keep(found, formula("x^2", 2.0, y, 30.0), y, longest=5.0)
+    assert (found.explained, found.settled, found.longest) == (True, False, 5.0)
+    keep(found, formula("x^2", 2.0, y, 20.0), y, longest=50.0)
+    assert found.longest == 5.0  # the first one counts
+    monkeypatch.undo()
+    keep(found, formula("x^2", 2.0, y, 10.0), y, longest=60.0)
+    assert found.settled
+    monkeypatch.setattr("kanrun.discovery.problem.LONG", 0)
+    keep(found, formula("x^2", 2.0, y, 5.0), y, longest=70.0)
+    assert found.settled  # it was already
