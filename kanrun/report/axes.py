@@ -172,7 +172,8 @@ def settled(row: Sequence[Axes], high: float, wide: float, lefts: Sequence[float
         axes.set_title(title, loc="left", parse_math=False, x=back, y=1 + 0.1 / high, pad=0)
         above = max(above, LINE * (title.count("\n") + 1) + 0.18 if title else 0.0)
         ticks = number(axes, "x", wide)
-        turned = axes.xaxis.get_tick_params().get("labelrotation")
+        about = axes.xaxis.get_tick_params()
+        turned = about.get("labelrotation", about.get("rotation"))  # as versions of matplotlib have it
         ticks = 0.0 if not ticks else ticks + TICK if turned else LINE + TICK - 0.03
         label = wrapped(axes.get_xlabel(), wide)
         axes.set_xlabel(label, parse_math=False)

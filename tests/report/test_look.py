@@ -16,7 +16,7 @@ from kanrun.report import look
 from kanrun.report.losses import plot_history
 from kanrun.report.plots import plot_predictions
 from tests.figures import draw, history, svg_of
-from tests.report.planted import regression, truth
+from tests.planted import regression, truth
 
 
 def a_figure() -> Figure:
