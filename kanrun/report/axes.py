@@ -17,7 +17,7 @@ PAD = 0.06
 TICK = 0.1  # inches from an axis to its numbers, with some room behind them
 BESIDE = 0.12  # inches kept free right of a panel
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-TITLE_LINES = 5
+TITLE_LINES = 7
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
