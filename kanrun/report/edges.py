@@ -24,6 +24,7 @@ from kanrun.report.look import (
     SKY,
     VERMILLION,
     WIDTH,
+    WORDS,
     fitted,
     house_style,
     labelled,
@@ -140,7 +141,7 @@ def draw_panel(
     strength = f"strength {share}" if panel.r2 is None else f"R² {panel.r2:.4f} ({share})"
     lines = {name: 0.0, fitted(strength, wide): LINE}
     for text, below in lines.items():
-        color = VERMILLION if below == 0.0 and ways != ["spline"] else MUTED
+        color = WORDS if below == 0.0 and ways != ["spline"] else MUTED
         axes.text(left, top - below, text, va="top", color=color, parse_math=False)
     bottom = top - 2 * LINE - 0.02 - TALL
     axes.add_artist(

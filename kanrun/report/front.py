@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from kanrun.data.losses import Loss
 from kanrun.report.axes import arrange, panels
-from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, house_style, save, shortened
+from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, WORDS, house_style, save, shortened
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
 
@@ -80,5 +80,5 @@ def draw_front(axes: Axes, formula: Formula, number: int) -> None:
             right = 2 * x > min(sizes) + max(sizes)
             axes.annotate(
                 "chosen", (x, y), (-8, -2) if right else (8, 4), textcoords="offset points",
-                ha="right" if right else "left", va="top" if right else "bottom", color=VERMILLION,
+                ha="right" if right else "left", va="top" if right else "bottom", color=WORDS,
             )  # fmt: skip

@@ -35,7 +35,7 @@ def luminance(color: str) -> float:
 
 
 def test_text_can_be_read_on_white() -> None:
-    for color, contrast in ((look.INK, 7), (look.MUTED, 4.5)):
+    for color, contrast in ((look.INK, 7), (look.MUTED, 4.5), (look.WORDS, 4.5)):
         assert (1.0 + 0.05) / (luminance(color) + 0.05) >= contrast
 
 
