@@ -17,7 +17,7 @@ PAD = 0.06
 TICK = 0.1  # inches from an axis to its numbers, with some room behind them
 BESIDE = 0.12  # inches kept free right of a panel
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-TITLE_LINES = 5
+TITLE_LINES = 7
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------------
@@ -172,7 +172,8 @@ def settled(row: Sequence[Axes], high: float, wide: float, lefts: Sequence[float
         axes.set_title(title, loc="left", parse_math=False, x=back, y=1 + 0.1 / high, pad=0)
         above = max(above, LINE * (title.count("\n") + 1) + 0.18 if title else 0.0)
         ticks = number(axes, "x", wide)
-        turned = axes.xaxis.get_tick_params().get("labelrotation")
+        about = axes.xaxis.get_tick_params()
+        turned = about.get("labelrotation", about.get("rotation"))  # as versions of matplotlib have it
         ticks = 0.0 if not ticks else ticks + TICK if turned else LINE + TICK - 0.03
         label = wrapped(axes.get_xlabel(), wide)
         axes.set_xlabel(label, parse_math=False)

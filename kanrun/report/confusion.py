@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,8 @@ def confusion_figure(data: Dataset, name: str, function: Function) -> Figure:
     figure, [axes] = panels(1, 1)
     draw_fields(axes, counts)
     names = class_names(data)
-    step = -(-count // 25)  # so that lines of text do not touch
     widest = max(text_width(one) for one in names)
+    step = max(1, math.ceil(LINE * count / (WIDTH - widest - 0.6)))  # so that lines of text do not touch
     name_ticks(axes, "y", range(0, count, step), names[::step])
     name_ticks(axes, "x", range(0, count, step), names[::step])
     if (widest + 0.1) * len(names[::step]) > WIDTH - widest - 0.5:
@@ -119,17 +120,16 @@ def curves_of(data: Dataset, function: Function) -> tuple[list[tuple[str, float,
     Of two classes the second has a curve: that of the first is the same, turned.
     """
     values, truth = values_at(function, data.judged.x), true_classes(data).numpy()
-    known = torch.isfinite(values).all(1)
-    scores = torch.softmax(values, 1) if data.loss.logits else torch.cat([-values[:, :1], values[:, :1]], 1)
-    if scores.shape[1] == 2 and data.loss.logits:
-        scores = torch.stack([values[:, 0] - values[:, 1], values[:, 1] - values[:, 0]], 1)
+    known = torch.isfinite(values).all(1).numpy()
+    margins = data.loss.margins(values)
+    scores = (torch.softmax(values, 1) if margins.shape[1] > 2 else margins).numpy()
     names, found, lost = class_names(data, 30), [], 0
     for c in range(len(names)) if len(names) > 2 else (1,):
         own = truth[known] == c
         if not own.any() or own.all():
             lost += 1
             continue
-        false, true = rates(own, scores[known, c].numpy())
+        false, true = rates(own, scores[known, c])
         found.append((names[c], float(np.trapezoid(true, false)), false, true))
     return sorted(found, key=lambda one: one[1]), lost, int((~known).sum())
 

@@ -20,7 +20,7 @@ from kanrun.model.attribution import Scores
 from kanrun.model.layer import FACTORS
 from kanrun.model.network import KAN
 from kanrun.report.axes import LINE, PAD
-from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, house_style, save, wrapped
+from kanrun.report.look import BLUE, FAINT, INK, MUTED, PAPER, SIZE, VERMILLION, WORDS, house_style, save, wrapped
 from kanrun.report.network_edges import (
     Edge,
     Point,
@@ -134,7 +134,7 @@ def draw_edges(
         text, size = layout.labels[edge.key]
         if text:
             name = axes.text(box.x, bottom + 0.38 * size / 72, text, ha="center", parse_math=False)
-            name.set(fontsize=size, color=VERMILLION, gid="function")
+            name.set(fontsize=size, color=WORDS, gid="function")
     thin = min(1.0, 2.2 * min((b.side for b in layout.boxes.values()), default=1.0))
     both = [c for c in colors for _ in (0, 1)]
     axes.add_collection(LineCollection(lines, colors=both, linewidths=widths, zorder=1, gid="lines"), autolim=False)

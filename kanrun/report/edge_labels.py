@@ -21,6 +21,7 @@ from kanrun.symbolic.values import columns_of
 MAX_ROWS, MAX_PARTS = 200, 300  # rows that edges and parts of formulas are compared on, and such parts
 ALIKE = 1e-3  # part of the variance by which an edge may differ from what the formula says of it
 STRAIGHT = 1e-9
+LARGEST = 12  # denominator of a simple number
 LONGEST_NAME = 12  # of an input in such a label; x stands for a longer one
 
 
@@ -112,7 +113,8 @@ def simply(expression: sp.Expr) -> sp.Expr:
     """With simple numbers where its decimals are near."""
 
     def near(value: float) -> sp.Expr:
-        return sp.Integer(0) if abs(value) < TINY else next(nice_numbers(value, True), number(value))
+        nice = (n for n in nice_numbers(value, True) if not n.is_Rational or n.q <= LARGEST)
+        return sp.Integer(0) if abs(value) < TINY else next(nice, number(value))
 
     return expression.xreplace({f: near(float(f)) for f in expression.atoms(sp.Float)})
 

@@ -24,6 +24,7 @@ from kanrun.report.look import (
     SKY,
     VERMILLION,
     WIDTH,
+    WORDS,
     fitted,
     house_style,
     labelled,
@@ -35,7 +36,7 @@ from kanrun.report.network_edges import Edge, Point, curves_of, edges_of, scores
 MOST, COLUMNS = 21, 3
 TALL = 0.8  # inches of a curve
 GAP = 0.16
-BOTH = "curve (blue) and its function (orange, dashed); strength in brackets"
+BOTH = "curve (blue), function (orange), strength in brackets"
 ALONE = "curves over the range of their inputs"
 
 
@@ -99,16 +100,34 @@ def panels_of(x: Tensor, network: KAN, symbolic: KAN | None) -> list[Panel]:
     curves = curves_of(network, x, edges)
     if symbolic is None:
         return [Panel(edge, curve, None, None) for edge, curve in zip(edges, curves, strict=True)]
-    traces, others = network.trace(x), symbolic.trace(x)
-    functions = curves_of(symbolic, x, edges)
+    traces, functions = network.trace(x), curves_of(symbolic, x, edges)
+    scales, values = functions_at(symbolic, x, [trace.inputs for trace in traces])
+    as_they_are = [trace.edges for trace in symbolic.trace(x)]
     panels = []
     for edge, curve, (along, value) in zip(edges, curves, functions, strict=True):
-        own, other = traces[edge.layer], others[edge.layer]
-        across = line(other.inputs[:, edge.input], own.inputs[:, edge.input])[:2] if edge.layer else (1.0, 0.0)
-        factor, shift, r2 = line(other.edges[:, edge.sub, edge.input], own.edges[:, edge.sub, edge.input])
-        function = (across[0] * along + across[1], factor * value + shift)
-        panels.append(Panel(edge, curve, function, r2))
+        own = traces[edge.layer].edges[:, edge.sub, edge.input]
+        # A sharp function needs the node of its own network, as nodes of both are never quite alike.
+        pairs = (line(found[edge.layer][:, edge.sub, edge.input], own) for found in (values, as_they_are))
+        factor, shift, r2 = max(pairs, key=lambda one: -1.0 if one[2] is None else one[2])
+        a, b = scales[edge.layer][edge.input] if edge.layer else (1.0, 0.0)
+        panels.append(Panel(edge, curve, (a * along + b, factor * value + shift), r2))
     return panels
+
+
+def functions_at(
+    symbolic: KAN, x: Tensor, inputs: Sequence[Tensor]
+) -> tuple[list[list[tuple[float, float]]], list[Tensor]]:
+    """Edges of the symbolic network, [rows, n_sub, n_in] a layer, where the other network has `inputs` [rows, n_in].
+
+    Inner nodes may have other scales in each: their factors and constants, layer by layer, come with them.
+    """
+    scales, values = [], []
+    for layer, trace, given in zip(symbolic.layers, symbolic.trace(x), inputs, strict=True):
+        scales.append([line(trace.inputs[:, i], given[:, i])[:2] for i in range(given.shape[1])])
+        columns = [(given[:, i] - b) / a if a else trace.inputs[:, i] for i, (a, b) in enumerate(scales[-1])]
+        with torch.no_grad():
+            values.append(layer.trace(torch.stack(columns, 1)).edges)
+    return scales, values
 
 
 def line(given: Tensor, wanted: Tensor) -> tuple[float, float, float | None]:
@@ -140,7 +159,7 @@ def draw_panel(
     strength = f"strength {share}" if panel.r2 is None else f"R² {panel.r2:.4f} ({share})"
     lines = {name: 0.0, fitted(strength, wide): LINE}
     for text, below in lines.items():
-        color = VERMILLION if below == 0.0 and ways != ["spline"] else MUTED
+        color = WORDS if below == 0.0 and ways != ["spline"] else MUTED
         axes.text(left, top - below, text, va="top", color=color, parse_math=False)
     bottom = top - 2 * LINE - 0.02 - TALL
     axes.add_artist(

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from kanrun.data.losses import Loss
 from kanrun.report.axes import arrange, panels
-from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, house_style, save, shortened
+from kanrun.report.look import BLUE, LOSS_FLOOR, MUTED, VERMILLION, WORDS, house_style, save, shortened
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
 
 MAX_PANELS = 8
-LETTERS = 220  # of a formula in a title
+LETTERS = {1: 200, 2: 72}  # of a formula in a title, where there are so many columns
 
 
 def plot_front(formulas: list[Formula], path_stem: Path, *, loss: Loss) -> None:
@@ -22,10 +22,9 @@ def plot_front(formulas: list[Formula], path_stem: Path, *, loss: Loss) -> None:
 
     An output with one formula only has no panel: there is nothing to weigh. Without any panel no file is written.
     """
-    shown = [f for f in formulas if len(points_of(f)) > 1]
-    if shown:
+    if any(len(points_of(f)) > 1 for f in formulas):
         with house_style():
-            save(front_figure(shown, loss=loss), path_stem)
+            save(front_figure(formulas, loss=loss), path_stem)
 
 
 def points_of(formula: Formula) -> list[tuple[int, float, Alternative]]:
@@ -34,28 +33,29 @@ def points_of(formula: Formula) -> list[tuple[int, float, Alternative]]:
 
 
 def front_figure(formulas: list[Formula], *, loss: Loss) -> Figure:
-    """What `plot_front` writes; each formula has two points or more.
+    """What `plot_front` writes; some formula has two points or more.
 
-    A point has the id `front-<output>-<k>`: the number of its panel and its own number on the front, both from 1.
+    A point has the id `front-<output>-<k>`: the numbers of its output and its own on the front, both from 1.
     """
-    shown = formulas[:MAX_PANELS]
+    several = [(number, f) for number, f in enumerate(formulas, start=1) if len(points_of(f)) > 1]
+    shown = several[:MAX_PANELS]
     columns = min(len(shown), 2)
     figure, places = panels(len(shown), columns)
-    for number, (formula, axes) in enumerate(zip(shown, places, strict=True), start=1):
+    for (number, formula), axes in zip(shown, places, strict=True):
         draw_front(axes, formula, number)
-        axes.set_title(title_of(formula), loc="left")
+        axes.set_title(title_of(formula, LETTERS[columns]), loc="left")
         axes.set_xlabel("complexity (nodes of the tree)")
-        axes.set_ylabel(f"{'test ' if formula.test else ''}{loss.title}")
-    head = f"the first {len(shown)} of {len(formulas)} outputs" if len(shown) < len(formulas) else ""
+        axes.set_ylabel(f"{'test ' if formula.test else 'CV ' if formula.cross_validation else ''}{loss.title}")
+    head = f"the first {len(shown)} of {len(several)} outputs" if len(shown) < len(several) else ""
     arrange(figure, places, columns, 2.4 if columns == 1 else 1.6, head)
     return figure
 
 
-def title_of(formula: Formula) -> str:
-    """The chosen formula, and why it was chosen."""
+def title_of(formula: Formula, letters: int) -> str:
+    """The chosen formula in so many letters, and why it was chosen."""
     chosen = next((p for p in formula.front if p.chosen), None)
     text = formula.rounded if chosen is None else chosen.rounded or chosen.expression
-    return f"{shortened(f'{shortened(formula.output)} = {text}', LETTERS)}\nchosen: {formula.reason}"
+    return f"{shortened(f'{shortened(formula.output)} = {text}', letters)}\nchosen: {formula.reason}"
 
 
 def draw_front(axes: Axes, formula: Formula, number: int) -> None:
@@ -67,7 +67,7 @@ def draw_front(axes: Axes, formula: Formula, number: int) -> None:
     axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=1, zorder=1)
     width, decades = max(sizes) - min(sizes), max(errors) / min(errors)
     axes.set_xlim(min(sizes) - max(1.0, 0.08 * width), max(sizes) + max(1.0, 0.08 * width))
-    room = max(decades**0.12, 3.5)  # more than a decade in all, so that a power of ten is on the axis
+    room = max(decades**0.15, 3.5)  # more than a decade in all, so that a power of ten is on the axis
     axes.set_ylim(min(errors) / room, max(errors) * room)
     for x, y, point in points:
         color, mark, size = (VERMILLION, "D", 8) if point.chosen else (BLUE, "o", 5.5)
@@ -80,5 +80,5 @@ def draw_front(axes: Axes, formula: Formula, number: int) -> None:
             right = 2 * x > min(sizes) + max(sizes)
             axes.annotate(
                 "chosen", (x, y), (-8, -2) if right else (8, 4), textcoords="offset points",
-                ha="right" if right else "left", va="top" if right else "bottom", color=VERMILLION,
+                ha="right" if right else "left", va="top" if right else "bottom", color=WORDS,
             )  # fmt: skip

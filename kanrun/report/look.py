@@ -35,6 +35,7 @@ INK, MUTED, FAINT, PAPER = "#1a1a1a", "#5f6368", "#c4c7cb", "#ffffff"  # MUTED h
 # Okabe and Ito, Color Universal Design (2008): told apart by colour-blind readers too.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, YELLOW = "#E69F00", "#56B4E9", "#F0E442"
+WORDS = "#A84A00"  # VERMILLION for text, which needs more contrast than lines do
 CLASSES = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, INK]
 MARKERS = "os^DvPX*"
 WIDTH, SIZE = 4.2, 9.0  # inches of a picture, points of its text

@@ -60,10 +60,10 @@ def history_figure(history: list[Record], *, loss: Loss) -> Figure:
         name_ticks(axes, "x", [], [])
         shown[1].plot(np.arange(1, len(history) + 1), penalty, color=GREEN, marker=marker)
         shown[1].set_ylim(0, 1.05 * penalty[np.isfinite(penalty)].max(initial=1e-12))
-        shown[1].set_ylabel("penalty")
+        shown[1].set_ylabel("regularization")
     shown[-1].set_xlabel("step")
     most = max([0, *(level for level in levels if level < MAX_LEVELS)])
-    arrange(figure, shown, 1, 2.4, heights=[2.2, 0.8][: len(shown)], above=LINE * (most + 1), right=room - wide)
+    arrange(figure, shown, 1, 2.4, heights=[2.2, 1.0][: len(shown)], above=LINE * (most + 1), right=room - wide)
     for (name, _), start, level in zip(stages, starts, levels, strict=True):
         if level < MAX_LEVELS:
             write_name(axes, name, start + 0.5, 0.06 + LINE * level)

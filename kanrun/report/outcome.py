@@ -58,7 +58,7 @@ def without_value(rows: int) -> str:
     return f"\n({counted(rows, 'row')} without a value)" if rows else ""
 
 
-def residuals(truth: Array, predicted: Array) -> tuple[Array, Array]:
+def residuals(truth: Array, predicted: Array) -> tuple[Array, NDArray[np.bool_]]:
     """What rows have beyond what is predicted, and whether that is known; 0 where it is not."""
     known = np.isfinite(truth) & np.isfinite(predicted)
     return np.where(known, truth, 0.0) - np.where(known, predicted, 0.0), known

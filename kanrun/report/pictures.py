@@ -168,9 +168,8 @@ def no_history(scene: Scene) -> str | None:
 def front_figure(scene: Scene) -> Figure:
     """Complexity against error of the formulas."""
     from kanrun.report.front import front_figure as of_formulas
-    from kanrun.report.front import points_of
 
-    return of_formulas([f for f in scene.formulas if len(points_of(f)) > 1], loss=scene.loss)
+    return of_formulas(list(scene.formulas), loss=scene.loss)
 
 
 def no_front(scene: Scene) -> str | None:

@@ -36,6 +36,12 @@ def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
         (["predict", "RUN", "x.csv", "--formula", "9"], "formula=9: y has formulas 1 to "),
         (["predict", "RUN", "x.csv", "--formula", "1", "--network"], "formula: the network is asked for"),
         (["predict", "RUN", "z.csv"], "z.csv: no column x_2; did you mean x_1? there are x_1"),
+        (["plot", "nowhere", "edges"], "nowhere: not the folder of a completed run, status.json is missing"),
+        (["plot", "RUN"], "the following arguments are required: NAME"),
+        (["plot", "RUN", "edgess"], "edgess: no picture, did you mean edges? There are network_trained"),
+        (["plot", "RUN", "roc"], "no picture roc: the targets are values, not classes; what can be made of "),
+        (["plot", "RUN", "edges", "--format", "bmp"], "argument --format: invalid choice: 'bmp'"),
+        (["plot", "RUN", "edges", "-o", "nowhere/e.svg"], "-o nowhere/e.svg: No such file or directory"),
         (["show", "nowhere"], "nowhere: not a run folder"),
         (["compare", "RUN", "nowhere"], "nowhere: not a run folder"),
         (["resume"], "the following arguments are required: RUN"),
@@ -119,3 +125,18 @@ def test_runs_are_shown_and_compared(kanrun: Call, noisy_run: Path) -> None:
     compared = kanrun("compare", str(noisy_run), str(noisy_run))
     assert (compared.status, compared.lines) == (0, [])
     assert "complexity" in compared.out
+
+
+# ---- plot ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_made_again_in_any_format(kanrun: Call, noisy_run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(noisy_run, copy)
+    told = kanrun("plot", str(copy), "network", "--format", "pdf")
+    assert (told.status, told.out.strip()) == (0, str(copy / "plots" / "network.pdf"))
+    assert (copy / "plots" / "network.pdf").read_bytes().startswith(b"%PDF")
+    assert kanrun("plot", str(copy), "residuals", "-o", str(tmp_path / "r.svg")).status == 0
+    assert (tmp_path / "r.svg").read_bytes().startswith(b"<?xml")
+    assert kanrun("plot", str(copy), "history").status == 0
+    assert (copy / "plots" / "history.png").read_bytes().startswith(b"\x89PNG")

@@ -16,7 +16,7 @@ from kanrun.report import look
 from kanrun.report.losses import plot_history
 from kanrun.report.plots import plot_predictions
 from tests.figures import draw, history, svg_of
-from tests.report.planted import regression, truth
+from tests.planted import regression, truth
 
 
 def a_figure() -> Figure:
@@ -35,7 +35,7 @@ def luminance(color: str) -> float:
 
 
 def test_text_can_be_read_on_white() -> None:
-    for color, contrast in ((look.INK, 7), (look.MUTED, 4.5)):
+    for color, contrast in ((look.INK, 7), (look.MUTED, 4.5), (look.WORDS, 4.5)):
         assert (1.0 + 0.05) / (luminance(color) + 0.05) >= contrast
 
 

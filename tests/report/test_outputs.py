@@ -60,7 +60,9 @@ FILES = {"history.csv", "model.pt", "metrics.json", *(f"formula.{end}" for end i
 )
 def test_there_is_a_picture_of_every_network_that_there_was(tmp_path: Path, stages: list[str], drawn: set[str]) -> None:
     write_outputs(tmp_path, result(*stages))
-    assert pictures(tmp_path) == both(*(f"network_{d}" for d in drawn), "history", "predictions")
+    assert pictures(tmp_path) == both(
+        *(f"network_{d}" for d in drawn), "history", "predictions", "edges", "residuals", "importance"
+    )
     assert {p.name for p in tmp_path.iterdir()} == {*FILES, "plots"}
     assert (tmp_path / "history.csv").read_text().splitlines()[1] == "train,0,0.5,0.25,0.0,0.1,,0,0"
 

@@ -9,19 +9,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.report.plots import MAX_PANELS, plot_predictions, predictions_figure
 from tests.figures import assert_nothing_overlaps, draw, texts, words_in_files
-from tests.report.planted import classification, logits, long_names, regression, rows, truth
+from tests.planted import STRANGE, classification, logits, long_names, regression, rows, truth, with_test
 
 
 def words(figure: Figure) -> str:
     return "\n".join(t.get_text() for t in texts(figure))
-
-
-def with_test(data: Dataset, x: Tensor, y: Tensor) -> Dataset:
-    return replace(data, test=Rows(x, y))
 
 
 def test_regression_has_the_error_in_the_title_and_leaves_out_what_has_no_value() -> None:
@@ -93,15 +88,6 @@ def test_rows_that_are_told_wrong_lie_below_0() -> None:
     width = bars[1][0] - bars[0][0]
     below = sum(height for x, height in bars if x < -width)
     assert 0 < below <= wrong <= sum(height for x, height in bars if x < width)
-
-
-STRANGE = {
-    "one row": (rows(2)[:1], truth(rows(2)[:1])),
-    "constant": (rows(2), torch.full((100, 1), 3.0, dtype=torch.float64)),
-    "zeros": (rows(2), torch.zeros(100, 1, dtype=torch.float64)),
-    "infinite": (rows(2), torch.full((100, 1), torch.inf, dtype=torch.float64)),
-    "huge": (rows(2), 1e300 * truth(rows(2))),
-}
 
 
 @pytest.mark.parametrize("name", STRANGE)

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 
 from kanrun.report.residuals import plot_residuals, residuals_figure
 from tests.figures import assert_nothing_overlaps, draw, words_in_files
-from tests.report.planted import long_names, regression, rows, truth
-from tests.report.test_plots import STRANGE, with_test
+from tests.planted import STRANGE, long_names, regression, rows, truth, with_test
 
 
 def dots(axes: Axes, gid: str) -> np.ndarray:

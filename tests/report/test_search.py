@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from kanrun.discovery.state import Tried
-from kanrun.report import plots
+from kanrun.report.look import LOSS_FLOOR
 from kanrun.report.search import plot_search, search_figure
 from tests.figures import assert_is_png, draw
 
@@ -47,7 +47,7 @@ def test_every_network_is_a_point_and_the_best_so_far_a_falling_line(name: str) 
     points = [np.asarray(c.get_offsets()) for c in axes.collections]
     fitted = [t.unexplained for t in tried if not t.read]
     assert [len(p) for p in points] == [n for n in (len(fitted), len(tried) - len(fitted)) if n]
-    np.testing.assert_allclose(points[0][:, 1], np.clip(fitted, plots.LOSS_FLOOR, 1.0))
+    np.testing.assert_allclose(points[0][:, 1], np.clip(fitted, LOSS_FLOOR, 1.0))
     heights = np.asarray(axes.lines[0].get_ydata())
     np.testing.assert_allclose(heights[:-1], np.minimum.accumulate(points[0][:, 1]))
     left, right = axes.get_xlim()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -43,3 +44,16 @@ def logits(classes: int) -> Callable[[Tensor], Tensor]:
 
 def long_names(count: int) -> list[str]:
     return [f"{LONG[i % len(LONG)]}{i if i >= len(LONG) else ''}" for i in range(count)]
+
+
+def with_test(data: Dataset, x: Tensor, y: Tensor) -> Dataset:
+    return replace(data, test=Rows(x, y))
+
+
+STRANGE = {
+    "one row": (rows(2)[:1], truth(rows(2)[:1])),
+    "constant": (rows(2), torch.full((100, 1), 3.0, dtype=torch.float64)),
+    "zeros": (rows(2), torch.zeros(100, 1, dtype=torch.float64)),
+    "infinite": (rows(2), torch.full((100, 1), torch.inf, dtype=torch.float64)),
+    "huge": (rows(2), 1e300 * truth(rows(2))),
+}
