@@ -20,6 +20,7 @@ from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.searching import search_stages
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
+from kanrun.report.advice import with_advice
 from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
 from kanrun.report.lock import held
@@ -258,7 +259,7 @@ def fit(
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)
-    return FitResult(problem, state, metrics_of(problem, state, desk.seconds()))
+    return with_advice(FitResult(problem, state, metrics_of(problem, state, desk.seconds())))
 
 
 def described(model: KAN) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from kanrun.config.schema import ModelConfig
+from kanrun.config.search_settings import most_work_of_reading
 from kanrun.context import Budget, Context, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
 from kanrun.discovery.discover import discover
@@ -34,7 +35,6 @@ from kanrun.training.pruning import MOST_ROWS
 log = logging.getLogger("kanrun")
 
 MOST_INPUTS = 12  # that a search looks at
-FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
 SEARCHED = 0.5  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 DOUBTS = {EXACT_REASON: 0, UNDECIDED_REASON: 1}
@@ -67,7 +67,7 @@ class Reading:
 
 def read_formulas(problem: Problem, state: State, network: KAN, context: Context) -> tuple[State, KAN]:
     """The state with the formulas of a network; and the network of functions that they are, whose targets train."""
-    work = min(problem.config.symbolic.work, FEW + ROW * len(problem.rows.train.x))
+    work = min(problem.config.symbolic.work, most_work_of_reading(len(problem.rows.train.x)))
     whole = replace(context, budget=Budget.of(context.budget.meter, work=work))
     found = list[Reading]()
     if is_searched(problem):

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from kanrun.context import Silent
-from kanrun.data.dataset import Dataset
 from kanrun.data.losses import LOSSES, MSE
 from kanrun.errors import counted
 from kanrun.report.standard_output import StandardOutput
 from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines
 from kanrun.state import Problem, Result
-from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 
 NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
 
+MOST_ADVICE = 4  # of which the first matters most
 SECONDS_BETWEEN = 10.0  # two lines about the progress of a search
 
 
@@ -143,8 +143,7 @@ class Console(Silent):
             self.out.print(
                 f"[bold]cross-validated[/] ({escape(folds_in_words(found['folds']))}): {known}", soft_wrap=True
             )
-        for sentence in worse_than_network(data, formulas, metrics):
-            self.stand_out(sentence)
+        say_advice(self.out, metrics.get("advice", []))
         self.say_relations(result)
         self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
 
@@ -157,6 +156,17 @@ class Console(Silent):
         for relation in result.state.relations.equations:
             for number, line in enumerate(relation.lines()):
                 self.out.print(escape(line) if number else f"[bold]relation[/]: {escape(line)}", soft_wrap=True)
+
+
+def say_advice(out: RichConsole, advice: Iterable[Mapping[str, Any]]) -> None:
+    """What a run says of its own result, and under each what to try next."""
+    told = list(advice)
+    for one in told[:MOST_ADVICE]:
+        out.print(f"[yellow]note[/]: {escape(str(one.get('finding')))}")
+        if one.get("suggestion"):
+            out.print(Padding(Text(f"try {one['suggestion']}"), (0, 0, 0, 6), expand=False))
+    if len(told) > MOST_ADVICE:
+        out.print(f"      and {len(told) - MOST_ADVICE} more, see metrics.json")
 
 
 def score_table(metrics: dict[str, Any]) -> Table:
@@ -188,42 +198,9 @@ def name_of(key: str) -> str:
     return LOSSES[key].short if key in LOSSES else NAMES[key]
 
 
-def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:
-    """By how much the formulas fall behind the last network of splines, if it is more than chance."""
-    splines = [s for s in metrics["stages"] if s["name"] != "symbolic"]
-    if not formulas or not splines:
-        return []
-    part = "training" if data.test is None else "test"
-    before, after = (stage[part.removesuffix("ing")] for stage in (splines[-1], metrics["stages"][-1]))
-    found, rows = [], len(data.judged.x)
-    lost = after.get("nonfinite_rows", 0)
-    if lost:
-        found.append(f"the formula is not finite on {lost} of {rows} {part} rows")
-    key = "accuracy" if "accuracy" in before else "rmse"
-    old, new = before.get(key), after.get(key)
-    if old is None or new is None:
-        return found
-    if key == "accuracy" and old - new > 2 * chance(old, new, rows):
-        found.append(
-            f"the formula's {part} accuracy is lower than the network's by {old - new:.3f} "
-            f"({new:.3f} against {old:.3f})"
-        )
-    if key == "rmse" and new > 1.05 * old:
-        found.append(
-            f"the formula's {part} RMSE is {new / max(old, 1e-300):.3g} times the network's "
-            f"({new:.3g} against {old:.3g})"
-        )
-    return found
-
-
 def folds_in_words(folds: str | int) -> str:
     """How the rows were left out."""
     return folds if isinstance(folds, str) else f"{folds} parts"
-
-
-def chance(one: float, other: float, rows: int) -> float:
-    """The standard error of the difference of two accuracies on this many rows each."""
-    return math.sqrt((one * (1 - one) + other * (1 - other)) / rows)
 
 
 def shown(value: float | None) -> str:

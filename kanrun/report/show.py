@@ -15,7 +15,7 @@ from rich.text import Text
 from kanrun.config.schema import GROUPS, Config
 from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
-from kanrun.report.console import name_of, scores_shown, shown
+from kanrun.report.console import name_of, say_advice, scores_shown, shown
 from kanrun.report.load import Record, formula_of
 from kanrun.report.standard_output import plain_console
 from kanrun.report.words import about_lines, decision_lines, exactness, other_lines, score_line
@@ -47,6 +47,7 @@ def show_run(record: Record, out: Console | None = None) -> None:
         out.print(Text(line))
     for relation in record.formulas[0].get("relation") or [] if record.formulas else ():
         out.print(f"[bold]relation[/]: {escape(str(relation.get('rounded')))}", soft_wrap=True)
+    say_advice(out, [one for one in metrics.get("advice") or [] if isinstance(one, dict)])
     for warning in metrics.get("warnings", []):
         out.print(f"[yellow]note[/]: {escape(str(warning))}")
 

@@ -12,7 +12,7 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.discovery.state import Tried
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Relation, Tie
-from kanrun.report.console import Console, score_table, shown, worse_than_network
+from kanrun.report.console import Console, score_table, shown
 from kanrun.state import Problem, Relations, Result, State
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
@@ -64,47 +64,6 @@ def classification(before: float, after: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# ---- how much worse the formula is ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("metrics", "classes", "told"),
-    [
-        (regression(0.5, 0.4), False, []),
-        (regression(0.5, 0.52), False, []),
-        (regression(0.5, 1.5), False, ["3 times", "1.5 against 0.5"]),
-        (regression(0.0, 1e-3), False, ["0.001 against 0"]),
-        (classification(0.9, 0.95), True, []),
-        (classification(0.9, 0.9), True, []),
-        (classification(0.95, 0.9), True, []),  # one row of 20
-        (classification(0.95, 0.5), True, ["lower", "0.450", "0.500 against 0.950"]),
-        (classification(1.0, 0.95), True, []),
-    ],
-)
-def test_the_summary_says_by_how_much_a_formula_is_worse_than_the_network(
-    metrics: dict[str, Any], classes: bool, told: list[str]
-) -> None:
-    sentences = worse_than_network(dataset(classes=classes), [formula()], metrics)
-    assert len(sentences) == bool(told)
-    assert all(part in sentences[0] for part in told)
-
-
-def test_rows_on_which_the_formula_is_not_finite_are_told() -> None:
-    metrics = regression(0.5, 0.4, nonfinite_rows=3)
-    [sentence] = worse_than_network(dataset(), [formula()], metrics)
-    assert sentence == "the formula is not finite on 3 of 20 test rows"
-
-
-def test_a_formula_without_any_finite_value_is_told_and_not_compared() -> None:
-    metrics = regression(0.5, 0.4, nonfinite_rows=20)
-    metrics["stages"][-1]["test"].update(mse=None, rmse=None, r2=None)
-    assert len(worse_than_network(dataset(), [formula()], metrics)) == 1
-
-
-def test_without_formulas_there_is_nothing_to_compare() -> None:
-    assert worse_than_network(dataset(), [], {"stages": [stage("train", rmse=1.0, mse=1.0, r2=0.0)]}) == []
-
-
 # ---- what is printed -----------------------------------------------------------------------------------------------
 
 
@@ -117,14 +76,15 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]]}
+    advice = [{"kind": "worse", "finding": "3 times the network's", "suggestion": "search=[deep]"}]
+    metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]], "advice": advice}
     relation = Relation(["x_1", "x_3"], "x_1 + x_3 = 0", "x_1 + x_3 = 0", {}, 0.0)
     formulas = [formula(), formula("sin(x_2)", exact=False, output="z")]
     Console().end(result(formulas, metrics, [relation]), tmp_path)
     lines = said(capsys).splitlines()
     assert "y = x_1**2 (exact)" in lines
     assert "z = sin(x_2)" in lines
-    assert any(line.startswith("note: ") and "3 times the network's" in line for line in lines)
+    assert lines[lines.index("note: 3 times the network's") + 1] == "      try search=[deep]"
     assert "related inputs: x_1, x_3" in lines
     assert "relation: x_1 + x_3 = 0" in lines
     assert f"folder {tmp_path}" in lines
