@@ -84,6 +84,11 @@ class Everybody(Silent):
         for one in self.listeners:
             one.trial(trial)
 
+    def allowed(self, budget: Budget) -> None:
+        for one in self.listeners:
+            if heard := getattr(one, "allowed", None):  # one from elsewhere may know nothing of it
+                heard(budget)
+
     def note(self, text: str) -> None:
         for one in self.listeners:
             one.note(text)

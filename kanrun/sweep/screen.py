@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from kanrun.report.standard_output import plain_console
+from kanrun.report.standard_output import console_of
 from kanrun.sweep.summary import cut
 from kanrun.sweep.tasks import Outcome, Task
 
@@ -22,7 +22,7 @@ class Screen:
     """One screen where somebody is looking: counts, time left, the best so far; elsewhere a line a job."""
 
     def __init__(self, total: int, size: int, done: int = 0, out: Console | None = None) -> None:
-        self.out = out or plain_console(120)
+        self.out = out or console_of(120)
         self.total, self.size, self.before = total, size, done
         self.states: Counter[str] = Counter()
         self.running, self.begun = 0, time.monotonic()

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from kanrun.errors import KanrunError
 from kanrun.report.files import write_json, write_text
-from kanrun.report.standard_output import plain_console
+from kanrun.report.standard_output import console_of
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
 from kanrun.sweep.rows import Row, rows_in
 
@@ -30,7 +30,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
 
     `best` are lines on what a search for settings has found.
     """
-    out = out or plain_console(120)
+    out = out or console_of(120)
     rows = rows_in(folder)
     if not rows:
         raise KanrunError(f"{folder}: there is no run in it")
