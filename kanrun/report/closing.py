@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kanrun.data.losses import loss_of
 from kanrun.report.next_steps import next_steps
-from kanrun.report.scores import name_of, score_of, score_table, scores_shown, shown
+from kanrun.report.scores import name_of, score_of, score_table, scores_shown
 from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines, score_line
 from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
@@ -55,7 +55,7 @@ def say_answer(out: Console, result: Result) -> None:
     for line in decision_lines(formulas):
         out.print(escape(line), soft_wrap=True)
     if found := metrics.get("cross_validation"):
-        scores = f"RMSE {shown(found['rmse'])}, R2 {score_of(found, 'r2')}"
+        scores = f"RMSE {score_of(found, 'rmse')}, R2 {score_of(found, 'r2')}"
         folds = found["folds"] if isinstance(found["folds"], str) else f"{found['folds']} parts"
         known = f"{scores} on rows that the constants have not seen"
         out.print(f"[bold]cross-validated[/] ({escape(folds)}): {known}", soft_wrap=True)

@@ -11,24 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.losses import LOSSES, MSE
+from kanrun.report.numbers import r2_shown, shown
+from kanrun.report.standard_output import first_that_fits
 
 NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
-WIDE = 1000  # columns of a console that has room for all
-MOST_NINES = 8  # digits of an R2, beyond which it is shown as what lacks to 1
-
-
-def shown(value: float | None) -> str:
-    """A score to four digits."""
-    return "-" if value is None else f"{value:.4g}"
-
-
-def r2_shown(value: float | None) -> str:
-    """An R2 to four digits, or to the first that is no nine; what is not 1 is not shown as 1."""
-    text = shown(value)
-    if value is None or value == 1 or float(text) != 1:
-        return text
-    digits = math.floor(-math.log10(abs(1 - value))) + 1
-    return f"{value:.{digits}f}" if value < 1 and digits <= MOST_NINES else f"1 - {1 - value:.1g}"
 
 
 def score_of(scores: Mapping[str, Any], key: str) -> str:
@@ -68,8 +54,7 @@ def score_table(stages: Sequence[Mapping[str, Any]], out: Console) -> Table:
     keys = scores_shown(stages[0].get(parts[-1]) or {}) if parts else []
     judged = parts[-1:]
     choices = [(parts, keys, True), (judged, keys, True), (judged, keys[:1], True), (judged, keys[:1], False)]
-    tables, whole = [table_of(stages, *choice) for choice in choices], out.options.update(max_width=WIDE)
-    return next((table for table in tables if out.measure(table, options=whole).maximum <= out.width), tables[-1])
+    return first_that_fits([table_of(stages, *choice) for choice in choices], out)
 
 
 def table_of(stages: Sequence[Mapping[str, Any]], parts: Sequence[str], keys: Sequence[str], sizes: bool) -> Table:

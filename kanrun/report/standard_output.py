@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from kanrun.config.schema import AUTO, PLAIN, QUIET
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+WIDE = 1000  # columns of a console that has room for all
 
 
 class StandardOutput:
@@ -60,3 +64,9 @@ def console_of(least: int = 0, way: str = AUTO) -> Console:
     if not out.file.isatty():
         out.width = max(out.width, least)
     return out
+
+
+def first_that_fits(tables: Sequence[Table], out: Console) -> Table:
+    """The first table of which nothing has to be cut or wrapped, or the last one."""
+    whole = out.options.update(max_width=WIDE)
+    return next((table for table in tables if out.measure(table, options=whole).maximum <= out.width), tables[-1])

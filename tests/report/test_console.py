@@ -16,7 +16,7 @@ from kanrun.discovery.state import Tried
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Relation, Tie
 from kanrun.report.console import Console
-from kanrun.report.scores import shown
+from kanrun.report.numbers import shown
 from kanrun.state import Problem, Relations, Result, State
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
