@@ -17,8 +17,9 @@ from kanrun.cli.commands import COMMANDS, carry_out
 from kanrun.cli.explain import TRACEBACK, explain
 from kanrun.cli.hints import config_folder, explain_flag
 from kanrun.cli.quoting import prepared
+from kanrun.config.schema import AUTO
 from kanrun.errors import KanrunError
-from kanrun.report.standard_output import silence
+from kanrun.report.standard_output import console_of, silence
 
 if TYPE_CHECKING:
     from kanrun.cli.compose import Composer
@@ -129,7 +130,7 @@ def add_up(job: Job) -> None:
 
         try:
             if runs_in(job.sweep):
-                summarize(job.sweep, best=job.best)
+                summarize(job.sweep, console_of(120, job.console), job.best)
         except (OSError, KanrunError) as error:
             complain([f"no summary of {job.sweep}: {error}"])
     complain(job.said[:MOST_SAID])
@@ -201,6 +202,7 @@ class Job:
         self.composer: Composer | None = None
         self.said: list[str] = []  # of jobs that failed elsewhere, a line each
         self.best: list[str] = []  # of a search for settings
+        self.console = AUTO  # how a sweep is shown
         self.sweep: Path | None = None  # the folder of the sweep, where it is one
 
     def __call__(self, composed: Any) -> float | None:

@@ -14,7 +14,7 @@ from kanrun.config.schema import GROUPS, Config, ModelConfig
 from kanrun.errors import KanrunError
 
 NAME = "parent"  # of the experiment that stands for the parent's config
-FRESH = ("search", "overwrite")  # what a run that goes on does not take over
+FRESH = ("search", "overwrite", "console")  # what a run that goes on does not take over
 
 
 def refine(arguments: list[str], command: Callable[[list[str]], None]) -> None:

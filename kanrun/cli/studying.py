@@ -10,9 +10,11 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from kanrun.cli.compose import plan_in
 from kanrun.cli.inside_hydra import parse_overrides
+from kanrun.cli.launching import way_of
 from kanrun.cli.quoting import quoted
 from kanrun.cli.sweeping import hold_rows_back, of_plan, plain, split, sweep_folder
 from kanrun.errors import ConfigError, KanrunError, wrong
+from kanrun.report.standard_output import console_of
 from kanrun.sweep.axes import Plan
 from kanrun.sweep.record import remember
 from kanrun.sweep.screen import Screen
@@ -48,7 +50,8 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
     remember(folder, sys.argv[1:], [])
-    with Screen(study.trials, pool.size) as screen:
+    job.console = way_of([job.composer.settings(fixed)])
+    with Screen(study.trials, pool.size, out=console_of(120, job.console)) as screen:
         found = search(study, space, folder, task_of, pool, screen, bool(plan.resume))
     job.said += [f"job {one.number}: {one.error}" for one in found if one.state == "failed"]
     job.failures += len(job.said)

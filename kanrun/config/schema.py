@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 MAX_ROWS = 10_000_000
+AUTO, PLAIN, QUIET = "auto", "plain", "quiet"  # what is shown while a run goes on
 
 
 def setting(
@@ -368,6 +369,9 @@ class Config:
     search: SearchConfig = section(SearchConfig, "whether structures are searched")
     plots: PlotsConfig = section(PlotsConfig, "which pictures are drawn")
     overwrite: bool = setting(False, "whether the command may replace a finished run in the folder that is named")
+    console: str = setting(
+        AUTO, "bars where somebody is looking, plain lines everywhere, or nothing", choices=(AUTO, PLAIN, QUIET)
+    )
     seed: int = setting(0, "where all random numbers start", low=0, high=2**31)
     device: str = setting("cpu", "where to compute: cpu, cuda, cuda:0, ...")
     dtype: str = setting("float64", "precision of the numbers", choices=("float64", "float32"))

@@ -19,6 +19,14 @@ from kanrun.errors import as_typed, wrong
 WITHOUT = "leave out experiment=discover, or add search=none"
 
 
+FEW, ROW = 4_000.0, 20.0  # units of work at most for reading a network, and for each row: few tell little apart
+
+
+def most_work_of_reading(rows: int) -> float:
+    """The units of work beyond which reading a network of so many rows is worth no more."""
+    return FEW + ROW * rows
+
+
 def check_search(config: Config) -> list[str]:
     """Complaints about settings that a search cannot honour, and that would be missed in the result."""
     if not config.search.wanted:

@@ -37,6 +37,11 @@ class NoiseLevel:
     relative: float
     source: str
 
+    def sentence(self, what: str) -> str:
+        """What is said of it, for a target that is called `what`."""
+        part = f"{100 * self.relative:.2g} % of the spread of {what}"
+        return f"noise about {part} ({self.sigma:.2g} ± {self.error:.1g}, by {self.source})"
+
     def most(self, rows: int) -> float:
         """The mean squared error, over so many rows, beyond which what a formula leaves is more than noise."""
         return (self.sigma * (1 + SURE / math.sqrt(2 * rows)) + SURE * self.error) ** 2

@@ -115,6 +115,11 @@ def share_above(ones: Tensor, others: Tensor) -> float:
     return float((below + up_to).double().mean()) / (2 * len(ordered))
 
 
+def chance(one: float, other: float, rows: int) -> float:
+    """The standard error of the difference of two accuracies on this many rows each."""
+    return math.sqrt((one * (1 - one) + other * (1 - other)) / rows)
+
+
 def as_number(value: Tensor) -> float | None:
     """A float, or None where it is not finite."""
     number = float(value)

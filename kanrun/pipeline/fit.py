@@ -26,6 +26,7 @@ from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.searching import search_stages
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
+from kanrun.report.advice import with_advice
 from kanrun.report.files import SCHEMA_VERSION
 from kanrun.report.folder import check_folder, write_config
 from kanrun.report.lock import held
@@ -89,6 +90,11 @@ class Everybody(Silent):
     def trial(self, trial: Any) -> None:
         for one in self.listeners:
             one.trial(trial)
+
+    def allowed(self, budget: Budget) -> None:
+        for one in self.listeners:
+            if heard := getattr(one, "allowed", None):  # one from elsewhere may know nothing of it
+                heard(budget)
 
     def note(self, text: str) -> None:
         for one in self.listeners:
@@ -273,7 +279,7 @@ def fit(
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)
-    return FitResult(problem, state, metrics_of(problem, state, desk.seconds()))
+    return with_advice(FitResult(problem, state, metrics_of(problem, state, desk.seconds())))
 
 
 def described(model: KAN) -> dict[str, Any]:

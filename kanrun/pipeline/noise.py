@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from kanrun.context import Context
 from kanrun.data.dataset import REGRESSION
-from kanrun.data.noise import NoiseLevel, noise_levels
+from kanrun.data.noise import noise_levels
 from kanrun.errors import failure
 from kanrun.state import Problem, Stage, State
 
@@ -23,14 +23,8 @@ def look_at_noise(problem: Problem, state: State, context: Context) -> State:
         return state.warned(f"the noise was not estimated ({failure(error)})", context)
     for name, level in levels.items():
         if level is not None:
-            context.events.note(sentence_of(name if len(levels) > 1 else "the target", level))
+            context.events.note(level.sentence(name if len(levels) > 1 else "the target"))
     return replace(state, noise={name: None if one is None else asdict(one) for name, one in levels.items()})
-
-
-def sentence_of(what: str, level: NoiseLevel) -> str:
-    """What the console says of it."""
-    part = f"{100 * level.relative:.2g} % of the spread of {what}"
-    return f"noise about {part} ({level.sigma:.2g} ± {level.error:.1g}, by {level.source})"
 
 
 def has_values(problem: Problem, state: State) -> bool:  # noqa: ARG001

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from kanrun.config.schema import ModelConfig
-from kanrun.context import Budget, Context, Silent
+from kanrun.config.search_settings import most_work_of_reading
+from kanrun.context import Budget, Context, Events, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
 from kanrun.discovery.discover import discover
 from kanrun.discovery.peel import over_inputs
@@ -34,7 +36,6 @@ from kanrun.training.pruning import MOST_ROWS
 log = logging.getLogger("kanrun")
 
 MOST_INPUTS = 12  # that a search looks at
-FEW, ROW = 4_000.0, 20.0  # units of work at most, and for each row: few tell little apart
 SEARCHED = 0.5  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 DOUBTS = {EXACT_REASON: 0, UNDECIDED_REASON: 1}
@@ -67,8 +68,9 @@ class Reading:
 
 def read_formulas(problem: Problem, state: State, network: KAN, context: Context) -> tuple[State, KAN]:
     """The state with the formulas of a network; and the network of functions that they are, whose targets train."""
-    work = min(problem.config.symbolic.work, FEW + ROW * len(problem.rows.train.x))
+    work = min(problem.config.symbolic.work, most_work_of_reading(len(problem.rows.train.x)))
     whole = replace(context, budget=Budget.of(context.budget.meter, work=work))
+    context.events.allowed(whole.budget)
     found = list[Reading]()
     if is_searched(problem):
         try:
@@ -97,6 +99,16 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
         state = state.noted("symbolic", best.source, context)
     state = told_of_outliers(replace(state, formulas=formulas), problem, context)
     return state, without_constants(best.network, formulas, problem)
+
+
+@dataclass(frozen=True)
+class TrialsOnly(Silent):
+    """Tells of a search within a stage no more than how far it is."""
+
+    events: Events
+
+    def trial(self, trial: Any) -> None:
+        self.events.trial(trial)
 
 
 def is_searched(problem: Problem) -> bool:
@@ -148,7 +160,7 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
     """A search over the rows for each output, in the inputs that the network still looks at."""
     networks, formulas, inputs = list[KAN](), list[Formula](), strongest_inputs(network, problem.rows.train.x)
     settled, counted, rows = True, list[Dataset](), as_counted(problem.data, problem, network)
-    context = replace(whole, events=Silent(), journal=WithoutLandmarks(whole.journal))
+    context = replace(whole, events=TrialsOnly(whole.events), journal=WithoutLandmarks(whole.journal))
     for j in range(len(problem.data.outputs)):
         data = of_output(rows, j) if len(problem.data.outputs) > 1 else rows
         own = replace(context, budget=whole.budget.share(SEARCHED / (len(problem.data.outputs) - j)))

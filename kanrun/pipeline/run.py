@@ -10,27 +10,30 @@ from typing import Any, Protocol
 
 import torch
 
-from kanrun.config.schema import Config
-from kanrun.config.search_settings import unused_by_search
+from kanrun.config.schema import AUTO, QUIET, Config
+from kanrun.config.search_settings import most_work_of_reading, unused_by_search
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter
 from kanrun.errors import KanrunError
 from kanrun.functions.library import extended
 from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
-from kanrun.pipeline.fit import Desk, Everybody, result_of, work_through
+from kanrun.pipeline.fit import Desk, Everybody, result_of, stages_of, work_through
 from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem, threads_of
+from kanrun.report.advice import with_advice
 from kanrun.report.console import Console
 from kanrun.report.files import read, write_json
 from kanrun.report.folder import check_folder, clear_folder, config_in, write_config
 from kanrun.report.lock import held, in_use
 from kanrun.report.outputs import write_outputs
 from kanrun.report.paging import paged
+from kanrun.report.standard_output import console_of
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
 from kanrun.state import Problem, State
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
+SILENT = ("noise", "inputs", "together")  # stages that take hardly any time
 LastResort = Callable[[Status, str], None]
 
 
@@ -66,7 +69,7 @@ def begin_run(
         with watched(status, last_resort) as interruption, logged_to(folder / "kanrun.log"):
             write_config(folder, checked)  # before the status: what says that it is a run can be resumed
             with paged(folder), status.kept():
-                one = Run(checked, folder, status, Console(quiet), interruption, overseer)
+                one = Run(checked, folder, status, Console(QUIET if quiet else checked.console), interruption, overseer)
                 return carry_out(one, problem, State(), None)
 
 
@@ -85,7 +88,7 @@ def resume(
     if in_use(folder):
         raise KanrunError(f"{folder}: the run is still going on")
     if state_of(folder) == "completed":
-        Console(quiet).out.print(
+        console_of(way=QUIET if quiet else AUTO).print(
             f"{folder}: the run is completed, there is nothing left to do", highlight=False, soft_wrap=True
         )
         return None
@@ -94,7 +97,7 @@ def resume(
         reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
     with held(folder), threads_of(config):
-        status, console = Status(folder, resumed=True), Console(quiet)
+        status, console = Status(folder, resumed=True), Console(QUIET if quiet else config.console)
         with (
             watched(status, last_resort) as interruption,
             logged_to(folder / "kanrun.log"),
@@ -166,7 +169,7 @@ def carry_out(one: Run, problem: Problem, state: State, begun: Begun | None) -> 
 def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None) -> dict[str, Any]:
     """The stages that are left, and the report. Gives back the metrics; raises InterruptedRun where a signal came."""
     log.info("kanrun %s, run in %s", __version__, one.folder)
-    one.console.begin(problem)
+    one.console.begin(problem, planned(problem))
     if problem.config.search.wanted and (unused := unused_by_search(one.config)):
         one.tell(f"a search trains and prunes in its own way, without {', '.join(unused)}")
     one.unfinished = begun
@@ -183,6 +186,19 @@ def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None
     return report(one, problem, state)
 
 
+def planned(problem: Problem) -> list[str]:
+    """The stages as far as is known beforehand, each with what it may take."""
+    optimizer, begun = problem.config.optimizer, State(current=problem.model)
+    reading = min(problem.config.symbolic.work, most_work_of_reading(len(problem.rows.train.x)))
+    limits = {
+        "train": f" (up to {optimizer.steps} steps)", "refit": f" (up to {optimizer.refit_steps} steps)",
+        "symbolic": f" (up to {reading:g} units of work)",
+    }  # fmt: skip
+    limits |= {} if not problem.trained else {"train": ""}
+    names = [stage.name for stage in stages_of(problem) if stage.wanted(problem, begun)]
+    return [name + limits.get(name, "") for name in names if name not in SILENT]
+
+
 def always_hurried() -> bool:
     """Between stages there is no time for pictures."""
     return True
@@ -190,12 +206,13 @@ def always_hurried() -> bool:
 
 def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
     """All outputs, and the console's last lines."""
-    one.listeners[1].stage_began("report")
-    result = result_of(problem, state, one)
+    Everybody(one.listeners).stage_began("report")
+    result = with_advice(result_of(problem, state, one))
     for text in write_outputs(one.folder, result, hurry=lambda: one.cancelled() is not None):
         one.tell(text)
         state = replace(state, warnings=(*state.warnings, text))
-    result = result_of(problem, state, one)
+    last = result_of(problem, state, one)
+    result = replace(last, metrics={**last.metrics, "advice": result.metrics["advice"]})
     write_json(one.folder / "metrics.json", result.metrics)  # once more, with the time that pictures took
     one.console.end(result, one.folder)
     if (signal := one.cancelled()) is not None:

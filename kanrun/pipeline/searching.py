@@ -51,6 +51,7 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
     data = of_output(problem.data, output) if several else problem.data
     budget = budget_of(config.search, context.budget.meter, len(problem.data.outputs))
     context = replace(context, budget=budget)
+    context.events.allowed(budget)
     data = beforehand(problem, data, context)
     wanted = bounded(search_problem(config, data, functions_of(config)), state, data)
     found = discover(wanted, config.seed, context)

@@ -9,10 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.losses import LOSSES
-from kanrun.report.console import NAMES, name_of
 from kanrun.report.load import Record, formula_of
-from kanrun.report.show import score_of
-from kanrun.report.standard_output import plain_console
+from kanrun.report.scores import NAMES, name_of, score_of
+from kanrun.report.standard_output import console_of
 
 HEAD, LEAST = 16, 14  # columns of the console for what a line is about, and for each run
 
@@ -21,7 +20,7 @@ EXACT = {True: "yes", False: "no", None: "-"}
 
 def compare_runs(records: list[Record], out: Console | None = None) -> None:
     """Writes a table with a column a run; several tables below each other where they do not fit."""
-    out = out or plain_console()
+    out = out or console_of()
     for number, record in enumerate(records, start=1):
         out.print(f"[bold]{number:>3}[/] {escape(str(record.folder))}", soft_wrap=True)
     told = [facts(record) for record in records]

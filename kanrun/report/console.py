@@ -1,82 +1,97 @@
-"""What a run says on the console: the stages as they happen, and a closing summary."""
+"""What a run says on the console: the data and the plan, the stages as they happen, and a closing summary."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console as RichConsole
+from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
-from kanrun.context import Silent
-from kanrun.data.dataset import Dataset
-from kanrun.data.losses import LOSSES, MSE
+from kanrun.config.schema import AUTO, QUIET
+from kanrun.context import Budget, Silent
+from kanrun.data.dataset import CLASSIFICATION, Dataset
+from kanrun.data.losses import MSE
 from kanrun.errors import counted
-from kanrun.report.standard_output import StandardOutput
-from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines
+from kanrun.report.closing import say_end
+from kanrun.report.progress import Beat, Progress
+from kanrun.report.scores import NAMES, told
+from kanrun.report.standard_output import console_of
+from kanrun.report.words import cut
 from kanrun.state import Problem, Result
-from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 
-NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
-
-SECONDS_BETWEEN = 10.0  # two lines about the progress of a search
+LEAST = 120  # columns of a file or a log, which have room for the whole table
+SECONDS_BETWEEN = 10.0  # two lines about the progress of a stage, where nobody is looking
+MOST_LETTERS = 160  # of the names of inputs
 
 
 class Console(Silent):
-    """Writes to standard output; progress only where somebody is looking."""
+    """Writes to standard output; bars only where somebody is looking."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.out = RichConsole(file=StandardOutput(), quiet=quiet, highlight=False)  # type: ignore[arg-type]
-        if not self.out.is_terminal:
-            self.out.width = max(self.out.width, 120)  # a file or a log has room for the whole table
-        self.status = self.out.status("") if self.out.is_terminal and not quiet else None
+    def __init__(self, way: str = AUTO) -> None:
+        self.out, self.quiet = console_of(LEAST, way), way == QUIET
+        self.watched = self.out.is_terminal and not self.quiet
+        self.loss, self.root = "loss", False
+        self.progress = Progress("start")
+        self.live: Live | None = None
+        self.beat: Beat | None = None
         self.warnings: Counter[str] | None = None  # of a stage, said at its end
         self.notes: list[str] = []  # on a stage, said behind it
-        self.next_line = SECONDS_BETWEEN
 
-    def begin(self, problem: Problem) -> None:
-        """One line about the problem and one about the network and its optimizer, or about the search for it."""
+    def begin(self, problem: Problem, plan: Sequence[str] = ()) -> None:
+        """The rows as they are understood, the network and its optimizer or the search for it, and the plan."""
         data, model, search = problem.data, problem.model, problem.config.search
+        self.root = data.loss is MSE and data.task != CLASSIFICATION
+        self.loss = NAMES["rmse"] if self.root else data.loss.short
         test = f"training and {len(data.test.x)} test rows" if data.test else "rows, too few to set some aside"
         rows = f"{len(data.train.x)} {test}, {counted(len(data.inputs), 'input')}"
         self.out.print(f"[bold]{escape(data.name)}[/]: {data.task}, {rows}")
-        for line in data.notes:
-            self.out.print(f"  {escape(line)}", soft_wrap=True)
+        for line in data.notes or understood(data):
+            self.out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
         for line in data.warnings:
             self.stand_out(line)
         if search.wanted:
             self.out.print(f"[bold]search[/] for a network and its formula, at most {search.limit}")
-            return
-        about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
-        optimizer = problem.config.optimizer.name
-        self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}, trained by {optimizer}")
+        else:
+            about = f"{model.description}, {counted(model.parameter_count(), 'parameter')}"
+            optimizer = problem.config.optimizer.name
+            self.out.print(f"[bold]network[/] {escape(str(model.width))}, {about}, trained by {optimizer}")
+        if len(plan) > 1:
+            self.out.print(f"[bold]plan[/] {escape(', '.join(plan))}")
 
     def stage_began(self, name: str) -> None:
-        """Shows its name where somebody is looking."""
+        """A bar where somebody is looking, a line from time to time elsewhere."""
         self.say_what_is_left()
-        self.warnings = Counter()
-        if self.status:
-            self.status.update(f"{name} ...")
-            self.status.start()
+        self.warnings, self.progress = Counter(), Progress(name, self.loss, self.root)
+        if self.watched:
+            self.live = Live(
+                console=self.out, get_renderable=lambda: self.progress, refresh_per_second=4, transient=True
+            )
+            self.live.start()
+        elif not self.quiet:
+            self.beat = Beat(SECONDS_BETWEEN, self.say_progress)
+            self.beat.start()
+
+    def say_progress(self) -> None:
+        """A line about how far the stage is."""
+        self.out.print(escape(self.progress.line()), soft_wrap=True)
 
     def step(self, record: Record, steps: int) -> None:
-        """Shows the loss."""
-        if self.status:
-            self.status.update(f"{record.stage}: step {record.step + 1} of {steps}, loss {record.train_loss:.3g}")
+        """A step of a training."""
+        self.progress.step(record, steps)
 
     def trial(self, trial: Any) -> None:
-        """Shows how far a search is. A line from time to time where nobody is looking."""
-        so_far = f"{counted(trial.structures, 'structure')} tried, the best leaves {trial.least:.1e} of the variance"
-        if self.status:
-            self.status.update(f"search: {so_far}, {trial.seconds:.0f} s")
-        elif trial.seconds >= self.next_line:
-            self.next_line = trial.seconds + SECONDS_BETWEEN
-            self.out.print(f"  {'search':<9} {trial.seconds:6.1f} s   {so_far}")
+        """How far a search is."""
+        self.progress.trial = trial
+
+    def allowed(self, budget: Budget) -> None:
+        """How much the stage may use."""
+        self.progress.allowed(budget)
 
     def warning(self, text: str) -> None:
         """Within a stage it is said at its end, once with how often."""
@@ -91,19 +106,19 @@ class Console(Silent):
 
     def stage_ended(self, entry: Mapping[str, Any]) -> None:
         """Its time and its most telling score."""
-        if self.status:
-            self.status.stop()
+        self.close()
         self.say_warnings()
         part = "test" if entry["test"] else "train"
-        key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in entry[part])
-        score = f"{part} {name_of(key)} {shown(entry[part][key])}"
-        size = f"width {escape(str(entry['width']))}, {counted(entry['active_edges'], 'edge')}"
-        self.out.print(f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24} {size}")
+        score = f"{part} {' '.join(told(entry[part]))}"
+        head = f"  {entry['name']:<9} {entry['seconds']:6.1f} s   {score:<24}"
+        size = f" width {entry['width']}, {counted(entry['active_edges'], 'edge')}"
+        line = head + size if len(head + size) <= self.out.width else head.rstrip()
+        self.out.print(escape(line), soft_wrap=True)
         self.say_what_is_left()
 
     def stand_out(self, text: str) -> None:
         """A line that stands out."""
-        self.out.print(f"[yellow]note[/]: {escape(text)}", soft_wrap=True)
+        self.out.print(f"[yellow]note[/]: {escape(text)}", soft_wrap=not self.watched)
 
     def say_warnings(self) -> None:
         """The warnings of the stage, each once."""
@@ -113,119 +128,29 @@ class Console(Silent):
 
     def say_what_is_left(self) -> None:
         """Warnings and notes of a stage that is over."""
-        if self.status:
-            self.status.stop()
+        self.close()
         self.say_warnings()
         for text in self.notes:
-            self.out.print(f"{'':<23}{escape(text)}", soft_wrap=True)
+            indent = 23 if self.out.width >= 80 else 4
+            self.out.print(Padding(Text(text), (0, 0, 0, indent), expand=False))
         self.notes.clear()
 
     def close(self) -> None:
         """The terminal as it was, however the run has ended."""
-        if self.status:
-            self.status.stop()
+        live, beat, self.live, self.beat = self.live, self.beat, None, None
+        if live is not None:
+            live.stop()
+        if beat is not None:
+            beat.stop()
 
     def end(self, result: Result, folder: Path) -> None:
-        """The scores stage by stage, the formulas, and where everything lies."""
+        """The answer, a table of the stages, where everything lies, and what to do next."""
         self.say_what_is_left()
-        data, formulas, metrics = result.problem.data, result.formulas, result.metrics
-        if metrics["stages"]:
-            self.out.print(score_table(metrics))
-        for formula in formulas:
-            exact = " [green](exact)[/]" if formula.exact else ""
-            self.out.print(f"[bold]{escape(formula.output)}[/] = {escape(formula.rounded)}{exact}", soft_wrap=True)
-            for line in [*about_lines(formula), *other_lines(formula), *front_lines(formula, data.loss)]:
-                self.out.print(f"  {escape(line)}", soft_wrap=True)
-        for line in decision_lines(formulas):
-            self.out.print(escape(line), soft_wrap=True)
-        if found := metrics.get("cross_validation"):
-            known = f"RMSE {shown(found['rmse'])}, R2 {shown(found['r2'])} on rows that the constants have not seen"
-            self.out.print(
-                f"[bold]cross-validated[/] ({escape(folds_in_words(found['folds']))}): {known}", soft_wrap=True
-            )
-        for sentence in worse_than_network(data, formulas, metrics):
-            self.stand_out(sentence)
-        self.say_relations(result)
-        self.out.print(f"[bold]folder[/] {escape(str(folder))}", soft_wrap=True)
-
-    def say_relations(self, result: Result) -> None:
-        """Which inputs belong together, and by which equations."""
-        for group in result.metrics.get("related_inputs", []):
-            self.out.print(f"[bold]related inputs[/]: {escape(', '.join(group))}")
-        if result.metrics.get("related_inputs") == []:
-            self.out.print("[bold]related inputs[/]: none found")
-        for relation in result.state.relations.equations:
-            for number, line in enumerate(relation.lines()):
-                self.out.print(escape(line) if number else f"[bold]relation[/]: {escape(line)}", soft_wrap=True)
+        say_end(self.out, result, folder)
 
 
-def score_table(metrics: dict[str, Any]) -> Table:
-    """Train and test scores of every stage, as far as there are such rows."""
-    found = metrics["stages"][0]["train"]
-    parts = [part for part in ("train", "test") if metrics["stages"][0][part]]
-    keys = scores_shown(found)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in (
-        "stage",
-        *(f"{part} {name_of(key)}" for key in keys for part in parts),
-        "parameters",
-        "seconds",
-    ):
-        table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
-    for entry in metrics["stages"]:
-        cells = [shown(entry[part].get(key)) for key in keys for part in parts]
-        table.add_row(entry["name"], *cells, str(entry["parameters"]), f"{entry['seconds']:.1f}")
-    return table
-
-
-def scores_shown(found: Mapping[str, Any]) -> list[str]:
-    """Which scores a table shows, in order: no mean squared error beside its root."""
-    return [k for k in (*LOSSES, *NAMES) if k in found and not (k == MSE.name and "rmse" in found)]
-
-
-def name_of(key: str) -> str:
-    """How a score is called in tables."""
-    return LOSSES[key].short if key in LOSSES else NAMES[key]
-
-
-def worse_than_network(data: Dataset, formulas: list[Formula], metrics: dict[str, Any]) -> list[str]:
-    """By how much the formulas fall behind the last network of splines, if it is more than chance."""
-    splines = [s for s in metrics["stages"] if s["name"] != "symbolic"]
-    if not formulas or not splines:
-        return []
-    part = "training" if data.test is None else "test"
-    before, after = (stage[part.removesuffix("ing")] for stage in (splines[-1], metrics["stages"][-1]))
-    found, rows = [], len(data.judged.x)
-    lost = after.get("nonfinite_rows", 0)
-    if lost:
-        found.append(f"the formula is not finite on {lost} of {rows} {part} rows")
-    key = "accuracy" if "accuracy" in before else "rmse"
-    old, new = before.get(key), after.get(key)
-    if old is None or new is None:
-        return found
-    if key == "accuracy" and old - new > 2 * chance(old, new, rows):
-        found.append(
-            f"the formula's {part} accuracy is lower than the network's by {old - new:.3f} "
-            f"({new:.3f} against {old:.3f})"
-        )
-    if key == "rmse" and new > 1.05 * old:
-        found.append(
-            f"the formula's {part} RMSE is {new / max(old, 1e-300):.3g} times the network's "
-            f"({new:.3g} against {old:.3g})"
-        )
-    return found
-
-
-def folds_in_words(folds: str | int) -> str:
-    """How the rows were left out."""
-    return folds if isinstance(folds, str) else f"{folds} parts"
-
-
-def chance(one: float, other: float, rows: int) -> float:
-    """The standard error of the difference of two accuracies on this many rows each."""
-    return math.sqrt((one * (1 - one) + other * (1 - other)) / rows)
-
-
-def shown(value: float | None) -> str:
-    """A score to four digits."""
-    return "-" if value is None else f"{value:.4g}"
+def understood(data: Dataset) -> list[str]:
+    """Which outputs are explained by which inputs, with their ranges, where the rows do not say more themselves."""
+    low, high = data.train.x.amin(0).tolist(), data.train.x.amax(0).tolist()
+    inputs = [f"{name} from {a:.3g} to {b:.3g}" for name, a, b in zip(data.input_names, low, high, strict=True)]
+    return [cut(f"{', '.join(data.outputs)} by {', '.join(inputs)}", MOST_LETTERS)]

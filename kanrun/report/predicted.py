@@ -14,7 +14,7 @@ from rich.table import Table
 from kanrun.errors import counted
 from kanrun.predictions.inputs import Array, Input, heads_of
 from kanrun.predictions.predict import Predictions
-from kanrun.report.standard_output import plain_console
+from kanrun.report.standard_output import console_of
 
 FIRST = 10  # rows that are shown
 
@@ -57,7 +57,7 @@ def written(value: float | str) -> str:
 
 def show_predictions(found: Predictions, inputs: Sequence[Input], out: Console | None = None) -> None:
     """The first rows as a table, and what there is to know about all of them."""
-    out, columns = out or plain_console(), columns_of(found)
+    out, columns = out or console_of(), columns_of(found)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("row", justify="right")
     for name, _ in columns:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,16 +14,17 @@ from rich.text import Text
 from kanrun.config.schema import GROUPS, Config
 from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
-from kanrun.report.console import name_of, scores_shown, shown
+from kanrun.report.closing import say_advice
 from kanrun.report.load import Record, formula_of
-from kanrun.report.standard_output import plain_console
+from kanrun.report.scores import as_error, error_name, name_of, score_table
+from kanrun.report.standard_output import console_of
 from kanrun.report.words import about_lines, decision_lines, exactness, other_lines, score_line
 from kanrun.symbolic.formula import Formula
 
 
 def show_run(record: Record, out: Console | None = None) -> None:
     """Writes what there is to say about a run, finished or not."""
-    out, metrics = out or plain_console(), record.metrics
+    out, metrics = out or console_of(), record.metrics
     seconds = metrics.get("total_seconds")
     took = "" if seconds is None else f", {seconds:.1f} s"
     version = f", kanrun {metrics['kanrun']}" if metrics.get("kanrun") else ""
@@ -39,7 +39,7 @@ def show_run(record: Record, out: Console | None = None) -> None:
         inputs = counted(len(metrics.get("inputs", [])), "input")
         out.print(f"[bold]{escape(str(metrics.get('dataset')))}[/]: {metrics.get('task')}, {inputs}")
     if metrics.get("stages"):
-        out.print(stage_table(metrics["stages"]))
+        out.print(score_table(metrics["stages"], out))
     formulas = [formula_of(entry) for entry in record.formulas]
     for formula in formulas:
         show_formula(formula, out)
@@ -47,6 +47,7 @@ def show_run(record: Record, out: Console | None = None) -> None:
         out.print(Text(line))
     for relation in record.formulas[0].get("relation") or [] if record.formulas else ():
         out.print(f"[bold]relation[/]: {escape(str(relation.get('rounded')))}", soft_wrap=True)
+    say_advice(out, [one for one in metrics.get("advice") or [] if isinstance(one, dict)])
     for warning in metrics.get("warnings", []):
         out.print(f"[yellow]note[/]: {escape(str(warning))}")
 
@@ -69,34 +70,14 @@ def front_table(formula: Formula) -> Table:
     known = [key for key in LOSSES if key in formula.judged]
     rows = "test " if formula.test else "CV " if formula.cross_validation else ""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "N", "complexity", rows + (name_of(known[0]) if known else "error")):
+    for title in ("", "N", "complexity", rows + (error_name(formula.judged, name_of(known[0])) if known else "error")):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("formula", overflow="fold")
     for number, point in enumerate(formula.front, start=1):
-        mark, error = "*" if point.chosen else "", "-" if point.error is None else f"{point.error:.3g}"
+        own = as_error(point.error, formula.judged)
+        mark, error = "*" if point.chosen else "", "-" if own is None else f"{own:.3g}"
         table.add_row(f"  {mark}", str(number), str(point.complexity), error, escape(point.rounded or point.expression))
     return table
-
-
-def stage_table(stages: list[dict[str, Any]]) -> Table:
-    """Test scores of every stage, or those of training where there are no test rows, in 60 columns."""
-    part = "test" if stages[0].get("test") else "train"
-    found: Mapping[str, Any] = stages[0].get(part) or {}
-    keys = scores_shown(found)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("stage", *(f"{part} {name_of(key)}" for key in keys), "parameters", "seconds"):
-        table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
-    for entry in stages:
-        scores = entry.get(part) or {}
-        cells = [score_of(scores, key) for key in keys]
-        table.add_row(str(entry.get("name")), *cells, str(entry.get("parameters")), f"{entry.get('seconds', 0):.1f}")
-    return table
-
-
-def score_of(scores: Mapping[str, Any], key: str) -> str:
-    """A score to four digits, R2 to six, of which the first are nines."""
-    value = scores.get(key)
-    return f"{value:.6g}" if key == "r2" and value is not None else shown(value)
 
 
 def asked(config: Config) -> Iterator[str]:

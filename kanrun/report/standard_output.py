@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from kanrun.config.schema import AUTO, PLAIN, QUIET
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+WIDE = 1000  # columns of a console that has room for all
 
 
 class StandardOutput:
@@ -46,11 +52,21 @@ def silence() -> None:
         os.close(nowhere)
 
 
-def plain_console(least: int = 0) -> Console:
-    """Where commands write: as wide as the terminal, or as COLUMNS says; a file has at least so many columns."""
+def console_of(least: int = 0, way: str = AUTO) -> Console:
+    """Where to write: as wide as the terminal, or as COLUMNS says; a file has at least so many columns.
+
+    `way` is that of the setting `console`: quiet writes nothing, plain without colours and anything that moves.
+    """
     from rich.console import Console  # not for a help or a mistake
 
-    out = Console(file=StandardOutput(), highlight=False)  # type: ignore[arg-type]
-    if not out.is_terminal:
+    terminal = False if way == PLAIN else None
+    out = Console(file=StandardOutput(), highlight=False, quiet=way == QUIET, force_terminal=terminal)  # type: ignore[arg-type]
+    if not out.file.isatty():
         out.width = max(out.width, least)
     return out
+
+
+def first_that_fits(tables: Sequence[Table], out: Console) -> Table:
+    """The first table of which nothing has to be cut or wrapped, or the last one."""
+    whole = out.options.update(max_width=WIDE)
+    return next((table for table in tables if out.measure(table, options=whole).maximum <= out.width), tables[-1])

@@ -8,6 +8,7 @@ from typing import Any
 
 from kanrun.data.losses import Loss, loss_of
 from kanrun.data.robust import HUBER, STUDENT
+from kanrun.report.scores import as_error, error_name, score_of
 from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL
 from kanrun.symbolic.formula import Formula
@@ -20,11 +21,18 @@ MOST_LETTERS = 90  # of a formula in the table of the front; formula.json has th
 DISTINCT = 2.0  # standard errors from 0 below which a constant may as well be 0
 
 
-def constants_lines(output: str, constants: list[Constant], classes: bool = False) -> list[str]:
-    """The constants with their standard errors, and why some have none; nothing where the data shows no noise."""
+def constants_lines(
+    output: str, constants: list[Constant], classes: bool = False, most: int | None = None
+) -> list[str]:
+    """The constants with their standard errors, and why some have none; nothing where the data shows no noise.
+
+    Of more than `most` the first are shown.
+    """
     if not any(c.standard_error or c.unit for c in constants):
         return []
-    shown = [with_unit(with_error(c, classes), c.unit) + perhaps(c) for c in constants]
+    shown = [with_unit(with_error(c, classes), c.unit) + perhaps(c) for c in constants[:most]]
+    if len(shown) < len(constants):
+        shown.append(f"and {len(constants) - len(shown)} more in formula.json")
     lines = [f"constants of {output}: {', '.join(shown)}"]
     if classes and any(c.standard_error is None or is_vague(c) for c in constants):
         # A test against 0 would be wrong here: errors grow with the scale (Hauck and Donner 1977).
@@ -81,9 +89,9 @@ def score_line(formula: Formula) -> str:
     loss, where = loss_of(formula.judged), "test" if formula.test else "training"
     if formula.cross_validation:
         where = "cross-validated"
-    named = {"r2": "R2", "rmse": "RMSE", "accuracy": "accuracy", loss.name: loss.short}
-    known = {name: formula.judged.get(key) for key, name in named.items()}
-    shown = [f"{name} {value:.5g}" for name, value in known.items() if value is not None]
+    named = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}
+    named |= {} if "rmse" in formula.judged else {loss.name: loss.short}
+    shown = [f"{name} {score_of(formula.judged, k)}" for k, name in named.items() if formula.judged.get(k) is not None]
     return f"{where} {', '.join(shown)}" if shown else f"no {where} score: the formula has no value there"
 
 
@@ -121,9 +129,9 @@ def boundary_lines(boundary: Boundary, first: str, second: str) -> list[str]:
     return [*lines, f"log-odds of {second} to {first}: the left side less the right one, times {factor}"]
 
 
-def about_lines(formula: Formula) -> list[str]:
+def about_lines(formula: Formula, most: int | None = None) -> list[str]:
     """The constants of a formula with their errors, and what is known of the errors of the rows."""
-    lines = constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits)
+    lines = constants_lines(formula.output, formula.constants, loss_of(formula.judged).logits, most)
     if formula.reduced_chi_square is not None:
         lines.append(f"chi square of {formula.output} per degree of freedom: {formula.reduced_chi_square:.3g}")
     lines += errors_lines(formula.output, formula.errors or {})
@@ -146,9 +154,9 @@ def other_lines(formula: Formula) -> list[str]:
     return lines
 
 
-def cut(text: str) -> str:
+def cut(text: str, most: int = MOST_LETTERS) -> str:
     """A formula as a table shows it."""
-    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
+    return text if len(text) <= most else text[: most - 4] + " ..."
 
 
 ROBUST = (HUBER, STUDENT)
@@ -173,10 +181,12 @@ def front_lines(formula: Formula, loss: Loss) -> list[str]:
     """The front as a small table with a mark at the chosen formula; nothing where there is only one."""
     if len(formula.front) < 2:
         return []
-    title = ("test " if formula.test else "CV " if formula.cross_validation else "") + loss.short
+    title = "test " if formula.test else "CV " if formula.cross_validation else ""
+    title += error_name(formula.judged, loss.short)
     lines = [f"front of {formula.output}; chosen (*): {formula.reason}", f"  complexity  {title:<12}  formula"]
     for point in formula.front:
-        error = "-" if point.error is None else f"{point.error:.3g}"
+        own = as_error(point.error, formula.judged)
+        error = "-" if own is None else f"{own:.3g}"
         text = cut(point.rounded or point.expression)
         lines.append(f"{'*' if point.chosen else ' '} {point.complexity:>10}  {error:<12}  {text}")
     return lines

@@ -10,19 +10,19 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from kanrun.report.standard_output import plain_console
+from kanrun.report.standard_output import console_of
 from kanrun.sweep.summary import cut
 from kanrun.sweep.tasks import Outcome, Task
 
 LINES = 8  # of jobs that ended last, where somebody is looking
-WIDEST = 60  # characters of a formula
+WIDEST, LEAST = 60, 8  # characters of a formula
 
 
 class Screen:
     """One screen where somebody is looking: counts, time left, the best so far; elsewhere a line a job."""
 
     def __init__(self, total: int, size: int, done: int = 0, out: Console | None = None) -> None:
-        self.out = out or plain_console(120)
+        self.out = out or console_of(120)
         self.total, self.size, self.before = total, size, done
         self.states: Counter[str] = Counter()
         self.running, self.begun = 0, time.monotonic()
@@ -77,8 +77,10 @@ class Screen:
         score = f"  {outcome.score[0]} {outcome.score[1]:.4g}" if outcome.score else ""
         if outcome.loss is not None:
             score = f"  validation {outcome.loss:.4g}{score}"
-        formula = f"  {escape(cut(outcome.formula, WIDEST))}" if outcome.formula else ""
-        return f"{head}{score}{formula}  {outcome.seconds:.1f} s"
+        took = f"  {outcome.seconds:.1f} s"
+        room = min(WIDEST, self.out.width - len(head + score + took) - 2) if self.live else WIDEST
+        formula = f"  {escape(cut(outcome.formula, room))}" if outcome.formula and room >= LEAST else ""
+        return f"{head}{score}{formula}{took}"
 
     def picture(self) -> Table:
         """The whole screen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from rich.table import Table
 
 from kanrun.errors import KanrunError
 from kanrun.report.files import write_json, write_text
+from kanrun.report.numbers import r2_shown
 from kanrun.report.paging import PAGE
-from kanrun.report.standard_output import plain_console
+from kanrun.report.standard_output import console_of, first_that_fits
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
 from kanrun.sweep.page import write_sweep_page
 from kanrun.sweep.rows import Row, rows_in
 
 SCHEMA_VERSION = 1
 SHOWN = 10  # lines of a part of the table
-WIDEST = 70  # characters of a text in it
+WIDEST, NARROW = 70, 16  # characters of a text in it, and of one where there is little room
 
 
 def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()) -> None:
@@ -32,7 +33,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
 
     `best` are lines on what a search for settings has found.
     """
-    out = out or plain_console(120)
+    out = out or console_of(120)
     rows = rows_in(folder)
     if not rows:
         raise KanrunError(f"{folder}: there is no run in it")
@@ -104,11 +105,11 @@ def show(
     states = Counter(row.state for row in rows)
     out.print(f"[bold]{len(rows)} jobs[/]: {', '.join(f'{count} {state}' for state, count in states.items())}")
     if ranks:
-        out.print(ranking_table(ranks[:SHOWN], key))
+        out.print(ranking_table(ranks[:SHOWN], key, out))
         if key and key.startswith("test_"):
             out.print("  ranked by test rows for want of validation rows; dataset.validation=0.2 sets some aside")
     if any(group.completed > 1 for group in groups):
-        out.print(group_table(groups, key))
+        out.print(group_table(groups, key, out))
     for title, found in (("relation", relations), ("formula", [] if relations else formulas)):
         for one in found[:SHOWN]:
             exact = " [green](exact)[/]" if one.exact else ""
@@ -125,30 +126,49 @@ def show(
     )
 
 
-def ranking_table(rows: Sequence[Row], key: str | None) -> Table:
-    """Jobs with their values and scores."""
-    values = list(dict.fromkeys(k for row in rows for k in row.values))
+def ranking_table(rows: Sequence[Row], key: str | None, out: Console) -> Table:
+    """Jobs with their values and as many of their scores as there is room for."""
     beside = [k for k in ("test_accuracy", "test_rmse", "test_r2") if any(k in row.scores for row in rows)]
-    scores = list(dict.fromkeys([*([key] if key else []), *beside]))
-    table = titled("job", *values, *(score.replace("_", " ") for score in scores), "seconds")
-    formulas = not any(row.relations for row in rows)  # of relations the equation is what was wanted
+    there = {k for row in rows for k in row.scores}
+    scores = list(dict.fromkeys([*([in_one_kind(key, there)] if key else []), *beside]))
+    choices = [(scores, True, WIDEST // 2), (scores[:2], True, WIDEST // 2), (scores[:1], True, NARROW),
+               (scores[:1], False, NARROW), (scores[:1], False, 0)]  # fmt: skip
+    return first_that_fits([ranking_of(rows, *choice) for choice in choices], out)
+
+
+def in_one_kind(key: str, there: Iterable[str]) -> str:
+    """The root of a mean squared error in its place, where there is one: it ranks alike, as all other errors are."""
+    root = key.replace("_mse", "_rmse")
+    return root if root in there else key
+
+
+def ranking_of(rows: Sequence[Row], scores: Sequence[str], seconds: bool, letters: int) -> Table:
+    """The table with these scores, with seconds, and with so many letters of a formula."""
+    values = list(dict.fromkeys(k for row in rows for k in row.values))
+    table = titled("job", *values, *(score.replace("_", " ") for score in scores), *["seconds"] * seconds)
+    formulas = letters > 0 and not any(row.relations for row in rows)  # of relations the equation is what was wanted
     if formulas:
         table.add_column("formula", no_wrap=True)
     for row in rows:
-        numbers = [short(row.scores.get(score)) for score in scores]
-        formula = ("(exact) " if row.exact else "") + cut(row.formula or "-", WIDEST // 2)
-        cells = [row.job, *(short(row.values.get(k)) for k in values), *numbers, short(row.seconds)]
-        cells += [formula] if formulas else []
-        table.add_row(*map(escape, cells))
+        cells = [row.job, *(short(row.values.get(k)) for k in values), *(scored(k, row.scores.get(k)) for k in scores)]
+        cells += [short(row.seconds)] * seconds
+        formula = ("(exact) " if row.exact else "") + cut(row.formula or "-", letters)
+        table.add_row(*map(escape, [*cells, *[formula] * formulas]))
     return table
 
 
-def group_table(groups: Sequence[Group], key: str | None) -> Table:
+def group_table(groups: Sequence[Group], key: str | None, out: Console) -> Table:
     """Means over seeds of the score that counts, and of test rows."""
-    values = list(dict.fromkeys(k for group in groups for k in group.values))
     there = list(dict.fromkeys(k for group in groups for k in group.scores))
+    key = None if key is None else in_one_kind(key, there)
     scores = [k for k in dict.fromkeys([key, "test_accuracy", "test_rmse"]) if k in there]
-    table = titled(*values, *(f"{score.replace('_', ' ')}: mean, std, best" for score in scores), "jobs")
+    return first_that_fits([group_table_of(groups, scores), group_table_of(groups, scores[:1])], out)
+
+
+def group_table_of(groups: Sequence[Group], scores: Sequence[str | None]) -> Table:
+    """The table with these scores."""
+    values = list(dict.fromkeys(k for group in groups for k in group.values))
+    table = titled(*values, *(f"{str(score).replace('_', ' ')}: mean, std, best" for score in scores), "jobs")
     for group in groups[:SHOWN]:
         cells = [short(group.values.get(k)) for k in values]
         for score in scores:
@@ -169,6 +189,11 @@ def titled(*titles: str) -> Table:
 def short(value: Any) -> str:
     """A cell of the table."""
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else cut(str(value), 30)
+
+
+def scored(key: str, value: Any) -> str:
+    """A score; what is not 1 is not shown as 1."""
+    return r2_shown(value) if key.endswith("_r2") and isinstance(value, float) else short(value)
 
 
 def cut(text: str, widest: int = WIDEST) -> str:

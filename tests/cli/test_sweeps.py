@@ -141,7 +141,7 @@ def test_every_sweep_that_is_written_down_runs(
     chooses = OPTUNA[0] in example
     asked: list[Task] = []
 
-    def some_of_them(pool: Any, tasks: list[Task], before: int) -> list[Any]:  # noqa: ARG001
+    def some_of_them(pool: Any, tasks: list[Task], *told: Any) -> list[Any]:  # noqa: ARG001
         asked.extend(tasks[::7])
         return []
 
@@ -153,3 +153,11 @@ def test_every_sweep_that_is_written_down_runs(
     assert len(jobs) == 2 if chooses else len(jobs) > 5
     assert all(task.folder.is_absolute() for task in asked)  # a worker may be somewhere else
     assert {work(task).state for task in asked} == (set() if chooses else {"completed"})
+
+
+def test_a_quiet_sweep_says_nothing_and_is_the_same_sweep_as_a_loud_one(kanrun: Call, tmp_path: Path) -> None:
+    status, out, lines = kanrun("-m", *SWEEP, "seed=0,1", "console=quiet")
+    assert (status, out, lines) == (0, "", [])
+    assert (tmp_path / "s" / "summary.csv").is_file()
+    status, out, _ = kanrun("-m", *QUICK, HERE, "seed=0,1", "sweep.resume=s")
+    assert status == 0 and "2 jobs: 2 completed" in out

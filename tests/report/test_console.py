@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import io
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from kanrun.config.schema import Config, LmConfig, SearchConfig
+from kanrun.config.schema import AUTO, PLAIN, Config, LmConfig, SearchConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.discovery.state import Tried
 from kanrun.model.network import KAN
 from kanrun.relations.relation import Relation, Tie
-from kanrun.report.console import Console, score_table, shown, worse_than_network
+from kanrun.report.console import Console
+from kanrun.report.numbers import shown
 from kanrun.state import Problem, Relations, Result, State
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
@@ -64,47 +68,6 @@ def classification(before: float, after: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# ---- how much worse the formula is ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("metrics", "classes", "told"),
-    [
-        (regression(0.5, 0.4), False, []),
-        (regression(0.5, 0.52), False, []),
-        (regression(0.5, 1.5), False, ["3 times", "1.5 against 0.5"]),
-        (regression(0.0, 1e-3), False, ["0.001 against 0"]),
-        (classification(0.9, 0.95), True, []),
-        (classification(0.9, 0.9), True, []),
-        (classification(0.95, 0.9), True, []),  # one row of 20
-        (classification(0.95, 0.5), True, ["lower", "0.450", "0.500 against 0.950"]),
-        (classification(1.0, 0.95), True, []),
-    ],
-)
-def test_the_summary_says_by_how_much_a_formula_is_worse_than_the_network(
-    metrics: dict[str, Any], classes: bool, told: list[str]
-) -> None:
-    sentences = worse_than_network(dataset(classes=classes), [formula()], metrics)
-    assert len(sentences) == bool(told)
-    assert all(part in sentences[0] for part in told)
-
-
-def test_rows_on_which_the_formula_is_not_finite_are_told() -> None:
-    metrics = regression(0.5, 0.4, nonfinite_rows=3)
-    [sentence] = worse_than_network(dataset(), [formula()], metrics)
-    assert sentence == "the formula is not finite on 3 of 20 test rows"
-
-
-def test_a_formula_without_any_finite_value_is_told_and_not_compared() -> None:
-    metrics = regression(0.5, 0.4, nonfinite_rows=20)
-    metrics["stages"][-1]["test"].update(mse=None, rmse=None, r2=None)
-    assert len(worse_than_network(dataset(), [formula()], metrics)) == 1
-
-
-def test_without_formulas_there_is_nothing_to_compare() -> None:
-    assert worse_than_network(dataset(), [], {"stages": [stage("train", rmse=1.0, mse=1.0, r2=0.0)]}) == []
-
-
 # ---- what is printed -----------------------------------------------------------------------------------------------
 
 
@@ -117,14 +80,15 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]]}
+    advice = [{"kind": "worse", "finding": "3 times the network's", "suggestion": "search=[deep]"}]
+    metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]], "advice": advice}
     relation = Relation(["x_1", "x_3"], "x_1 + x_3 = 0", "x_1 + x_3 = 0", {}, 0.0)
     formulas = [formula(), formula("sin(x_2)", exact=False, output="z")]
     Console().end(result(formulas, metrics, [relation]), tmp_path)
-    lines = said(capsys).splitlines()
+    lines = [line.rstrip() for line in said(capsys).splitlines()]
     assert "y = x_1**2 (exact)" in lines
     assert "z = sin(x_2)" in lines
-    assert any(line.startswith("note: ") and "3 times the network's" in line for line in lines)
+    assert lines[lines.index("note: 3 times the network's") + 1] == "      try search=[deep]"
     assert "related inputs: x_1, x_3" in lines
     assert "relation: x_1 + x_3 = 0" in lines
     assert f"folder {tmp_path}" in lines
@@ -144,7 +108,10 @@ def test_nothing_is_cut_off_where_nobody_looks_at_a_terminal(
     Console().end(result([formula("x_1 + " * 60 + "x_2")], metrics), Path("/a" * 100))
     out = said(capsys)
     assert "…" not in out
-    header, *rows = out.splitlines()[: 1 + len(metrics["stages"])]
+    lines = out.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("stage "))
+    assert lines.index("y = " + "x_1 + " * 60 + "x_2 (exact)") < start  # the answer comes first
+    header, *rows = lines[start : start + 1 + len(metrics["stages"])]
     assert header.split()[0] == "stage"
     assert header.split()[-2:] == ["parameters", "seconds"]
     for row, entry in zip(rows, metrics["stages"], strict=True):
@@ -152,25 +119,13 @@ def test_nothing_is_cut_off_where_nobody_looks_at_a_terminal(
         assert row.split()[0] == entry["name"]
         assert set(cells) <= set(row.split())
         assert row.split()[-2:] == ["12345", "1.2"]
-    assert "y = " + "x_1 + " * 60 + "x_2 (exact)" in out.splitlines()
     assert "folder " + "/a" * 100 in out.splitlines()
-
-
-def test_the_table_has_train_and_test_of_every_score_but_not_mse_beside_its_root() -> None:
-    titles = [str(c.header) for c in score_table(regression(0.5, 0.4)).columns]
-    assert titles == ["stage", "train RMSE", "test RMSE", "train R2", "test R2", "parameters", "seconds"]
-    titles = [str(c.header) for c in score_table(classification(0.9, 0.9)).columns]
-    assert titles[1:5] == ["train entropy", "test entropy", "train accuracy", "test accuracy"]
-    mse = {"stages": [stage("train", mse=0.2, accuracy=0.9)]}
-    assert [str(c.header) for c in score_table(mse).columns][1:3] == ["train MSE", "test MSE"]
 
 
 def test_scores_that_do_not_exist_are_shown_as_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     entry = stage("symbolic", mse=None, rmse=None, r2=None)
     Console().stage_ended(entry)
     assert "test RMSE -" in said(capsys)
-    assert shown(None) == "-"
-    assert shown(0.000123456) == "0.0001235"
 
 
 def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -224,20 +179,25 @@ def test_what_a_training_chose_is_said_behind_its_line(capsys: pytest.CaptureFix
     assert "grid" not in said(capsys)
 
 
-def test_a_search_has_a_line_from_time_to_time_and_one_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_says_what_it_may_use_and_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
-    console.begin(problem(model=KAN([2, 5, 1], grid=3), search=SearchConfig("discover", 60.0)))
-    console.stage_began("train")
-    for seconds in (0.5, 9.9, 10.1, 11.0, 19.0, 20.5):
-        console.trial(Tried("sum under x", 0.5, seconds, structures=3, least=0.00123))
+    console.begin(problem(model=KAN([2, 5, 1], grid=3), search=SearchConfig("discover", 60.0)), ["search"])
+    console.stage_began("search")
+    console.trial(Tried("sum under x", 0.5, 10.1, structures=3, least=0.00123))
+    console.say_progress()
     console.note("search ended: the 60 s are over")
     console.stage_ended(stage("train", rmse=1.0))
-    first, about, *lines = said(capsys).splitlines()
+    first, columns, about, line, *rest = said(capsys).splitlines()
     assert "[2, 5, 1]" not in first + about  # of which the search knows nothing
+    assert columns.startswith("  y by x_1 from -") and ", x_2 from -" in columns
     assert about == "search for a network and its formula, at most 60 s"
-    assert [line.split()[1] for line in lines[:-2]] == ["10.1", "20.5"]
-    assert lines[0].endswith("3 structures tried, the best leaves 1.2e-03 of the variance")
-    assert lines[-1].strip() == "search ended: the 60 s are over"
+    assert "3 structures tried, the best leaves 1.2e-03 of the variance" in line
+    assert rest[-1].strip() == "search ended: the 60 s are over"
+
+
+def test_the_plan_is_told_where_there_is_more_than_one_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().begin(problem(), ["train (up to 9 steps)", "prune"])
+    assert said(capsys).splitlines()[-1] == "plan train (up to 9 steps), prune"
 
 
 def test_one_of_a_thing_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,11 +219,62 @@ def test_progress_is_only_for_those_who_watch(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    console = Console(quiet=True)
+    console = Console("quiet")
     console.begin(problem())
     console.stage_began("train")
     console.step(Record("train", 3, 0.5, 0.5, 0.0, 1.0), 20)
     console.warning("something")
+    assert console.beat is None and console.live is None
     console.stage_ended(stage("train", rmse=1.0, mse=1.0, r2=0.0))
     console.end(result([formula()], regression(0.5, 1.5)), tmp_path)
     assert said(capsys) == ""
+
+
+class Terminal(io.StringIO):
+    """A terminal of a width that keeps what it is given."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("way", [AUTO, PLAIN])
+def test_bars_are_for_those_who_watch_unless_plain_lines_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    for key, value in {"COLUMNS": "60", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(key, value)
+    console = Console(way)
+    console.begin(problem(model=KAN([2, 5, 1], grid=3)), ["train (up to 20 steps)", "prune", "refit (up to 20 steps)"])
+    console.stage_began("train")
+    console.step(Record("train", 3, 0.25, 0.5, 0.0, 1.0, 0.16), 20)
+    watched = console.live is not None
+    if watched:
+        console.live.refresh()  # type: ignore[union-attr]
+    console.warning("a note that is longer than a line of this terminal, which is why it goes on in the next one")
+    console.stage_ended(stage("train", rmse=1.0))
+    console.close()
+    text = terminal.getvalue()
+    assert watched == (way == AUTO)
+    assert ("\x1b" in text) == watched == ("RMSE 0.5  validation 0.4" in text)
+    if not watched:
+        assert max(len(line) for line in text.splitlines() if not line.startswith("note: ")) <= 60
+    assert "  train        1.2 s   test RMSE 1" in text
+
+
+def test_where_nobody_looks_a_long_stage_has_lines_from_a_thread(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kanrun.report.console.SECONDS_BETWEEN", 0.001)
+    console = Console()
+    console.stage_began("symbolic")
+    told = ""
+    while told.count("symbolic") < 2:  # however long that takes
+        told += said(capsys)
+        time.sleep(0.001)
+    console.close()
+    said(capsys)
+    time.sleep(0.01)
+    assert said(capsys) == ""  # nothing comes after its end
+    assert all(line.split()[0] == "symbolic" for line in told.splitlines())

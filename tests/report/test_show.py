@@ -55,11 +55,15 @@ def test_an_entry_of_an_older_version_and_warnings_are_shown(noisy_run: Path, tm
     entries = [{"output": "y", "expression": "x_1 + x_2", "test": {"mse": 0.25}}]
     (folder / "formula.json").write_text(json.dumps(entries), encoding="utf-8")
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8")) | {"warnings": ["[mind] the gap"]}
+    metrics["advice"] = [
+        {"kind": "noise", "finding": "noise about [12] %", "suggestion": "more rows"},
+        "of another version",
+    ]
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     lines = [line.rstrip() for line in shown(folder).splitlines()]
     assert "y = x_1 + x_2" in lines
     assert "  test MSE 0.25" in lines
-    assert lines[-1] == "note: [mind] the gap"
+    assert lines[-3:] == ["note: noise about [12] %", "      try more rows", "note: [mind] the gap"]
 
 
 def test_the_relations_of_a_run_and_the_decision_between_its_classes_are_shown(noisy_run: Path, tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_constants_of_classes_that_hardly_overlap_are_not_said_to_be_zero() -> N
     assert len(constants_lines("logit_1", [Constant(2.0, 0.1)], classes=True)) == 1
 
 
+def test_of_many_constants_the_first_are_shown() -> None:
+    many = [Constant(2.013, 0.004), Constant(0.0, 0.5), Constant(4.0, 0.4), Constant(5.0, 0.4)]
+    [line] = constants_lines("y", many, most=2)
+    assert line == "constants of y: 2.013 ± 0.004, 0 ± 0.5 (may be 0), and 2 more in formula.json"
+    assert about_lines(formula(constants=many), 2) == [line]
+    assert "more in" not in constants_lines("y", many, most=4)[0]
+
+
 def test_the_text_says_what_is_meant_by_exact() -> None:
     yes, no = (as_text([replace(formula(), exact=exact)]).splitlines() for exact in (True, False))
     assert [yes[0], no[0]] == ["y = 2*x_1"] * 2
@@ -86,7 +94,7 @@ def test_the_text_says_what_is_meant_by_exact() -> None:
 
 def test_the_scores_of_a_formula_are_told() -> None:
     scored = replace(formula(), test={"mse": 0.25, "rmse": 0.5, "r2": 0.99996})
-    assert score_line(scored) == "test R2 0.99996, RMSE 0.5, MSE 0.25"
+    assert score_line(scored) == "test RMSE 0.5, R2 0.99996"
     assert score_line(replace(formula(), test={"cross_entropy": 0.1, "accuracy": 0.97})) == (
         "test accuracy 0.97, entropy 0.1"
     )
@@ -130,6 +138,10 @@ def test_the_front_is_a_table_with_a_mark_at_the_chosen_formula() -> None:
     assert lines[2].endswith(" ...") and len(lines[2]) < MOST_LETTERS + 40
     column = header.index("formula")
     assert all(line[column] != " " and line[column - 1] == " " for line in lines)
+    values = replace(formula(front=front), test={"mse": 0.01, "rmse": 0.1, "r2": 0.99})
+    of_values = front_lines(values, MSE)
+    assert of_values[1].split() == ["complexity", "test", "RMSE", "formula"]
+    assert of_values[3].split()[2] == f"{0.0123**0.5:.3g}"  # one kind of error
     assert "test entropy" in front_lines(formula(front=front), CROSS_ENTROPY)[1]
     assert front_lines(formula(front=front[:1]), MSE) == []
 

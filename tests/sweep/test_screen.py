@@ -49,6 +49,15 @@ def test_where_somebody_looks_there_is_one_screen() -> None:
     assert "best so far: job 2  seed=2 lamb=0.0001235  validation loss 0.25" in out
 
 
+@pytest.mark.parametrize(("width", "letters"), [(120, 41), (84, 8), (70, 0)])
+def test_a_job_is_one_line_of_a_narrow_terminal(width: int, letters: int) -> None:
+    text = io.StringIO()
+    screen = Screen(4, 2, 1, Console(file=text, force_terminal=True, width=width, highlight=False))
+    line = screen.line(task(0, seed=0, lamb=0.000123456789), OUTCOMES[0])
+    assert len(line.replace("\\[", "[")) <= max(width, 74) and line.endswith("  1.2 s")
+    assert ("x_1" in line) == (letters > 0)
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(3.4, "3 s"), (119, "119 s"), (125, "2 min"), (7201, "2 h")])
 def test_durations_are_in_the_unit_that_suits_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -29,9 +29,9 @@ def sweep(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shown(folder: Path) -> str:
+def shown(folder: Path, width: int = 120) -> str:
     text = io.StringIO()
-    summarize(folder, Console(width=120, file=text))
+    summarize(folder, Console(width=width, file=text))
     return text.getvalue()
 
 
@@ -68,6 +68,16 @@ def test_the_console_says_the_best_first_and_every_failure(sweep: Path) -> None:
     assert "failed job 3: dataset.path=[/]: no such file" in out
     assert "interrupted job 10: its process was killed" in out
     assert "formula in 3 of 3: x_1 + x_2" in out
+
+
+@pytest.mark.parametrize("width", [120, 60, 40])
+def test_the_tables_have_as_many_columns_as_there_is_room_for_and_one_kind_of_error(sweep: Path, width: int) -> None:
+    lines = [line.rstrip() for line in shown(sweep, width).splitlines()]
+    table = next(n for n, line in enumerate(lines) if line.startswith("job "))
+    assert max(map(len, lines[table : table + 4])) <= width and "…" not in "".join(lines)
+    assert "validation rmse" in lines[table] and "mse " not in lines[table].replace("rmse", "")
+    assert lines[table + 1].split()[:4] == ["2", "5", "0", "0.1"]
+    assert ("test rmse" in lines[table]) == (width == 120)
 
 
 def test_a_run_that_is_going_on_is_not_taken_for_killed(sweep: Path) -> None:

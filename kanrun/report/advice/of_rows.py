@@ -1,0 +1,158 @@
+"""Advice on the rows: noise, sizes over decades, too few, classes of different sizes, inputs without influence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from kanrun.config.schema import SymbolicConfig, TableConfig
+from kanrun.data.dataset import CLASSIFICATION
+from kanrun.data.scores import weights_of
+from kanrun.errors import counted
+from kanrun.model.attribution import attribution
+from kanrun.model.network import KAN
+from kanrun.report.advice.of_formulas import worse_than_network
+from kanrun.report.advice.of_training import overfits
+from kanrun.report.advice.values import (
+    Advice,
+    alternatives,
+    as_override,
+    is_exact,
+    more_rows,
+    noise_of,
+    output_of,
+    settled,
+)
+from kanrun.state import Result
+from kanrun.symbolic.compare import over_decades
+from kanrun.symbolic.formula import Formula, formula_function
+
+CLEAR = 0.01  # part of the spread of a target below which its noise is no news
+FAR_OFF = 0.5  # relative error of the smallest targets that is no fit
+FEWEST_A_CONSTANT = 5  # rows
+UNEQUAL, MISSED = 4.0, 0.02  # times the rows of the smallest class, and accuracy that hides its recall
+LITTLE = 0.05  # part of the influence on the trained network that may be chance
+MOST_NAMED = 5  # inputs
+
+
+def noise(result: Result) -> list[Advice]:
+    """How large the noise is, and whether the formula leaves more."""
+    found = []
+    for name, level in noise_of(result).items():
+        if level.relative < CLEAR or settled(result):
+            continue
+        sentence = level.sentence(output_of(result, name))
+        formula = next((f for f in result.formulas if f.output == name), None)
+        left = None if formula is None else formula.train.get("rmse")
+        own = weights_of(result.problem.data, result.problem.data.train) is None and not result.problem.data.robust
+        if left is not None and own:
+            sentence += f"; what the formula leaves of the training rows is {left / level.sigma:.2g} times that"
+        more = f"{more_rows(result)}: four times as many rows halve the errors of constants"
+        found.append(Advice("noise", sentence, more))
+    return found
+
+
+def decades(result: Result) -> list[Advice]:
+    """Targets over decades whose smallest the formula misses, as squared errors see the largest only."""
+    data, found = result.problem.data, list[Advice]()
+    values = formula_function(result.state.formulas, data)
+    if values is None or data.task == CLASSIFICATION or data.relations:
+        return []
+    ours, y = values(data.train.x).double().cpu().numpy(), data.train.y.double().cpu().numpy()
+    for j, formula in enumerate(result.formulas):
+        if is_exact(formula) or not over_decades(y[:, j]):
+            continue
+        sizes = np.abs(y[:, j])
+        there = sizes > 0
+        low = there & (sizes <= np.quantile(sizes[there], 0.1))
+        off = float(np.median(np.abs(ours[low, j] - y[low, j]) / sizes[low]))
+        if np.isfinite(off) and off < FAR_OFF:
+            continue
+        span = np.log10(sizes[there].max() / sizes[there].min())
+        error = f"{off:.2g} times their size (median)" if np.isfinite(off) else "without any limit"
+        sentence = f"{formula.output} spans {span:.1f} decades, and its lowest tenth the formula misses by {error}"
+        found.append(Advice("decades", sentence, log_of_target(result, formula)))
+    return found
+
+
+def log_of_target(result: Result, formula: Formula) -> str:
+    """How the logarithm is taken as the target."""
+    dataset = result.problem.config.dataset
+    if isinstance(dataset, SymbolicConfig) and isinstance(dataset.formula, str):
+        return f"the logarithm as the target: dataset.formula='log({dataset.formula})'"
+    return f"a column with log10({formula.output}) as target"
+
+
+def few_rows(result: Result) -> list[Advice]:
+    """Fewer rows than constants need; without formulas, fewer targets than parameters."""
+    data, rows = result.problem.data, len(result.problem.data.train.x)
+    found = []
+    for formula in result.formulas:
+        constants = len(formula.constants)
+        if constants > 2 and rows < FEWEST_A_CONSTANT * constants and not is_exact(formula):
+            sentence = f"{rows} training rows are few for {constants} constants of {formula.output}"
+            ways = [more_rows(result, FEWEST_A_CONSTANT * constants / rows)]
+            shorter = [n for n, p in enumerate(formula.front, start=1) if p.complexity < formula.complexity]
+            ways += [f"a shorter formula: kanrun predict RUN FILE --formula {shorter[-1]}"] if shorter else []
+            found.append(Advice("few rows", sentence, alternatives(ways)))
+    parameters, targets = result.metrics["stages"][-1]["parameters"], data.train.y.numel()
+    if not result.formulas and targets < parameters and (data.test is None or overfits(result)):
+        sentence = f"{parameters} parameters are trained on {counted(targets, 'number')}"
+        smaller = "model.grid=3" if isinstance(result.network, KAN) and result.network.grid > 3 else ""
+        ways = [way for way in (smaller, more_rows(result, parameters / targets)) if way]
+        found.append(Advice("few rows", sentence, alternatives(ways)))
+    return found
+
+
+def unbalanced(result: Result) -> list[Advice]:
+    """Classes of different sizes of which the small one is missed."""
+    data = result.problem.data
+    if data.task != CLASSIFICATION or data.train.y.is_floating_point():
+        return []
+    entry = result.metrics["stages"][-1]
+    scores = entry["test"] or entry["train"]
+    accuracy, recall = scores.get("accuracy"), scores.get("balanced_accuracy")
+    counts = torch.bincount(data.train.y)
+    counts = counts[counts > 0]
+    least, most = int(counts.min()), int(counts.max())
+    if accuracy is None or recall is None or most < UNEQUAL * least or accuracy - recall < MISSED:
+        return []
+    sentence = (
+        f"the smallest class has {least} training rows and the largest {most}: the mean recall of classes is "
+        f"{recall:.3f} beside an accuracy of {accuracy:.3f}"
+    )
+    weighed = getattr(result.problem.config.dataset, "balanced", None)
+    ways = ["more rows of the small class"] if weighed else ["dataset.balanced=true"] * (weighed is not None)
+    return [Advice("unbalanced", sentence, alternatives(ways or ["weights of the rows, which kanrun.fit takes"]))]
+
+
+def irrelevant(result: Result) -> list[Advice]:
+    """Inputs that neither the formulas nor the pruned network need, and hardly the trained one."""
+    data, network = result.problem.data, result.state.networks.get("train")
+    if data.relations or not result.formulas or not isinstance(network, KAN) or worse_than_network(result):
+        return []
+    used = set(re.findall(r"\w+", " ".join(f.expression for f in result.formulas)))
+    influence = attribution(network, data.train.x).inputs
+    shares = (influence / influence.sum().clamp(min=1e-300)).tolist()
+    unused = [i for i, name in enumerate(data.inputs) if name not in used and shares[i] < LITTLE]
+    if not unused or len(unused) == len(data.inputs):
+        return []
+    names = [data.input_names[i] for i in unused]
+    shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    share = f"{100 * sum(shares[i] for i in unused):.2g} %"
+    looks = "looks irrelevant" if len(names) == 1 else "look irrelevant"
+    sentence = f"{shown} {looks}: in no formula, with {share} of the influence on the trained network"
+    return [Advice("irrelevant", sentence, without(result, unused))]
+
+
+def without(result: Result, unused: Sequence[int]) -> str:
+    """How a run leaves out inputs."""
+    data = result.problem.data
+    names = [data.input_names[i] for i in unused]
+    kept = [name for name in data.input_names if name not in names]
+    if isinstance(result.problem.config.dataset, TableConfig):
+        return as_override(*(("dataset.ignore", names) if len(names) <= len(kept) else ("dataset.inputs", kept)))
+    return f"kanrun refine RUN {as_override('model.without', [data.inputs[i] for i in unused])}"

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kanrun.config.schema import TableConfig
+from kanrun.pipeline.fit import FitResult
+from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, noise, unbalanced
+from kanrun.symbolic.uncertainty import Constant
+from tests.report.advice.made_up import PLAIN, UNREAD, advice_in, drawn, follow, normal, result_of
+
+
+@pytest.fixture(scope="module")
+def noisy() -> FitResult:
+    """2*x_1 with noise, and two inputs more that have no part in it."""
+    x = drawn(150, 3)
+    return result_of(x, 2 * x[:, 0] + 0.14 * normal(150), names=["a", "b", "gas"])
+
+
+def test_the_noise_is_told_beside_what_the_formula_leaves(noisy: FitResult) -> None:
+    level, left = noisy.metrics["noise"]["y"], noisy.formulas[0].train["rmse"]
+    assert 0.08 < level["relative"] < 0.16  # 0.14 of a spread of 2/sqrt(3)
+    found = advice_in(noisy)["noise"]
+    assert found.finding == (
+        f"noise about {100 * level['relative']:.2g} % of the spread of the target ({level['sigma']:.2g} ± "
+        f"{level['error']:.1g}, by {level['source']}); what the formula leaves of the training rows is "
+        f"{left / level['sigma']:.2g} times that"
+    )
+    small = {"y": {**level, "relative": 0.009}}
+    assert noise(replace(noisy, state=replace(noisy.state, noise=small))) == []
+
+
+def test_inputs_without_influence_are_named_as_the_user_calls_them(noisy: FitResult) -> None:
+    found = advice_in(noisy)["irrelevant"]
+    assert found.finding.startswith("b, gas look irrelevant: in no formula, with ")
+    symbols = noisy.problem.data.inputs
+    assert found.suggestion == f"kanrun refine RUN 'model.without=[{symbols[1]},{symbols[2]}]'"
+    config = replace(noisy.problem.config, dataset=TableConfig())
+    [of_table] = irrelevant(replace(noisy, problem=replace(noisy.problem, config=config)))
+    assert of_table.suggestion == "'dataset.inputs=[a]'"  # the shorter way
+    follow(of_table.suggestion)
+
+
+def test_an_input_that_the_network_needs_is_not_told(noisy: FitResult) -> None:
+    [formula] = noisy.formulas
+    other = replace(formula, expression="1.5*b")
+    [one] = irrelevant(replace(noisy, state=replace(noisy.state, formulas=(other,))))
+    assert one.finding.startswith("gas looks irrelevant: ")  # not a, whatever formula there is
+
+
+def test_small_targets_that_are_missed_among_large_ones_are_told() -> None:
+    x = drawn(150, 1, 0, 12)
+    config = {**PLAIN, "symbolic": {"discover": False, "library": ["x", "x^2", "x^3"]}}
+    result = result_of(x, np.exp(x[:, 0]), config)
+    found = advice_in(result)["decades"]
+    assert found.finding.startswith("y spans 5.")
+    assert found.suggestion == "a column with log10(y) as target"
+    exact = replace(result.formulas[0], expression="exp(x_1)")
+    assert decades(replace(result, state=replace(result.state, formulas=(exact,)))) == []
+
+
+def test_few_rows_for_the_constants_or_the_parameters() -> None:
+    x = drawn(12, 2)
+    result = result_of(x, normal(12), {**UNREAD, "prune": {"enabled": False}, "dataset": {"test": 0}})
+    found = advice_in(result)["few rows"]
+    parameters = result.metrics["stages"][-1]["parameters"]
+    assert parameters > 12 and found.finding == f"{parameters} parameters are trained on 12 numbers"
+
+
+def test_few_rows_for_many_constants(noisy: FitResult) -> None:
+    [formula] = noisy.formulas
+    rows = len(noisy.problem.data.train.x)
+    many = replace(formula, constants=[Constant(1.0, 0.1)] * (rows // 4))
+    [one] = few_rows(replace(noisy, state=replace(noisy.state, formulas=(many,))))
+    assert one.finding == f"{rows} training rows are few for {rows // 4} constants of y"
+    assert few_rows(noisy) == []
+
+
+def test_a_class_that_is_missed_is_told_with_its_rows() -> None:
+    x = drawn(300, 2)
+    y = (x[:, 0] + 0.6 * normal(300) > 1.3).astype(int)
+    result = result_of(x, y, UNREAD)
+    counts = np.bincount(result.problem.data.train.y.numpy())
+    scores = result.metrics["final"]
+    found = advice_in(result)["unbalanced"]
+    assert f"has {counts[1]} training rows and the largest {counts[0]}" in found.finding
+    assert f"{scores['balanced_accuracy']:.3f} beside an accuracy of {scores['accuracy']:.3f}" in found.finding
+    even = result_of(x, (x[:, 0] + 0.6 * normal(300) > 0).astype(int), UNREAD)
+    assert unbalanced(even) == []
+
+
+def test_names_of_columns_are_typed_so_that_they_are_understood(tmp_path: Path) -> None:
+    x = drawn(120, 4)
+    lines = ['a,b,"it\'s, so",${x},y']
+    lines += [",".join(f"{v:.17g}" for v in (*row, 2 * row[0] + row[1] + row[2] + 0.1 * e))
+              for row, e in zip(x, normal(120), strict=True)]  # fmt: skip
+    (tmp_path / "rows.csv").write_text("\n".join(lines), encoding="utf-8")
+    from kanrun.pipeline.run import run
+
+    dataset = {"name": "table", "path": str(tmp_path / "rows.csv"), "target": "y"}
+    metrics = run({**PLAIN, "dataset": dataset}, tmp_path / "run", quiet=True)
+    [found] = [one for one in metrics["advice"] if one["kind"] == "irrelevant"]
+    assert found["finding"].startswith("${x} looks irrelevant: ")
+    assert found["suggestion"] == "'dataset.ignore=[${x}]'"

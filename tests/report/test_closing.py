@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kanrun.report.closing import in_short, say_advice, say_end
+from kanrun.state import Result
+from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.uncertainty import Constant
+from tests.report.test_outputs import FORMULA, result
+
+SCORES: dict[str, Any] = {"mse": 1e-4, "rmse": 0.01, "r2": 0.99996}
+STAGE = {"name": "symbolic", "seconds": 1.0, "parameters": 3, "train": SCORES, "test": SCORES}
+
+
+def told(found: Result, width: int = 120) -> list[str]:
+    text = io.StringIO()
+    say_end(Console(file=text, width=width, highlight=False), found, Path("/runs/[one]"))
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def finished(**formula: Any) -> Result:
+    front = [Alternative(1, 0.25, "1.0"), Alternative(3, 1e-4, "x_1**2", chosen=True)]
+    one = replace(FORMULA, test=SCORES, exact=False, reason="shortest", front=front, **formula)
+    return replace(result("train", formulas=(one,)), metrics={"stages": [STAGE], "final": SCORES})
+
+
+@pytest.mark.parametrize("width", [120, 60])
+def test_the_answer_comes_first_and_what_to_do_next_last(width: int) -> None:
+    lines = told(finished(constants=[Constant(2.0, 0.1)]), width)
+    assert lines[:3] == ["y = x_1**2", "  test RMSE 0.01, R2 0.99996; shortest", "  constants of y: 2.00 ± 0.10"]
+    assert lines[3].split()[0] == "stage" and "symbolic" in lines[4]
+    front = next(n for n, line in enumerate(lines) if line.startswith("front of y"))
+    assert lines[front + 1].split() == ["complexity", "test", "RMSE", "formula"]
+    assert [line.split()[-2] for line in lines[front + 2 : front + 4]] == ["0.5", "0.01"]  # roots, as all errors here
+    assert lines[-5:-3] == ["folder /runs/[one]", "next"]
+    assert [line.split()[:2] for line in lines[-3:]] == [["kanrun", c] for c in ("show", "predict", "refine")]
+    assert not any("MSE" in line.replace("RMSE", "") for line in lines)
+
+
+def test_without_a_formula_the_network_is_the_answer() -> None:
+    found = replace(result("train", formulas=()), metrics={"stages": [STAGE], "final": SCORES, "final_of": "test"})
+    assert told(found)[0] == "network: test RMSE 0.01, R2 0.99996"
+
+
+def test_a_long_formula_is_cut_with_where_it_stands_in_full() -> None:
+    long = "x_1 + " * 400 + "x_2"
+    first = told(finished(rounded=long))[0]
+    assert first.endswith(f"... (all {len(long)} characters are in formula.txt)") and len(first) < 600
+    assert in_short(long[:500]) == long[:500]
+
+
+def test_of_much_advice_the_first_is_told() -> None:
+    text = io.StringIO()
+    advice = [{"finding": f"[{n}] " + "word " * 20, "suggestion": f"seed={n}"} for n in range(6)]
+    say_advice(Console(file=text, width=60, highlight=False), advice)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert lines[0].startswith("note: [0] word ") and lines[1].startswith("      word")
+    assert [line.strip() for line in lines if "try" in line] == [f"try seed={n}" for n in range(4)]
+    assert lines[-1] == "      and 2 more, see metrics.json"
+    assert max(map(len, lines)) <= 60
