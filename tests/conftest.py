@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from hypothesis import settings
 settings.register_profile("any speed", deadline=None)  # no test depends on the machine's speed
 settings.load_profile("any speed")
 gc.disable()  # until all tests are collected: what is imported for them stays
+
+
+def pytest_configure() -> None:
+    """Processes that tests begin, and those of xdist, find the package compiled: half a second of work each."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish() -> None:

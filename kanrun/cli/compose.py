@@ -116,7 +116,7 @@ class Composer:
         try:
             values = [o for o in parse_overrides(overrides) if is_value(o)]
             typed = {o.input_line for o in values}
-            choices = tuple(text for text in overrides if text not in typed)
+            choices = tuple(text for text in overrides if text not in typed and not only_of_hydra(text))
             if choices not in self.bases:
                 self.bases[choices] = own_part(self.whole(choices))
             config = copy.deepcopy(self.bases[choices])
@@ -125,6 +125,16 @@ class Composer:
         except HydraException:
             return settings_of(self.whole(overrides))  # which says what is wrong in terms of all of them
         return settings_of(config)
+
+
+def of_hydra(text: str) -> bool:
+    """Whether an override as it is typed is for Hydra itself."""
+    return text.lstrip("+~").startswith("hydra")
+
+
+def only_of_hydra(text: str) -> bool:
+    """The same of one that changes nothing of a run: where Hydra looks for options does."""
+    return of_hydra(text) and not text.lstrip("+~").startswith("hydra.searchpath")
 
 
 def is_value(override: Override) -> bool:

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kanrun.cli.compose import Composer, is_own_value, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
-from kanrun.cli.sweeping import of_plan, overrides_of_jobs, plan_asked_for, sweep_folder, tasks_of
+from kanrun.cli.sweeping import asked_for, of_plan, overrides_of_jobs, sweep_folder, tasks_of
 from kanrun.config.schema import Config, TableConfig
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.sweep.axes import Plan, each_once
@@ -83,11 +83,11 @@ def check_sweep(options: Namespace, composer: Composer) -> None:
     if alone:
         given = alone[0].partition("=")[2]
         raise ConfigError(wrong("hydra.run.dir", given, "that of a single run; a sweep goes to hydra.sweep.dir=FOLDER"))
-    jobs = overrides_of_jobs(options.overrides, plan := plan_asked_for(options.overrides, composer))
+    sweep, plan = asked_for(options.overrides, composer)
+    jobs = overrides_of_jobs(options.overrides, plan)
     if is_foreign(options):
         for overrides in each_once([[o for o in job if not is_own_value(o)] for job in jobs]):
             refuse_composed(composer.whole(overrides), overrides)
-    sweep = composer.whole([o for o in options.overrides if o.lstrip("+").startswith("hydra")])
     if (plan.zip or plan.parts or plan.resume) and not str(sweep.hydra.sweeper._target_).endswith("KanrunSweeper"):
         raise ConfigError("sweep: pairs, parts and resume are those of hydra/sweeper=kanrun")
     tasks = tasks_of(jobs, 0, composer, sweep, sweep_folder(sweep, plan))

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from kanrun.cli.compose import Composer, plan_in, settings_of
+from kanrun.cli.compose import Composer, of_hydra, plan_in, settings_of
 from kanrun.cli.hints import config_folder
 from kanrun.cli.inside_hydra import axes_of, parse_overrides
 from kanrun.cli.quoting import quoted
@@ -36,9 +36,10 @@ def of_plan(override: str) -> bool:
     return override.lstrip("+~").partition("=")[0].split(".")[0] == "sweep"
 
 
-def plan_asked_for(overrides: Iterable[str], composer: Composer) -> Plan:
-    """What the overrides say of the sweep as a whole."""
-    return plan_in(composer.whole([o for o in overrides if of_plan(o)]))
+def asked_for(overrides: Iterable[str], composer: Composer) -> tuple[DictConfig, Plan]:
+    """What the overrides say to Hydra, and of the sweep as a whole: the config of all jobs, and the plan in it."""
+    sweep = composer.whole([o for o in overrides if of_plan(o) or of_hydra(o)])
+    return sweep, plan_in(sweep)
 
 
 def overrides_of_jobs(overrides: Sequence[str], plan: Plan) -> list[list[str]]:

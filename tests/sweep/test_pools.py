@@ -65,7 +65,7 @@ def test_a_failure_is_an_outcome_and_stands_in_the_folder(tmp_path: Path) -> Non
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_is_killed_costs_no_job(tmp_path: Path, by: signal.Signals) -> None:
     pool, heard = Processes(2), Heard()
-    slow = {"optimizer": {"name": "adam", "steps": 4000, "refit_steps": 1}}
+    slow = {"optimizer": {"name": "adam", "steps": 600, "refit_steps": 1}}
     some = tasks(tmp_path, 4, **slow)
 
     def began(running: int) -> None:
