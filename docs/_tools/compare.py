@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 TIME = re.compile(r"\d+(\.\d+)?(?= s\b| seconds\b)")
+HEADER = re.compile(r"(?<=  )seconds\b")
 FOLDER = re.compile(r"\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d(-\d+)?")
 PROGRESS = re.compile(r"structures? tried, the best leaves")
 LEFT_OUT, ROUNDING, CLOSE = "...", 1e-9, 0.01
@@ -71,19 +72,30 @@ def split(lines: list[str]) -> list[list[str]]:
 
 def plain(lines: list[str]) -> list[str]:
     """The lines without times, dates and progress, and with single blanks; none that are empty at the end."""
-    found, timed = [], False
+    found: list[str] = []
+    column: tuple[int, int] | None = None  # of times, in the table that a line belongs to
     for line in lines:
         if PROGRESS.search(line):
             continue
-        text = FOLDER.sub("DATE", TIME.sub("TIME", " ".join(line.split())))
-        if timed and re.search(r"\d+\.\d+$", text):
-            text = text.rpartition(" ")[0]
-        else:
-            timed = text.endswith(" seconds")
-        found.append(text)
+        header = HEADER.search(line)
+        if header:
+            column = header.span()
+        elif column:
+            line, column = without_time(line, column)
+        found.append(FOLDER.sub("DATE", TIME.sub("TIME", " ".join(line.split()))))
     while found and not found[-1]:
         found.pop()
     return found
+
+
+def without_time(row: str, column: tuple[int, int]) -> tuple[str, tuple[int, int] | None]:
+    """A table's row without its time and the column of times; as it is, and None, where the table has ended."""
+    for word in re.finditer(r"\S+", row):
+        if word.start() < column[1] and word.end() > column[0]:
+            if not re.fullmatch(r"\d+(\.\d+)?|-", word[0]):
+                break
+            return row[: word.start()] + "TIME" + row[word.end() :], column
+    return row, None
 
 
 def same_lines(one: list[str], other: list[str]) -> bool:
