@@ -56,7 +56,7 @@ def blocks_of(text: str) -> list[Block]:
             mark = told[1]
         elif lines[at].startswith("|") and mark.startswith("run the last column"):
             found += cells_of(lines[at], at, mark)
-        elif lines[at].strip() and not told:
+        elif lines[at].strip() or lines[at - 1].startswith("|"):  # a paragraph, or the end of a table
             mark = ""
         at += 1
     return found

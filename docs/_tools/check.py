@@ -104,11 +104,25 @@ def cell(page: Page, block: Block) -> None:
     if text.startswith("kanrun "):
         status, output = run(text, page.folder)
     elif OVERRIDE.match(text):
-        status, output = run(f"kanrun --cfg job {text}", page.folder)
+        status, output = read_settings(text)
     else:
         status, output = run_python(text, page)
     if status:
         page.say(block.first, f"{text} fails:\n" + "\n".join(output))
+
+
+def read_settings(text: str) -> tuple[int, list[str]]:
+    """Whether the settings, as they are typed, come to a config that is allowed; nothing is run."""
+    from kanrun.cli.compose import compose_job, settings_of
+    from kanrun.cli.hints import config_folder
+    from kanrun.cli.quoting import prepared
+    from kanrun.config.validation import read_config
+
+    try:
+        read_config(settings_of(compose_job(prepared(shlex.split(text)), config_folder())))
+    except Exception as error:
+        return 1, str(error).splitlines()
+    return 0, []
 
 
 def run(command: str, folder: Path) -> tuple[int, list[str]]:

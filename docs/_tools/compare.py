@@ -1,7 +1,7 @@
 """Whether the output that a page shows is that of the command.
 
 What may differ: times (a number before `s`, the column `seconds`), dates of folders, lines of progress, blanks, and of
-numbers that are not whole the last digits, by 1 % or two of the last digit shown; below 1e-9 all are rounding errors.
+numbers that are not whole the last digits, by 1 % or by one of the last digit shown; below 1e-9 all are rounding errors.
 `...` alone in a line stands for any lines.
 """
 
@@ -119,7 +119,8 @@ def same_number(one: str, other: str) -> bool:
         return True
     if one.isdigit() and other.isdigit():
         return False
-    return abs(a - b) <= max(CLOSE * max(a, b), 2 * max(last_digit(one), last_digit(other)))
+    allowed = max(CLOSE * max(a, b), 1.01 * max(last_digit(one), last_digit(other)))
+    return abs(a - b) <= min(allowed, max(a, b) / 2)
 
 
 def last_digit(text: str) -> float:
