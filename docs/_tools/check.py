@@ -158,7 +158,7 @@ def run_here(arguments: list[str]) -> tuple[int, str]:
     from kanrun.cli.main import main
 
     before, said, status = list(sys.argv), io.StringIO(), 0
-    sys.argv, HydraConfig.instance().cfg = ["kanrun", *arguments], None  # type: ignore[assignment]
+    sys.argv, HydraConfig.instance().cfg = ["kanrun", *arguments], None
     os.environ["HYDRA_FULL_ERROR"] = "0"  # the command changes it for its own process
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

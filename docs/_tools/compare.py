@@ -1,7 +1,7 @@
 """Whether the output that a page shows is that of the command.
 
 What may differ: times (a number before `s`, the column `seconds`), dates of folders, lines of progress, blanks, and of
-numbers that are not whole the last digits, by 1 % or by one of the last digit shown; below 1e-9 all are rounding errors.
+numbers that are not whole the last digits, by 1 % or by one of the last digit shown; those below 1e-9 are rounding.
 `...` alone in a line stands for any lines.
 """
 

@@ -20,8 +20,8 @@ This page is made by `make docs` from `kanrun/config/schema.py`, where each sett
 limits, and from the files in `configs/`. `kanrun --help` shows the same; `kanrun --cfg job` shows the config that a
 command line comes to.
 
-An option of a group is chosen by `group=option`, a setting changed by `group.key=value`; lists stand in brackets without
-blanks, `model.width=[2,5,1]`. With a file first, `kanrun FILE target=COLUMN key=value` is short for
+An option of a group is chosen by `group=option`, a setting changed by `group.key=value`; lists stand in brackets
+without blanks, `model.width=[2,5,1]`. With a file first, `kanrun FILE target=COLUMN key=value` is short for
 `dataset=table dataset.path=FILE dataset.target=COLUMN search=discover dataset.key=value`.
 """
 TABLE = ["| setting | default | meaning | allowed |", "|---|---|---|---|"]
@@ -55,7 +55,7 @@ def option(group: str, name: str, kind: type) -> list[str]:
     """An option with its settings."""
     told = "" if (kind.__doc__ or "").startswith(f"{kind.__name__}(") else cleandoc(kind.__doc__ or "")
     lines = ["", f"### {group}={name}", "", told, "", *TABLE]
-    return lines + [row(f"{group}.{f.name}", f) for f in fields(kind) if f.name != "name"]  # type: ignore[arg-type]
+    return lines + [row(f"{group}.{f.name}", f) for f in fields(kind) if f.name != "name"]
 
 
 def row(key: str, field: Any) -> str:
