@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test hydra-next sweeps lint types check docs docs-check bench discovery real fuzz clean
+.PHONY: demo test hydra-next sweeps lint types check docs notebooks docs-check bench discovery real fuzz clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
@@ -33,10 +33,12 @@ docs: .venv/docs-ready
 	$(BIN)/python -m docs._tools.settings_page
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -j 2 -b html docs docs/_build
 
-# Runs all that pages and notebooks show, and compares.
-docs-check: .venv/docs-ready
-	$(BIN)/python -m docs._tools.check
+notebooks: .venv/docs-ready
 	$(BIN)/python -m docs._tools.notebooks
+
+# Runs all that pages and notebooks show, and compares; takes minutes.
+docs-check: notebooks
+	$(BIN)/python -m docs._tools.check
 
 bench: .venv/bench-ready
 	$(BIN)/python benchmarks/speed.py

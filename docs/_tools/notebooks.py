@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -31,9 +30,7 @@ def run_notebook(path: Path, folder: Path) -> tuple[Any, list[str]]:
     for table in (ROOT / "docs").glob("*.csv"):
         shutil.copy(table, folder)
     try:
-        # No ports: another user of the machine could listen there.
-        manager = AsyncKernelManager(kernel_name="python3", **({} if sys.platform == "win32" else {"transport": "ipc"}))
-        NotebookClient(real, km=manager, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(real, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     except CellExecutionError as error:
         return shown, [f"{path.name}: {error}"]
     wrong = []
