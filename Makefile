@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test hydra-next sweeps lint types check bench discovery real fuzz clean
+.PHONY: demo test hydra-next sweeps lint types check docs notebooks docs-check bench discovery real fuzz clean
 
 demo: .venv/ready
 	$(BIN)/kanrun experiment=hello
@@ -27,6 +27,18 @@ types: .venv/ready
 	$(BIN)/mypy
 
 check: lint types test
+
+# The site in docs/_build; a warning is a failure.
+docs: .venv/docs-ready
+	$(BIN)/python -m docs._tools.settings_page
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -j 2 -b html docs docs/_build
+
+notebooks: .venv/docs-ready
+	$(BIN)/python -m docs._tools.notebooks
+
+# Runs all that pages and notebooks show, and compares; takes minutes.
+docs-check: notebooks
+	$(BIN)/python -m docs._tools.check
 
 bench: .venv/bench-ready
 	$(BIN)/python benchmarks/speed.py
@@ -57,10 +69,14 @@ real: .venv/bench-ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
+.venv/docs-ready: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 fuzz: .venv/ready
 	$(BIN)/python benchmarks/fuzz.py texts 100000
 	$(BIN)/python benchmarks/fuzz.py configs 1000
 	$(BIN)/python benchmarks/fuzz.py folders 1000
 
 clean:
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -143,9 +143,9 @@ def spread_of(slopes: Array) -> Spread | None:
     singular = np.concatenate([singular, np.zeros(len(directions) - len(singular))])
     known = singular > SINGULAR * singular[0]
     lost = directions[~known]
-    half = directions[known] / singular[known, None] / scale
     touched = ((lost**2).sum(0) > TOUCHED**2).tolist()
     with np.errstate(over="ignore", invalid="ignore"):
+        half = directions[known] / singular[known, None] / scale
         matrix = half.T @ half
     return Spread(matrix, lost / scale, touched, int(known.sum())) if np.isfinite(matrix).all() else None
 

@@ -21,6 +21,7 @@ from kanrun.symbolic.uncertainty import (
     of_values,
     polished,
     squares,
+    standard_errors,
 )
 from tests.helpers import Array, formula_values
 
@@ -138,6 +139,10 @@ def test_too_few_rows_or_too_many_constants_are_null() -> None:
     x, y = noisy()
     many = sp.Add(*[sp.Float(repr(0.1 + k / 997), 17) * sp.Symbol("x_1", real=True) ** k for k in range(1, MOST + 2)])
     assert {c.standard_error for c in of_values(many, columns(x), y)} == {None}
+
+
+def test_slopes_too_small_to_be_divided_by_determine_nothing() -> None:
+    assert standard_errors(np.array([[1e-310], [2e-310]])) == ([None], 0)  # a warning is an error here
 
 
 def test_rows_without_a_value_are_left_out() -> None:
