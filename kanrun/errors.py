@@ -29,6 +29,8 @@ def as_typed(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(as_typed, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{as_typed(one)}' for key, one in value.items())}}}"
     return str(value)
 
 

@@ -26,6 +26,7 @@ from kanrun.errors import ConfigError, KanrunError, as_typed, shorten, unknown, 
         ((2, [3, 1], 1), "[2,[3,1],1]"),
         ([None, True, "x"], "[null,true,x]"),
         ([[-1.0, 1.0]], "[[-1.0,1.0]]"),
+        ([{"layer": 1, "trainable": False}], "[{layer:1,trainable:false}]"),
     ],
 )
 def test_values_are_shown_as_they_are_typed_on_the_command_line(value: Any, typed: str) -> None:

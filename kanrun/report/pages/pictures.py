@@ -27,8 +27,8 @@ NUMBERS = ATTRIBUTES - {"id", "style", "clip-path", "class", "href"}  # a hundre
 # Colours of pictures on white paper, and what they are called in style.css, where dark pages have others.
 COLOURS = {
     "#000000": "ink", "#1a1a1a": "ink", "#ffffff": "paper", "#5f6368": "muted", "#c4c7cb": "faint",
-    "#0072b2": "blue", "#d55e00": "vermillion", "#009e73": "green", "#cc79a7": "purple", "#e69f00": "orange",
-    "#56b4e9": "sky",
+    "#0072b2": "blue", "#d55e00": "vermillion", "#a84a00": "words", "#009e73": "green", "#cc79a7": "purple",
+    "#e69f00": "orange", "#56b4e9": "sky",
 }  # fmt: skip
 FIXED = {"confusion": ("#0072b2", "#ffffff")}  # white numbers stand on fields of that blue
 MOST = 750_000  # characters of all pictures of a page together

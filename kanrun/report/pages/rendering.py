@@ -13,9 +13,11 @@ from jinja2 import ChainableUndefined, Environment, PackageLoader
 from markupsafe import Markup
 
 from kanrun.errors import shorten
+from kanrun.report.numbers import r2_shown
 from kanrun.version import __version__
 
 MINUS, NONE = "\u2212", "\u2013"  # as printed: a minus, and a dash for what there is none of
+DIGITS = 4
 RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 # Nothing is fetched, framed or sent; of scripts only that of the page itself, whose digest is put in.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -59,13 +61,11 @@ def policy() -> str:
 # ---- filters -------------------------------------------------------------------------------------------------------
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: Any, digits: int = DIGITS) -> str:
     """A number to some digits; R2 and accuracy are not rounded up to 1. A dash for what is none."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return NONE
-    shown = f"{value:.{digits}g}"
-    if float(shown) == 1 != value and value < 1:
-        shown = next(text for places in range(digits, 18) if float(text := f"{value:.{places}g}") != 1)
+    shown = r2_shown(value) if digits == DIGITS and value < 1 else f"{value:.{digits}g}"
     return shown.replace("-", MINUS) if shown.startswith("-") else shown
 
 

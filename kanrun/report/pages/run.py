@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.errors import KanrunError
-from kanrun.report.console import name_of, scores_shown
 from kanrun.report.files import read_json, text_of
 from kanrun.report.load import Record, formula_of, record_of
 from kanrun.report.pages.formulas import decided, source_in, told
 from kanrun.report.pages.pictures import Picture, pictures
 from kanrun.report.pages.rendering import render
+from kanrun.report.scores import name_of, scores_shown
 from kanrun.report.show import asked
 
 ANSWERS = {
