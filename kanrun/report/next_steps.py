@@ -1,4 +1,4 @@
-"""The three things to do next with a run, as they are typed."""
+"""The three things to do next with a run: what to look at, and commands as they are typed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 
 from kanrun.model.network import KAN
+from kanrun.report.paging import PAGE
 from kanrun.state import Result
-
-REPORT = "report.html"
 
 
 def next_steps(result: Result, folder: Path) -> list[str]:
@@ -17,7 +16,7 @@ def next_steps(result: Result, folder: Path) -> list[str]:
     run = typed(folder)
     if result.interrupted is not None:
         return [f"kanrun resume {run}", f"kanrun show {run}"]
-    look = f"open {typed(folder / REPORT)}" if (folder / REPORT).exists() else f"kanrun show {run}"
+    look = f"{typed(folder / PAGE)} in a browser"
     by = "" if result.formulas else " --network"
     splines = any(isinstance(network, KAN) for network in result.state.networks.values())
     further = f"kanrun refine {run}" if splines else f"kanrun export {run} --to onnx -o model.onnx"
