@@ -51,7 +51,10 @@ def test_a_stage_that_fails_leaves_what_was_reached(
 
 @pytest.mark.fails_within
 def test_a_picture_that_fails_costs_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = [Output("my picture", broken, takes_time=True) if o.name == "network_pruned" else o for o in outputs.OUTPUTS]
+    own = [
+        Output("my picture", broken, takes_time=True) if o.name == "picture network_pruned" else o
+        for o in outputs.OUTPUTS
+    ]
     monkeypatch.setattr(outputs, "OUTPUTS", own)
     metrics = run(small(model=ModelConfig(width=[2, 1], grid=3), plots=PlotsConfig()), tmp_path, quiet=True)
     assert metrics["warnings"] == ["my picture could not be made (ZeroDivisionError: of our own doing)"]

@@ -79,7 +79,8 @@ def history(folder: Path) -> list[dict[str, str]]:
 def test_a_run_keeps_the_contract_with_all_its_pictures(whole: Path) -> None:
     assert violations(whole) == []
     [formula] = read_json(whole / "formula.json")
-    names = {*PICTURES, *["front"] * (len(formula["front"]) > 1)}
+    own = ("edges", "residuals", "importance")
+    names = {*PICTURES, *own, *["front"] * (len(formula["front"]) > 1)}
     assert {p.name for p in (whole / "plots").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
 
 
@@ -260,7 +261,8 @@ def test_stages_that_are_switched_off_are_left_out(
 def test_pictures_are_drawn_without_pruning_and_without_formulas(tmp_path: Path) -> None:
     run(small(prune=NO_PRUNE, symbolic=NO_SYMBOLIC, plots=PlotsConfig()), tmp_path, quiet=True)
     names = {p.name for p in (tmp_path / "plots").iterdir()}
-    assert names == {f"{n}.{e}" for n in ("network_trained", "history", "predictions") for e in ("png", "svg")}
+    drawn = ("network_trained", "history", "predictions", "edges", "residuals", "importance")
+    assert names == {f"{n}.{e}" for n in drawn for e in ("png", "svg")}
 
 
 def test_a_constant_target_is_a_constant_formula(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +16,7 @@ from kanrun.report.front import front_figure, plot_front
 from kanrun.report.look import VERMILLION, shortened
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
-from tests.figures import assert_is_png, draw
+from tests.figures import assert_is_png, assert_nothing_overlaps, draw
 
 LONG = "3.045*x_1**2*sin(1.235*x_2 + 0.3912)*exp(-2.301*x_1) + 0.1*x_2**3 - 1.2"
 
@@ -62,14 +61,7 @@ def test_the_files_are_pictures_and_name_the_formula(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", FRONTS)
 def test_no_words_overlap_each_other_or_a_point(name: str) -> None:
     figure = drawn_once(name)
-    ticks = [t for axes in figure.axes for t in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    words = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible() and t not in ticks]
-    boxes = [Text.get_window_extent(t) for t in words]
-    for a, b in itertools.combinations(boxes, 2):
-        apart = min(a.x1, b.x1) - max(a.x0, b.x0) < 0.5 or min(a.y1, b.y1) - max(a.y0, b.y0) < 0.5
-        assert apart, [(t.get_text(), t.get_window_extent()) for t in words]
-    for box in boxes:
-        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    assert_nothing_overlaps(figure)
     for axes in figure.axes:
         labels = [Text.get_window_extent(t) for t in axes.texts if isinstance(t, Annotation)]
         assert all(axes.bbox.containsx(x) for box in labels for x in (box.x0, box.x1))

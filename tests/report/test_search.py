@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from kanrun.discovery.state import Tried
 from kanrun.report.look import LOSS_FLOOR
 from kanrun.report.search import plot_search, search_figure
-from tests.figures import assert_is_png, draw
+from tests.figures import assert_is_png, assert_nothing_overlaps, draw
 
 
 def networks(*unexplained: float) -> list[Tried]:
@@ -58,9 +56,4 @@ def test_every_network_is_a_point_and_the_best_so_far_a_falling_line(name: str) 
 @pytest.mark.parametrize("name", CASES)
 def test_no_words_overlap(name: str) -> None:
     figure = drawn(CASES[name], "a reason of many words " * 8)
-    (axes,) = figure.axes
-    ticks = [*axes.get_xticklabels(), *axes.get_yticklabels(which="both")]
-    boxes = [t.get_window_extent() for t in figure.findobj(Text) if t.get_text() and t.get_visible() and t not in ticks]
-    for a, b in itertools.combinations(boxes, 2):
-        assert min(a.x1, b.x1) - max(a.x0, b.x0) < 0.5 or min(a.y1, b.y1) - max(a.y0, b.y0) < 0.5
-    assert all(figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1 for box in boxes)
+    assert_nothing_overlaps(figure)
