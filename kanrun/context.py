@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -107,6 +108,8 @@ class Events(Protocol):
     def note(self, text: str) -> None: ...
     def warning(self, text: str) -> None: ...
     def stage_ended(self, entry: Any) -> None: ...
+    def ended(self, result: Any, folder: Path) -> None: ...
+    def close(self) -> None: ...
 
 
 class Silent:
@@ -132,6 +135,12 @@ class Silent:
 
     def stage_ended(self, entry: Any) -> None:
         """A stage is over; `entry` is what metrics.json says of it."""
+
+    def ended(self, result: Any, folder: Path) -> None:
+        """The run is over, or was interrupted, and what it has reached is written in its folder."""
+
+    def close(self) -> None:
+        """Nothing more is told, however the run has ended."""
 
 
 @dataclass(frozen=True)

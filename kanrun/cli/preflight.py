@@ -114,9 +114,11 @@ def typed(task: Task, key: str | None, given: str | None) -> Config | list[str]:
     `key` is the setting that its folder comes from, and `given` what that is set to; none where it is there already.
     """
     from kanrun.config.validation import read_config
+    from kanrun.report.trackers import check_tracker
 
     try:
         read = read_config(task.content)
+        check_tracker(read)
         if key is not None:
             from kanrun.report.folder import check_folder  # with torch and SymPy: a mistake is told without them
 

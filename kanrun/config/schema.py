@@ -357,6 +357,29 @@ class PlotsConfig:
 
 
 @dataclass
+class TrackerConfig:
+    """No tracker."""
+
+    name: str = setting("none", "which tracker this is")
+
+
+@dataclass
+class TensorboardConfig(TrackerConfig):
+    """TensorBoard's files in tensorboard/ of the run folder; tensorboard --logdir FOLDER shows all runs below it."""
+
+    name: str = setting("tensorboard", "which tracker this is")
+
+
+@dataclass
+class MlflowConfig(TrackerConfig):
+    """Runs in MLflow; mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db shows them."""
+
+    name: str = setting("mlflow", "which tracker this is")
+    uri: Optional[str] = setting(None, "server or database; null: mlruns/mlflow.db where the command is given")
+    experiment: str = setting("kanrun", "name of the experiment that runs belong to")
+
+
+@dataclass
 class Config:
     """One run."""
 
@@ -368,6 +391,7 @@ class Config:
     symbolic: SymbolicFitConfig = section(SymbolicFitConfig, "how formulas are found")
     search: SearchConfig = section(SearchConfig, "whether structures are searched")
     plots: PlotsConfig = section(PlotsConfig, "which pictures are drawn")
+    tracker: TrackerConfig = section(TrackerConfig, "where others look at runs")
     overwrite: bool = setting(False, "whether the command may replace a finished run in the folder that is named")
     console: str = setting(
         AUTO, "bars where somebody is looking, plain lines everywhere, or nothing", choices=(AUTO, PLAIN, QUIET)
@@ -396,4 +420,5 @@ GROUPS: dict[str, dict[str, type]] = {
     "symbolic": {"default": SymbolicFitConfig, "none": SymbolicFitConfig},
     "search": {"none": SearchConfig, "discover": SearchConfig},
     "plots": {"default": PlotsConfig, "none": PlotsConfig},
+    "tracker": {"none": TrackerConfig, "tensorboard": TensorboardConfig, "mlflow": MlflowConfig},
 }

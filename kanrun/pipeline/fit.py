@@ -15,13 +15,13 @@ import scipy
 import sympy
 import torch
 
-from kanrun.config.schema import Config
+from kanrun.config.schema import Config, TrackerConfig
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
 from kanrun.data.build import check_match, network_width
 from kanrun.data.dataset import Dataset
 from kanrun.data.rows import Counts, dataset_of
-from kanrun.errors import ConfigError, failure
+from kanrun.errors import ConfigError, failure, wrong
 from kanrun.model.network import KAN
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.searching import search_stages
@@ -95,6 +95,14 @@ class Everybody(Silent):
         for one in self.listeners:
             if heard := getattr(one, "allowed", None):  # one from elsewhere may know nothing of it
                 heard(budget)
+
+    def ended(self, result: Any, folder: Path) -> None:
+        for one in self.listeners:
+            one.ended(result, folder)
+
+    def close(self) -> None:
+        for one in self.listeners:
+            one.close()
 
     def note(self, text: str) -> None:
         for one in self.listeners:
@@ -272,6 +280,9 @@ def fit(
     asked = {} if loss is None else {"loss": loss}
     settled = read_config({**given, "dataset": {"name": "rows", **rows_settings(given), **asked}})
     counts = Counts(sigma, weights, absolute_sigma)
+    if type(settled.tracker) is not TrackerConfig:
+        reason = "a run in memory has no folder; kanrun.run has one, and events= hears of this one"
+        raise ConfigError(wrong("tracker", settled.tracker.name, reason))
     with threads_of(settled):
         data = dataset_of(settled, inputs, targets, test, names, outputs, *numbers_of(settled), counts, units)
         if model is None:

@@ -29,6 +29,7 @@ from kanrun.report.outputs import write_outputs
 from kanrun.report.paging import paged
 from kanrun.report.standard_output import console_of
 from kanrun.report.status import InterruptedRun, Logged, Status, logged_to, state_of
+from kanrun.report.trackers import check_tracker, trackers_of
 from kanrun.state import Problem, State
 from kanrun.version import __version__
 
@@ -59,6 +60,7 @@ def begin_run(
     `last_resort` is called where a signal does not end it soon enough; an `overseer` may end it, too.
     """
     checked = read_config(asdict(config) if isinstance(config, Config) else config)
+    check_tracker(checked)
     check_folder(folder, key, checked.overwrite)
     with threads_of(checked):
         problem = make_problem(checked)
@@ -96,6 +98,7 @@ def resume(
     if (made := version_of(folder)) and made != (FORMAT, __version__):
         reason = f"its checkpoint is from kanrun {made[1]}, this is {__version__}"
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
+    check_tracker(config)
     with held(folder), threads_of(config):
         status, console = Status(folder, resumed=True), Console(QUIET if quiet else config.console)
         with (
@@ -104,7 +107,7 @@ def resume(
             paged(folder),
             status.kept(),
         ):
-            one = Run(config, folder, status, console, interruption, overseer)
+            one = Run(config, folder, status, console, interruption, overseer, resumed=True)
             state, begun = one.checkpoint.load(one.tell)
             return carry_out(one, make_problem(config), state, begun)
 
@@ -126,14 +129,16 @@ class Run(Desk):
 
     def __init__(
         self, config: Config, folder: Path, status: Status, console: Console, interruption: Interruption,
-        overseer: Overseer | None = None,
+        overseer: Overseer | None = None, resumed: bool = False,
     ) -> None:  # fmt: skip
         watching = () if overseer is None else (overseer,)
+        self.config, self.folder, self.console = config, folder, console
+        trackers = trackers_of(config, folder, resumed, self.tell)
         reasons = (interruption.cancelled, *(one.cancelled for one in watching))
         super().__init__(
-            (console, status, Logged(), *watching), lambda: next((r for reason in reasons if (r := reason())), None)
+            (console, status, Logged(), *watching, *trackers),
+            lambda: next((r for reason in reasons if (r := reason())), None),
         )
-        self.config, self.folder, self.console = config, folder, console
         library, device = extended(config.symbolic.functions), torch.device(config.device)
         self.checkpoint = Checkpoint(folder, library, device)
         self.unfinished: Begun | None = None  # the stage in which the run was interrupted
@@ -163,7 +168,7 @@ def carry_out(one: Run, problem: Problem, state: State, begun: Begun | None) -> 
     try:
         return worked_through(one, problem, state, begun)
     finally:
-        one.console.close()
+        Everybody(one.listeners).close()
 
 
 def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None
     for state in work_through(problem, state, one):  # noqa: B020
         write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
     if (signal := one.cancelled()) is not None:
-        one.console.end(result_of(problem, state, one), one.folder)
+        Everybody(one.listeners).ended(result_of(problem, state, one), one.folder)
         raise InterruptedRun(signal)
     return report(one, problem, state)
 
@@ -214,7 +219,7 @@ def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
     last = result_of(problem, state, one)
     result = replace(last, metrics={**last.metrics, "advice": result.metrics["advice"]})
     write_json(one.folder / "metrics.json", result.metrics)  # once more, with the time that pictures took
-    one.console.end(result, one.folder)
+    Everybody(one.listeners).ended(result, one.folder)
     if (signal := one.cancelled()) is not None:
         raise InterruptedRun(signal)
     one.checkpoint.remove()

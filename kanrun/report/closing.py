@@ -20,6 +20,7 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
 
 MOST_ADVICE = 4  # of which the first matters most
+VERDICT = ("nonfinite", "worse", "nothing", "explains little")  # kinds of advice
 MOST_SIGNS = 500  # of a formula
 MOST_CONSTANTS = 10
 
@@ -29,7 +30,7 @@ def say_end(out: Console, result: Result, folder: Path) -> None:
     metrics = result.metrics
     say_answer(out, result)
     say_relations(out, result)
-    say_advice(out, metrics.get("advice", []))
+    say_advice(out, verdict(metrics, own=False))
     if metrics["stages"]:
         out.print(score_table(metrics["stages"], out))
     for formula in result.formulas:
@@ -49,9 +50,12 @@ def say_answer(out: Console, result: Result) -> None:
         exact = " [green](exact)[/]" if formula.exact else ""
         text = in_short(formula.rounded)
         out.print(f"[bold]{escape(formula.output)}[/] = {escape(text)}{exact}", soft_wrap=True)
-        scored = [how_good(formula)] if not of_classes or formula is formulas[0] else []
-        for line in [*scored, *about_lines(formula, MOST_CONSTANTS), *other_lines(formula)]:
-            out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
+        if not of_classes or formula is formulas[0]:
+            say_below(out, how_good(formula))
+    say_advice(out, verdict(metrics))
+    for formula in formulas:
+        for line in [*about_lines(formula, MOST_CONSTANTS), *other_lines(formula)]:
+            say_below(out, line)
     for line in decision_lines(formulas):
         out.print(escape(line), soft_wrap=True)
     if found := metrics.get("cross_validation"):
@@ -63,6 +67,16 @@ def say_answer(out: Console, result: Result) -> None:
     if not formulas and final:
         scores = ", ".join(f"{name_of(key)} {score_of(final, key)}" for key in scores_shown(final))
         out.print(f"[bold]network[/]: {metrics.get('final_of', 'test')} {scores}", soft_wrap=True)
+
+
+def say_below(out: Console, line: str) -> None:
+    """A line about what stands above it."""
+    out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
+
+
+def verdict(metrics: Mapping[str, Any], own: bool = True) -> list[Mapping[str, Any]]:
+    """The advice that says whether the answer is one, which belongs right behind it; or the rest."""
+    return [one for one in metrics.get("advice", []) if (one.get("kind") in VERDICT) == own]
 
 
 def how_good(formula: Formula) -> str:

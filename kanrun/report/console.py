@@ -143,7 +143,7 @@ class Console(Silent):
         if beat is not None:
             beat.stop()
 
-    def end(self, result: Result, folder: Path) -> None:
+    def ended(self, result: Result, folder: Path) -> None:
         """The answer, a table of the stages, where everything lies, and what to do next."""
         self.say_what_is_left()
         say_end(self.out, result, folder)

@@ -59,7 +59,8 @@ def clear_folder(folder: Path) -> None:
     """Takes out what an earlier run left in `folder`, so that its results are not taken for those of this one."""
     for path in [*(folder / name for name in results()), *(folder / "plots").glob("*.[ps][nvd][gf]")]:
         path.unlink(missing_ok=True)
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    for name in ("checkpoint", "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def write_config(folder: Path, config: Config) -> None:

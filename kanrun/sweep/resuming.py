@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kanrun.config.schema import AUTO
+from kanrun.config.schema import AUTO, TrackerConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.report.files import flat, read_yaml
@@ -77,7 +77,7 @@ def runs_in(folder: Path) -> list[Path]:
 
 def settings_of_run(content: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting of a run that its numbers depend on, defaults included."""
-    return asdict(replace(read_config(content), overwrite=False, console=AUTO))
+    return asdict(replace(read_config(content), overwrite=False, console=AUTO, tracker=TrackerConfig()))
 
 
 def holds(task: Task) -> bool:

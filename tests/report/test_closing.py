@@ -43,6 +43,13 @@ def test_the_answer_comes_first_and_what_to_do_next_last(width: int) -> None:
     assert not any("MSE" in line.replace("RMSE", "") for line in lines)
 
 
+def test_that_the_answer_is_none_is_said_before_its_constants_and_other_advice_behind_them() -> None:
+    found = finished(constants=[Constant(2.0, 0.1)])
+    advice = [{"kind": kind, "finding": kind} for kind in ("noise", "worse")]
+    lines = told(replace(found, metrics={**found.metrics, "advice": advice}))
+    assert lines[2:5] == ["note: worse", "  constants of y: 2.00 ± 0.10", "note: noise"]
+
+
 def test_without_a_formula_the_network_is_the_answer() -> None:
     found = replace(result("train", formulas=()), metrics={"stages": [STAGE], "final": SCORES, "final_of": "test"})
     assert told(found)[0] == "network: test RMSE 0.01, R2 0.99996"

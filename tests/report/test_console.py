@@ -84,7 +84,7 @@ def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
     metrics = regression(0.5, 1.5) | {"related_inputs": [["x_1", "x_3"]], "advice": advice}
     relation = Relation(["x_1", "x_3"], "x_1 + x_3 = 0", "x_1 + x_3 = 0", {}, 0.0)
     formulas = [formula(), formula("sin(x_2)", exact=False, output="z")]
-    Console().end(result(formulas, metrics, [relation]), tmp_path)
+    Console().ended(result(formulas, metrics, [relation]), tmp_path)
     lines = [line.rstrip() for line in said(capsys).splitlines()]
     assert "y = x_1**2 (exact)" in lines
     assert "z = sin(x_2)" in lines
@@ -95,7 +95,7 @@ def test_the_end_names_scores_formulas_notes_relations_and_the_folder(
 
 
 def test_no_related_inputs_are_told_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    Console().end(result([], classification(0.9, 0.9) | {"related_inputs": []}), tmp_path)
+    Console().ended(result([], classification(0.9, 0.9) | {"related_inputs": []}), tmp_path)
     assert "related inputs: none found" in said(capsys)
 
 
@@ -105,7 +105,7 @@ def test_nothing_is_cut_off_where_nobody_looks_at_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, metrics: dict[str, Any], columns: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    Console().end(result([formula("x_1 + " * 60 + "x_2")], metrics), Path("/a" * 100))
+    Console().ended(result([formula("x_1 + " * 60 + "x_2")], metrics), Path("/a" * 100))
     out = said(capsys)
     assert "…" not in out
     lines = out.splitlines()
@@ -132,7 +132,7 @@ def test_names_with_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixtu
     console = Console()
     console.begin(problem(dataset("[bold]odd[/]"), KAN([2, [1, 1], 1], grid=3)))
     console.warning("step [3] of [/red] was undone")
-    console.end(result([formula("x[/]", output="[red]y")], regression(1.0, 1.0)), tmp_path / "[blue]")
+    console.ended(result([formula("x[/]", output="[red]y")], regression(1.0, 1.0)), tmp_path / "[blue]")
     out = said(capsys)
     assert "[bold]odd[/]: regression, 30 training and 20 test rows, 2 inputs" in out
     assert "network [2, [1, 1], 1], grid 3, k 3" in out
@@ -226,7 +226,7 @@ def test_a_quiet_console_says_nothing(capsys: pytest.CaptureFixture[str], tmp_pa
     console.warning("something")
     assert console.beat is None and console.live is None
     console.stage_ended(stage("train", rmse=1.0, mse=1.0, r2=0.0))
-    console.end(result([formula()], regression(0.5, 1.5)), tmp_path)
+    console.ended(result([formula()], regression(0.5, 1.5)), tmp_path)
     assert said(capsys) == ""
 
 
