@@ -66,7 +66,8 @@ def test_an_installed_wheel_runs_from_any_folder_with_its_own_configs(installed:
         PYTHONPATH=str(installed),
     )
     assert Path(where.stdout.strip()) == installed / "kanrun" / "configs"
-    arguments = ["experiment=smoke", "plots=none", "dataset.n_train=50", f"hydra.run.dir={tmp_path / 'run'}"]
+    little = ["plots=none", "dataset.n_train=50", "symbolic.work=100"]
+    arguments = ["experiment=smoke", *little, f"hydra.run.dir={tmp_path / 'run'}"]
     done = python("-m", "kanrun", *arguments, folder=tmp_path, PYTHONPATH=str(installed))
     assert (done.returncode, done.stderr) == (0, "")
     assert violations(tmp_path / "run", pictures=False) == []

@@ -126,8 +126,8 @@ def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(
 
 @pytest.mark.slow
 def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
-    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_test=50", "seed=3", "plots=none"]
-    metrics = run(composed("experiment=contrastive_all", *few), tmp_path, quiet=True)
+    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_train=150", "dataset.n_test=50", "seed=3"]
+    metrics = run(composed("experiment=contrastive_all", *few, "plots=none"), tmp_path, quiet=True)
     assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", "relations"), pictures=False) == []
     assert sorted(metrics["related_inputs"]) == [["x_1", "x_2", "x_3"], ["x_4", "x_5"]]
     found = {r["equation"]: r["exact"] for r in read_json(tmp_path / "formula.json")[0]["relation"]}

@@ -108,7 +108,7 @@ def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[
 @pytest.mark.slow
 def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
     data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=400, noise=0.02)
-    formula, state = found(data, TERMS)
+    formula, state = found(data, ["x", "x^2", "1/x", "exp"])
     assert state.findings.explained
     assert (state.stopped, state.ended) == ("noise", "what the formula leaves looks like noise")
     assert state.result
@@ -153,7 +153,7 @@ def test_inputs_that_do_not_interact_are_put_in_groups() -> None:
 
 def test_noise_hides_the_constants_but_not_the_form() -> None:
     data = data_of("x_1**2+sin(2*x_2)", [-1, 1], rows=400, noise=0.05)
-    formula, _ = found(data, ["x", "x^2", "sin"], work=4000.0)
+    formula, _ = found(data, ["x", "x^2", "sin"], work=1500.0)
     assert formula.exact is not None
     x = uniform_rows(300, 2, 9).numpy()
     values, truth = (formula_values(t, x) for t in (formula.expression, "x_1**2+sin(2*x_2)"))

@@ -89,13 +89,13 @@ def test_importances_are_attribution_scores() -> None:
 
 @pytest.mark.slow
 def test_classes_have_any_labels_and_a_logit_each() -> None:
-    x = rows(120)
-    y = np.array(["down", "up"])[(x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=120) > 0.2).astype(int)]
-    model = KANClassifier(grid=3).fit(x, y)
+    x = rows(60)
+    y = np.array(["down", "up"])[(x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=60) > 0.2).astype(int)]
+    model = KANClassifier(grid=3, steps=10).fit(x, y)
     assert model.classes_.tolist() == ["down", "up"] and set(model.formula_) == set(model.front_) == {"down", "up"}
     assert model.score(x, y) > 0.9
     decision, chances = model.decision_function(x), model.predict_proba(x)
-    assert decision.shape == (120,) and ((decision > 0) == (model.predict(x) == "up")).all()
+    assert decision.shape == (60,) and ((decision > 0) == (model.predict(x) == "up")).all()
     np.testing.assert_allclose(chances[:, 1], 1 / (1 + np.exp(-decision)), atol=1e-12)
     np.testing.assert_allclose(np.exp(model.predict_log_proba(x)), chances)
 

@@ -103,7 +103,7 @@ BAD = {
 }
 SEVERAL = small(  # of which there is a front
     dataset=SymbolicConfig(formula="exp(x_1)+Abs(x_2)", n_train=40, n_test=20),
-    symbolic=SymbolicFitConfig(library=["x", "x^2", "exp"], work=300.0, discover=False),
+    symbolic=SymbolicFitConfig(library=["x", "x^2", "exp"], work=100.0, discover=False),
 )
 
 

@@ -342,7 +342,7 @@ def test_several_outputs_have_a_formula_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [[2, 2, 1], [2, [1, 1], 1]], ids=["sums", "products"])
 def test_single_precision_goes_the_whole_way(tmp_path: Path, width: list[Any]) -> None:
-    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=200.0)
+    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=60.0)
     metrics = run(
         small(dtype="float32", symbolic=library, model=ModelConfig(width=width, grid=3)), tmp_path, quiet=True
     )

@@ -105,7 +105,7 @@ def test_the_same_work_gives_the_same_formula_however_busy_the_machine_is(tmp_pa
         try:
             folder = tmp_path / str(number)
             metrics = search(
-                folder, "sin(x_1*x_2)+exp(x_1)/x_2", 1e-9, work=300.0, noise=0.01, domain=[0.5, 3], n_train=80
+                folder, "sin(x_1*x_2)+exp(x_1)/x_2", 1e-9, work=100.0, noise=0.01, domain=[0.5, 3], n_train=80
             )
         finally:
             done.set()

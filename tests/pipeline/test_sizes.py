@@ -11,12 +11,12 @@ import kanrun
 from kanrun.pipeline.fit import FitResult
 from kanrun.pipeline.reaching import badly_explained
 
-X = np.random.default_rng(3).uniform(-1, 1, (200, 2))
+X = np.random.default_rng(3).uniform(-1, 1, (120, 2))
 FEW = {"symbolic": {"library": ["x", "x^2", "x^3", "sin", "exp", "tanh"]}}
 
 
 def fitted(x: Any, y: Any) -> FitResult:
-    return kanrun.fit(x[:150], y[:150], FEW, test=(x[150:], y[150:]))
+    return kanrun.fit(x[:90], y[:90], FEW, test=(x[90:], y[90:]))
 
 
 @pytest.fixture(scope="module")

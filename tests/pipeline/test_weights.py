@@ -11,7 +11,7 @@ from kanrun import fit
 from kanrun.errors import ConfigError
 from kanrun.pipeline.fit import FitResult
 
-SEARCH = {"search": {"name": "discover", "work": 1500.0}}
+SEARCH = {"search": {"name": "discover", "work": 500.0}}
 
 
 def bad_rows() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
