@@ -128,7 +128,7 @@ def read_settings(text: str) -> tuple[int, list[str]]:
 def run(command: str, folder: Path) -> tuple[int, list[str]]:
     """The exit status of a command, and what it has written to both streams, with paths relative to the folder."""
     if command.startswith("kanrun ") and not is_for_a_shell(command):
-        status, output = run_here(shlex.split(command)[1:])
+        status, output = run_here(shlex.split(command, comments=True)[1:])
     else:
         paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         done = subprocess.run(

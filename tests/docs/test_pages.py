@@ -42,3 +42,10 @@ def test_settings_that_a_page_names_are_there(path: Path) -> None:
     mistakes = "\n".join(line for block in blocks_of(text) if "fails" in block.mark for line in block.lines)
     for group, key in set(KEY.findall(text)) - set(KEY.findall(mistakes)):
         assert key in known[group], f"{group}.{key}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_outside_of_the_site_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
