@@ -157,7 +157,7 @@ def test_a_run_leaves_its_folder_without_formulas_and_comes_back(
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()) == [
         "config.yaml", "history.csv", "kanrun.log", "metrics.json", "model.pt", "plots/history.png",
         "plots/history.svg", "plots/predictions.png", "plots/predictions.svg", "plots/residuals.png",
-        "plots/residuals.svg", "status.json",
+        "plots/residuals.svg", "report.html", "status.json",
     ]  # fmt: skip
     assert (metrics["width"], metrics["parameters"]) == ([2, 6, 1], 25)
     assert metrics["stages"][0]["active_inputs"] == ["x_1", "x_2"]

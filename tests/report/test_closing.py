@@ -39,7 +39,8 @@ def test_the_answer_comes_first_and_what_to_do_next_last(width: int) -> None:
     assert lines[front + 1].split() == ["complexity", "test", "RMSE", "formula"]
     assert [line.split()[-2] for line in lines[front + 2 : front + 4]] == ["0.5", "0.01"]  # roots, as all errors here
     assert lines[-5:-3] == ["folder /runs/[one]", "next"]
-    assert [line.split()[:2] for line in lines[-3:]] == [["kanrun", c] for c in ("show", "predict", "refine")]
+    assert lines[-3].strip() == "'/runs/[one]/report.html' in a browser"
+    assert [line.split()[:2] for line in lines[-2:]] == [["kanrun", "predict"], ["kanrun", "refine"]]
     assert not any("MSE" in line.replace("RMSE", "") for line in lines)
 
 
