@@ -19,7 +19,8 @@ def console(*lines: str) -> str:
 
 
 def test_a_page_that_is_right_has_nothing_wrong(tmp_path: Path) -> None:
-    page = console("$ echo one; echo two", "one", "two", "$ kanrun --version  # which", "kanrun 0.1.0", "$ ls docs/gas_law.csv")
+    page = console("$ echo one; echo two", "one", "two", "$ kanrun --version  # which", "kanrun 0.1.0")
+    page += console("$ ls docs/gas_law.csv")
     page += "```python\nx = 4\nprint(x / 3)\n```\n\n```text\n1.33\n```\n"
     page += "<!-- file: new.csv -->\n```text\na,b\n```\n" + console("$ cat new.csv", "a,b")
     assert checked(tmp_path, page) == ([], page)
