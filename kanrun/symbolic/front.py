@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import CLASSIFICATION, Dataset
 from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
@@ -59,7 +59,7 @@ def others_of(found: list[sp.Expr], chosen: sp.Expr, j: int, data: Dataset) -> l
 
     Odds are 2 to the difference of the description lengths (Rissanen 1978; Grünwald 2007, ch. 17).
     """
-    if data.loss.logits:
+    if data.task == CLASSIFICATION:
         return []
     least, known = bits_of(chosen, j, data), dict[str, tuple[Other, sp.Expr]]()
     own = skeleton(chosen, name=None)
