@@ -12,6 +12,7 @@ from kanrun.cli.main import config_folder
 from kanrun.config.schema import GROUPS
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
+from kanrun.report.trackers import PACKAGES
 from tests.composing import composed
 from tests.contract import read_json, violations
 
@@ -25,6 +26,7 @@ SMALL = [
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
 LEFT_OUT = {
     "plots": (), "model": ("plots", "symbolic"), "optimizer": ("plots", "symbolic"),
+    "tracker": ("plots", "symbolic"),
     "regularization": ("plots", "symbolic"), "prune": ("plots", "symbolic"), "symbolic": ("plots", "prune"),
 }  # fmt: skip
 EXPERIMENTS: dict[str, tuple[str, str, list[str]]] = {
@@ -57,7 +59,12 @@ def test_every_experiment_file_is_run_here() -> None:
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_a_run_with_every_option_does_what_the_option_says(tmp_path: Path, group: str, option: str) -> None:
+def test_a_run_with_every_option_does_what_the_option_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, option: str
+) -> None:
+    for package in PACKAGES.get(option, ()) if group == "tracker" else ():
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'kanrun[{option}]'")
+    monkeypatch.chdir(tmp_path)  # where trackers write
     other = {  # how a dataset or network that is new here is made small
         "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
         "mlp": [EASY[0], "model.width=[2,4,1]"],
