@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 
 settings.register_profile("any speed", deadline=None)  # no test depends on the machine's speed
@@ -18,7 +17,13 @@ gc.disable()  # until all tests are collected: what is imported for them stays
 
 
 def pytest_configure() -> None:
-    """Processes that tests begin, and those of xdist, find the package compiled: half a second of work each."""
+    """What is to hold for this process, those of xdist and those that tests begin, before NumPy is imported.
+
+    One thread each: those of BLAS that wait for each other took four fifths of the time of tests/data/test_noise.py.
+    Compiled code is kept: to compile the package anew takes half a second a process.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
@@ -32,6 +37,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """Small tensors: threads that wait for each other cost tens of times more than they save."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
