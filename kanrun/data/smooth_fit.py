@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 Array = Any
@@ -85,13 +87,22 @@ class Process:
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]
         ends += [(math.log(SHORTEST), math.log(LONGEST))] * (len(start) - 2)
-        found = minimize(value, np.asarray(start)[free], jac=True, method="L-BFGS-B", bounds=[ends[i] for i in free],
-                         options={"maxiter": STEPS})  # fmt: skip
+        with blas().limit(limits=1, user_api="blas"):
+            found = minimize(value, np.asarray(start)[free], jac=True, method="L-BFGS-B",
+                             bounds=[ends[i] for i in free], options={"maxiter": STEPS})  # fmt: skip
         whole = np.array(start, dtype=float)
         whole[free] = found.x
         if noise is not None:
             whole[1] = noise
         return float(found.fun), whole
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """What sets the threads of BLAS: several of them for a few numbers take four times as long as all else here."""
+    import scipy.optimize  # noqa: F401 - only a library that is loaded is found
+
+    return ThreadpoolController()
 
 
 def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.noise import NEIGHBOURS, REPEATED, SMOOTH, noise_level, noise_levels
-from kanrun.data.smooth_fit import Process
+from kanrun.data.smooth_fit import Process, blas, noise_of_fit
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 SEEDS = range(10)
@@ -95,3 +96,23 @@ def test_the_slopes_of_the_surprise_are_those_of_finite_differences() -> None:
         slopes = process.surprise(np.array(at))[1]
         ahead, behind = ([process.surprise(at + step * way)[0] for way in np.eye(4)] for step in (1e-6, -1e-6))
         np.testing.assert_allclose(slopes, (np.array(ahead) - behind) / 2e-6, rtol=1e-5)
+
+
+def test_blas_has_one_thread_while_the_likeliest_process_is_looked_for_and_as_many_as_before_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"}
+
+    def noted(self: Process, parameters: Array) -> tuple[float, Array]:
+        seen.append(threads())
+        return plain(self, parameters)
+
+    seen, plain = list[set[int]](), Process.surprise
+    monkeypatch.setattr(Process, "surprise", noted)
+    x, y, _ = planted(0, 20, 1, 0.1)
+    with blas().limit(limits=2, user_api="blas"):
+        many = threads()
+        noise_of_fit(x, y / y.std())
+        assert threads() == many
+    assert seen and set.union(*seen) <= {1}

@@ -25,7 +25,10 @@ def search(holds: set[str]) -> Any:
     """What the reasons look at, where these and no others hold."""
     exact = bool(holds & {"exact", "long"})
     undecided = "undecided" in holds and not exact
-    findings = SimpleNamespace(closed="exact" in holds, exact=exact, explained="noise" in holds, undecided=undecided)
+    findings = SimpleNamespace(
+        closed="exact" in holds, exact=exact, explained="noise" in holds, undecided=undecided,
+        longest=9.0 * ("lengthy" in holds),
+    )  # fmt: skip
     return SimpleNamespace(
         problem=SimpleNamespace(alike="alike" in holds), state=SimpleNamespace(findings=findings, whole=7.0),
         cancelled=lambda: "SIGINT" if "cancelled" in holds else None, stalls=lambda: "stalled" in holds,

@@ -129,7 +129,9 @@ def beyond_noise(result: Result) -> list[Advice]:
         return []
     for formula in result.formulas:
         level, left = noise_of(result).get(formula.output), formula.train.get("rmse")
-        if level is None or left is None or left < BEYOND * level.sigma or left**2 < level.most(len(data.train.x)):
+        if level is None or left is None or not level.sigma > 0:
+            continue
+        if left < BEYOND * level.sigma or left**2 < level.most(len(data.train.x)):
             continue
         size = f"{left / level.sigma:.3g} times the noise ({level.sigma:.2g} ± {level.error:.1g}, by {level.source})"
         sentence = f"the formula of {formula.output} leaves a training RMSE of {left:.3g}, {size}"
