@@ -72,5 +72,5 @@ def no_such_function(name: str, known: Iterable[str]) -> str:
         return f"unknown function {name}, did you mean {' or '.join(filter(None, [', '.join(close[:-1]), close[-1]]))}?"
     return (
         f"unknown function {name}; there are {', '.join(FAMILIAR)} and more, special ones under SymPy's names "
-        "(docs/using.md of kanrun has examples)"
+        "(examples: docs/using.md)"
     )

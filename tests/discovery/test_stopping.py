@@ -60,3 +60,8 @@ def test_a_formula_that_fits_like_others_does_not_stop_the_search_and_is_not_cal
     assert reason.name == "undecided"
     assert "the data cannot decide" in reason.sentence(one)
     assert reason_of_end(search({"undecided", "long"})).name == "exact"
+
+
+def test_a_long_formula_that_leaves_noise_stops_the_search_once_shorter_ones_were_looked_for() -> None:
+    assert reason_to_stop(search({"noise", "lengthy"})) is None
+    assert reason_of_end(search({"noise"})).name == "noise"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kanrun.model.network import KAN
 from kanrun.relations.relation import Relation, Tie
 from kanrun.report.console import Console
 from kanrun.report.numbers import shown
+from kanrun.report.progress import Beat
 from kanrun.state import Problem, Relations, Result, State
 from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
@@ -75,6 +77,16 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
     assert err == ""
     return out
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No console goes on telling the time into the output of other tests."""
+    begun: list[Beat] = []
+    monkeypatch.setattr(Beat, "start", lambda beat: (begun.append(beat), beat.thread.start()))
+    yield
+    for beat in begun:
+        beat.stop()
 
 
 def test_the_end_names_scores_formulas_notes_relations_and_the_folder(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from rich.console import Console
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from kanrun.data.losses import LOSSES, MSE, Loss, loss_of, register_loss
 from kanrun.data.scores import scores
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
-from kanrun.report.console import score_table
+from kanrun.report.scores import score_table
 from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.reading import find_formula
 from kanrun.training.least_squares import levenberg_marquardt, normal_equations
@@ -112,5 +113,5 @@ def test_the_network_is_pruned_read_and_reported_with_it() -> None:
     assert any(p.chosen and p.error == formula.test["pseudo_huber"] for p in formula.front)
     assert loss_of(formula.test) == HUBER
     entry = {"name": "train", "train": formula.test, "test": formula.test, "parameters": 9, "seconds": 1.0}
-    titles = [str(c.header) for c in score_table({"stages": [entry]}).columns]
+    titles = [str(c.header) for c in score_table([entry], Console(width=120)).columns]
     assert titles[1:5] == ["train Huber", "test Huber", "train RMSE", "test RMSE"]
