@@ -23,6 +23,7 @@ from kanrun.data.dataset import Dataset
 from kanrun.data.rows import Counts, dataset_of
 from kanrun.errors import ConfigError, failure, wrong
 from kanrun.model.network import KAN
+from kanrun.pipeline.left_over import left_over
 from kanrun.pipeline.problem import numbers_of, problem_of, problem_of_trained, threads_of
 from kanrun.pipeline.searching import search_stages
 from kanrun.pipeline.stages import GIVEN, SEARCH, TRAINED
@@ -178,6 +179,8 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
         metrics["warnings"] = warnings
     if state.noise:
         metrics["noise"] = {name: None if one is None else dict(one) for name, one in state.noise.items()}
+    if left := residuals(problem, state):
+        metrics["residuals"] = left
     if state.relations.related is not None:
         metrics["related_inputs"] = [[data.input_names[i] for i in group] for group in state.relations.related]
     if state.search:
@@ -208,6 +211,15 @@ def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
     """The scores of all formulas together, with constants that have not seen the rows; None where there are none."""
     found = [f.cross_validation for f in state.formulas if f.cross_validation is not None]
     return together(found, problem.data) if found else None
+
+
+def residuals(problem: Problem, state: State) -> dict[str, str]:
+    """What each formula leaves; a formula that cannot be judged costs no run its metrics."""
+    try:
+        return left_over(problem, state)
+    except Exception:
+        log.exception("what the formulas leave was not judged")
+        return {}
 
 
 def versions() -> dict[str, str]:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from kanrun.model.network import KAN
     from kanrun.model.protocol import Network
 
-SCHEMA_VERSION = 5  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data; 4: noise; 5: advice
+SCHEMA_VERSION = (
+    5  # 2: kanrun, warnings; 3: outputs, final_of, cross_validation, data; 4: noise; 5: advice, versions, residuals
+)
 NOT_COMPLETED = "not the folder of a completed run"
 LARGEST = 200_000_000  # bytes of a text file of a run
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in an eighth of the time, where it is there
