@@ -25,7 +25,8 @@ class Shown(MathMLPresentationPrinter):  # type: ignore[misc]
         name = self.names.name(sym.name) if sym.is_real else sym.name  # inputs are real numbers
         head, _, tail = name.partition("_")
         if not (len(head) == 1 and head.isalpha() and tail.isdigit()):
-            return self.leaf("mi", name)
+            word = re.fullmatch(r"[^\W\d]\w*", name)
+            return self.leaf("mi", name) if word else self.leaf("mtext", f"`{name}`")  # x-1 is a name, not mathematics
         both = self.dom.createElement("msub")
         both.appendChild(self.leaf("mi", head))
         both.appendChild(self.leaf("mn", tail))

@@ -115,10 +115,15 @@ def content_of(figure: Figure, kind: str, name: str) -> bytes:
 def with_own_ids(svg: str, name: str) -> str:
     """An SVG whose ids are its own and begin with the name of its picture, so that several can stand on one page.
 
-    Marks that are used again do not repeat the style that they have where they are defined.
+    Marks that are used again have their style, if that is the same everywhere, where they are defined.
     """
     prefix = re.sub(r"\W", "_", name)
-    styled = set(re.findall(r'<path id="([^"]+)"[^>]* style="', svg))
+    styles: dict[str, set[str]] = {}
+    for tag in re.findall(r"<use [^>]*>", svg):
+        own = re.search(r' style="([^"]*)"', tag)
+        for link in re.findall(r'href="#([^"]+)"', tag):
+            styles.setdefault(link, set()).add(own[1] if own else "")
+    shared = {link: found.pop() for link, found in styles.items() if len(found) == 1}
     seen: Counter[str] = Counter()
 
     def renamed(match: re.Match[str]) -> str:
@@ -132,8 +137,11 @@ def with_own_ids(svg: str, name: str) -> str:
     def changed(match: re.Match[str]) -> str:
         tag = match[0]
         used = re.match(r'<use [^>]*href="#([^"]+)"', tag)
-        if used and used[1] in styled:
+        defined = re.match(r'<path id="([^"]+)"', tag)
+        if used and used[1] in shared:
             tag = re.sub(r' style="[^"]*"', "", tag)
+        elif defined and shared.get(defined[1]):
+            tag = re.sub(r' style="[^"]*"', "", tag).replace(defined[0], f'{defined[0]} style="{shared[defined[1]]}"')
         return re.sub(r'( id="|url\(#|href="#)([^")]*)', renamed, tag)
 
     return re.sub(r"<[^!?][^>]*>", changed, svg)

@@ -123,8 +123,8 @@ def boundary_lines(boundary: Boundary, first: str, second: str) -> list[str]:
     lines = [f"boundary: {boundary.rounded}, class {second} where the left side is {side}"]
     lines += constants_lines("the boundary", boundary.constants)
     if boundary.separated:
-        return [*lines, "no row lies on the wrong side: the odds are not determined, as any larger factor of the "
-                "decision suits the rows as well"]  # fmt: skip
+        return [*lines, "no training row lies on the wrong side: the odds are not determined, as any larger factor of "
+                "the decision suits the rows as well"]  # fmt: skip
     factor = with_error(boundary.factor, classes=True)
     return [*lines, f"log-odds of {second} to {first}: the left side less the right one, times {factor}"]
 
@@ -149,8 +149,10 @@ def other_lines(formula: Formula) -> list[str]:
         lines.append(f"  {other.odds:<6.3g}  {cut(other.rounded or other.expression)}")
         if other.where and other.values:
             point = ", ".join(f"{formula.symbols.get(name, name)} = {value:g}" for name, value in other.where.items())
-            one, another = (f"{value:.3g}" for value in other.values)
-            lines.append(f"          told apart at {point}: {another} instead of {one}")
+            digits = next((d for d in range(3, 7) if len({f"{value:.{d}g}" for value in other.values}) > 1), None)
+            if digits is not None:  # others no measurement would tell apart
+                one, another = (f"{value:.{digits}g}" for value in other.values)
+                lines.append(f"          told apart at {point}: {another} instead of {one}")
     return lines
 
 

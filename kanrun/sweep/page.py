@@ -8,17 +8,18 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from kanrun.errors import as_typed
+from kanrun.errors import KanrunError, as_typed
 from kanrun.report.files import write_text
 from kanrun.report.pages.pictures import Picture, inline, is_broad
 from kanrun.report.pages.rendering import render
-from kanrun.report.paging import PAGE
+from kanrun.report.paging import PAGE, write_page
 from kanrun.sweep.adding_up import Found, Group
 from kanrun.sweep.rows import Row
 
@@ -35,6 +36,11 @@ def write_sweep_page(
     formulas: Sequence[Found], relations: Sequence[Found],
 ) -> None:  # fmt: skip
     """Puts report.html into the folder. What fails costs only the page, and is logged."""
+    for row in rows:
+        # A process that was killed has left none.
+        if row.state in ("failed", "interrupted") and not (folder / row.job / PAGE).exists():
+            with suppress(KanrunError, OSError):
+                write_page(folder / row.job)
     try:
         write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations))
     except Exception:

@@ -70,6 +70,19 @@ def test_ids_are_unique_begin_with_the_name_and_lead_to_what_they_name() -> None
     assert 'a name with id="x" <b>' in [e.text for e in tree.iter()]
 
 
+def test_marks_have_the_colours_that_they_are_drawn_with() -> None:
+    svg = (
+        '<svg><path id="m" d="z" style="stroke: #fff"/><path id="n" d="z" style="stroke: #000"/>'
+        '<use href="#m" x="1" style="fill: red; stroke: #fff"/><use href="#m" x="2" style="fill: red; stroke: #fff"/>'
+        '<use href="#n" style="fill: red"/><use href="#n" style="fill: blue"/></svg>'
+    )
+    assert look.with_own_ids(svg, "p") == (
+        '<svg><path id="p-m" style="fill: red; stroke: #fff" d="z"/><path id="p-n" d="z" style="stroke: #000"/>'
+        '<use href="#p-m" x="1"/><use href="#p-m" x="2"/>'
+        '<use href="#p-n" style="fill: red"/><use href="#p-n" style="fill: blue"/></svg>'
+    )
+
+
 def test_marks_keep_their_style_where_they_are_defined() -> None:
     tree = svg_of(draw(a_figure))
     uses = {e.get("{http://www.w3.org/1999/xlink}href", "")[1:]: e for e in tree.iter() if e.tag.endswith("}use")}

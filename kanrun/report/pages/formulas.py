@@ -14,10 +14,12 @@ from kanrun.exporters.mathml import Shown, written
 from kanrun.exporters.source import Law, Source, source_of
 from kanrun.functions.algebra import bounded
 from kanrun.report.pages.rendering import MINUS
+from kanrun.report.scores import as_error
 from kanrun.report.words import about_lines, decision_lines, exactness, other_lines, score_line
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.expression import rounded
 from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.front import Alternative
 
 MOST_LETTERS, MOST_NODES = 1200, 150  # beyond these nobody reads a formula that is set: it is a text to unfold
 
@@ -34,7 +36,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Told:
-    """A formula with the sentences about it."""
+    """A formula with the sentences about it, its front with the errors that are shown, and what its symbols stand for."""
 
     formula: Formula
     equation: Equation
@@ -42,6 +44,8 @@ class Told:
     exact: str | None
     lines: list[str]
     others: list[str]
+    front: list[tuple[Alternative, float | None]]
+    names: dict[str, str]
 
 
 def told(formulas: Sequence[Formula], source: Source | None) -> list[Told]:
@@ -52,10 +56,14 @@ def told(formulas: Sequence[Formula], source: Source | None) -> list[Told]:
 
 def told_of(formula: Formula, equation: Equation) -> Told:
     """What there is to say about one; nothing of how good it is where its file says nothing of that."""
+    names = {key: name for key, name in formula.symbols.items() if key != name}
     if not formula.judged:
-        return Told(formula, equation, "", exactness(formula), [], [])
+        return Told(
+            formula, equation, "", exactness(formula), [], [], [(one, one.error) for one in formula.front], names
+        )
+    front = [(one, as_error(one.error, formula.judged)) for one in formula.front]
     lines, others = about_lines(formula), other_lines(formula)
-    return Told(formula, equation, score_line(formula), exactness(formula), lines, others)
+    return Told(formula, equation, score_line(formula), exactness(formula), lines, others, front, names)
 
 
 def source_in(entries: Sequence[Mapping[str, Any]], inputs: Sequence[str]) -> Source | None:

@@ -86,4 +86,5 @@ def seconds(value: Any) -> str:
 
 def unit(text: str) -> str:
     """A unit with its powers raised: m^3 as one writes it."""
-    return re.sub(r"(?:\^|\*\*)(-?\d+)", lambda found: found[1].translate(RAISED), text)
+    text = re.sub(r"(?:\^|\*\*)(-?\d+)(?![\d.])", lambda found: found[1].translate(RAISED), text)
+    return re.sub(r"(?<!\*)\*(?!\*)", "\u00b7", text)

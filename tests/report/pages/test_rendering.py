@@ -45,6 +45,7 @@ def test_units_have_raised_powers() -> None:
     assert unit("kg m^2 s^-2") == "kg m\u00b2 s\u207b\u00b2"
     assert unit("J/(mol K)") == "J/(mol K)"
     assert unit("m**10") == "m\u00b9\u2070"
+    assert unit("MPa*m^0.5") == "MPa\u00b7m^0.5"
 
 
 def test_long_texts_lose_their_middle() -> None:
