@@ -36,7 +36,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Told:
-    """A formula with the sentences about it, its front with errors as they are shown, and what its symbols stand for."""
+    """A formula, sentences about it, its front with errors as they are shown, and what its symbols stand for."""
 
     formula: Formula
     equation: Equation
