@@ -23,16 +23,16 @@ def left_over(problem: Problem, state: State) -> dict[str, str]:
     """
     data, found = problem.data, dict[str, str]()
     judged = [(j, f) for j, f in enumerate(state.formulas) if not f.exact and f.reason != EXACT_REASON]
-    x = data.train.x[:MOST_TESTED]
+    x = data.train.x[:MOST_TESTED].double().cpu()
     if data.task != REGRESSION or len(x) < FEWEST or not judged:
         return found
-    y, weights = data.train.y[:MOST_TESTED], data.train.weights
-    ours = evaluate_texts([f.expression for _, f in judged], x, data.inputs)
+    y, weights = data.train.y[:MOST_TESTED].double().cpu(), data.train.weights
+    ours = evaluate_texts([f.expression for _, f in judged], x, data.inputs).double().cpu()
     few = x.shape[1] <= MOST_JOINED
     joined = argument_values(arguments_of(x), x, FUNCTIONS) if few else x[:, :0]
     for place, (j, formula) in enumerate(judged):
         rest = ours[:, place] - y[:, j]
-        rest = rest if weights is None else rest * weights[:MOST_TESTED].sqrt()
+        rest = rest if weights is None else rest * weights[:MOST_TESTED].double().cpu().sqrt()
         if bool(torch.isfinite(rest).all()):
             found[formula.output] = NOISE if is_noise(rest, x, joined) else MORE
     return found

@@ -54,3 +54,9 @@ def test_each_output_is_judged_by_itself() -> None:
     problem: Any = SimpleNamespace(data=data)
     formulas = (replace(formula("x_1"), output="a"), replace(formula("x_2"), output="b"))
     assert left_over(problem, replace(State(), formulas=formulas)) == {"a": NOISE, "b": MORE}
+
+
+def test_single_precision_is_judged_too() -> None:
+    rows = Rows(X.float(), (X[:, :1] ** 2 + WHITE[:, None]).float())
+    problem: Any = SimpleNamespace(data=Dataset("rows", rows, rows, ["x_1", "x_2"], ["y"], REGRESSION, MSE))
+    assert left_over(problem, replace(State(), formulas=(formula("x_1**2"),))) == {"y": NOISE}
