@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import scipy
@@ -39,6 +39,7 @@ from kanrun.symbolic.scoring import together
 from kanrun.version import __version__
 
 log = logging.getLogger("kanrun")
+R = TypeVar("R", bound=Result)
 
 
 def stages_of(problem: Problem) -> tuple[Stage, ...]:
@@ -179,8 +180,6 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
         metrics["warnings"] = warnings
     if state.noise:
         metrics["noise"] = {name: None if one is None else dict(one) for name, one in state.noise.items()}
-    if left := residuals(problem, state):
-        metrics["residuals"] = left
     if state.relations.related is not None:
         metrics["related_inputs"] = [[data.input_names[i] for i in group] for group in state.relations.related]
     if state.search:
@@ -213,13 +212,18 @@ def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
     return together(found, problem.data) if found else None
 
 
-def residuals(problem: Problem, state: State) -> dict[str, str]:
-    """What each formula leaves; a formula that cannot be judged costs no run its metrics."""
+def judged(result: R) -> R:
+    """The result with what is looked at once, at its end: what its formulas leave, and what there is to say of it.
+
+    A formula that cannot be judged costs no run its metrics.
+    """
     try:
-        return left_over(problem, state)
+        left = left_over(result.problem, result.state)
     except Exception:
         log.exception("what the formulas leave was not judged")
-        return {}
+        left = {}
+    more = {"residuals": left} if left else {}
+    return with_advice(replace(result, metrics={**result.metrics, **more}))
 
 
 def versions() -> dict[str, str]:
@@ -302,7 +306,7 @@ def fit(
         problem = problem_of(settled, data) if model is None else problem_of_trained(settled, data, model)
         desk = Desk([events] if events else [])
         *_, state = work_through(problem, State(), desk)
-    return with_advice(FitResult(problem, state, metrics_of(problem, state, desk.seconds())))
+    return judged(FitResult(problem, state, metrics_of(problem, state, desk.seconds())))
 
 
 def described(model: KAN) -> dict[str, Any]:

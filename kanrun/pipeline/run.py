@@ -17,10 +17,9 @@ from kanrun.context import Budget, Context, Events, Meter
 from kanrun.errors import KanrunError
 from kanrun.functions.library import extended
 from kanrun.pipeline.checkpoint import FORMAT, Begun, Checkpoint, version_of
-from kanrun.pipeline.fit import Desk, Everybody, result_of, stages_of, work_through
+from kanrun.pipeline.fit import Desk, Everybody, judged, result_of, stages_of, work_through
 from kanrun.pipeline.interruption import Interruption, interruptible
 from kanrun.pipeline.problem import make_problem, threads_of
-from kanrun.report.advice import with_advice
 from kanrun.report.console import Console
 from kanrun.report.files import read, write_json
 from kanrun.report.folder import check_folder, clear_folder, config_in, write_config
@@ -212,12 +211,13 @@ def always_hurried() -> bool:
 def report(one: Run, problem: Problem, state: State) -> dict[str, Any]:
     """All outputs, and the console's last lines."""
     Everybody(one.listeners).stage_began("report")
-    result = with_advice(result_of(problem, state, one))
+    result = judged(result_of(problem, state, one))
     for text in write_outputs(one.folder, result, hurry=lambda: one.cancelled() is not None):
         one.tell(text)
         state = replace(state, warnings=(*state.warnings, text))
     last = result_of(problem, state, one)
-    result = replace(last, metrics={**last.metrics, "advice": result.metrics["advice"]})
+    kept: dict[str, Any] = {key: result.metrics[key] for key in ("residuals", "advice") if key in result.metrics}
+    result = replace(last, metrics={**last.metrics, **kept})
     write_json(one.folder / "metrics.json", result.metrics)  # once more, with the time that pictures took
     Everybody(one.listeners).ended(result, one.folder)
     if (signal := one.cancelled()) is not None:

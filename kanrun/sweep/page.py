@@ -21,7 +21,7 @@ from kanrun.report.pages.pictures import Picture, inline, is_broad
 from kanrun.report.pages.rendering import render
 from kanrun.report.paging import PAGE, write_page
 from kanrun.sweep.adding_up import Found, Group
-from kanrun.sweep.rows import Row
+from kanrun.sweep.rows import Row, not_completed
 
 log = logging.getLogger("kanrun")
 
@@ -54,7 +54,7 @@ def page_of(
     """The page; `ranks` are the completed of `rows`, the best first by the score `key`."""
     order = [*ranks, *(row for row in rows if row.state != "completed")]
     titles, cells = table_of(order, key)
-    failed = [row for row in rows if row.state not in ("completed", "pruned")]
+    failed = not_completed(rows)
     return render(
         "sweep.html", title=f"sweep {folder.name}", states=dict(Counter(row.state for row in rows)), jobs=len(rows),
         key=None if key is None else key.replace("_", " "), titles=titles, first=cells[:FIRST],
@@ -89,16 +89,7 @@ def table_of(rows: Sequence[Row], key: str | None) -> tuple[list[str], list[list
     values = list(dict.fromkeys(k for row in rows for k in row.values))
     beside = [k for k in ("test_rmse", "test_r2", "test_accuracy") if any(k in row.scores for row in rows)]
     scores = list(dict.fromkeys([*([key] if key else []), *beside]))
-    titles = [
-        "job",
-        *values,
-        *(one.replace("_", " ") for one in scores),
-        "exact",
-        "nodes",
-        "seconds",
-        "state",
-        "formula",
-    ]
+    titles = ["job", *values, *(one.replace("_", " ") for one in scores), *BESIDE]
     for letters in LETTERS:
         cells = [cells_of(row, values, scores, letters) for row in rows]
         if len(json.dumps(cells)) <= MOST_CHARACTERS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kanrun.report.look import BLUE, MUTED, VERMILLION, house_style, shortened
+from kanrun.report.look import BLUE, MUTED, VERMILLION, content_of, house_style, shortened
 from kanrun.sweep.adding_up import HIGHER, is_seed
 from kanrun.sweep.rows import Row
 
@@ -153,7 +152,5 @@ def ends_of(axis: Axis) -> list[tuple[int, str]]:
 
 
 def svg(figure: Figure) -> str:
-    """The text of a picture."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return text.getvalue()
+    """The text of a picture; its page gives it a name."""
+    return content_of(figure, "svg", "sweep").decode()

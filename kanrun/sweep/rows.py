@@ -55,6 +55,11 @@ class Row:
         return sum(sizes) if sizes and all(isinstance(size, int) for size in sizes) else None  # type: ignore[arg-type]
 
 
+def not_completed(rows: Sequence[Row]) -> list[Row]:
+    """Jobs that have failed, or have not come to their end though they were to."""
+    return [row for row in rows if row.state not in ("completed", "pruned")]
+
+
 def rows_in(folder: Path) -> list[Row]:
     """A row for every run directly in a folder, by number.
 

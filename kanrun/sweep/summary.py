@@ -21,7 +21,7 @@ from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import console_of, first_that_fits
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
 from kanrun.sweep.page import write_sweep_page
-from kanrun.sweep.rows import Row, rows_in
+from kanrun.sweep.rows import Row, not_completed, rows_in
 
 SCHEMA_VERSION = 1
 SHOWN = 10  # lines of a part of the table
@@ -58,11 +58,6 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
         show(folder, rows, ranks, key, groups, formulas, relations, out)
         for line in best:
             out.print(f"[bold]best[/] {escape(line)}", soft_wrap=True)
-
-
-def not_completed(rows: Sequence[Row]) -> list[Row]:
-    """Jobs that have failed, or have not come to their end though they were to."""
-    return [row for row in rows if row.state not in ("completed", "pruned")]
 
 
 def without_fronts(row: Row) -> Row:

@@ -58,9 +58,8 @@ def told_of(formula: Formula, equation: Equation) -> Told:
     """What there is to say about one; nothing of how good it is where its file says nothing of that."""
     names = {key: name for key, name in formula.symbols.items() if key != name}
     if not formula.judged:
-        return Told(
-            formula, equation, "", exactness(formula), [], [], [(one, one.error) for one in formula.front], names
-        )
+        plain = [(one, one.error) for one in formula.front]
+        return Told(formula, equation, "", exactness(formula), [], [], plain, names)
     front = [(one, as_error(one.error, formula.judged)) for one in formula.front]
     lines, others = about_lines(formula), other_lines(formula)
     return Told(formula, equation, score_line(formula), exactness(formula), lines, others, front, names)

@@ -38,9 +38,7 @@ FILES = {
     "model.pt": "the network", "config.yaml": "every setting", "kanrun.log": "what happened",
 }  # fmt: skip
 LAST_LINES, MOST_COLUMNS = 40, 12
-STATES = {
-    "completed": "completed", "failed": "failed", "interrupted": "interrupted", "running": "not finished",
-}  # fmt: skip
+NOT_FINISHED = {"running": "not finished"}  # other states are told as status.json has them
 
 
 def page_of(folder: Path) -> str:
@@ -51,7 +49,7 @@ def page_of(folder: Path) -> str:
     source = source_in(record.formulas, metrics.get("inputs") or []) if formulas else None
     shown = {one.name: one for one in pictures(folder, {**ANSWERS, **NETWORKS, **TRAINING})}
     return render(
-        "run.html", record=record, metrics=metrics, state=STATES.get(record.state, record.state),
+        "run.html", record=record, metrics=metrics, state=NOT_FINISHED.get(record.state, record.state),
         when=str(status.get("ended") or status.get("started") or "")[:16].replace("T", " "),
         resumed=status.get("resumed"), title=title_of(record), command=command_of(record),
         folder=shlex.quote(str(folder)),
