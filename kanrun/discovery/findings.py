@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,11 +13,11 @@ from kanrun.discovery.problem import Problem
 from kanrun.discovery.trial import Discovered, curved_edges
 from kanrun.model.protocol import without_gradient
 from kanrun.symbolic.bare import Verdict
-from kanrun.symbolic.search import pareto
+from kanrun.symbolic.search import Symbolic, pareto
 
 MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
 RANKS = [kind.value for kind in (Verdict.EXACT, Verdict.UNDECIDED, Verdict.NOT)]
-NEAR, MOST_NEAR = 60.0, 12  # bits beyond those of the best formula of others that are written too, and how many
+MOST_LOOKED_AT, MOST_NEAR = 60, 12  # formulas that are held beside each other at the end, and that are written
 STRUCTURED = 3e-2  # unexplained part of the variance; noise of more is not told from structure
 
 
@@ -105,7 +106,19 @@ class Findings:
         if best is None:
             return problem.constant()
         met = [f.symbolic for f in self.all] + [problem.described(m) for f in self.all for m in f.symbolic.front]
-        near = sorted((f.symbolic for f in self.all if f.bits < best.bits + NEAR), key=lambda s: s.bits)[:MOST_NEAR]
         front = pareto(met)
-        front += [s.model for s in near if all(s.model is not model for model in front)]
+        front += [s.model for s in self.likeliest(problem) if all(s.model is not model for model in front)]
         return replace(best, symbolic=replace(best.symbolic, front=front))
+
+    def likeliest(self, problem: Problem) -> list[Symbolic]:
+        """The formulas of different forms that describe the rows shortest, by the bits by which one is chosen.
+
+        The bits of networks look at their edges alone: to them a formula through a few rows may be the best of all.
+        """
+        shortest = sorted(self.all, key=lambda f: f.bits)[:MOST_LOOKED_AT]
+        forms = dict[str, tuple[float, Symbolic]]()
+        for found in shortest:
+            form, bits = problem.form_and_bits(found)
+            if bits < forms.get(form, (math.inf, found.symbolic))[0]:
+                forms[form] = bits, found.symbolic
+        return [symbolic for _, symbolic in sorted(forms.values(), key=lambda one: one[0])[:MOST_NEAR]]

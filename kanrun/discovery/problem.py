@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+import sympy as sp
 import torch
 from torch import Tensor, nn
 
@@ -15,16 +17,22 @@ from kanrun.data.losses import MSE
 from kanrun.discovery.atoms import argument_values, arguments_of
 from kanrun.discovery.trial import Discovered
 from kanrun.discovery.whiteness import is_noise
+from kanrun.functions.algebra import rewritten
 from kanrun.functions.builtin import Function
+from kanrun.functions.evaluate import Array
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.symbolic.adding_up import ODD, adds_up
 from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.dimensions import Units
 from kanrun.symbolic.expression import complexity, network_expressions
+from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
+from kanrun.symbolic.textbook import as_in_textbooks
+from kanrun.symbolic.uncertainty import Columns
 
 NEVER = 1e6  # bits of what is out of reach
 LONG = 30  # nodes of a network's formula; with noise those of textbook laws have 10 to 25 before they are settled
@@ -98,11 +106,25 @@ class Problem:
         """What the rows say of a formula, once its constants are at their best."""
         if not found.symbolic.loss <= self.exact:
             return Verdict.NOT
-        names = [f"x_{i + 1}" for i in range(self.n)]
-        columns = {name: self.x[:, i].double().cpu().numpy() for i, name in enumerate(names)}
-        y = self.y[:, 0].double().cpu().numpy()
-        expression = network_expressions(found.symbolic.model, names)[0]
-        return verdict(bare(expression, columns, y, context), columns, y, context)
+        columns, y = self.arrays
+        return verdict(bare(self.expression(found), columns, y, context), columns, y, context)
+
+    @cached_property
+    def arrays(self) -> tuple[Columns, Array]:
+        """The rows of each input by the names x_1, ..., and the targets [rows]."""
+        columns = {f"x_{i + 1}": self.x[:, i].double().cpu().numpy() for i in range(self.n)}
+        return columns, self.y[:, 0].double().cpu().numpy()
+
+    def expression(self, found: Discovered) -> sp.Expr:
+        """A formula as its network has it, of x_1, ..."""
+        return network_expressions(found.symbolic.model, [f"x_{i + 1}" for i in range(self.n)])[0]
+
+    def form_and_bits(self, found: Discovered) -> tuple[str, float]:
+        """The form of a formula, and the bits by which one is chosen among others."""
+        (columns, y), expression = self.arrays, rewritten(as_in_textbooks, self.expression(found))
+        weights = 1.0 if self.weights is None else np.sqrt(self.weights.double().cpu().numpy())
+        by_size = self.weights is None and over_decades(y)
+        return skeleton(expression, name=None), bits_to_choose(expression, columns, y, weights, by_size)
 
     def rated(self, found: Discovered) -> Discovered:
         """A formula with its description length relative to the targets' size, where that explains them better."""
@@ -138,7 +160,7 @@ class Problem:
 
     def is_short(self, found: Discovered) -> bool:
         """Whether a formula, as its network has it, is no longer than those that people write."""
-        return complexity(network_expressions(found.symbolic.model, [f"x_{i + 1}" for i in range(self.n)])[0]) <= LONG
+        return complexity(self.expression(found)) <= LONG
 
     def constant(self) -> Discovered:
         """The formula of targets that are all the same."""

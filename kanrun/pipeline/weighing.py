@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from kanrun.functions.evaluate import Array, evaluate
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.state import Problem
+from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.error_models import CONSTANT, errors_of
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.outliers import far_rows
@@ -63,21 +64,26 @@ def weighed(data: Dataset, found: Symbolic, context: Context) -> Dataset:
         return data
     data = at_most(data, MOST_ROWS)
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, 0].double().cpu().numpy()
-    forms = list(shown(found, data, context))
+    forms = shown(found, data, columns, y, context)
     if not forms:
         return data
     return by_loss(data, forms, columns, y) if data.robust else by_errors(data, forms, columns, y)
 
 
-def shown(found: Symbolic, data: Dataset, context: Context) -> Iterator[sp.Expr]:
-    """The formulas that say what errors are: the chosen one, and those of the front that leave the least."""
-    taken = 0
-    for model in [found.model, *(m for m in reversed(found.front) if m is not found.model)]:
-        expression = expression_of(model, data)
-        if expression is not None and taken < MOST_LOOKED_AT and (not taken or not context.over()):
+def shown(found: Symbolic, data: Dataset, columns: Columns, y: Array, context: Context) -> list[sp.Expr]:
+    """The formulas that say what errors are: the chosen one, and others that describe the rows in few bits.
+
+    By errors of one size or relative ones, as it is not known yet which they are.
+    """
+    models = [found.model, *(m for m in found.front if m is not found.model)]
+    met = [e for e in (expression_of(model, data) for model in models) if e is not None]
+    likely = sorted(met[1:], key=lambda e: bits_to_choose(e, columns, y, by_size=True))
+    taken = list[sp.Expr]()
+    for expression in [*met[:1], *likely][:MOST_LOOKED_AT]:
+        if not taken or not context.over():
             context.spend(ROUND * (1 + len(constants_of(expression))))
-            taken += 1
-            yield expression
+            taken.append(expression)
+    return taken
 
 
 def expression_of(model: KAN, data: Dataset) -> sp.Expr | None:

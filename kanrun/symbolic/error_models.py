@@ -16,7 +16,7 @@ from kanrun.symbolic.uncertainty import Columns, constants_of, is_rounding, poli
 
 CONSTANT, PROPORTIONAL, POISSON = "constant", "proportional", "poisson"
 CLEAR = 6.0  # bits by which one model of errors describes the rows shorter than the others before it is believed
-FREE = 6  # rows, beyond the constants, from which anything can be said
+FREE = 4  # rows, beyond the constants, from which anything can be said
 FITS = 4  # of a formula under a model whose sizes of errors follow from the formula
 SMALLEST = 1e-6  # part of the largest value that the size of an error is reckoned from at least
 
@@ -29,7 +29,7 @@ class Errors:
 
     `size` is the standard deviation of an error: in the unit of the target, as part of the value, or, for Poisson, the
     variance over the value, which is 1 of counts. `expression` is the formula that says so, `weights` [rows] are those
-    of the rows under the model, with a mean of 1.
+    of the rows under the model, with a mean of 1; `logarithmic` says that errors of the logarithm are of one size.
     """
 
     model: str
@@ -37,6 +37,7 @@ class Errors:
     size: float
     expression: sp.Expr
     weights: Array
+    logarithmic: bool = False
 
     @property
     def clear(self) -> bool:
@@ -45,7 +46,8 @@ class Errors:
 
     def standardized(self, columns: Columns, y: Array) -> Array:
         """What the formula leaves of `y` [rows], in units that are alike for all rows."""
-        off: Array = np.sqrt(self.weights) * (y - evaluate(self.expression, columns))
+        ours = evaluate(self.expression, columns)
+        off: Array = np.log(np.abs(y / ours)) if self.logarithmic else np.sqrt(self.weights) * (y - ours)
         return off
 
 
@@ -58,6 +60,7 @@ class Fitted:
     size: float
     expression: sp.Expr
     weights: Array
+    logarithmic: bool = False
 
 
 def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Errors | None:
@@ -83,7 +86,7 @@ def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Err
         return None
     against = others[0] if first.model == CONSTANT else best[CONSTANT]
     bits = against.bits - first.bits
-    return Errors(first.model, bits, first.size, first.expression, first.weights)
+    return Errors(first.model, bits, first.size, first.expression, first.weights, first.logarithmic)
 
 
 def fits_of(expression: sp.Expr, columns: Columns, y: Array) -> Iterator[Fitted]:
@@ -133,7 +136,7 @@ def fitted(
         loss = relative_loss(ours, y) if logarithmic else likely_loss(raw, ours - y)
     size = math.sqrt(float(np.mean(off**2)))
     bits = description_at(loss, expression, columns, y) if math.isfinite(loss) else math.inf
-    return Fitted(model, bits, size**2 if model == POISSON else size, expression, weights)
+    return Fitted(model, bits, size**2 if model == POISSON else size, expression, weights, logarithmic)
 
 
 def likely_loss(raw: Array, off: Array) -> float:

@@ -14,18 +14,16 @@ from kanrun.data.dataset import CLASSIFICATION, Dataset
 from kanrun.data.scores import loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
-from kanrun.symbolic.compare import over_decades, relative_loss
-from kanrun.symbolic.cross_validation import ONE_BY_ONE
+from kanrun.symbolic.choosing import bits_to_choose
+from kanrun.symbolic.compare import over_decades
 from kanrun.symbolic.deciding import deciding_point
-from kanrun.symbolic.description import description_at
 from kanrun.symbolic.expression import complexity, rounded
-from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
 from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
-from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
+BETTER = 1 - 1e-9  # times the error of a shorter formula that a longer one has at most; what is nearer is rounding
 
 
 @dataclass(frozen=True)
@@ -85,19 +83,11 @@ def told_apart(other: Other, expression: sp.Expr, chosen: sp.Expr, data: Dataset
 def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     """The description length of the training targets of output `j` by a formula; infinite where it has no value.
 
-    Of targets over decades by errors relative to their size, where these are described better. Few rows are each
-    described by what the others say of them, as a few constants may follow a few rows anywhere.
+    Of targets over decades by errors relative to their size, where these are described better.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
-    factors = factors_of_errors(data)
-    few = len(y) <= ONE_BY_ONE
-    loss = left_out_loss(expression, columns, y, factors) if few else squares(expression, columns, y, factors) / len(y)
-    if data.train.weights is None and not data.recognized and over_decades(y):
-        relative = (
-            left_out_relative_loss(expression, columns, y) if few else relative_loss(evaluate(expression, columns), y)
-        )
-        loss = min(loss, relative) if math.isfinite(relative) else loss
-    return description_at(loss, expression, columns, y, factors)
+    by_size = data.train.weights is None and not data.recognized and over_decades(y)
+    return bits_to_choose(expression, columns, y, factors_of_errors(data), by_size)
 
 
 def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
@@ -135,7 +125,7 @@ def pareto(points: list[Alternative]) -> list[Alternative]:
     last = [*(p for p in reversed(points) if not p.chosen), *(p for p in points if p.chosen)]
     distinct = {p.rounded or p.expression: p for p in last}.values()
     for point in sorted(distinct, key=order_of_front):
-        if point.chosen or (point.error is not None and point.error < least):
+        if point.chosen or (point.error is not None and point.error < BETTER * least):
             front.append(point)
             least = min(least, math.inf if point.error is None else point.error)
     return front

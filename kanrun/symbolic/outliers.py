@@ -11,6 +11,7 @@ import sympy as sp
 from kanrun.data.dataset import Dataset
 from kanrun.data.robust import STUDENT, scale_of
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.error_models import PROPORTIONAL
 from kanrun.symbolic.robust_fit import robustly_fitted
 from kanrun.symbolic.uncertainty import constants_of, is_rounding
 from kanrun.symbolic.values import columns_of, factors_of_errors
@@ -34,10 +35,13 @@ def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     if not data.loss.least_squares:
         return []
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
-    off = y - evaluate(expression, columns)
+    ours = evaluate(expression, columns)
+    off = y - ours
     if is_rounding(float(off @ off), y):
         return []
-    if not data.robust and data.train.weights is not None:
+    if data.recognized.get("model") == PROPORTIONAL and (y * ours > 0).all():
+        off = np.log(y / ours)  # of large relative errors this is normal, and the errors themselves are not
+    elif not data.robust and data.train.weights is not None:
         off = factors_of_errors(data) * off
     elif not data.robust and far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression))):
         off = y - evaluate(robustly_fitted(expression, columns, y, STUDENT).expression, columns)
