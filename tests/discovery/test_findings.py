@@ -72,6 +72,28 @@ def test_the_front_holds_all_that_was_met_and_no_formula_is_a_constant() -> None
     assert first_value(result.symbolic.front[-1]) == pytest.approx(float(y[0]))
 
 
+def test_a_form_through_few_rows_does_not_keep_the_likely_ones_from_the_front() -> None:
+    few, y = X[:6] + 1.5, (2 * (X[:6] + 1.5) ** 2) + 0.05 * NOISE[:6]
+    wanted = Problem(few, y, [])
+    found = Findings.of(wanted)
+
+    def met(name: str, a: float, c: float, bits: float) -> KAN:
+        model = KAN([1, 1])
+        model.fix(0, 0, 0, name, a, 0.0, c)
+        with torch.no_grad():
+            loss = float(((model(few) - y) ** 2).mean())
+        found.keep(Discovered(model, model, Symbolic(model, loss, bits)), wanted, wanted.leaves_noise)
+        return model
+
+    followed = met("exp", 0.4, 2.0, -200.0)  # by the bits of networks far before all others
+    right = met("x^2", 1.0, 2.0, 10.0)
+    others = [met("x", 1.0, c, 20.0) for c in (1.0, 3.0)]
+    front = found.result(wanted).symbolic.front
+    assert any(model is right for model in front)
+    assert any(model is followed for model in front)
+    assert sum(any(model is other for model in front) for other in others) == 1  # each form once
+
+
 def test_of_formulas_that_fit_to_rounding_those_that_the_rows_can_tell_from_others_come_first() -> None:
     y = 2 * X**2
     found = Findings.of(problem(y))

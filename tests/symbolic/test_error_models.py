@@ -70,6 +70,30 @@ def test_weights_are_those_of_the_law_and_its_constants_are_better_by_them() -> 
     assert abs(np.mean(off["weighted"])) < 3 * np.std(off["weighted"]) / np.sqrt(20)
 
 
+def test_large_relative_errors_are_judged_by_their_logarithms() -> None:
+    draw = np.random.default_rng(0)
+    inputs = np.exp(draw.uniform(-3, 6, 60))
+    logs = 0.7 * draw.normal(size=60)
+    y = 8 * inputs**0.75 * np.exp(logs)
+    found = errors_of([sp.Float(6.0) * x ** sp.Float(0.8)], {"x_1": inputs}, y)
+    assert found is not None and found.model == PROPORTIONAL and found.clear and found.logarithmic
+    assert found.size == pytest.approx(0.7, rel=0.2)
+    slope, level = np.polyfit(np.log(inputs), np.log(y), 1)
+    constants = sorted(float(c) for c in constants_of(found.expression))
+    assert constants == pytest.approx([slope, np.exp(level)], rel=2e-3)
+    off = found.standardized({"x_1": inputs}, y)
+    assert off == pytest.approx(np.log(y) - slope * np.log(inputs) - level, abs=0.01)
+
+
+def test_four_rows_more_than_constants_tell_relative_errors() -> None:
+    inputs = np.array([0.4, 0.7, 1.0, 5.2, 19.2, 30.0])
+    y = 0.365 * inputs**1.5 * (1 + 0.003 * np.array([1, -1, 0.5, -0.7, 1.2, -0.9]))
+    law = sp.Float(0.36) * x ** sp.Rational(3, 2)
+    found = errors_of([law], {"x_1": inputs}, y)
+    assert found is not None and found.model == PROPORTIONAL and found.clear
+    assert errors_of([law + sp.Float(1e-3) * x + sp.Float(2e-3)], {"x_1": inputs}, y) is None  # three constants
+
+
 def test_nothing_is_said_without_noise_or_rows() -> None:
     expression, _ = LAWS[0]
     inputs = np.linspace(0, 5, 50)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -54,6 +56,20 @@ def test_outliers_have_the_numbers_of_the_user() -> None:
     assert outliers_of(line, 0, data) == [5, 31]
     numbered = Rows(rows.x, rows.y, numbers=torch.arange(100, 150))
     assert outliers_of(line, 0, Dataset("d", numbered, None, ["x_1"], ["y"], REGRESSION, MSE)) == [104, 130]
+
+
+def test_a_large_relative_error_is_no_outlier_among_such() -> None:
+    draw = np.random.default_rng(2)
+    x = np.exp(draw.uniform(-3, 6, (60, 1)))
+    y = 8 * x * np.exp(0.7 * draw.normal(size=(60, 1)))
+    weights = torch.as_tensor(1 / (8 * x[:, 0]) ** 2)
+    law, rows = sp.Float(8.0) * sp.Symbol("x_1", real=True), Rows(torch.as_tensor(x), torch.as_tensor(y), weights)
+    data = Dataset("d", rows, None, ["x_1"], ["y"], REGRESSION, MSE)
+    assert outliers_of(law, 0, data)
+    assert outliers_of(law, 0, replace(data, recognized={"model": "proportional"})) == []
+    y[7] *= 500
+    rows = replace(rows, y=torch.as_tensor(y))
+    assert outliers_of(law, 0, replace(data, train=rows, recognized={"model": "proportional"})) == [8]
 
 
 def test_at_most_ten_rows_are_named() -> None:
