@@ -66,7 +66,15 @@ def tried(case: Case, part: str, given: argparse.Namespace) -> Case:
 
 def line(one: Case) -> str:
     """A row of the table."""
-    state = "form" if one["form"] else "listed" if one.get("listed") else "-"
+    state = (
+        "score"
+        if one["form"] and not one.get("strict", True)
+        else "form"
+        if one["form"]
+        else "listed"
+        if one.get("listed")
+        else "-"
+    )
     ratio = f" {one['ratio']:8.3f}" if "ratio" in one else ""
     numbers = f"{ratio} {one.get('nodes', 0):4.1f} {one['cpu']:6.1f} s"
     return f"{one['name']:28} {one['system']:9} {state:6}{numbers}  {one['text'][:200]}"
@@ -76,6 +84,7 @@ def totals(found: Sequence[Case]) -> str:
     """The sums."""
     nodes = sorted(one["nodes"] for one in found if "nodes" in one)
     told = [f"{sum(bool(o['form']) for o in found)} of {len(found)} right"]
+    told += [f"{sum(bool(o['strict']) for o in found)} of them strictly"] * ("strict" in found[0])
     told += [f"{sum(bool(o['listed']) for o in found if 'listed' in o)} chosen or listed"] * ("listed" in found[0])
     told += [f"{sum(bool(o.get('fits')) for o in found)} fit to rounding"] * ("fits" in found[0])
     told += [f"{sum(bool(o.get('false')) for o in found)} falsely called exact"] * ("fits" in found[0])
