@@ -66,15 +66,8 @@ def tried(case: Case, part: str, given: argparse.Namespace) -> Case:
 
 def line(one: Case) -> str:
     """A row of the table."""
-    state = (
-        "score"
-        if one["form"] and not one.get("strict", True)
-        else "form"
-        if one["form"]
-        else "listed"
-        if one.get("listed")
-        else "-"
-    )
+    by_score = one["form"] and not one.get("strict", True)
+    state = "score" if by_score else "form" if one["form"] else "listed" if one.get("listed") else "-"
     ratio = f" {one['ratio']:8.3f}" if "ratio" in one else ""
     numbers = f"{ratio} {one.get('nodes', 0):4.1f} {one['cpu']:6.1f} s"
     return f"{one['name']:28} {one['system']:9} {state:6}{numbers}  {one['text'][:200]}"

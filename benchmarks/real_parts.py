@@ -76,10 +76,10 @@ SCORES = {"RMSE over all rows at most": "rmse", "R2 of the logarithm of the targ
 
 
 def scores_as_law(entry: Case, expression: sp.Expr, columns: dict[str, np.ndarray], y: np.ndarray) -> bool:
-    """Whether a formula meets `or_score` of its table: an error like the law's, with no more constants than this has."""
+    """Whether a formula meets `or_score` of its table: an error like that of the law, and no more constants."""
     rule = entry["found_if"].get("or_score", "")
-    kind, limit = next(((k, float(rule[len(text) :].split()[0])) for text, k in SCORES.items() if rule.startswith(text)),
-                       ("", 0.0))  # fmt: skip
+    met = [(kind, float(rule[len(text) :].split()[0])) for text, kind in SCORES.items() if rule.startswith(text)]
+    kind, limit = met[0] if met else ("", 0.0)
     ours = evaluate(expression, columns)
     if not kind or not np.isfinite(ours).all() or len(constants_of(expression)) > len(entry["law_parameters"]):
         return False
