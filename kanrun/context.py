@@ -276,6 +276,10 @@ class Context:
         """Whether the work has to end with what it has."""
         return self.budget.over()
 
+    def cancelled(self) -> bool:
+        """Whether it has to end at once: what is left to write is written as it is."""
+        return self.budget.meter.cancelled() is not None
+
     def spend(self, work: float) -> None:
         """Counts units of work, each about a millisecond on one core of a machine of 2026."""
         self.budget.meter.work += GRAIN * round(work / GRAIN)

@@ -79,6 +79,11 @@ class SearchState:
     result: Discovered | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it was cancelled before it had found anything: its result is no more than the mean."""
+        return self.stopped == "cancelled" and self.findings.best is None
+
+    @property
     def structures(self) -> int:
         """How many structures were tried, under whatever link functions."""
         return self.tried[-1].structures if self.tried else 0

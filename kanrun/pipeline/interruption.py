@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 GRACE = 0.9  # seconds in which a run may end by itself
+LATEST = 1.5  # the same of one that has noticed the signal, and is writing what it has
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -18,10 +19,12 @@ class Interruption:
     def __init__(self, last_resort: Callable[[str], None] | None) -> None:
         self.signal: str | None = None
         self.last_resort = last_resort
+        self.noticed = False
         self.timer: threading.Timer | None = None
 
     def cancelled(self) -> str | None:
         """Its name, None before it has come."""
+        self.noticed = self.signal is not None
         return self.signal
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -30,14 +33,30 @@ class Interruption:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
         if self.last_resort is not None:
-            self.timer = threading.Timer(GRACE, self.last_resort, (self.signal,))
-            self.timer.daemon = True
-            self.timer.start()
+            self.wait(GRACE, self.late)
+
+    def wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """Does something in so many seconds, unless the run has ended by then."""
+        self.timer = threading.Timer(seconds, then)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def late(self) -> None:
+        """The run has not ended: it goes on a little where it is about to."""
+        if self.noticed:
+            self.wait(LATEST - GRACE, self.end)
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """The last resort."""
+        assert self.last_resort is not None and self.signal is not None
+        self.last_resort(self.signal)
 
 
 @contextmanager
 def interruptible(last_resort: Callable[[str], None] | None = None) -> Iterator[Interruption]:
-    """Within the block signals are only noted, as long as it ends by itself within GRACE; else `last_resort` is called.
+    """Within the block signals are only noted, as long as it ends by itself soon; else `last_resort` is called.
 
     Outside of a process' main thread, where signals cannot be caught, everything stays as it is.
     """

@@ -169,6 +169,8 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
         except ConfigError:  # targets without finite squares
             return state, None
         found = discover(wanted, problem.config.seed, own)
+        if found.is_empty:
+            return state, None
         assert found.result
         symbolic = found.result.symbolic
         if len(inputs) < len(data.inputs):

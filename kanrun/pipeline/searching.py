@@ -46,7 +46,10 @@ class Found:
 
 
 def search_output(problem: Problem, state: State, context: Context, output: int = 0) -> State:
-    """The network of the best formula for an output on its way; the outputs have equal parts of the budget."""
+    """The network of the best formula for an output on its way; the outputs have equal parts of the budget.
+
+    Cancelled before anything was found it adds nothing but a note.
+    """
     config, several = problem.config, len(problem.data.outputs) > 1
     data = of_output(problem.data, output) if several else problem.data
     budget = budget_of(config.search, context.budget.meter, len(problem.data.outputs))
@@ -60,6 +63,8 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
         state = state.warned(f"in the search, {text}", context)
     of = f" for {data.outputs[0]}" if several else ""
     state = state.noted("train", f"search{of} ended: {sentence_of(found)}", context)
+    if found.is_empty:
+        return state
     tried = tuple(replace(t, trial=None) for t in found.tried if not t.within)
     return replace(
         state, history=(*state.history, *history_of(found, wanted, data)), tried=(*state.tried, *tried),
@@ -112,7 +117,28 @@ def brought_together(problem: Problem, state: State, context: Context) -> State:
 def search(problem: Problem, state: State, context: Context) -> State:
     """The search for one output, and what it gives."""
     context = replace(context, budget=budget_of(problem.config.search, context.budget.meter))
-    return brought_together(problem, search_output(problem, state, context), context)
+    state = search_output(problem, state, context)
+    return brought_together(problem, state, context) if state.found else state
+
+
+def search_one_of(problem: Problem, state: State, context: Context, output: int) -> State:
+    """The search for one of several outputs; cancelled, it brings together what there is of all."""
+    state = search_output(problem, state, context, output)
+    if not context.cancelled() or not state.found:
+        return state
+    *before, last = state.found
+    taken = last.taken if len(state.found) <= output else (0.0, 0.0)  # of this stage `context` knows it
+    lacking = problem.data.outputs[len(state.found) :]
+    nothing = {"structures": 0, "networks": 0, "seconds": 0.0, "work": 0.0}
+    nothing |= {"stopped": "cancelled", "ended": last.summary["ended"]}
+    means = [
+        Found(search_problem(problem.config, of_output(problem.data, j), []).constant(), nothing, (0.0, 0.0))
+        for j in range(len(state.found), len(problem.data.outputs))
+    ]
+    if lacking:
+        named = f"{', '.join(lacking)} yet: {'its formula is' if len(lacking) == 1 else 'their formulas are'} the mean"
+        state = state.warned(f"nothing was found for {named}", context)
+    return brought_together(problem, replace(state, found=(*before, replace(last, taken=taken), *means)), context)
 
 
 def search_stages(outputs: Sequence[str]) -> tuple[Stage, ...]:
@@ -121,7 +147,7 @@ def search_stages(outputs: Sequence[str]) -> tuple[Stage, ...]:
     def always(problem: Problem, state: State) -> bool:  # noqa: ARG001
         return True
 
-    each = [Stage(f"search {name}", always, partial(search_output, output=j)) for j, name in enumerate(outputs)]
+    each = [Stage(f"search {name}", always, partial(search_one_of, output=j)) for j, name in enumerate(outputs)]
     return (NOISE, *each, Stage("together", always, brought_together))
 
 

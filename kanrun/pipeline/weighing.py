@@ -57,10 +57,10 @@ def weighed(data: Dataset, found: Symbolic, context: Context) -> Dataset:
     """The rows of one output as they count beside the formulas that were found, with what was recognized.
 
     Unchanged where the user has said how they count, where a formula leaves nothing but rounding or what is left does
-    not look like noise, and where the rows do not tell what errors are theirs.
+    not look like noise, where the rows do not tell what errors are theirs, and where the work was cancelled.
     """
     given = data.train.weights is not None and not data.robust
-    if given or data.noise is not None or not data.loss.least_squares or len(data.outputs) > 1:
+    if context.cancelled() or given or data.noise is not None or not data.loss.least_squares or len(data.outputs) > 1:
         return data
     data = at_most(data, MOST_ROWS)
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, 0].double().cpu().numpy()

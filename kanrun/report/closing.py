@@ -33,6 +33,8 @@ def say_end(out: Console, result: Result, folder: Path) -> None:
     say_advice(out, verdict(metrics, own=False))
     if metrics["stages"]:
         out.print(score_table(metrics["stages"], out))
+    else:
+        out.print("nothing was found before that")
     for formula in result.formulas:
         for line in front_lines(formula, result.problem.data.loss):
             out.print(escape(line), soft_wrap=True)

@@ -15,7 +15,7 @@ def next_steps(result: Result, folder: Path) -> list[str]:
     """Look at the report, predict, and go on; for a run that was interrupted, end it."""
     run = typed(folder)
     if result.interrupted is not None:
-        return [f"kanrun resume {run}", f"kanrun show {run}"]
+        return [f"kanrun resume {run}", *[f"kanrun show {run}"] * bool(result.state.entries)]
     look = f"{typed(folder / PAGE)} in a browser"
     by = "" if result.formulas else " --network"
     splines = any(isinstance(network, KAN) for network in result.state.networks.values())

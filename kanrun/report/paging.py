@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from kanrun.report.files import write_text
 log = logging.getLogger("kanrun")
 
 PAGE = "report.html"
+ONE_BY_ONE = threading.Lock()  # a run that a signal ends has its page made at once, maybe while it makes it itself
 
 
 @contextmanager
@@ -33,4 +35,5 @@ def write_page(folder: Path) -> None:
     """Puts the page into a run folder. Raises KanrunError where there is no run."""
     from kanrun.report.pages.run import page_of
 
-    write_text(folder / PAGE, page_of(folder))
+    with ONE_BY_ONE:
+        write_text(folder / PAGE, page_of(folder))

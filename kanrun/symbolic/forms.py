@@ -38,6 +38,8 @@ class FormulaError(KanrunError):
 def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> list[sp.Expr]:
     """The network's formulas with snapped constants, in their shortest form; as they are where that spoils them.
 
+    Of work that was cancelled constants stay as they are.
+
     Raises FormulaError where they cannot be kept as they are either.
     """
     plain = network_expressions(model, data.inputs)
@@ -46,7 +48,8 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     context.spend(MADE * sum(map(complexity, plain)))
     check(plain, data)
     try:
-        short = [rewritten(as_in_textbooks, e) for e in settled(model, plain, data, context)]
+        found = plain if context.cancelled() else settled(model, plain, data, context)
+        short = [rewritten(as_in_textbooks, e) for e in found]
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")
@@ -110,7 +113,7 @@ class Forms:
 
     def as_found(self, models: Sequence[KAN]) -> list[list[sp.Expr]]:
         """Those of small networks with nothing settled but their constants: forms that the rows may allow too."""
-        if not self.data.loss.least_squares:
+        if self.context.cancelled() or not self.data.loss.least_squares:
             return []
         (columns, y), weights, found = training_arrays(self.data), factors_of_errors(self.data), []
         for model in filter(self.is_small, models):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import sympy as sp
+from scipy.special import ndtri
 
 from kanrun.data.dataset import Dataset
 from kanrun.data.robust import STUDENT, scale_of
@@ -62,9 +63,7 @@ def far_rows(off: Array, x: Array, constants: int) -> list[int]:
     scale = scale_of(off, constants)
     if not scale > 0:
         return []
-    from scipy.stats import norm  # takes a second to import
-
-    limit = max(FAR, float(norm.isf(CHANCE / (2 * len(off))))) * (1 + FEW / free) * scale
+    limit = max(FAR, float(-ndtri(CHANCE / (2 * len(off))))) * (1 + FEW / free) * scale
     far = np.flatnonzero(np.abs(off) > limit)
     if not 0 < len(far) <= MOST * len(off):
         return []

@@ -64,7 +64,7 @@ class Reading:
     """Reads what did not look right, simplest among the best first, while there is time; one network a turn."""
 
     name: ClassVar[str] = "reading what is left"
-    despite: ClassVar[frozenset[str]] = frozenset({"cancelled", "stalled", "seconds", "work"})
+    despite: ClassVar[frozenset[str]] = frozenset({"stalled", "seconds", "work"})
 
     def wanted(self, search: Search) -> bool:
         """Where there is something to read."""
