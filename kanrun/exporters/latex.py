@@ -12,7 +12,7 @@ def latex(source: Source) -> str:
     equations = [f"{latex_name(law.output)} = {shown(law, source)}" for law in source.laws]
     if source.decision:
         name = latex_name(source.decision.output)
-        equations.append(f"\\text{{class }} {name} \\text{{ where }} {shown(source.decision, source)} > 0")
+        equations.append(f"\\textrm{{class }} {name} \\textrm{{ where }} {shown(source.decision, source)} > 0")
     return "".join(f"\\[ {equation} \\]\n" for equation in equations)
 
 

@@ -11,6 +11,7 @@ from sympy.printing.mathml import MathMLContentPrinter, MathMLPresentationPrinte
 
 from kanrun.exporters.source import CannotExportError, Law, Source, one_line
 from kanrun.functions.algebra import bounded
+from kanrun.functions.naming import indexed, is_word
 from kanrun.symbolic.expression import rounded
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
@@ -23,13 +24,12 @@ class Shown(MathMLPresentationPrinter):  # type: ignore[misc]
 
     def _print_Symbol(self, sym: Any, style: str = "plain") -> Any:  # noqa: N802, ARG002
         name = self.names.name(sym.name) if sym.is_real else sym.name  # inputs are real numbers
-        head, _, tail = name.partition("_")
-        if not (len(head) == 1 and head.isalpha() and tail.isdigit()):
-            word = re.fullmatch(r"[^\W\d]\w*", name)
-            return self.leaf("mi", name) if word else self.leaf("mtext", f"`{name}`")  # x-1 is a name, not mathematics
+        found = indexed(name)
+        if found is None:
+            return self.leaf("mi", name) if is_word(name) else self.leaf("mtext", f"`{name}`")
         both = self.dom.createElement("msub")
-        both.appendChild(self.leaf("mi", head))
-        both.appendChild(self.leaf("mn", tail))
+        for tag, text in zip(("mi", "mn"), found, strict=True):
+            both.appendChild(self.leaf(tag, text))
         return both
 
     def leaf(self, tag: str, text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Mapping
 
 import sympy as sp
@@ -10,9 +11,9 @@ import sympy as sp
 from kanrun.functions.algebra import latex_of
 from kanrun.functions.parser import CONSTANTS, FUNCTIONS
 
-LATEX = {"\\": "\\backslash{}", "{": "\\{", "}": "\\}", "^": "\\hat{}", "~": "\\sim{}"} | {
-    c: "\\" + c for c in "%&#$_ "
-}
+WORDS = {"\\": "backslash", "^": "asciicircum", "~": "asciitilde", "<": "less", ">": "greater", "|": "bar"}
+LATEX = {c: f"\\text{word}{{}}" for c, word in WORDS.items()} | {c: "\\" + c for c in "{}%&#$_"}
+LATEX["-"] = "{-}"  # two of them would be a dash
 
 
 def shown_name(name: str) -> str:
@@ -24,13 +25,26 @@ def shown_name(name: str) -> str:
     return name if name.isidentifier() and not taken else "`" + name.replace("`", "``") + "`"
 
 
-def latex_name(name: str) -> str:
-    """`x_1` as a symbol with an index, a letter as itself, other names upright."""
+def indexed(name: str) -> tuple[str, str] | None:
+    """The letter and the index of `x_1`, None of other names: wherever formulas are set these are symbols."""
     head, _, tail = name.partition("_")
-    if len(head) == 1 and head.isalpha() and head.isascii() and (tail.isdigit() or name == head):
-        return f"{head}_{{{tail}}}" if tail else head
-    visible = (c if c.isprintable() else "?" for c in " ".join(name.split()))
-    return "\\mathrm{" + "".join(LATEX.get(c, c) for c in visible) + "}"
+    return (head, tail) if len(head) == 1 and head.isalpha() and tail.isdigit() else None
+
+
+def is_word(name: str) -> bool:
+    """Whether a name can stand in mathematics: `x-1` would be taken for a difference there, and is set as a text."""
+    return re.fullmatch(r"[^\W\d]\w*", name) is not None
+
+
+def latex_name(name: str) -> str:
+    """`x_1` as a symbol with an index, a letter as itself, other words upright; any other name as a text."""
+    visible = "".join(c if c.isprintable() else "?" for c in " ".join(name.split()))
+    escaped = "".join(LATEX.get(c, c) for c in visible)
+    if not name.isascii() or not is_word(name):
+        return f"\\textrm{{{escaped}}}"
+    if found := indexed(name):
+        return "{}_{{{}}}".format(*found)
+    return name if len(name) == 1 and name.isalpha() else f"\\mathrm{{{escaped}}}"
 
 
 def as_shown(expression: sp.Expr, names: Mapping[str, str]) -> str:

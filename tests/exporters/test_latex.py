@@ -47,8 +47,8 @@ def test_a_name_in_latex_has_its_underscores_as_an_index_or_escaped(name: str) -
 
 @pytest.mark.parametrize("name", ["50%", "a&b", "#1", "a$b", "a{b", "a}b", "a^b", "a~b"])
 def test_a_name_in_latex_has_its_special_characters_escaped(name: str) -> None:
-    inside = latex_name(name).removeprefix("\\mathrm{").removesuffix("}")
-    assert not re.search(r"(?<!\\)[%&#$^~]", inside)
+    inside = latex_name(name).removeprefix("\\textrm{").removesuffix("}")
+    assert not re.search(r"(?<!\\)[%&#$^~_]", inside)
     assert is_balanced(latex_name(name))
 
 
@@ -60,7 +60,7 @@ def test_two_classes_have_their_decision() -> None:
     kept = {"expression": "x_2 - x_1", "latex": "x_{2} - x_{1}"}
     for first in (entries[0], {**entries[0], "decision": kept}):
         shown = latex(source_of([first, entries[1]], ["x_1", "x_2"])).splitlines()[-1]
-        assert shown.startswith(r"\[ \text{class } \mathrm{dog} \text{ where } ")
+        assert shown.startswith(r"\[ \textrm{class } \mathrm{dog} \textrm{ where } ")
         assert shown.endswith(r" > 0 \]")
 
 

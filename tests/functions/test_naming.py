@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import sympy as sp
 
@@ -32,7 +34,16 @@ def test_a_formula_speaks_in_the_names_of_the_user() -> None:
 
 @pytest.mark.parametrize(
     ("name", "latex"),
-    [("T", "T"), ("x_1", "x_{1}"), ("mass", "\\mathrm{mass}"), ("a_b", "\\mathrm{a\\_b}"), ("50%", "\\mathrm{50\\%}")],
+    [
+        ("T", "T"),
+        ("x_1", "x_{1}"),
+        ("mass", "\\mathrm{mass}"),
+        ("a_b", "\\mathrm{a\\_b}"),
+        ("50%", "\\textrm{50\\%}"),
+        ("x-1", "\\textrm{x{-}1}"),
+        ("a<b", "\\textrm{a\\textless{}b}"),
+        ("Größe", "\\textrm{Größe}"),
+    ],
 )
 def test_names_in_latex(name: str, latex: str) -> None:
     assert latex_name(name) == latex
@@ -40,11 +51,22 @@ def test_names_in_latex(name: str, latex: str) -> None:
 
 @pytest.mark.parametrize("name", [*ODD, "\\input{/etc/passwd}", "}$x", "a#b", "a&b", "~"])
 def test_no_sign_of_latex_in_a_name_means_anything(name: str) -> None:
-    inner = latex_name(name).removeprefix("\\mathrm{").removesuffix("}")
-    plain = inner.replace("\\backslash{}", "").replace("\\hat{}", "").replace("\\sim{}", "")
-    for mark in ("\\{", "\\}", "\\%", "\\&", "\\#", "\\$", "\\_", "\\ "):
-        plain = plain.replace(mark, "")
-    assert not set(plain) & set("\\{}%&#$_^~")
+    assert read_back(latex_name(name)) == name
+
+
+def read_back(latex: str) -> str:
+    """What LaTeX sets of a text in \\textrm, by its rules: a command ends at {}, a mark behind \\ is itself."""
+    assert latex.startswith("\\textrm{") and latex.endswith("}")
+    text = latex.removeprefix("\\textrm{").removesuffix("}").replace("{-}", "-")
+    words = {
+        "textbackslash": "\\", "textasciicircum": "^", "textasciitilde": "~", "textless": "<", "textgreater": ">",
+        "textbar": "|",
+    }  # fmt: skip
+    shown = ""
+    for command, mark, plain in re.findall(r"\\([a-z]+)\{\}|\\([{}%&#$_])|(.)", text):
+        assert command or mark or plain not in "\\{}%&#$_^~<>|", latex
+        shown += words[command] if command else mark or plain
+    return shown
 
 
 def test_a_formula_in_latex_has_the_names() -> None:
