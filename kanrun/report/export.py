@@ -10,6 +10,7 @@ from kanrun.data.losses import loss_of
 from kanrun.relations.relation import Relation
 from kanrun.report.words import about_lines, decision_lines, exactness, score_line
 from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.judging import UNDECIDED_REASON
 
 
 def as_entries(formulas: list[Formula], relations: Sequence[Relation] = ()) -> list[dict[str, Any]]:
@@ -32,7 +33,8 @@ def as_text(formulas: list[Formula], relations: Sequence[Relation] = ()) -> str:
     for f in formulas:
         exact = exactness(f)
         about = [score_line(f)] if not of_classes([f]) or f is formulas[0] else []
-        about += [*([exact] if exact else []), *about_lines(f)]
+        doubt = [f.reason] if f.reason == UNDECIDED_REASON else []
+        about += [*([exact] if exact else []), *doubt, *about_lines(f)]
         lines += [f"{f.output} = {f.rounded}", *(f"  {line}" for line in about)]
     lines += decision_lines(formulas)
     lines += ["relation: " + "\n".join(relation.lines()) for relation in relations]

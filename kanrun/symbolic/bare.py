@@ -11,7 +11,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import ROUNDED, agrees, has_digits, weights_by_size
-from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.expression import complexity, numbers_in
 from kanrun.symbolic.snap import is_sound
 from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, least_squared, squares
 
@@ -41,7 +41,8 @@ class Verdict(Enum):
 def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED) -> Verdict:
     """Whether the values of a formula are those of `y`, row by row, and every part of it is needed for that.
 
-    A part that only the last digits of the rows speak for could as well be another one: the data cannot decide.
+    A part that only the last digits of the rows speak for could as well be another one: the data cannot decide. Nor can
+    rows that are hardly more than the numbers of the formula.
     """
     values = evaluate(expression, columns)
     if not agrees(values, y):
@@ -50,6 +51,7 @@ def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
         not agrees(values, y, ROUNDED)
         or not has_digits(y)
         or complexity(expression) > LARGE
+        or hardly_more(len(y), expression)
         or len(constants_of(expression)) > min(MOST, len(y) - SPARE)
     ):
         return Verdict.UNDECIDED
@@ -61,6 +63,11 @@ def verdict(expression: sp.Expr, columns: Columns, y: Array, context: Context = 
         if np.isfinite(off).all() and float(np.quantile(off, 0.99)) < UNSEEN:
             return Verdict.UNDECIDED
     return Verdict.EXACT
+
+
+def hardly_more(rows: int, expression: sp.Expr) -> bool:
+    """Whether there are so few rows that formulas of many forms with as many numbers go through all of them."""
+    return rows <= numbers_in(expression) + 1
 
 
 def bare(expression: sp.Expr, columns: Columns, y: Array, context: Context = UNLIMITED) -> sp.Expr:

@@ -118,6 +118,17 @@ def complexity(expression: sp.Expr) -> int:
     return sum(1 for _ in sp.preorder_traversal(expression))
 
 
+def numbers_in(expression: sp.Expr) -> int:
+    """How many numbers of an expression could as well be others: all but signs and whole exponents.
+
+    Rows may have chosen fractions and whole numbers as much as decimals, which are all that are counted as constants.
+    """
+    if expression.is_Number:
+        return 1
+    held = {sp.Mul: lambda a: abs(a) == 1, sp.Pow: lambda a: a.is_Integer}.get(expression.func, lambda _: False)
+    return sum(0 if a.is_Number and held(a) else numbers_in(a) for a in expression.args)
+
+
 def rounded(expression: sp.Expr, digits: int = 4) -> sp.Expr:
     """The expression with its decimal constants to `digits` significant digits, for reading."""
     short = {}

@@ -176,10 +176,15 @@ def formula_function(formulas: Sequence[Formula], data: Dataset) -> Callable[[Te
     return lambda x: evaluate_texts([f.expression for f in formulas], x, data.inputs)
 
 
+def parsed(formula: Formula, inputs: list[str]) -> sp.Expr:
+    """Its expression."""
+    return parse_formula(formula.expression, inputs, "expression", OWN_LENGTH)
+
+
 def joined(chosen: Formula, other: Formula, j: int, data: Dataset) -> Formula:
     """A formula with the front of another one for the same output, and that among the forms that the rows allow."""
     points = [*chosen.front, *(replace(p, chosen=False) for p in other.front)]
-    expressions = [parse_formula(f.expression, data.inputs, "expression", OWN_LENGTH) for f in (chosen, other)]
+    expressions = [parsed(f, data.inputs) for f in (chosen, other)]
     known = {o.expression: o for o in [*chosen.alternatives, *others_of([expressions[1]], expressions[0], j, data)]}
     alternatives = sorted(known.values(), key=lambda o: (-o.odds, o.complexity))[:MOST_OTHERS]
     return replace(chosen, front=pareto(points), alternatives=alternatives)

@@ -9,6 +9,7 @@ from kanrun.report.export import as_entries, as_text
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
+from kanrun.symbolic.judging import EXACT_REASON, UNDECIDED_REASON
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (30, 2))
 
@@ -60,3 +61,8 @@ def test_two_classes_have_one_score() -> None:
     first = replace(formula("x_1", "logit_cat"), test=test, decision=decision)
     second = replace(formula("x_2", "logit_dog"), test=test)
     assert as_text([first, second]).count("test accuracy 1") == 1
+
+
+def test_the_text_says_where_the_data_cannot_decide() -> None:
+    assert "the data cannot decide" in as_text([replace(known(), exact=None, reason=UNDECIDED_REASON)])
+    assert "decide" not in as_text([replace(known(), reason=EXACT_REASON)])

@@ -80,3 +80,14 @@ def test_rows_that_only_settle_the_constants_cannot_decide(rows: int, wanted: Ve
     x = np.linspace(0.3, 2.0, rows)
     expression = parse_formula("1.37*x_1**2 + 0.61*x_1 - 2.13", ["x_1"])
     assert verdict(expression, {"x_1": x}, 1.37 * x**2 + 0.61 * x - 2.13) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "wanted"),
+    [("x_1**2/4 + 21*x_1/20 + 4/5", 3, Verdict.UNDECIDED), ("x_1**2/4 + 21*x_1/20 + 4/5", 5, Verdict.EXACT),
+     ("2*x_1 + 1", 3, Verdict.UNDECIDED), ("2*x_1 + 1", 4, Verdict.EXACT), ("2*x_1", 3, Verdict.EXACT)],
+)  # fmt: skip
+def test_numbers_that_are_no_decimals_are_chosen_by_the_rows_as_well(text: str, rows: int, wanted: Verdict) -> None:
+    x = np.linspace(0.3, 2.0, rows)
+    expression = parse_formula(text, ["x_1"])
+    assert verdict(expression, {"x_1": x}, evaluate(expression, {"x_1": x})) is wanted

@@ -14,7 +14,7 @@ from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.model.network import KAN, Width
-from kanrun.symbolic.expression import complexity, network_expressions, number, rounded
+from kanrun.symbolic.expression import complexity, network_expressions, number, numbers_in, rounded
 from kanrun.symbolic.values import evaluate_all
 from tests.helpers import Array, fixed_network, plain_forward, uniform_rows
 
@@ -257,3 +257,12 @@ def test_a_large_constant_stays_in_its_exponent() -> None:
     x = torch.tensor([[5e5], [5e5 + 1]], dtype=torch.float64)
     values = evaluate_all([expression], x, ["x_1"])[:, 0]
     torch.testing.assert_close(values, 2 * torch.exp(x[:, 0] - 5e5), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("x_1", 0), ("-x_1**2/x_2", 0), ("2*x_1 + 1", 2), ("x_1**1.5", 1), ("x_1**(3/2)", 1), ("sqrt(3*x_1 - 7/2)", 3),
+     ("pi*x_1", 0), ("4.5", 1)],
+)  # fmt: skip
+def test_numbers_that_could_be_others_are_counted(text: str, count: int) -> None:
+    assert numbers_in(parse_formula(text, NAMES)) == count

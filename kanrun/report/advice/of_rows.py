@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import sympy as sp
 import torch
 
 from kanrun.config.schema import SymbolicConfig, TableConfig
@@ -27,8 +28,10 @@ from kanrun.report.advice.values import (
     settled,
 )
 from kanrun.state import Result
+from kanrun.symbolic.bare import hardly_more
 from kanrun.symbolic.compare import over_decades
-from kanrun.symbolic.formula import Formula, formula_function
+from kanrun.symbolic.expression import numbers_in
+from kanrun.symbolic.formula import Formula, formula_function, parsed
 
 CLEAR = 0.01  # part of the spread of a target below which its noise is no news
 FAR_OFF = 0.5  # relative error of the smallest targets that is no fit
@@ -92,7 +95,10 @@ def few_rows(result: Result) -> list[Advice]:
     found = []
     for formula in result.formulas:
         constants = len(formula.constants)
-        if constants > 2 and rows < FEWEST_A_CONSTANT * constants and not is_exact(formula):
+        if not formula.exact and cannot_decide(result, parsed(formula, data.inputs)):
+            sentence = f"{counted(rows, 'training row')} can be met by many formulas like that of {formula.output}"
+            found.append(Advice("few rows", f"{sentence}: the data cannot decide", more_rows(result)))
+        elif constants > 2 and rows < FEWEST_A_CONSTANT * constants and not is_exact(formula):
             sentence = f"{rows} training rows are few for {constants} constants of {formula.output}"
             ways = [more_rows(result, FEWEST_A_CONSTANT * constants / rows)]
             shorter = [n for n, p in enumerate(formula.front, start=1) if p.complexity < formula.complexity]
@@ -105,6 +111,13 @@ def few_rows(result: Result) -> list[Advice]:
         ways = [way for way in (smaller, more_rows(result, parameters / targets)) if way]
         found.append(Advice("few rows", sentence, alternatives(ways)))
     return found
+
+
+def cannot_decide(result: Result, expression: sp.Expr) -> bool:
+    """Whether the rows are so few that other formulas meet them as well, or a search has met such."""
+    rows = len(result.problem.data.train.x)
+    others = result.state.search.get("stopped") == "undecided"
+    return hardly_more(rows, expression) or (others and rows < FEWEST_A_CONSTANT * max(1, numbers_in(expression)))
 
 
 def unbalanced(result: Result) -> list[Advice]:

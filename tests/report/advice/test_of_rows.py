@@ -79,6 +79,16 @@ def test_few_rows_for_many_constants(noisy: FitResult) -> None:
     assert few_rows(noisy) == []
 
 
+@pytest.mark.parametrize(("rows", "stopped", "told"), [(3, "noise", True), (4, "noise", False), (4, "undecided", True)])
+def test_a_line_through_three_rows_is_one_of_many(noisy: FitResult, rows: int, stopped: str, told: bool) -> None:
+    train, [formula] = noisy.problem.data.train, noisy.formulas
+    data = replace(noisy.problem.data, train=replace(train, x=train.x[:rows], y=train.y[:rows]))
+    line = replace(formula, expression="2*a + 1/3", constants=[], exact=None)
+    state = replace(noisy.state, formulas=(line,), search={"stopped": stopped})
+    found = few_rows(replace(noisy, problem=replace(noisy.problem, data=data), state=state))
+    assert ["the data cannot decide" in one.finding for one in found] == [True] * told
+
+
 def test_a_class_that_is_missed_is_told_with_its_rows() -> None:
     x = drawn(300, 2)
     y = (x[:, 0] + 0.6 * normal(300) > 1.3).astype(int)
