@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kanrun.cli.hints import OF_FILES, explain_key, explain_word, options
+from kanrun.cli.quoting import of_a_table
 from kanrun.config.schema import GROUPS
 from kanrun.errors import KanrunError, shorten, unknown, wrong
 
@@ -23,7 +24,8 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
 
         known = {*known_keys(), *GROUPS, *OF_FILES}
         others = [k for k in overrides if k not in known and not k.startswith("hydra") and "@" not in k]
-        return [explain_key(k, overrides) for k in dict.fromkeys([*others, key.group(1)])]
+        of_table = of_a_table(arguments) is not arguments
+        return [explain_key(k, overrides, of_table) for k in dict.fromkeys([*others, key.group(1)])]
     option = re.search(r"Could not find '([^']+)'", text)
     if option:
         group, _, choice = option.group(1).rpartition("/")

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from kanrun.cli.commands import COMMANDS
-from kanrun.config.schema import GROUPS
+from kanrun.config.schema import GROUPS, TableConfig
 from kanrun.errors import shorten, wrong
 
 
@@ -19,11 +19,13 @@ def config_folder() -> Path:
 
 
 def explain_word(word: str) -> str:
-    """What was probably meant by a word that assigns nothing: an option of that name, if there is one."""
+    """What was probably meant by a word that assigns nothing: an option of that name, a command, an experiment."""
     meant = [f"{group}={word}" for group in ["experiment", *GROUPS] if word in options(group)]
     if not meant:
-        close = difflib.get_close_matches(word, options("experiment"), n=1, cutoff=0.7)
-        meant = [f"experiment={name}" for name in close] or [f"{word}={name}" for name in options(word)]
+        close = difflib.get_close_matches(word, [*COMMANDS, *options("experiment")], n=1, cutoff=0.7)
+        meant = [f"kanrun {name}" if name in COMMANDS else f"experiment={name}" for name in close] or [
+            f"{word}={name}" for name in options(word)
+        ]
     hint = f"did you mean {' or '.join(meant)}?" if meant else "kanrun --help shows all keys"
     return f"{shorten(word)}: not of the form key=value; {hint}"
 
@@ -42,8 +44,11 @@ def options(group: str) -> list[str]:
     return sorted(GROUPS.get(group, ()))
 
 
-def explain_key(key: str, overrides: dict[str, str]) -> str:
-    """Why a key could not be set: it does not exist, or not for the chosen option."""
+def explain_key(key: str, overrides: dict[str, str], of_table: bool = False) -> str:
+    """Why a key could not be set: it does not exist, or not for the chosen option.
+
+    Beside the file of a table its settings go without their group, which is how they are named then.
+    """
     from kanrun.config.validation import known_keys
 
     group = key.split(".")[0]
@@ -55,6 +60,9 @@ def explain_key(key: str, overrides: dict[str, str]) -> str:
         owners = " or ".join(f"{group}={name}" for name in having)
         return wrong(key, overrides.get(key, ""), f"not a setting of {chosen}, but of {owners}")
     meant = keys_like(key)
+    if of_table and "." not in key:
+        own = {f"dataset.{f.name}": f.name for f in fields(TableConfig)}
+        meant = [own.get(one, one) for one in meant]
     close = f"unknown key, did you mean {' or '.join(meant)}?" if meant else "unknown key."
     return wrong(key, overrides.get(key, ""), f"{close} All keys: kanrun --help")
 
@@ -87,11 +95,15 @@ def keys_like(key: str) -> list[str]:
         return same[:3]
     if last in SYNONYMS:
         return [SYNONYMS[last]]
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if not close:
-        names = {k.split(".")[-1]: k for k in known}
-        close = [names[n] for n in difflib.get_close_matches(last, names, n=1, cutoff=0.75)]
-    return close
+    names = {k.split(".")[-1]: k for k in known}
+    likely = [(likeness(key, k), k) for k in difflib.get_close_matches(key, known, n=1, cutoff=0.6)]
+    likely += [(likeness(last, n), names[n]) for n in difflib.get_close_matches(last, names, n=1, cutoff=0.75)]
+    return [max(likely, key=lambda one: one[0])[1]] if likely else []
+
+
+def likeness(word: str, known: str) -> float:
+    """How much two words are alike, 1 where they are the same."""
+    return difflib.SequenceMatcher(None, known, word).ratio()
 
 
 def explain_flag(flag: str) -> str:

@@ -129,7 +129,7 @@ def search_one_of(problem: Problem, state: State, context: Context, output: int)
     *before, last = state.found
     taken = last.taken if len(state.found) <= output else (0.0, 0.0)  # of this stage `context` knows it
     lacking = problem.data.outputs[len(state.found) :]
-    nothing = {"structures": 0, "networks": 0, "seconds": 0.0, "work": 0.0}
+    nothing: dict[str, Any] = {"structures": 0, "networks": 0, "seconds": 0.0, "work": 0.0}
     nothing |= {"stopped": "cancelled", "ended": last.summary["ended"]}
     means = [
         Found(search_problem(problem.config, of_output(problem.data, j), []).constant(), nothing, (0.0, 0.0))

@@ -21,6 +21,7 @@ from kanrun.predictions.inputs import Array, Input, Taken, heads_of, inputs_of
 from kanrun.predictions.predict import Predictions, of_formulas, of_network
 from kanrun.report.files import load_model, read, read_json
 from kanrun.report.folder import config_in
+from kanrun.report.sound import odd_field, odd_in, odd_scores
 from kanrun.symbolic.boundary import Boundary
 from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.formula import Formula
@@ -158,6 +159,9 @@ def formula_of(entry: Mapping[str, Any]) -> Formula:
         boundary = boundary_in(whole.get("boundary"))
         constants = several(Constant, whole.get("constants"))
         content["decision"] = taken(Decision, {**whole, "constants": constants, "boundary": boundary})
+    for part in ("test", "train", "cross_validation"):
+        if odd := next(odd_scores(content.get(part), part), None):
+            raise KanrunError(f"formula.json: cannot be read ({odd})")
     return taken(Formula, content)
 
 
@@ -180,12 +184,19 @@ def several(kind: type[T], content: Any) -> list[T]:
 
 
 def taken(kind: type[T], content: Any) -> T:
-    """A value from what a file says of it, without what it does not know. Raises KanrunError for too little."""
+    """A value from what a file says of it, without what it does not know.
+
+    Raises KanrunError for too little, and for what is of another type.
+    """
     try:
-        return kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
+        found = kind(**{f.name: content[f.name] for f in fields(kind) if f.name in content})  # type: ignore[arg-type]
+        odd = odd_field(found)
     except TypeError:
-        what = f"no {kind.__name__.lower()} can be made of {shorten(repr(content), 80)}"
-        raise KanrunError(f"formula.json: cannot be read ({what})") from None
+        odd = ""
+    if odd is None:
+        return found
+    what = f"no {kind.__name__.lower()} can be made of {shorten(repr(content), 80)}"
+    raise KanrunError(f"formula.json: cannot be read ({what}{f': {odd}' if odd else ''})")
 
 
 def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None) -> list[dict[str, Any]]:
@@ -229,6 +240,8 @@ def read_metrics(path: Path) -> dict[str, Any]:
     names = content.get("inputs", []) if isinstance(content, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("it has no metrics of a run")
+    if odd := next(odd_in(content), None):
+        raise ValueError(odd)
     return content
 
 

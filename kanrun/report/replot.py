@@ -103,7 +103,8 @@ def picture_of(folder: str | Path, name: str, kind: str) -> bytes:
         return picture.content(scene, kind)
     except KanrunError as error:
         there = ", ".join(other for other in [*PICTURES, LAST.name] if is_there(other, scene))
-        raise KanrunError(f"{error}; what can be made of {folder}: {there or 'nothing'}") from None
+        drawn = f"; as the run drew it: {path}" if (path := Path(folder) / "plots" / f"{name}.png").exists() else ""
+        raise KanrunError(f"{error}; what can be made of {folder}: {there or 'nothing'}{drawn}") from None
 
 
 def is_there(name: str, scene: Scene) -> bool:

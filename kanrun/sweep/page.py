@@ -34,8 +34,8 @@ FIRST, LISTED = 50, 200  # rows that are there without a script; lines of each o
 def write_sweep_page(
     folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
     formulas: Sequence[Found], relations: Sequence[Found],
-) -> None:  # fmt: skip
-    """Puts report.html into the folder. What fails costs only the page, and is logged."""
+) -> bool:  # fmt: skip
+    """Puts report.html into the folder, and says whether it could. What fails costs only the page, and is logged."""
     for row in rows:
         # A process that was killed has left none.
         if row.state in ("failed", "interrupted") and not (folder / row.job / PAGE).exists():
@@ -45,6 +45,8 @@ def write_sweep_page(
         write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations))
     except Exception:
         log.exception("%s of the sweep could not be made", PAGE)
+        return False
+    return True
 
 
 def page_of(

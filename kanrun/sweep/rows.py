@@ -11,6 +11,7 @@ from typing import Any
 from kanrun.data.losses import LOSSES
 from kanrun.report.files import flat, read_json
 from kanrun.report.lock import in_use
+from kanrun.report.sound import odd_in
 from kanrun.sweep.pruning import PRUNING
 from kanrun.sweep.record import values_in
 from kanrun.sweep.resuming import config_of, runs_in
@@ -23,6 +24,8 @@ KILLED = "its process was killed; kanrun -m ... sweep.resume=FOLDER goes on with
 @dataclass(frozen=True)
 class Row:
     """One job: its folder's name, what it has of the swept values, how it ended, and what came of it.
+
+    `error` is why it failed, or what of its files cannot be read.
 
     `scores` has those of the last stage as validation_rmse, test_r2, ..., and `stages` by stage as train_test_rmse, ...
     """
@@ -46,7 +49,7 @@ class Row:
     def exact(self) -> bool | None:
         """Whether all formulas are the truth; None where that is not known."""
         said = [entry.get("exact") for entry in self.formulas]
-        return None if not said or None in said else all(said)
+        return all(said) if said and all(isinstance(one, bool) for one in said) else None
 
     @property
     def complexity(self) -> int | None:
@@ -82,11 +85,14 @@ def row_of(run: Path, values: Mapping[str, Any]) -> Row:
         state = "pruned"
     if state != "completed":
         return Row(run.name, values, state, None if error is None else str(error))
+    if odd := next(odd_in(metrics), None):
+        metrics, error = {}, f"metrics.json: {odd}"
+    error = None if error is None else str(error)
     formulas = content_of(run / "formula.json", [])
     listed = metrics.get("stages")
     stages = [stage for stage in listed if isinstance(stage, dict)] if isinstance(listed, list) else []
     return Row(
-        run.name, values, state, None, scores_of(stages, metrics.get("cross_validation")),
+        run.name, values, state, error, scores_of(stages, metrics.get("cross_validation")),
         [entry for entry in formulas if isinstance(entry, dict)], relations_of(formulas, metrics),
         metrics.get("total_seconds"), by_stage(stages),
     )  # fmt: skip

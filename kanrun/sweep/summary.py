@@ -40,6 +40,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
     key = ranked_by(rows)
     ranks = ranking(rows, key)
     groups, formulas, relations = groups_of(rows), formulas_found(rows), relations_found(rows)
+    paged = False
     try:
         write_text(folder / "summary.csv", table_of(rows))
         write_json(folder / "summary.json", {
@@ -53,9 +54,11 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
             "relations": [counted_in_full(one) for one in relations],
             "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
         })  # fmt: skip
-        write_sweep_page(folder, rows, ranks, key, groups, formulas, relations)
+        paged = write_sweep_page(folder, rows, ranks, key, groups, formulas, relations)
     finally:  # what cannot be written can still be shown
-        show(folder, rows, ranks, key, groups, formulas, relations, out)
+        show(rows, ranks, key, groups, formulas, relations, out)
+        look = f", to look at: {escape(str(folder / PAGE))}" if paged else ""
+        out.print(f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}{look}", soft_wrap=True)
         for line in best:
             out.print(f"[bold]best[/] {escape(line)}", soft_wrap=True)
 
@@ -93,7 +96,7 @@ def table_of(rows: Sequence[Row]) -> str:
 
 
 def show(
-    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
+    rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
     formulas: Sequence[Found], relations: Sequence[Found], out: Console,
 ) -> None:  # fmt: skip
     """The best jobs, means over seeds, formulas and failures, a few lines each."""
@@ -115,10 +118,8 @@ def show(
             out.print(f"  and {len(found) - SHOWN} more")
     for row in not_completed(rows)[:SHOWN]:
         out.print(f"[red]{row.state}[/] job {escape(row.job)}: {escape(row.error or '')}", soft_wrap=True)
-    out.print(
-        f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}, to look at: {escape(str(folder / PAGE))}",
-        soft_wrap=True,
-    )
+    for row in [one for one in rows if one.state == "completed" and one.error][:SHOWN]:
+        out.print(f"[yellow]note[/]: job {escape(row.job)}: {escape(str(row.error))}", soft_wrap=True)
 
 
 def ranking_table(rows: Sequence[Row], key: str | None, out: Console) -> Table:

@@ -51,7 +51,7 @@ def test_what_a_folder_does_not_have_is_said_with_what_it_has(of_table: Path) ->
         picture_of(of_table / "run", "network_trained", "png")
     message = str(caught.value)
     assert "\n" not in message and "the trained network is not kept" in message
-    there = message.rsplit(": ", 1)[1].split(", ")
+    there = message.split("/run: ")[1].partition("; as the run drew it: ")[0].split(", ")
     assert {"network", "network_pruned", "network_symbolic", "edges"} <= set(there)
     assert not {"network_trained", "roc", "confusion"} & set(there)
     for name in there:
@@ -110,3 +110,13 @@ def scene_config(folder: Path) -> Any:
     from kanrun.report.load import load_run
 
     return load_run(folder).config
+
+
+def test_what_only_the_run_could_draw_is_where_it_drew_it(of_table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(of_table / "run", folder)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "search": {"stopped": "exact"}}), encoding="utf-8")
+    with pytest.raises(KanrunError, match="networks of a search are not kept; what can be made of") as caught:
+        picture_of(folder, "history", "png")
+    assert str(caught.value).endswith(f"as the run drew it: {folder / 'plots' / 'history.png'}")

@@ -86,6 +86,9 @@ def test_the_relations_of_a_run_and_the_decision_between_its_classes_are_shown(n
     assert any("b" in line and "x_1 - 1" in line for line in text.splitlines())
 
 
+OTHER = {"expression": "x_1", "rounded": "x_1", "complexity": 1, "odds": 0.5, "where": {"x_1": 1.0}, "values": [1, 2]}
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -94,6 +97,11 @@ def test_the_relations_of_a_run_and_the_decision_between_its_classes_are_shown(n
         ({"constants": 7}, "no constant can be made of 7"),
         ({"front": [None]}, "no alternative can be made of None"),
         ({"front": [{"complexity": 3}]}, "no alternative can be made of {'complexity': 3}"),
+        ({"alternatives": [{**OTHER, "odds": "x"}]}, "odds is 'x'"),
+        ({"alternatives": [{**OTHER, "where": ["a"]}]}, "where is ['a']"),
+        ({"alternatives": {"odds": 1}}, "no other can be made of {'odds': 1}"),
+        ({"constants": [{"value": "1", "standard_error": None}]}, "value is '1'"),
+        ({"test": {"rmse": "small"}}, "test.rmse is 'small', not a number"),
     ],
 )
 def test_a_damaged_entry_is_one_line(noisy_run: Path, tmp_path: Path, damage: dict[str, Any], said: str) -> None:
@@ -105,6 +113,18 @@ def test_a_damaged_entry_is_one_line(noisy_run: Path, tmp_path: Path, damage: di
         shown(folder)
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_texts_where_metrics_have_numbers_are_one_line(noisy_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(noisy_run, folder)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics["stages"][0]["train"]["rmse"] = "small"
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    with pytest.raises(
+        KanrunError, match=r"metrics\.json: cannot be read \(stages\[0\]\.train\.rmse is 'small', not a"
+    ):
+        shown(folder)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

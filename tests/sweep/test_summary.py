@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,23 @@ def test_a_damaged_file_costs_what_it_says_and_no_more(sweep: Path, name: str, d
     (where / name).write_text(damage)
     shown(sweep)
     assert len(read_json(sweep / "summary.json")["jobs"]) == 5
+
+
+def test_texts_where_numbers_should_be_cost_their_job_and_are_told_with_their_file(sweep: Path) -> None:
+    metrics = read_json(sweep / "0" / "metrics.json")
+    metrics["stages"][-1]["test"]["rmse"] = "small"
+    (sweep / "0" / "metrics.json").write_text(json.dumps(metrics))
+    lines = shown(sweep).splitlines()
+    assert "note: job 0: metrics.json: stages[0].test.rmse is 'small', not a number" in lines
+    jobs = {job["job"]: job for job in read_json(sweep / "summary.json")["jobs"]}
+    assert jobs["0"]["scores"] == {} and jobs["1"]["scores"]["test_rmse"] > 0
+    assert lines[-1].endswith("report.html") and (sweep / "report.html").exists()
+
+
+@pytest.mark.fails_within
+def test_a_page_that_could_not_be_made_is_not_named(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kanrun.sweep.page.page_of", lambda *_: 1 / 0)
+    assert "report.html" not in shown(sweep)
 
 
 def test_where_no_run_is_there_is_no_summary(tmp_path: Path) -> None:
