@@ -23,9 +23,8 @@ def explain_word(word: str) -> str:
     meant = [f"{group}={word}" for group in ["experiment", *GROUPS] if word in options(group)]
     if not meant:
         close = difflib.get_close_matches(word, [*COMMANDS, *options("experiment")], n=1, cutoff=0.7)
-        meant = [f"kanrun {name}" if name in COMMANDS else f"experiment={name}" for name in close] or [
-            f"{word}={name}" for name in options(word)
-        ]
+        meant = [f"kanrun {name}" if name in COMMANDS else f"experiment={name}" for name in close]
+        meant = meant or [f"{word}={name}" for name in options(word)]
     hint = f"did you mean {' or '.join(meant)}?" if meant else "kanrun --help shows all keys"
     return f"{shorten(word)}: not of the form key=value; {hint}"
 

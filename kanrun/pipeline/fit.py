@@ -18,8 +18,8 @@ import torch
 from kanrun.config.schema import Config, TrackerConfig
 from kanrun.config.validation import read_config
 from kanrun.context import Budget, Context, Events, Meter, Silent, Unrecorded
+from kanrun.data.about import about_rows
 from kanrun.data.build import check_match, network_width
-from kanrun.data.dataset import Dataset
 from kanrun.data.rows import Counts, dataset_of
 from kanrun.errors import ConfigError, failure, wrong
 from kanrun.model.network import KAN
@@ -175,7 +175,7 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
         metrics["cross_validation"] = validated
     if parent := getattr(config.model, "start", None):
         metrics["parent"] = parent
-    metrics["data"] = dict(data.about) or described_rows(data)
+    metrics["data"] = about_rows(data)
     if warnings := [*data.warnings, *state.warnings]:
         metrics["warnings"] = warnings
     if state.noise:
@@ -187,23 +187,6 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
     if state.relations.rounds:
         metrics["relation_rounds"] = [asdict(r) for r in state.relations.rounds]
     return metrics
-
-
-def described_rows(data: Dataset) -> dict[str, Any]:
-    """What metrics.json says of rows that are not from a table: how many train, and the range of every input."""
-    low, high = data.train.x.amin(0).tolist(), data.train.x.amax(0).tolist()
-    columns = [
-        {
-            "name": name,
-            "symbol": symbol,
-            "role": "input",
-            "unit": data.units.get(symbol),
-            "low": low[i],
-            "high": high[i],
-        }
-        for i, (symbol, name) in enumerate(zip(data.inputs, data.input_names, strict=True))
-    ]
-    return {"rows": len(data.train.x), "columns": columns}
 
 
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:

@@ -33,6 +33,15 @@ def test_a_finished_run_has_a_page_with_its_answer_first(noisy_run: Path) -> Non
         assert stage["name"] in text
 
 
+def test_the_data_are_told_with_their_parts_their_target_and_what_made_them(noisy_run: Path) -> None:
+    text = text_of((noisy_run / PAGE).read_text(encoding="utf-8"))
+    told = text[text.index("The data as understood") : text.index("Stage by stage")]
+    about = json.loads((noisy_run / "metrics.json").read_text(encoding="utf-8"))["data"]
+    assert f"{about['parts']['train']} training rows, {about['parts']['test']} test rows" in told
+    assert "Made by y = 2.5*x_1 + sin(x_2)" in told
+    assert re.search(r"y target", told) and "x_2 input" in told
+
+
 def test_it_is_the_same_when_it_is_made_again(noisy_run: Path) -> None:
     assert page_of(noisy_run) == (noisy_run / PAGE).read_text(encoding="utf-8")
 
