@@ -67,7 +67,7 @@ class Task:
 def compose_config(task: Task) -> dict[str, Any]:
     """The config of a run, as the command line composes it."""
     from kanrun.cli.compose import compose_job, settings_of
-    from kanrun.cli.main import config_folder
+    from kanrun.config.packaged import config_folder
 
     rows = task.formula
     overrides = [

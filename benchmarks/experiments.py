@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from kanrun.cli.compose import compose_job, settings_of
-from kanrun.cli.main import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.pipeline.run import run
 
 # experiment: (what the seed sets, seeds, the score)

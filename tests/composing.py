@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from kanrun.cli.compose import compose_job, settings_of
-from kanrun.cli.hints import config_folder
+from kanrun.config.packaged import config_folder
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kanrun import __version__
-from kanrun.cli.main import config_folder
+from kanrun.config.packaged import config_folder
 from tests.contract import violations
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ def test_the_wheel_holds_all_code_and_all_configs_and_nothing_else(wheel: Path) 
 def test_an_installed_wheel_runs_from_any_folder_with_its_own_configs(installed: Path, tmp_path: Path) -> None:
     where = python(
         "-c",
-        "import kanrun.cli.main; print(kanrun.cli.main.config_folder())",
+        "from kanrun.config.packaged import config_folder; print(config_folder())",
         folder=tmp_path,
         PYTHONPATH=str(installed),
     )

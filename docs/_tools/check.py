@@ -114,8 +114,8 @@ def cell(page: Page, block: Block) -> None:
 def read_settings(text: str) -> tuple[int, list[str]]:
     """Whether the settings, as they are typed, come to a config that is allowed; nothing is run."""
     from kanrun.cli.compose import compose_job, settings_of
-    from kanrun.cli.hints import config_folder
     from kanrun.cli.quoting import prepared
+    from kanrun.config.packaged import config_folder
     from kanrun.config.validation import read_config
 
     try:

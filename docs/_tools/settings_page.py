@@ -9,7 +9,7 @@ from typing import Any
 
 from kanrun.cli.compose import OF_HYDRA
 from kanrun.cli.help import allowed
-from kanrun.cli.hints import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from kanrun.cli.compose import compose_job
-from kanrun.cli.hints import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.errors import ConfigError
 from kanrun.report.files import flat, yaml_text
 

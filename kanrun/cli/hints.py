@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import fields
-from pathlib import Path
 
 from kanrun.cli.commands import COMMANDS
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS, TableConfig
 from kanrun.errors import shorten, wrong
-
-
-def config_folder() -> Path:
-    """The packaged configs, or those beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def explain_word(word: str) -> str:

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from kanrun.cli.commands import COMMANDS, carry_out
 from kanrun.cli.explain import TRACEBACK, explain
-from kanrun.cli.hints import config_folder, explain_flag
+from kanrun.cli.hints import explain_flag
 from kanrun.cli.quoting import prepared
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import AUTO
 from kanrun.errors import KanrunError
 from kanrun.report.standard_output import console_of, silence
 
 if TYPE_CHECKING:
     from kanrun.cli.compose import Composer
-
-__all__ = ["config_folder", "main"]
 
 MOST_SAID = 10  # failures of a sweep
 SHOW_CURSOR = b"\x1b[?25h"

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from kanrun.cli.compose import Composer, of_hydra, plan_in, settings_of
-from kanrun.cli.hints import config_folder
 from kanrun.cli.inside_hydra import axes_of, parse_overrides
 from kanrun.cli.quoting import quoted
+from kanrun.config.packaged import config_folder
 from kanrun.errors import ConfigError, wrong
 from kanrun.report.standard_output import StandardOutput
 from kanrun.sweep.axes import Plan, combined, each_once

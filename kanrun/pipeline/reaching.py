@@ -12,6 +12,7 @@ from kanrun.context import Context
 from kanrun.data.dataset import Dataset
 from kanrun.data.scores import scores, weights_of
 from kanrun.model.protocol import Network, without_gradient
+from kanrun.report.numbers import part_shown
 from kanrun.state import Problem, State
 from kanrun.symbolic.formula import formula_function
 
@@ -63,7 +64,8 @@ def badly_explained(scored: Mapping[str, Any]) -> list[str]:
     limit = max(WEAK, MUCH_WEAKER * (1 - r2[best]))
     bad = {name: value for name, value in r2.items() if 1 - value > limit}
     return [
-        f"{name} is explained badly (R2 {value:.3g}) beside {best} (R2 {r2[best]:.3g})" for name, value in bad.items()
+        f"{name} is explained badly (R2 {value:.3g}) beside {best} (R2 {part_shown(r2[best], digits=3)})"
+        for name, value in bad.items()
     ]
 
 

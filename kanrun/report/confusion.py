@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from kanrun.data.dataset import Dataset
 from kanrun.report.axes import LINE, arrange, name_ticks, panels
 from kanrun.report.look import CLASSES, INK, MUTED, PAPER, SIZE, WIDTH, house_style, save, text_width
+from kanrun.report.numbers import part_shown
 from kanrun.report.outcome import (
     Function,
     class_names,
@@ -63,7 +64,7 @@ def confusion_figure(data: Dataset, name: str, function: Function) -> Figure:
     if (widest + 0.1) * len(names[::step]) > WIDTH - widest - 0.5:
         axes.tick_params(axis="x", rotation=90)
     axes.tick_params(length=0)
-    right = f"{100 * np.trace(counts) / counts.sum():.4g} %" if counts.sum() else "no values"
+    right = f"{part_shown(100 * np.trace(counts) / counts.sum(), 100)} %" if counts.sum() else "no values"
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     head = f"{name}: accuracy {right}, {rows_of(data)}{without_value(int((~known).sum()))}"
@@ -100,7 +101,7 @@ def roc_figure(data: Dataset, name: str, function: Function) -> Figure:
     for k, (label, area, false, true) in enumerate(curves[:MAX_CURVES]):
         axes.plot(
             false, true, color=CLASSES[k % len(CLASSES)], linestyle=DASHES[k % len(DASHES)], drawstyle="steps-post",
-            label=f"{label}: AUC {area:.3f}", gid=f"roc-{k + 1}", clip_on=False,
+            label=f"{label}: AUC {part_shown(area, digits=3)}", gid=f"roc-{k + 1}", clip_on=False,
         )  # fmt: skip
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("false positive rate")

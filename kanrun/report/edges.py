@@ -32,6 +32,7 @@ from kanrun.report.look import (
     wrapped,
 )
 from kanrun.report.network_edges import Edge, Point, curves_of, edges_of, scores_of, some_rows, unit
+from kanrun.report.numbers import part_shown
 
 MOST, COLUMNS = 21, 3
 TALL = 0.8  # inches of a curve
@@ -156,7 +157,7 @@ def draw_panel(
     ways = labels.get(edge.key) or ([edge.function] if edge.function else ["spline"])
     name = next((way for way in ways if fitted(way, wide) == way), fitted(ways[-1], wide))
     share = f"{100 * edge.score:.0f} %"
-    strength = f"strength {share}" if panel.r2 is None else f"R² {panel.r2:.4f} ({share})"
+    strength = f"strength {share}" if panel.r2 is None else f"R² {part_shown(panel.r2)} ({share})"
     lines = {name: 0.0, fitted(strength, wide): LINE}
     for text, below in lines.items():
         color = WORDS if below == 0.0 and ways != ["spline"] else MUTED

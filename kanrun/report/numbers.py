@@ -12,10 +12,13 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def r2_shown(value: float | None) -> str:
-    """An R2 to four digits, or to the first that is no nine; what is not 1 is not shown as 1."""
-    text = shown(value)
-    if value is None or value == 1 or float(text) != 1:
+def part_shown(value: float | None, whole: int = 1, digits: int = 4) -> str:
+    """An R2, an accuracy or another part of a whole, to some digits, or to the first that is no nine.
+
+    What is not all is not shown as all.
+    """
+    text = "-" if value is None else f"{value:.{digits}g}"
+    if value is None or value == whole or float(text) != whole:
         return text
-    digits = math.floor(-math.log10(abs(1 - value))) + 1
-    return f"{value:.{digits}f}" if value < 1 and digits <= MOST_NINES else f"1 - {1 - value:.1g}"
+    places = math.floor(-math.log10(abs(whole - value))) + 1
+    return f"{value:.{places}f}" if value < whole and places <= MOST_NINES else f"{whole} - {whole - value:.1g}"

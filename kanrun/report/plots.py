@@ -27,6 +27,7 @@ from kanrun.report.look import (
     labelled,
     save,
 )
+from kanrun.report.numbers import part_shown
 from kanrun.report.outcome import (
     Function,
     class_names,
@@ -120,7 +121,7 @@ def classes_figure(data: Dataset, functions: dict[str, Function]) -> Figure:
         margins, truth = margins_at(data, function, data.judged.x), true_classes(data)
         known = torch.isfinite(margins).all(1)
         right = (margins.argmax(1) == truth)[known]
-        accuracy = f"accuracy {100 * float(right.double().mean()):.4g} %" if len(right) else "no values"
+        accuracy = f"accuracy {part_shown(100 * float(right.double().mean()), 100)} %" if len(right) else "no values"
         axes.set_title(f"{name}: {accuracy}{without_value(int((~known).sum()))}", loc="left")
         if regions:
             draw_regions(axes, data, function, torch.where(known, truth, -1))

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kanrun.data.losses import LOSSES, MSE
-from kanrun.report.numbers import r2_shown, shown
+from kanrun.report.numbers import part_shown, shown
 from kanrun.report.standard_output import first_that_fits
 
 NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside the loss
@@ -19,7 +19,7 @@ NAMES = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}  # of scores beside
 
 def score_of(scores: Mapping[str, Any], key: str) -> str:
     """One of the scores as it is shown."""
-    return (r2_shown if key == "r2" else shown)(scores.get(key))
+    return (part_shown if key in ("r2", "accuracy") else shown)(scores.get(key))
 
 
 def scores_shown(found: Mapping[str, Any]) -> list[str]:
@@ -35,7 +35,7 @@ def name_of(key: str) -> str:
 def told(record: Mapping[str, Any]) -> tuple[str, str]:
     """The most telling score, by its name, and how it is shown."""
     key = next(k for k in ("accuracy", "rmse", *LOSSES) if k in record)
-    return name_of(key), shown(record[key])
+    return name_of(key), score_of(record, key)
 
 
 def as_error(value: float | None, scores: Mapping[str, Any]) -> float | None:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from kanrun.config.packaged import set_by_option
 from kanrun.config.schema import GROUPS, Config
 from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
@@ -81,7 +82,7 @@ def front_table(formula: Formula) -> Table:
 
 
 def asked(config: Config) -> Iterator[str]:
-    """What a config says that is not chosen by itself, as it would be typed."""
+    """What a config says that is not chosen by itself, as it would be typed: an option goes with what it sets."""
     plain = asdict(Config())
     for group, value in asdict(config).items():
         if group not in GROUPS:
@@ -90,7 +91,7 @@ def asked(config: Config) -> Iterator[str]:
             continue
         if value["name"] != plain[group]["name"]:
             yield f"{group}={value['name']}"
-        default = asdict(GROUPS[group][value["name"]]())
+        default = asdict(GROUPS[group][value["name"]]()) | set_by_option(group, value["name"])
         for key, one in value.items():
             if key != "name" and one != default[key]:
                 yield f"{group}.{key}={as_typed(one)}"

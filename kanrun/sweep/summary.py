@@ -16,7 +16,7 @@ from rich.table import Table
 
 from kanrun.errors import KanrunError
 from kanrun.report.files import write_json, write_text
-from kanrun.report.numbers import r2_shown
+from kanrun.report.numbers import part_shown
 from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import console_of, first_that_fits
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
@@ -189,7 +189,7 @@ def short(value: Any) -> str:
 
 def scored(key: str, value: Any) -> str:
     """A score; what is not 1 is not shown as 1."""
-    return r2_shown(value) if key.endswith("_r2") and isinstance(value, float) else short(value)
+    return part_shown(value) if key.endswith(("_r2", "_accuracy")) and isinstance(value, float) else short(value)
 
 
 def cut(text: str, widest: int = WIDEST) -> str:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from kanrun.cli.compose import compose_job
-from kanrun.cli.hints import config_folder, options
+from kanrun.cli.hints import options
+from kanrun.config.packaged import config_folder
 from tests.cli.command import Call
 from tests.composing import composed
 
@@ -90,7 +91,7 @@ def test_the_shell_completes_the_options_of_a_group(kanrun: Call, monkeypatch: p
 
 def test_composing_loads_none_of_what_a_run_needs() -> None:
     code = (
-        "import sys; from kanrun.cli.compose import compose_job; from kanrun.cli.hints import config_folder; "
+        "import sys; from kanrun.cli.compose import compose_job; from kanrun.config.packaged import config_folder; "
         "compose_job(['experiment=hello'], config_folder()); "
         "print(sorted({'torch', 'sympy', 'sklearn', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)))"
     )

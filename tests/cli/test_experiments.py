@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kanrun.cli.main import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run

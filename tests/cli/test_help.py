@@ -10,7 +10,7 @@ import pytest
 
 from kanrun import __version__
 from kanrun.cli.help import help_text
-from kanrun.cli.main import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 COMMAND = str(Path(sys.executable).with_name("kanrun"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kanrun.cli import launching
-from kanrun.cli.hints import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.sweep.tasks import Task, work
 from tests.cli.command import QUICK, Call
 from tests.contract import read_json

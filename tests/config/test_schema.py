@@ -9,7 +9,8 @@ import pytest
 import torch
 import yaml
 
-from kanrun.cli.main import config_folder, prepared
+from kanrun.cli.main import prepared
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import (
     GROUPS,
     AdamConfig,

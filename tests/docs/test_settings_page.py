@@ -6,7 +6,7 @@ import pytest
 
 from docs._tools.settings_page import ROOT, page
 from kanrun.cli.compose import OF_HYDRA
-from kanrun.cli.hints import config_folder
+from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS, Config, FixConfig
 
 KINDS = [(group, kind) for group, kinds in GROUPS.items() for kind in kinds.values()]

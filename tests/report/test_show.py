@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 
 from kanrun.config.schema import Config, LbfgsConfig, SymbolicConfig
+from kanrun.config.validation import read_config
 from kanrun.errors import KanrunError
 from kanrun.report.load import record_of
 from kanrun.report.show import asked, show_run
+from tests.composing import composed
 
 
 def shown(folder: Path, width: int = 60) -> str:
@@ -136,3 +138,12 @@ def test_only_what_was_asked_for_is_named() -> None:
     assert list(asked(Config())) == []
     config = Config(dataset=SymbolicConfig(formula=["x_1", "x_2"]), optimizer=LbfgsConfig(steps=3), seed=4)
     assert list(asked(config)) == ["dataset.formula=[x_1,x_2]", "optimizer=lbfgs", "optimizer.steps=3", "seed=4"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [["plots=none"], ["regularization=sparse"], ["search=discover", "search.seconds=20.0"], ["plots.enabled=false"],
+     ["regularization=sparse", "regularization.lamb=0.002"], ["prune=none", "symbolic=none"]],
+)  # fmt: skip
+def test_what_an_option_sets_is_not_asked_for_twice(typed: list[str]) -> None:
+    assert list(asked(read_config(composed(*typed)))) == typed

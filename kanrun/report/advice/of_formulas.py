@@ -20,6 +20,7 @@ from kanrun.report.advice.values import (
     other_forms,
     settled,
 )
+from kanrun.report.numbers import part_shown
 from kanrun.report.words import is_vague
 from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
@@ -55,7 +56,8 @@ def worse_than_network(result: Result) -> list[Advice]:
     if part == "training" and FEW * splines["parameters"] > rows:
         return []  # of rows that a network can learn by heart its error says nothing
     if key == "accuracy" and old - new > 2 * chance(old, new, rows):
-        sentence = f"accuracy is lower than the network's by {old - new:.3f} ({new:.3f} against {old:.3f})"
+        against = " against ".join(part_shown(value, digits=3) for value in (new, old))
+        sentence = f"accuracy is lower than the network's by {old - new:.3g} ({against})"
     elif key == "rmse" and new > WORSE * old:
         sentence = f"RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
     else:

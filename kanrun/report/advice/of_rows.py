@@ -27,6 +27,7 @@ from kanrun.report.advice.values import (
     output_of,
     settled,
 )
+from kanrun.report.numbers import part_shown
 from kanrun.state import Result
 from kanrun.symbolic.bare import hardly_more
 from kanrun.symbolic.compare import over_decades
@@ -135,7 +136,7 @@ def unbalanced(result: Result) -> list[Advice]:
         return []
     sentence = (
         f"the smallest class has {least} training rows and the largest {most}: the mean recall of classes is "
-        f"{recall:.3f} beside an accuracy of {accuracy:.3f}"
+        f"{part_shown(recall, digits=3)} beside an accuracy of {part_shown(accuracy, digits=3)}"
     )
     weighed = getattr(result.problem.config.dataset, "balanced", None)
     ways = ["more rows of the small class"] if weighed else ["dataset.balanced=true"] * (weighed is not None)

@@ -22,6 +22,7 @@ from kanrun.report.advice.values import (
     other_forms,
     settled,
 )
+from kanrun.report.numbers import part_shown
 from kanrun.state import Result
 from kanrun.training.history import Record
 from kanrun.training.schedule import LEARNING
@@ -125,7 +126,8 @@ def by_accuracy(train: Mapping[str, Any], other: Mapping[str, Any], numbers: lis
     ours, theirs = train.get("accuracy"), other.get("accuracy")
     if ours is None or theirs is None or ours - theirs < max(LOSES, SURE * chance(ours, theirs, min(numbers))):
         return ""
-    return f"the test accuracy is {theirs:.3f} beside {ours:.3f} of the training rows"
+    shown = [part_shown(value, digits=3) for value in (theirs, ours)]
+    return f"the test accuracy is {shown[0]} beside {shown[1]} of the training rows"
 
 
 def beyond(result: Result) -> int:

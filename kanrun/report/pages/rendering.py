@@ -13,7 +13,7 @@ from jinja2 import ChainableUndefined, Environment, PackageLoader
 from markupsafe import Markup
 
 from kanrun.errors import shorten
-from kanrun.report.numbers import r2_shown
+from kanrun.report.numbers import part_shown
 from kanrun.version import __version__
 
 MINUS, NONE = "\u2212", "\u2013"  # as printed: a minus, and a dash for what there is none of
@@ -65,7 +65,7 @@ def number(value: Any, digits: int = DIGITS) -> str:
     """A number to some digits; R2 and accuracy are not rounded up to 1. A dash for what is none."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return NONE
-    shown = r2_shown(value) if digits == DIGITS and value < 1 else f"{value:.{digits}g}"
+    shown = part_shown(value) if digits == DIGITS and value < 1 else f"{value:.{digits}g}"
     return shown.replace("-", MINUS) if shown.startswith("-") else shown
 
 

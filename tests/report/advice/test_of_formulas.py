@@ -53,7 +53,7 @@ def test_what_is_no_worse_is_not_told(poor: FitResult, after: float | None, told
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
-    [(0.9, 0.95, None), (0.95, 0.9, None), (0.95, 0.5, "lower than the network's by 0.450 (0.500 against 0.950)")],
+    [(0.9, 0.95, None), (0.95, 0.9, None), (0.95, 0.5, "lower than the network's by 0.45 (0.5 against 0.95)")],
 )
 def test_accuracies_differ_by_more_than_chance(
     poor: FitResult, before: float, after: float, told: str | None

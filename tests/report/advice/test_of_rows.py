@@ -97,7 +97,7 @@ def test_a_class_that_is_missed_is_told_with_its_rows() -> None:
     scores = result.metrics["final"]
     found = advice_in(result)["unbalanced"]
     assert f"has {counts[1]} training rows and the largest {counts[0]}" in found.finding
-    assert f"{scores['balanced_accuracy']:.3f} beside an accuracy of {scores['accuracy']:.3f}" in found.finding
+    assert f"{scores['balanced_accuracy']:.3g} beside an accuracy of {scores['accuracy']:.3g}" in found.finding
     even = result_of(x, (x[:, 0] + 0.6 * normal(300) > 0).astype(int), UNREAD)
     assert unbalanced(even) == []
 
