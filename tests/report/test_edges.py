@@ -59,7 +59,7 @@ def test_the_files_name_functions_and_r2(tmp_path: Path) -> None:
     plot_edges(regression(), *pair(), {(0, 0, 0): ["sin(pi*x_1)"]}, tmp_path / "edges")
     found = words_in_files(tmp_path / "edges")
     assert "sin(pi*x_1)" in found and "node 1 of layer 1" in found
-    rounded_up = [p.r2 for p in panels_of(regression(), *pair()) if p.r2 is not None and 0.99995 < p.r2 < 1]
+    rounded_up = [p.r2 for p in panels_of(regression().train.x, *pair()) if p.r2 is not None and 0.99995 < p.r2 < 1]
     assert rounded_up and all(f"R² {part_shown(one)} " in found for one in rounded_up)
     assert not re.search(r"R² 1\.0", found)
 

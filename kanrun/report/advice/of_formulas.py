@@ -27,6 +27,7 @@ from kanrun.symbolic.formula import Formula
 
 FEW = 3  # rows a parameter of a network, with fewer of which it follows them wherever they go
 WORSE = 1.05  # times the network's error
+NOTHING = 1e-6  # part of the variance that a formula may leave: how much less the network leaves is no news then
 LONG = 60  # nodes of a formula that nobody reads
 BEYOND = 1.5  # times the noise
 BY_NETWORK = "kanrun predict RUN FILE --network"
@@ -58,7 +59,7 @@ def worse_than_network(result: Result) -> list[Advice]:
     if key == "accuracy" and old - new > 2 * chance(old, new, rows):
         against = " against ".join(part_shown(value, digits=3) for value in (new, old))
         sentence = f"accuracy is lower than the network's by {old - new:.3g} ({against})"
-    elif key == "rmse" and new > WORSE * old:
+    elif key == "rmse" and new > WORSE * old and not 1 - (after.get("r2") or 0.0) < NOTHING:
         sentence = f"RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
     else:
         return []

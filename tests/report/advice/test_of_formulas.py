@@ -63,6 +63,12 @@ def test_accuracies_differ_by_more_than_chance(
     assert bool(found) == bool(told)
 
 
+@pytest.mark.parametrize(("r2", "told"), [(1 - 1e-7, False), (0.999, True), (None, True)])
+def test_where_hardly_anything_is_left_the_network_is_no_better(poor: FitResult, r2: float | None, told: bool) -> None:
+    result = with_test(with_test(poor, -2, rmse=1e-9, r2=1.0), -1, rmse=1e-7, r2=r2)
+    assert bool(worse_than_network(result)) == told
+
+
 def test_on_rows_that_a_network_can_learn_by_heart_nothing_is_compared(poor: FitResult) -> None:
     stages = [{**entry, "test": None} for entry in poor.metrics["stages"]]
     alone = replace(poor, metrics={**poor.metrics, "stages": stages})
