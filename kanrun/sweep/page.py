@@ -33,7 +33,7 @@ FIRST, LISTED = 50, 200  # rows that are there without a script; lines of each o
 
 def write_sweep_page(
     folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
-    formulas: Sequence[Found], relations: Sequence[Found],
+    formulas: Sequence[Found], relations: Sequence[Found], lacking: Sequence[str] = (),
 ) -> bool:  # fmt: skip
     """Puts report.html into the folder, and says whether it could. What fails costs only the page, and is logged."""
     for row in rows:
@@ -42,7 +42,7 @@ def write_sweep_page(
             with suppress(KanrunError, OSError):
                 write_page(folder / row.job)
     try:
-        write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations))
+        write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations, lacking))
     except Exception:
         log.exception("%s of the sweep could not be made", PAGE)
         return False
@@ -51,9 +51,9 @@ def write_sweep_page(
 
 def page_of(
     folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
-    formulas: Sequence[Found], relations: Sequence[Found],
+    formulas: Sequence[Found], relations: Sequence[Found], lacking: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The page; `ranks` are the completed of `rows`, the best first by the score `key`."""
+    """The page; `ranks` are the completed of `rows`, the best first by the score `key`; `lacking` never began."""
     order = [*ranks, *(row for row in rows if row.state != "completed")]
     titles, cells = table_of(order, key)
     failed = not_completed(rows)
@@ -65,7 +65,7 @@ def page_of(
         more_groups=max(0, len(groups) - LISTED), score=key, spread=any(group.completed > 1 for group in groups),
         found=[("Relations", relations[:LISTED]), ("Formulas", [] if relations else formulas[:LISTED])],
         completed=len(ranks), failed=failed[:LISTED], more_failed=max(0, len(failed) - LISTED),
-        folder=shlex.quote(str(folder)),
+        folder=shlex.quote(str(folder)), lacking=len(lacking),
     )  # fmt: skip
 
 

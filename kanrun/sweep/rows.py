@@ -74,6 +74,12 @@ def rows_in(folder: Path) -> list[Row]:
     return [row_of(run, values.get(run.name, {})) for run in runs]
 
 
+def never_begun(folder: Path) -> list[str]:
+    """The jobs that a sweep was to have, and that have no run folder: it was interrupted before, or goes on."""
+    there = {run.name for run in runs_in(folder)}
+    return [name for name in values_in(folder) if name not in there]
+
+
 def row_of(run: Path, values: Mapping[str, Any]) -> Row:
     """What there is to say about one run; what cannot be read is not there."""
     status, metrics = content_of(run / "status.json", {}), content_of(run / "metrics.json", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import console_of, first_that_fits
 from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
 from kanrun.sweep.page import write_sweep_page
-from kanrun.sweep.rows import Row, not_completed, rows_in
+from kanrun.sweep.rows import Row, never_begun, not_completed, rows_in
 
 SCHEMA_VERSION = 1
 SHOWN = 10  # lines of a part of the table
@@ -34,7 +35,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
     `best` are lines on what a search for settings has found.
     """
     out = out or console_of(120)
-    rows = rows_in(folder)
+    rows, lacking = rows_in(folder), never_begun(folder)
     if not rows:
         raise KanrunError(f"{folder}: there is no run in it")
     key = ranked_by(rows)
@@ -46,6 +47,7 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
         write_json(folder / "summary.json", {
             "schema_version": SCHEMA_VERSION,
             "states": dict(Counter(row.state for row in rows)),
+            "never_begun": lacking,
             "ranked_by": key,
             "ranking": [row.job for row in ranks],
             "jobs": [asdict(row) for row in map(without_fronts, rows)],
@@ -54,9 +56,9 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
             "relations": [counted_in_full(one) for one in relations],
             "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
         })  # fmt: skip
-        paged = write_sweep_page(folder, rows, ranks, key, groups, formulas, relations)
+        paged = write_sweep_page(folder, rows, ranks, key, groups, formulas, relations, lacking)
     finally:  # what cannot be written can still be shown
-        show(rows, ranks, key, groups, formulas, relations, out)
+        show(jobs_line(folder, rows, lacking), rows, ranks, key, groups, formulas, relations, out)
         look = f", to look at: {escape(str(folder / PAGE))}" if paged else ""
         out.print(f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}{look}", soft_wrap=True)
         for line in best:
@@ -95,13 +97,21 @@ def table_of(rows: Sequence[Row]) -> str:
 # ---- on the console ------------------------------------------------------------------------------------------------
 
 
+def jobs_line(folder: Path, rows: Sequence[Row], lacking: Sequence[str]) -> str:
+    """How many jobs there are, how they have ended, and how those are begun that were not."""
+    states = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
+    if not lacking:
+        return f"[bold]{len(rows)} jobs[/]: {states}"
+    way = escape(f"kanrun -m sweep.resume={shlex.quote(str(folder))}")
+    return f"[bold]{len(rows)} of {len(rows) + len(lacking)} jobs[/]: {states}; {len(lacking)} never began, {way} does"
+
+
 def show(
-    rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
+    head: str, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
     formulas: Sequence[Found], relations: Sequence[Found], out: Console,
 ) -> None:  # fmt: skip
     """The best jobs, means over seeds, formulas and failures, a few lines each."""
-    states = Counter(row.state for row in rows)
-    out.print(f"[bold]{len(rows)} jobs[/]: {', '.join(f'{count} {state}' for state, count in states.items())}")
+    out.print(head, soft_wrap=True)
     if ranks:
         out.print(ranking_table(ranks[:SHOWN], key, out))
         if key and key.startswith("test_"):

@@ -102,6 +102,15 @@ def test_a_damaged_file_costs_what_it_says_and_no_more(sweep: Path, name: str, d
     assert len(read_json(sweep / "summary.json")["jobs"]) == 5
 
 
+def test_jobs_that_never_began_are_counted_with_the_way_to_begin_them(sweep: Path) -> None:
+    tasks = [Task(number, sweep / str(number), {"seed": number}, {}) for number in (0, 1, 2, 3, 4, 5, 10)]
+    remember(sweep, [], tasks)
+    assert shown(sweep).startswith("5 of 7 jobs: ")
+    assert f"; 2 never began, kanrun -m sweep.resume={sweep} does" in shown(sweep)
+    assert read_json(sweep / "summary.json")["never_begun"] == ["4", "5"]
+    assert "2 of 7 jobs never began." in (sweep / "report.html").read_text(encoding="utf-8")
+
+
 def test_texts_where_numbers_should_be_cost_their_job_and_are_told_with_their_file(sweep: Path) -> None:
     metrics = read_json(sweep / "0" / "metrics.json")
     metrics["stages"][-1]["test"]["rmse"] = "small"
