@@ -40,9 +40,9 @@ def compare_runs(records: list[Record], out: Console | None = None) -> None:
 def facts(record: Record) -> dict[str, str]:
     """What is compared of a run, as texts by what they are about."""
     metrics, config = record.metrics, record.config
-    told = {"state": record.state, "dataset": text_of(metrics.get("dataset")), "width": text_of(metrics.get("width"))}
-    told["seed"] = text_of(config.seed if config else metrics.get("seed"))
-    told["optimizer"] = text_of(metrics.get("optimizer"))
+    told = {"state": record.state, "dataset": or_dash(metrics.get("dataset")), "width": or_dash(metrics.get("width"))}
+    told["seed"] = or_dash(config.seed if config else metrics.get("seed"))
+    told["optimizer"] = or_dash(metrics.get("optimizer"))
     final = metrics.get("final") or {}
     part = metrics.get("final_of", "test")
     for key in (*LOSSES, *NAMES):
@@ -56,12 +56,12 @@ def facts(record: Record) -> dict[str, str]:
             f"exact{own}": EXACT.get(formula.exact, "-"),
         }  # fmt: skip
     stages = metrics.get("stages") or [{}]
-    told["parameters"] = text_of(stages[-1].get("parameters"))
+    told["parameters"] = or_dash(stages[-1].get("parameters"))
     seconds = metrics.get("total_seconds")
     told["seconds"] = "-" if seconds is None else f"{seconds:.1f}"
     return told
 
 
-def text_of(value: Any) -> str:
+def or_dash(value: Any) -> str:
     """A value, or a dash where there is none."""
     return "-" if value is None else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,7 +100,10 @@ class LoadedRun:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run folder says of its run, finished or not, without the network; what is not there is None or empty."""
+    """What a run folder says of its run, finished or not, without the network; what is not there is None or empty.
+
+    `status` is the content of status.json.
+    """
 
     folder: Path
     state: str
@@ -108,6 +111,7 @@ class Record:
     config: Config | None
     metrics: dict[str, Any]
     formulas: list[dict[str, Any]]
+    status: dict[str, Any] = field(default_factory=dict)
 
 
 def record_of(folder: str | Path) -> Record:
@@ -123,7 +127,7 @@ def record_of(folder: str | Path) -> Record:
 
     return Record(
         folder, str(status.get("state")), status.get("error"), there("config.yaml", config_in, None),
-        there("metrics.json", read_metrics, {}), there("formula.json", read_formulas, []),
+        there("metrics.json", read_metrics, {}), there("formula.json", read_formulas, []), status,
     )  # fmt: skip
 
 

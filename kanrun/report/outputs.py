@@ -118,10 +118,12 @@ def output_of(picture: Picture) -> Output:
     """A picture as an output of the runs that it can be made of."""
 
     def draw(folder: Path, result: Result) -> None:
-        picture.save(scene_of(result), folder / "plots")
+        scene = scene_of(result)
+        if picture.lacking(scene) is None:
+            picture.save(scene, folder / "plots")
 
     def wanted(result: Result) -> bool:
-        return result.problem.config.plots.enabled and picture.lacking(scene_of(result)) is None
+        return result.problem.config.plots.enabled
 
     return Output(f"picture {picture.name}", draw, wanted, takes_time=True)
 

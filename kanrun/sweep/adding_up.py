@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,19 @@ def ranking(rows: Sequence[Row], key: str | None) -> list[Row]:
         return (value is None or math.isnan(value), 0.0 if value is None else value)
 
     return sorted(completed, key=place)
+
+
+def in_one_kind(key: str, there: Iterable[str]) -> str:
+    """The root of a mean squared error in its place, where there is one: it ranks alike, as all other errors are."""
+    root = key.replace("_mse", "_rmse")
+    return root if root in there else key
+
+
+def scores_beside(rows: Sequence[Row], key: str | None) -> list[str]:
+    """The scores that stand beside the jobs in tables: the one that ranks them, and those of test rows."""
+    there = {k for row in rows for k in row.scores}
+    first = [in_one_kind(key, there)] if key else []
+    return list(dict.fromkeys([*first, *(k for k in ("test_accuracy", "test_rmse", "test_r2") if k in there)]))
 
 
 def is_seed(key: str) -> bool:

@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from kanrun.errors import KanrunError, as_typed
 from kanrun.report.files import write_text
-from kanrun.report.pages.pictures import Picture, inline, is_broad
+from kanrun.report.pages.pictures import InPage, inline, is_broad
 from kanrun.report.pages.rendering import render
 from kanrun.report.paging import PAGE, write_page
-from kanrun.sweep.adding_up import Found, Group
+from kanrun.sweep.adding_up import Found, Group, scores_beside
 from kanrun.sweep.rows import Row, not_completed
 
 log = logging.getLogger("kanrun")
@@ -74,7 +74,7 @@ def link(job: str) -> str:
     return f"{quote(job)}/{PAGE}"
 
 
-def pictures(ranks: Sequence[Row], key: str | None) -> list[Picture]:
+def pictures(ranks: Sequence[Row], key: str | None) -> list[InPage]:
     """The score against what was varied."""
     from kanrun.sweep.pictures import figures_of
 
@@ -82,15 +82,14 @@ def pictures(ranks: Sequence[Row], key: str | None) -> list[Picture]:
     for number, (about, text) in enumerate(figures_of(ranks, key).items()):
         name = f"by-{number}"
         svg = inline(text, name)
-        found.append(Picture(name, about, Markup(svg), is_broad(svg)))
+        found.append(InPage(name, about, Markup(svg), is_broad(svg)))
     return found
 
 
 def table_of(rows: Sequence[Row], key: str | None) -> tuple[list[str], list[list[Any]]]:
     """Titles and cells of the table of jobs, whose formulas are as long as the page can bear."""
     values = list(dict.fromkeys(k for row in rows for k in row.values))
-    beside = [k for k in ("test_rmse", "test_r2", "test_accuracy") if any(k in row.scores for row in rows)]
-    scores = list(dict.fromkeys([*([key] if key else []), *beside]))
+    scores = scores_beside(rows, key)
     titles = ["job", *values, *(one.replace("_", " ") for one in scores), *BESIDE]
     for letters in LETTERS:
         cells = [cells_of(row, values, scores, letters) for row in rows]

@@ -6,7 +6,7 @@ import csv
 import io
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from kanrun.report.files import write_json, write_text
 from kanrun.report.numbers import part_shown
 from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import console_of, first_that_fits
-from kanrun.sweep.adding_up import Found, Group, formulas_found, groups_of, ranked_by, ranking, relations_found
+from kanrun.sweep.adding_up import (
+    Found,
+    Group,
+    formulas_found,
+    groups_of,
+    in_one_kind,
+    ranked_by,
+    ranking,
+    relations_found,
+    scores_beside,
+)
 from kanrun.sweep.page import write_sweep_page
 from kanrun.sweep.rows import Row, never_begun, not_completed, rows_in
 
@@ -134,18 +144,10 @@ def show(
 
 def ranking_table(rows: Sequence[Row], key: str | None, out: Console) -> Table:
     """Jobs with their values and as many of their scores as there is room for."""
-    beside = [k for k in ("test_accuracy", "test_rmse", "test_r2") if any(k in row.scores for row in rows)]
-    there = {k for row in rows for k in row.scores}
-    scores = list(dict.fromkeys([*([in_one_kind(key, there)] if key else []), *beside]))
+    scores = scores_beside(rows, key)
     choices = [(scores, True, WIDEST // 2), (scores[:2], True, WIDEST // 2), (scores[:1], True, NARROW),
                (scores[:1], False, NARROW), (scores[:1], False, 0)]  # fmt: skip
     return first_that_fits([ranking_of(rows, *choice) for choice in choices], out)
-
-
-def in_one_kind(key: str, there: Iterable[str]) -> str:
-    """The root of a mean squared error in its place, where there is one: it ranks alike, as all other errors are."""
-    root = key.replace("_mse", "_rmse")
-    return root if root in there else key
 
 
 def ranking_of(rows: Sequence[Row], scores: Sequence[str], seconds: bool, letters: int) -> Table:

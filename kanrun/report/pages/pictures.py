@@ -42,8 +42,11 @@ class UnusableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture with what it shows: `name` as in plots/, `svg` is empty where it is too large for a page."""
+class InPage:
+    """A picture as it stands in a page, with what it shows.
+
+    `name` is that in plots/, `svg` is empty where it is too large for a page.
+    """
 
     name: str
     about: str
@@ -51,12 +54,12 @@ class Picture:
     broad: bool = False
 
 
-def pictures(folder: Path, wanted: dict[str, str]) -> list[Picture]:
+def pictures(folder: Path, wanted: dict[str, str]) -> list[InPage]:
     """Those of `wanted` (name and what it shows) that are in plots/ of a run folder, in this order.
 
     Pictures that are the same are there once, with all that they show.
     """
-    found: list[Picture] = []
+    found: list[InPage] = []
     known: dict[str, int] = {}
     room = MOST
     for name, about in wanted.items():
@@ -76,7 +79,7 @@ def pictures(folder: Path, wanted: dict[str, str]) -> list[Picture]:
         if len(svg) > min(room, EACH):
             svg = of_points(path.with_suffix(".png"), about, room)
         room -= len(svg)
-        found.append(Picture(name, about, Markup(svg), is_broad(svg)))
+        found.append(InPage(name, about, Markup(svg), is_broad(svg)))
     return found
 
 

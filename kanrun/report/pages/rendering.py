@@ -44,17 +44,17 @@ def environment() -> Environment:
 
 def verbatim(name: str) -> Markup:
     """A file of ours that stands in every page as it is."""
-    return Markup(text_of(name))
+    return Markup(template_text(name))
 
 
-def text_of(name: str) -> str:
+def template_text(name: str) -> str:
     """The text of a file beside the templates."""
     return resources.files("kanrun.report.pages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def policy() -> str:
     """What a browser is told to allow."""
-    digest = base64.b64encode(hashlib.sha256(text_of("script.js").encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(template_text("script.js").encode()).digest()).decode()
     return f"{POLICY}; script-src 'sha256-{digest}'"
 
 

@@ -11,7 +11,7 @@ from kanrun.errors import KanrunError
 from kanrun.report.files import read_json, text_of
 from kanrun.report.load import Record, formula_of, record_of
 from kanrun.report.pages.formulas import decided, source_in, told
-from kanrun.report.pages.pictures import Picture, pictures
+from kanrun.report.pages.pictures import InPage, pictures
 from kanrun.report.pages.rendering import render
 from kanrun.report.scores import name_of, scores_shown
 from kanrun.report.show import asked
@@ -44,7 +44,7 @@ NOT_FINISHED = {"running": "not finished"}  # other states are told as status.js
 def page_of(folder: Path) -> str:
     """The page of a run, finished or not. Raises KanrunError where there is none in `folder`."""
     record = readable(folder)
-    metrics, status = record.metrics, mapping(read_json(folder / "status.json"))
+    metrics, status = record.metrics, record.status
     formulas = [formula_of(entry) for entry in record.formulas]
     source = source_in(record.formulas, metrics.get("inputs") or []) if formulas else None
     shown = {one.name: one for one in pictures(folder, {**ANSWERS, **NETWORKS, **TRAINING})}
@@ -96,7 +96,7 @@ def scores_of(metrics: Mapping[str, Any]) -> dict[str, str]:
     return {key: name_of(key) for key in scores_shown(mapping(last.get(part_of(metrics))))}
 
 
-def of(shown: Mapping[str, Picture], wanted: Mapping[str, str]) -> list[Picture]:
+def of(shown: Mapping[str, InPage], wanted: Mapping[str, str]) -> list[InPage]:
     """The pictures of one part of the page."""
     return [shown[name] for name in wanted if name in shown]
 
@@ -122,4 +122,4 @@ def readable(folder: Path) -> Record:
         if not (folder / "status.json").is_file():
             raise
         status = mapping(read_json(folder / "status.json"))
-        return Record(folder, str(status.get("state")), status.get("error"), None, {}, [])
+        return Record(folder, str(status.get("state")), status.get("error"), None, {}, [], status)
