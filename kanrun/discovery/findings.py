@@ -100,14 +100,18 @@ class Findings:
             if self.explained and (self.longest or not before):
                 self.longest = 0.0 if problem.is_short(found) else self.longest or longest
 
-    def result(self, problem: Problem) -> Discovered:
-        """The best formula, with all that were met on the front from simple to exact; a constant where none was."""
+    def result(self, problem: Problem, at_once: bool = False) -> Discovered:
+        """The best formula, with all that were met on the front from simple to exact; a constant where none was.
+
+        Where it is wanted `at_once` no other likely forms are looked for.
+        """
         best = self.best
         if best is None:
             return problem.constant()
         met = [f.symbolic for f in self.all] + [problem.described(m) for f in self.all for m in f.symbolic.front]
         front = pareto(met)
-        front += [s.model for s in self.likeliest(problem) if all(s.model is not model for model in front)]
+        likely = [] if at_once else self.likeliest(problem)
+        front += [s.model for s in likely if all(s.model is not model for model in front)]
         return replace(best, symbolic=replace(best.symbolic, front=front))
 
     def likeliest(self, problem: Problem) -> list[Symbolic]:

@@ -113,7 +113,7 @@ class Search:
         self.state.findings.longest = 0.0
         state, meter, reason = self.state, self.context.budget.meter, reason_of_end(self)
         state.stopped, state.ended = reason.name, reason.sentence(self)
-        state.result = state.findings.result(self.problem)
+        state.result = state.findings.result(self.problem, at_once=self.cancelled() is not None)
         seconds, work = state.begun
         state.seconds, state.work = meter.seconds() - seconds, meter.work - work
 

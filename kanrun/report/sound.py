@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -55,17 +54,12 @@ def odd_numbers(content: Mapping[str, Any], keys: tuple[str, ...], where: str) -
             yield f"{where}{key} is {shorten(repr(value), 40)}, not a number"
 
 
-@cache
-def hints_of(kind: Hashable) -> dict[str, Any]:
-    """The types of the fields of a dataclass."""
-    return get_type_hints(kind)
-
-
 def odd_field(value: Any) -> str | None:
     """A sentence about the first field of a dataclass that is not of its type; None where all are."""
+    hints = get_type_hints(type(value))
     for one in fields(value):
         content = getattr(value, one.name)
-        if not fits(content, hints_of(type(value))[one.name]):
+        if not fits(content, hints[one.name]):
             return f"{one.name} is {shorten(repr(content), 40)}"
     return None
 
