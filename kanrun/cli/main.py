@@ -181,7 +181,8 @@ def end_at_once(status: Any, name: str) -> None:
     with suppress(OSError, ValueError):
         if sys.stdout.isatty():
             os.write(sys.stdout.fileno(), SHOW_CURSOR)
-        complain([f"interrupted by {name}"])
+        found = (status.path.parent / "metrics.json").exists()
+        complain([f"interrupted by {name}{'' if found else ', before anything was found'}"])
     with paged(status.path.parent):
         pass
     os._exit(128 + int(signal.Signals[name]))
