@@ -42,7 +42,7 @@ class KanrunLauncher(Launcher):
         """For so many jobs in the folder of a sweep."""
         from kanrun.sweep.pools import local_pool
 
-        return local_pool(self.jobs, jobs)
+        return local_pool(self.jobs, jobs, self.task_function.end_at_once)
 
 
 class KanrunRay(KanrunLauncher):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 from kanrun.cli import launching
 from kanrun.cli.hints import config_folder
+from kanrun.pipeline import run
+from kanrun.report.status import Status
 from kanrun.sweep.tasks import Task, work
 from tests.cli.command import QUICK, Call
 from tests.contract import read_json
@@ -86,6 +90,42 @@ def test_a_sweep_goes_on_where_it_was_and_takes_in_more_values(kanrun: Call, tmp
     assert [(row["job"], row["seed"]) for row in summary(tmp_path / "s")] == [("0", "0"), ("1", "1"), ("2", "5")]
     after = {job: (tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"}
     assert after["0"] == before["0"] and after["1"] != before["1"]
+
+
+@pytest.mark.parametrize("launcher", [HERE, "hydra/launcher=basic"])
+def test_a_sweep_in_one_process_adds_up_though_a_job_does_not_end_soon_enough(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    plain = run.begin_run
+
+    def stuck(config: Any, folder: Path, quiet: bool, last_resort: Any, *more: Any, **named: Any) -> Any:
+        if folder.name == "1":
+            folder.mkdir(exist_ok=True)
+            last_resort(Status(folder), "SIGINT")
+        return plain(config, folder, quiet, last_resort, *more, **named)
+
+    monkeypatch.setattr(run, "begin_run", stuck)
+    monkeypatch.setattr("os._exit", sys.exit)
+    status, out, lines = kanrun("-m", *SWEEP[:-1], launcher, "seed=0,1,2")
+    assert status == 130 and "2 jobs: 1 completed, 1 interrupted" in out
+    assert [row["state"] for row in summary(tmp_path / "s")] == ["completed", "interrupted"]
+    way = "" if "basic" in launcher else f"; kanrun -m sweep.resume={tmp_path / 's'} goes on with it"
+    assert lines == [f"kanrun: interrupted by SIGINT{way}"]
+
+
+def test_a_signal_at_the_very_end_of_a_job_ends_the_sweep(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: Any, **named: Any) -> Any:
+        found = plain(*given, **named)
+        signal.raise_signal(signal.SIGTERM)
+        return found
+
+    plain = run.carry_out
+    monkeypatch.setattr(run, "carry_out", late)
+    status, out, lines = kanrun("-m", *SWEEP, "seed=0,1,2")
+    assert status == 128 + signal.SIGTERM and "1 jobs: 1 completed" in out
+    assert lines == [f"kanrun: interrupted by SIGTERM; kanrun -m sweep.resume={tmp_path / 's'} goes on with it"]
 
 
 def test_what_was_typed_need_not_be_typed_again(kanrun: Call, tmp_path: Path) -> None:
