@@ -28,7 +28,7 @@ LAUNCHERS: dict[str, dict[str, Any]] = {
     },
     "kanrun_slurm": {
         "_target_": "hydra_plugins.kanrun_sweeps.KanrunSlurm", "cluster": "slurm", "jobs": None, "minutes": 60,
-        "cpus": 1, "memory_gib": 2, "partition": None, "more": {},
+        "cpus": 1, "memory_gib": 2, "partition": None, "more": None,
     },
 }  # fmt: skip
 SWEEPERS: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from kanrun.report.standard_output import console_of
 from kanrun.sweep.axes import Plan
 from kanrun.sweep.record import arguments_in, remember, study_in
 from kanrun.sweep.screen import Screen
-from kanrun.sweep.studying import OWN, Dimension, Study, best_lines, checked, search
+from kanrun.sweep.studying import OWN, Dimension, Study, best_lines, search
 from kanrun.sweep.tasks import Outcome, Task
 
 
@@ -31,7 +31,6 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     if not hasattr(launcher, "pool"):
         raise KanrunError("hydra/sweeper=kanrun_optuna: works with hydra/launcher=kanrun, kanrun_ray, kanrun_slurm")
     job, plan = launcher.task_function, plan_in(config)
-    checked(study)
     fixed, space = space_of(overrides_of(arguments, plan))
     if not space:
         raise ConfigError(

@@ -68,15 +68,22 @@ class Study:
     name: str = OWN
 
 
-def checked(study: Study) -> None:
-    """Raises ConfigError for what is not allowed."""
-    key = "hydra.sweeper"
-    if study.trials < 1:
-        raise ConfigError(wrong(f"{key}.trials", study.trials, "1 or more"))
-    if not study.objectives or not set(study.objectives) <= set(OBJECTIVES):
-        raise ConfigError(wrong(f"{key}.objectives", list(study.objectives), f"some of {', '.join(OBJECTIVES)}"))
-    if study.sampler not in SAMPLERS:
-        raise ConfigError(wrong(f"{key}.sampler", study.sampler, f"one of {', '.join(SAMPLERS)}"))
+def study_of(trials: Any, objectives: Any, sampler: Any, storage: Any, prune: Any, seed: Any) -> Study:
+    """What is asked for, from what is typed. Raises ConfigError for what is not allowed."""
+    several = isinstance(objectives, Sequence) and not isinstance(objectives, str)
+    listed = list(objectives) if several else [objectives]
+    known = bool(listed) and all(isinstance(one, str) and one in OBJECTIVES for one in listed)
+    for key, value, good, needed in (
+        ("trials", trials, type(trials) is int and trials >= 1, "1 or more"),
+        ("objectives", listed, known, f"some of {', '.join(OBJECTIVES)}"),
+        ("sampler", sampler, isinstance(sampler, str) and sampler in SAMPLERS, f"one of {', '.join(SAMPLERS)}"),
+        ("storage", storage, storage is None or isinstance(storage, str), "an address such as sqlite:///FILE, or null"),
+        ("prune", prune, isinstance(prune, bool), "true or false"),
+        ("seed", seed, type(seed) is int and 0 <= seed < 2**31, "a whole number, 0 or more"),
+    ):
+        if not good:
+            raise ConfigError(wrong(f"hydra.sweeper.{key}", value, needed))
+    return Study(trials, tuple(listed), sampler, storage, prune and listed == ["validation"], seed)
 
 
 def search(

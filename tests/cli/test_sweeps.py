@@ -19,6 +19,7 @@ from tests.cli.command import QUICK, Call
 from tests.contract import read_json
 
 HERE = "hydra.launcher.jobs=1"
+RAY, SLURM = ["hydra/launcher=kanrun_ray"], ["hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=local"]
 SWEEP = [*QUICK, "hydra.sweep.dir=s", HERE]
 
 
@@ -61,6 +62,20 @@ def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
         (["-m", "seed=0,1", "hydra.launcher.jobs=0"], "hydra.launcher.jobs=0: 1 or more jobs at a time"),
         (["-m", "seed=0,1", "hydra.launcher.jobs=all"], "hydra.launcher.jobs=all: 1 or more jobs at a time"),
         (["-m", "seed=0,1", "sweep=sizes", "hydra/sweeper=basic"], "sweep: pairs, parts and resume are those of"),
+        (["-m", "seed=0,1", "hydra.launcher.job=2"], "hydra.launcher.job=2: unknown setting, did you mean jobs?"),
+        (["-m", "seed=0,1", "+hydra.launcher.job=2"], "hydra.launcher.job=2: unknown setting, did you mean jobs?"),
+        (["-m", "seed=0,1", "hydra.launcher.jobs=1,2"], "hydra.launcher.jobs=1,2: one value is needed"),
+        (["-m", "+hydra.sweeper.params.seed=0,1"], "hydra.sweeper.params.seed=0,1: type the values themselves"),
+        (["-m", "+hydra.sweeper.params={seed: '0,1'}"], "hydra.sweeper.params={seed: '0,1'}: type the values"),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.address=3"], "hydra.launcher.address=3: host:port of a cluster"),
+        (
+            ["-m", "seed=0,1", *RAY, "hydra.launcher.address=127.0.0.1:1"],
+            "hydra.launcher.address=127.0.0.1:1: no cluster",
+        ),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.cpus=x"], "hydra.launcher.cpus=x: a number, 0 or more"),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.gpus=-1"], "hydra.launcher.gpus=-1: a number, 0 or more"),
+        (["-m", "seed=0,1", *SLURM, "hydra.launcher.minutes=x"], "hydra.launcher.minutes=x: a whole number, 1 or"),
+        (["-m", "seed=0,1", *SLURM, "hydra.launcher.more={foo: 1}"], "hydra.launcher.cluster=local: "),
         (["-m", "seed=0,1", "hydra/launcher=kanrum"], "hydra/launcher=kanrum: unknown option"),
         (
             ["-m", "seed=0,1", "hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=x"],
