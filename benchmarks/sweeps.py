@@ -111,7 +111,7 @@ def stage_work(sweep: Path) -> float:
 
 def numbers_of(sweep: Path) -> dict[str, object]:
     """The scores of every stage of every job, by its seed."""
-    found = {}
+    found: dict[str, object] = {}
     for job in jobs_in(sweep):
         metrics = json.loads((job / "metrics.json").read_text())
         found[str(metrics["seed"])] = [(stage["name"], stage["train"], stage["test"]) for stage in metrics["stages"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from kanrun.cli.hints import OF_FILES, explain_engine, explain_key, explain_word, options
@@ -67,9 +68,10 @@ def about_engines(text: str, overrides: dict[str, str]) -> list[str]:
 
 def about_file(error: OSError, overrides: dict[str, str], where: str) -> list[str]:
     """What the system says, with the setting that its file comes from."""
-    if not error.filename:
-        return [f"{error.strerror} ({where})"]
     places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
+    if not error.filename:
+        full = places if error.errno in (errno.ENOSPC, errno.EDQUOT) else []
+        return [wrong(k, overrides[k], str(error.strerror)) for k in full] or [f"{error.strerror} ({where})"]
     reason = f"{shorten(str(error.strerror))} ({error.filename})"
     elsewhere = f"{error.filename}: {error.strerror}; hydra.run.dir or hydra.sweep.dir names another"
     return [wrong(k, overrides[k], reason) for k in places] or [elsewhere]

@@ -142,7 +142,7 @@ def summed_up(job: Job) -> None:
             if runs_in(job.sweep):
                 summarize(job.sweep, console_of(120, job.console), job.best)
         except (OSError, KanrunError) as error:
-            complain([f"no summary of {job.sweep}: {error}"])
+            complain([f"the summary of {job.sweep} is not whole: {error}"])
     complain(job.said[:MOST_SAID])
     if len(job.said) > MOST_SAID:
         complain([f"and {len(job.said) - MOST_SAID} more jobs that failed, see summary.csv"])

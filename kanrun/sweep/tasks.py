@@ -116,16 +116,16 @@ def leave_word(task: Task, error: str) -> None:
     from kanrun.config.validation import read_config
     from kanrun.report.folder import write_config
     from kanrun.report.lock import in_use
-    from kanrun.report.paging import paged
+    from kanrun.report.paging import write_page
     from kanrun.report.status import Status, state_of
 
     with suppress(OSError, KanrunError):
         if state_of(task.folder) in ("completed", "failed") or in_use(task.folder):
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        with paged(task.folder):
-            write_config(task.folder, read_config(task.content))
-            Status(task.folder).write("failed", error)
+        write_config(task.folder, read_config(task.content))
+        Status(task.folder).write("failed", error)
+        write_page(task.folder)
 
 
 def end_quietly(status: Any, name: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from kanrun.cli import launching
 from kanrun.cli.hints import config_folder
 from kanrun.pipeline import run
+from kanrun.report import files
 from kanrun.report.status import Status
 from kanrun.sweep.tasks import Task, work
 from tests.cli.command import QUICK, Call
@@ -141,6 +144,36 @@ def test_a_signal_at_the_very_end_of_a_job_ends_the_sweep(
     status, out, lines = kanrun("-m", *SWEEP, "seed=0,1,2")
     assert status == 128 + signal.SIGTERM and "1 jobs: 1 completed" in out
     assert lines == [f"kanrun: interrupted by SIGTERM; kanrun -m sweep.resume={tmp_path / 's'} goes on with it"]
+
+
+@pytest.mark.fails_within
+def test_a_disk_that_is_full_in_the_middle_costs_no_finished_job(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.parent.name in ("1", "2") or path.name == "report.html":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(path, content)
+
+    plain = files.write_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_bytes", full)
+        status, out, lines = kanrun("-m", *SWEEP, "seed=0,1,2")
+    assert status == 1 and "1 jobs: 1 completed" in out
+    said = "[Errno 28] No space left on device"
+    assert lines == [f"kanrun: the summary of {tmp_path / 's'} is not whole: {said}",
+                     *(f"kanrun: job {n}: OSError: {said}" for n in (1, 2))]  # fmt: skip
+    status, out, _ = kanrun("-m", "sweep.resume=s")
+    assert status == 0 and "1 of them done before" in out and "3 jobs: 3 completed" in out
+
+
+def test_a_disk_that_is_full_from_the_beginning_is_one_line(kanrun: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    status, _, lines = kanrun("-m", *SWEEP, "seed=0,1")
+    assert (status, lines) == (1, ["kanrun: hydra.sweep.dir=s: No space left on device"])
 
 
 def test_what_was_typed_need_not_be_typed_again(kanrun: Call, tmp_path: Path) -> None:
