@@ -29,6 +29,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 # About a tenth of a second of work; the second one takes longer, so that there is something to kill.
 TENTH = ["experiment=smoke", "plots=none", "prune=none", "symbolic=none", "optimizer.steps=10"]
 SMOKE = ["experiment=smoke", "plots=none"]
+Part = Callable[[Path, int], str]
 
 
 @dataclass
@@ -110,7 +111,7 @@ def stage_work(sweep: Path) -> float:
 
 def numbers_of(sweep: Path) -> dict[str, object]:
     """The scores of every stage of every job, by its seed."""
-    found = {}
+    found: dict[str, object] = {}
     for job in jobs_in(sweep):
         metrics = json.loads((job / "metrics.json").read_text())
         found[str(metrics["seed"])] = [(stage["name"], stage["train"], stage["test"]) for stage in metrics["stages"]]
@@ -120,25 +121,19 @@ def numbers_of(sweep: Path) -> dict[str, object]:
 # ---- the parts -----------------------------------------------------------------------------------------------------
 
 
-def cores(folder: Path, jobs: int) -> str:
-    """How busy the cores are, and what is done beside the jobs' own stages."""
-    used = measured(["-m", *SMOKE, f"seed=range({jobs})", "hydra.sweep.dir=s"], folder)
-    work = stage_work(folder / "s")
-    return (
-        f"{jobs} smoke jobs, status {used.status}: {used.total / used.seconds:.2f} cores in use, {used.seconds:.1f} s; "
-        f"CPU {used.total:.1f} s, of it {work:.1f} in stages: "
-        f"{(used.total - work) / jobs * 1000:.0f} ms a job beside them"
-    )
+def cost_of(settings: list[str]) -> Part:
+    """A part: how busy the cores are with so many jobs, and what a job costs beside its own stages."""
 
+    def part(folder: Path, jobs: int) -> str:
+        used = measured(["-m", *settings, f"seed=range({jobs})", "hydra.sweep.dir=s"], folder)
+        work = stage_work(folder / "s")
+        return (
+            f"{jobs} jobs of {work / jobs * 1000:.0f} ms, status {used.status}, {used.seconds:.0f} s: "
+            f"{used.total / used.seconds:.2f} cores in use; beside the stages {(used.total - work) / jobs * 1000:.0f} "
+            f"ms of CPU a job, of it {used.parent / jobs * 1000:.1f} ms in the parent"
+        )
 
-def thousand(folder: Path, jobs: int) -> str:
-    """What a job costs beside its own stages."""
-    used = measured(["-m", *TENTH, f"seed=range({jobs})", "hydra.sweep.dir=s"], folder)
-    work = stage_work(folder / "s")
-    return (
-        f"{jobs} jobs of {work / jobs * 1000:.0f} ms, status {used.status}, {used.seconds:.0f} s: beside the stages "
-        f"{(used.total - work) / jobs * 1000:.0f} ms a job, of it {used.parent / jobs * 1000:.1f} ms in the parent"
-    )
+    return part
 
 
 def failing(folder: Path, jobs: int) -> str:  # noqa: ARG001
@@ -291,8 +286,8 @@ def ray_cluster(nodes: int) -> Iterator[str]:
         subprocess.run([ray, "stop", "--force"], check=False, **quiet)  # type: ignore[call-overload]
 
 
-PARTS: dict[str, tuple[Callable[[Path, int], str], int]] = {
-    "cores": (cores, 40), "thousand": (thousand, 1000), "failing": (failing, 12), "killed": (killed, 20),
+PARTS: dict[str, tuple[Part, int]] = {
+    "cores": (cost_of(SMOKE), 40), "thousand": (cost_of(TENTH), 1000), "failing": (failing, 12), "killed": (killed, 20),
     "launchers": (launchers, 4), "optuna": (optuna, 30), "summary": (summary, 10_000), "cluster": (cluster, 1000),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ class KanrunLauncher(Launcher):
         """For so many jobs in the folder of a sweep."""
         from kanrun.sweep.pools import local_pool
 
-        return local_pool(self.jobs, jobs)
+        return local_pool(self.jobs, jobs, self.task_function.end_at_once)
 
 
 class KanrunRay(KanrunLauncher):
@@ -69,17 +69,18 @@ class KanrunSlurm(KanrunLauncher):
     ) -> None:  # fmt: skip
         super().__init__(jobs)
         self.cluster, self.minutes, self.cpus, self.memory = cluster, minutes, cpus, memory_gib
-        self.partition, self.more = partition, dict(more or {})
+        self.partition, self.more = partition, more
 
     def pool(self, jobs: int, folder: Path) -> Pool:
         """For so many jobs in the folder of a sweep."""
         from kanrun.sweep.pools import checked, free_cores
-        from kanrun.sweep.slurm_pool import OnSlurm
+        from kanrun.sweep.slurm_pool import OnSlurm, check_settings
 
+        check_settings(self.minutes, self.cpus, self.memory, self.more)
         at_once = checked(self.jobs) or (free_cores() if self.cluster == "local" else jobs)
         return OnSlurm(folder / ".submitit", self.cluster, at_once, {
             "timeout_min": self.minutes, "cpus_per_task": self.cpus, "mem_gb": self.memory,
-            **({"slurm_partition": self.partition} if self.partition else {}), **self.more,
+            **({"slurm_partition": self.partition} if self.partition else {}), **(self.more or {}),
         })  # fmt: skip
 
 
@@ -119,14 +120,14 @@ class KanrunOptuna(KanrunSweeper):
         storage: str | None = None, prune: bool = True, seed: int = 0,
     ) -> None:  # fmt: skip
         self.asked: dict[str, Any] = {
-            "trials": trials, "objectives": tuple(objectives), "sampler": sampler, "storage": storage,
-            "prune": prune and list(objectives) == ["validation"], "seed": seed,
+            "trials": trials, "objectives": objectives, "sampler": sampler, "storage": storage, "prune": prune,
+            "seed": seed,
         }  # fmt: skip
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Does the trials."""
         from kanrun.cli.studying import search_settings
-        from kanrun.sweep.studying import Study
+        from kanrun.sweep.studying import study_of
 
-        outcomes = search_settings(self, Study(**self.asked), arguments)
+        outcomes = search_settings(self, study_of(**self.asked), arguments)
         return [[JobReturn(_return_value=outcome.loss, status=JobStatus.COMPLETED) for outcome in outcomes]]

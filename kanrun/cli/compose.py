@@ -28,7 +28,7 @@ LAUNCHERS: dict[str, dict[str, Any]] = {
     },
     "kanrun_slurm": {
         "_target_": "hydra_plugins.kanrun_sweeps.KanrunSlurm", "cluster": "slurm", "jobs": None, "minutes": 60,
-        "cpus": 1, "memory_gib": 2, "partition": None, "more": {},
+        "cpus": 1, "memory_gib": 2, "partition": None, "more": None,
     },
 }  # fmt: skip
 SWEEPERS: dict[str, dict[str, Any]] = {
@@ -105,7 +105,7 @@ class Composer:
 
     def __init__(self, folder: Path, name: str = "config", more: Path | None = None) -> None:
         self.folder, self.name, self.more = folder, name, more
-        self.bases: dict[tuple[str, ...], DictConfig] = {}
+        self.bases: dict[tuple[str, ...], tuple[DictConfig, Any]] = {}
 
     def whole(self, overrides: Sequence[str]) -> DictConfig:
         """The config of one job, with Hydra's own part below `hydra`."""
@@ -118,13 +118,45 @@ class Composer:
             typed = {o.input_line for o in values}
             choices = tuple(text for text in overrides if text not in typed and not only_of_hydra(text))
             if choices not in self.bases:
-                self.bases[choices] = own_part(self.whole(choices))
-            config = copy.deepcopy(self.bases[choices])
+                base = own_part(self.whole(choices))
+                self.bases[choices] = base, OmegaConf.to_container(base)
+            base, plain = self.bases[choices]
+            content = copy.deepcopy(plain)
+            if "${" not in repr(plain) and all(is_set(value, content) for value in values):
+                return dict(content)
+            config = copy.deepcopy(base)
             OmegaConf.set_struct(config, True)
             apply_values(values, config)
         except HydraException:
             return settings_of(self.whole(overrides))  # which says what is wrong in terms of all of them
         return settings_of(config)
+
+
+def is_set(override: Override, content: Any) -> bool:
+    """Whether a value could be set in plain settings, in place, as OmegaConf would in a hundred times as long.
+
+    Not where there is no such setting, nor where it or the value has parts by name, or refers to another setting.
+    """
+    *path, last = override.key_or_group.split(".")
+    for key in path:
+        content = content.get(key) if isinstance(content, dict) else None
+    value = override.value()
+    there = isinstance(content, dict) and last in content and not isinstance(content[last], dict)
+    if there and is_plain(value):
+        content[last] = value
+        return True
+    return False
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text that is no reference, or a list of such."""
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return (
+        value is None
+        or type(value) in (bool, int, float)
+        or (type(value) is str and "$" not in value and value != "???")
+    )
 
 
 def of_hydra(text: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
-from kanrun.cli.hints import OF_FILES, explain_key, explain_word, options
+from kanrun.cli.hints import OF_FILES, explain_engine, explain_key, explain_word, options
 from kanrun.cli.quoting import of_a_table
 from kanrun.config.schema import GROUPS
 from kanrun.errors import KanrunError, shorten, unknown, wrong
@@ -18,6 +19,8 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
         return str(error).splitlines()
     text = str(error)
     overrides = dict(a.lstrip("+~").split("=", 1) for a in arguments if "=" in a and not a.startswith("-"))
+    if lines := about_engines(text, overrides):
+        return lines
     key = re.search(r"Could not override '([^']+)'", text)
     if key:
         from kanrun.config.validation import known_keys
@@ -38,13 +41,8 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
         return [
             f"{a}: a group cannot be left out; choose {' or '.join(options(a[1:].partition('=')[0]))}" for a in left_out
         ]
-    if isinstance(error, OSError) and error.filename:
-        places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
-        reason = f"{shorten(str(error.strerror or error))} ({error.filename})"
-        elsewhere = f"{error.filename}: {error.strerror}; hydra.run.dir or hydra.sweep.dir names another"
-        return [wrong(k, overrides[k], reason) for k in places] or [elsewhere]
     if isinstance(error, OSError) and error.strerror:
-        return [f"{error.strerror} ({where})"]
+        return about_file(error, overrides, where)
     override = getattr(error, "override", None)
     own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
     if own and "++symbolic.functions" in f"{override} {text}":
@@ -57,3 +55,25 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
     return [f"{type(error).__name__}: {shorten(text, 300)} ({where})"]
+
+
+def about_engines(text: str, overrides: dict[str, str]) -> list[str]:
+    """What is wrong with what is set of a launcher or a sweeper, where an error is about that."""
+    engine = re.search(r"\b(hydra\.(?:launcher|sweeper))\b", text)
+    if engine and (lines := explain_engine(engine.group(1), overrides)):
+        return lines
+    several = re.search(r"Ambiguous value for argument '[+~]*(hydra\.[^=]+)=([^']*)'", text)
+    if several:
+        return [wrong(several.group(1), several.group(2), "one value is needed, which is that of the whole sweep")]
+    return []
+
+
+def about_file(error: OSError, overrides: dict[str, str], where: str) -> list[str]:
+    """What the system says, with the setting that its file comes from."""
+    places = [k for k in ("hydra.run.dir", "hydra.sweep.dir") if k in overrides]
+    if not error.filename:
+        full = places if error.errno in (errno.ENOSPC, errno.EDQUOT) else []
+        return [wrong(k, overrides[k], str(error.strerror)) for k in full] or [f"{error.strerror} ({where})"]
+    reason = f"{shorten(str(error.strerror))} ({error.filename})"
+    elsewhere = f"{error.filename}: {error.strerror}; hydra.run.dir or hydra.sweep.dir names another"
+    return [wrong(k, overrides[k], reason) for k in places] or [elsewhere]

@@ -8,7 +8,7 @@ from dataclasses import fields
 from kanrun.cli.commands import COMMANDS
 from kanrun.config.packaged import config_folder
 from kanrun.config.schema import GROUPS, TableConfig
-from kanrun.errors import shorten, wrong
+from kanrun.errors import shorten, unknown, wrong
 
 
 def explain_word(word: str) -> str:
@@ -34,6 +34,26 @@ def options(group: str) -> list[str]:
 
         return sorted(["basic", *OF_HYDRA.get(group, ())])
     return sorted(GROUPS.get(group, ()))
+
+
+PARAMS = "type the values themselves, such as seed=0,1, or write them down in a sweep, which sweep=NAME chooses"
+
+
+def explain_engine(part: str, overrides: dict[str, str]) -> list[str]:
+    """A line for each key that is no setting of the launcher or the sweeper, by its `part` of Hydra's config."""
+    from kanrun.cli.compose import OF_HYDRA
+
+    group = part.replace(".", "/")
+    node = OF_HYDRA[group].get(overrides.get(group, "kanrun"))
+    if node is None:  # of another package, which says itself what is wrong
+        return []
+    known = sorted(set(node) - {"_target_"})
+    found = {key: key.split(".")[2] for key in overrides if key.startswith(f"{part}.")}
+    return [
+        wrong(key, overrides[key], PARAMS if own == "params" else unknown("setting", own, known))
+        for key, own in found.items()
+        if own not in known
+    ]
 
 
 def explain_key(key: str, overrides: dict[str, str], of_table: bool = False) -> str:

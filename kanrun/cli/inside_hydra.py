@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import hydra
@@ -52,7 +53,13 @@ def arguments_parser() -> ArgumentParser:
 
 def parse_overrides(texts: Sequence[str]) -> list[Override]:
     """The overrides that the texts say. Raises HydraException for one that says none."""
-    return OverridesParser.create().parse_overrides(list(texts))
+    return [parsed(text) for text in texts]
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> Override:
+    """One of them: those that all jobs of a sweep share are read once."""
+    return OverridesParser.create().parse_override(text)
 
 
 def apply_values(overrides: Sequence[Override], config: DictConfig) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kanrun.cli.compose import Composer
 
 MOST_SAID = 10  # failures of a sweep
+ADDING_UP = threading.Lock()  # a job that does not end is ended by another thread, see Job.end_at_once
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -69,15 +71,9 @@ def command(arguments: list[str]) -> None:
     try:
         carry_out_jobs(job)
     except KeyboardInterrupt as error:
-        add_up(job)
-        sys.exit(
-            told_of_interruption(
-                error,
-                f"; kanrun -m sweep.resume={job.sweep} goes on with it"
-                if job.sweep and (job.sweep / "sweep.json").exists()
-                else "",
-            )
-        )
+        with suppress(KeyboardInterrupt):  # somebody does not want to wait for it
+            add_up(job)
+        sys.exit(told_of_interruption(error, way_on(job)))
     except Exception as error:
         if wants_traceback:
             raise
@@ -121,8 +117,22 @@ def carry_out_jobs(job: Job) -> None:
         run_composed(alone, job)
 
 
+def way_on(job: Job) -> str:
+    """How a sweep that was ended goes on."""
+    there = job.sweep is not None and (job.sweep / "sweep.json").exists()
+    return f"; kanrun -m sweep.resume={job.sweep} goes on with it" if there else ""
+
+
 def add_up(job: Job) -> None:
-    """What the runs of a sweep add up to, in its folder and on the console."""
+    """What the runs of a sweep add up to, in its folder and on the console; only once."""
+    with ADDING_UP:
+        if not job.added_up:
+            job.added_up = True
+            summed_up(job)
+
+
+def summed_up(job: Job) -> None:
+    """The same, however often it is asked for."""
     if job.sweep is not None:
         from kanrun.sweep.resuming import runs_in
         from kanrun.sweep.summary import summarize
@@ -131,7 +141,7 @@ def add_up(job: Job) -> None:
             if runs_in(job.sweep):
                 summarize(job.sweep, console_of(120, job.console), job.best)
         except (OSError, KanrunError) as error:
-            complain([f"no summary of {job.sweep}: {error}"])
+            complain([f"the summary of {job.sweep} is not whole: {error}"])
     complain(job.said[:MOST_SAID])
     if len(job.said) > MOST_SAID:
         complain([f"and {len(job.said) - MOST_SAID} more jobs that failed, see summary.csv"])
@@ -158,7 +168,7 @@ def resume_run(folder: str) -> None:
     from kanrun.pipeline.run import resume
 
     collect_garbage()
-    resume(folder, last_resort=end_at_once)
+    resume(folder, last_resort=Job().end_at_once)
 
 
 def collect_garbage() -> None:
@@ -171,21 +181,6 @@ def told_of_interruption(error: KeyboardInterrupt, more: str = "") -> int:
     """Says that a signal has ended the command, and gives the exit status that shells have for it."""
     complain([(str(error) or "interrupted") + more])
     return 128 + int(signal.Signals[getattr(error, "signal", "SIGINT")])
-
-
-def end_at_once(status: Any, name: str) -> None:
-    """Ends the process where a signal has not ended its run soon enough: what finished stages have left is there."""
-    from kanrun.report.paging import paged
-
-    status.interrupted(name)
-    with suppress(OSError, ValueError):
-        if sys.stdout.isatty():
-            os.write(sys.stdout.fileno(), SHOW_CURSOR)
-        found = (status.path.parent / "metrics.json").exists()
-        complain([f"interrupted by {name}{'' if found else ', before anything was found'}"])
-    with paged(status.path.parent):
-        pass
-    os._exit(128 + int(signal.Signals[name]))
 
 
 class Job:
@@ -204,6 +199,7 @@ class Job:
         self.best: list[str] = []  # of a search for settings
         self.console = AUTO  # how a sweep is shown
         self.sweep: Path | None = None  # the folder of the sweep, where it is one
+        self.added_up = False
 
     def __call__(self, composed: Any) -> float | None:
         """Gives the loss on the validation rows, for sweepers; None where there are none."""
@@ -226,7 +222,7 @@ class Job:
                 key, self.sweep = "hydra.sweep.dir", Path(hydra.sweep.dir)
                 if is_asked_for_a_score(hydra):
                     hold_rows_back([content])
-            metrics = begin_run(content, Path(folder), quiet=False, last_resort=end_at_once, key=key)
+            metrics = begin_run(content, Path(folder), quiet=False, last_resort=self.end_at_once, key=key)
         except Exception as error:
             if os.getpid() != self.process:
                 raise
@@ -235,6 +231,28 @@ class Job:
             complain(explain(error, [], f"the traceback is in {log}" if log.exists() else TRACEBACK))
             return None
         return validation_loss(metrics)
+
+    def end_at_once(self, status: Any, name: str) -> None:
+        """Ends the process where a signal has not ended its run soon enough: what finished stages have left is there,
+        and what the jobs of a sweep add up to.
+        """
+        from kanrun.report.paging import paged
+
+        status.interrupted(name)
+        with suppress(OSError, ValueError):
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), SHOW_CURSOR)
+        found = (status.path.parent / "metrics.json").exists()
+        with paged(status.path.parent):
+            pass
+        alone = os.getpid() == self.process
+        with suppress(Exception):
+            if alone:
+                add_up(self)
+                sys.stdout.flush()
+        nothing = "" if found else ", before anything was found"
+        complain([f"interrupted by {name}{nothing}{way_on(self) if alone else ''}"])
+        os._exit(128 + int(signal.Signals[name]))
 
 
 def complain(lines: list[str]) -> None:

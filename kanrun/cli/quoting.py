@@ -24,7 +24,6 @@ TEXTS = (
     "encoding",
     "sigma",
     "weights",
-    *PATHS,
 )  # settings of a dataset that are texts
 LISTS = ("inputs", "ignore", "target")
 
@@ -111,8 +110,8 @@ def quoted_for_dataset(argument: str, key: str, name: str | None, given: str, sw
         return f"{whole}=" + ",".join(map(quoted_list, lists))
     if key in LISTS and key != "target" and given and given != "null" and not given.startswith(MARKED):
         return f"{whole}=[{in_quotes(given)}]"
-    if key in PATHS and given and given != "null" and not given.startswith(MARKED):
-        given = given if sweep and "," in given else str(Path(given).expanduser().absolute())
+    if key in PATHS:
+        return f"{whole}={quoted_paths(given, sweep)}"
     return f"{whole}={quoted_texts(given, sweep)}" if key in TEXTS else argument
 
 
@@ -125,6 +124,17 @@ def quoted_texts(given: str, sweep: bool) -> str:
     if not given or given == "null" or (given.startswith(MARKED) and not open_end):
         return given
     return ",".join(map(in_quotes, split_outside_brackets(given) if sweep else [given]))
+
+
+def quoted_paths(given: str, sweep: bool) -> str:
+    """Files in full, from where the command is typed: a worker, or who goes on with a sweep, may be somewhere else."""
+    if not given or given.startswith(("[", "$")):
+        return given
+    several = sweep and not is_file(given)
+    chosen = re.fullmatch(r"choice\((.*)\)", given, flags=re.DOTALL) if several else None
+    parts = split_outside_quotes(chosen.group(1) if chosen else given) if several else [given]
+    plain = [p[1:-1] if len(p) > 1 and p[0] == p[-1] and p[0] in "'\"" else p for p in parts]
+    return ",".join(p if p == "null" else in_quotes(str(Path(p).expanduser().absolute())) for p in plain)
 
 
 def quoted_list(given: str) -> str:

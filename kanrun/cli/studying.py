@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -16,9 +19,9 @@ from kanrun.cli.sweeping import hold_rows_back, of_plan, plain, split, sweep_fol
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.report.standard_output import console_of
 from kanrun.sweep.axes import Plan
-from kanrun.sweep.record import remember
+from kanrun.sweep.record import arguments_in, remember, study_in
 from kanrun.sweep.screen import Screen
-from kanrun.sweep.studying import Dimension, Study, best_lines, checked, search
+from kanrun.sweep.studying import OWN, Dimension, Study, best_lines, search
 from kanrun.sweep.tasks import Outcome, Task
 
 
@@ -28,7 +31,6 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     if not hasattr(launcher, "pool"):
         raise KanrunError("hydra/sweeper=kanrun_optuna: works with hydra/launcher=kanrun, kanrun_ray, kanrun_slurm")
     job, plan = launcher.task_function, plan_in(config)
-    checked(study)
     fixed, space = space_of(overrides_of(arguments, plan))
     if not space:
         raise ConfigError(
@@ -43,20 +45,54 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
         content = job.composer.settings([*fixed, *(f"{key}={text}" for key, text in chosen.items())])
         hold_rows_back([content], aloud=number == 0)
         task = Task(number, folder / str(number), {key: plain(text) for key, text in chosen.items()}, content)
-        remember(folder, sys.argv[1:], [task])
+        remember(folder, sys.argv[1:], [task], study.name)
         return task
 
+    common = job.composer.settings(fixed)
+    check_objectives(study, common, {dimension.key for dimension in space})
     pool = launcher.pool(study.trials, folder)
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
-    remember(folder, sys.argv[1:], [])
-    job.console = way_of([job.composer.settings(fixed)])
+    study = replace(study, name=name_of(study, folder))
+    remember(folder, sys.argv[1:], [], study.name)
+    job.console = way_of([common])
     with Screen(study.trials, pool.size, out=console_of(120, job.console)) as screen:
         found = search(study, space, folder, task_of, pool, screen, bool(plan.resume))
-    job.said += [f"job {one.number}: {one.error}" for one in found if one.state == "failed"]
+    job.said += [f"job {one.number}: {one.error}" for one in found if one.error and one.state != "pruned"]
     job.failures += len(job.said)
     job.best = best_lines(study, folder)
     return found
+
+
+# What decides whether a run has a formula: none of it is known before, where it is chosen.
+DECIDING = (
+    "experiment",
+    "model",
+    "model.name",
+    "symbolic",
+    "symbolic.enabled",
+    "search",
+    "search.seconds",
+    "search.work",
+)
+
+
+def check_objectives(study: Study, common: Mapping[str, Any], chosen: Collection[str]) -> None:
+    """Raises ConfigError where no trial could have what the search is for; all of them have `common` settings."""
+    if "complexity" not in study.objectives or any(key in DECIDING for key in chosen):
+        return
+    searched = common["search"]["seconds"] or common["search"]["work"] is not None
+    reason = "model=mlp has none" if common["model"]["name"] == "mlp" else "symbolic=none looks for none"
+    if common["model"]["name"] == "mlp" or not (common["symbolic"]["enabled"] or searched):
+        key, given = "hydra.sweeper.objectives", list(study.objectives)
+        raise ConfigError(wrong(key, given, f"complexity is that of formulas, and {reason}"))
+
+
+def name_of(study: Study, folder: Path) -> str:
+    """What a search is called in its storage: a database may have those of many sweeps, which must not be mixed."""
+    begins = not arguments_in(folder)
+    fresh = f"{folder.name} {uuid.uuid4().hex[:8]}" if study.storage and begins else OWN
+    return study_in(folder) or fresh
 
 
 def overrides_of(arguments: Sequence[str], plan: Plan) -> list[Override]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,10 @@ from kanrun.report.standard_output import StandardOutput
 from kanrun.sweep.axes import Plan, combined, each_once
 from kanrun.sweep.tasks import Task
 
+DIGITS = r"\d+(?:_\d+)*"
+# As Hydra reads them: to YAML 1e-05 is a text, and 1:30 a number.
+WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*(?:_\d+)*)")
+DECIMAL = re.compile(rf"[+-]?(?:(?:{DIGITS})?\.{DIGITS}|{DIGITS}\.|{DIGITS}(?=[eE]))(?:[eE][+-]?{DIGITS})?")
 NUMBERED = "${hydra.job.num}"  # the folder of a job in that of its sweep, unless something else is typed
 
 
@@ -74,11 +79,16 @@ def split(override: str) -> tuple[str, str]:
 
 def plain(text: str) -> Any:
     """A number or a truth value as such; a text without the quotes that Hydra needs."""
+    for form, kind in ((WHOLE, int), (DECIMAL, float)):
+        if form.fullmatch(text):
+            return kind(text)
+    if not text.startswith(("'", '"')):
+        return {"true": True, "false": False}.get(text.lower(), text)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-    return value if isinstance(value, (bool, int, float, str)) else text
+    return value if isinstance(value, str) else text
 
 
 def sweep_folder(sweep: DictConfig, plan: Plan) -> Path:

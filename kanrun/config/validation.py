@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -62,8 +63,7 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
     if not isinstance(given, Mapping):
         problems.append(wrong(path or "config", given, "a mapping of settings is needed"))
         return None
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
+    hints, known = hints_of(kind), {f.name: f for f in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in given.items():
         full = f"{path}.{key}" if path else str(key)
@@ -76,6 +76,12 @@ def _read(kind: type, given: Any, path: str, problems: list[str]) -> Any:
             values[key] = _value(hints[key], value, full, problems, known[key].metadata.get("doc", ""))
             problems += _limits(known[key].metadata, values[key], full)
     return kind(**values)
+
+
+@cache
+def hints_of(kind: type) -> dict[str, Any]:
+    """The types of a section's settings: to work them out takes longer than to read all values."""
+    return get_type_hints(kind)
 
 
 def _read_option(group: str, given: Any, problems: list[str]) -> Any:

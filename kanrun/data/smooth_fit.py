@@ -70,6 +70,11 @@ class Process:
         slopes = [float((pull * kernel).sum()) + 1e-9 * size * trace, math.exp(2 * parameters[1]) * trace, *by_length]
         return 0.5 * float(self.y @ solved) + float(factor.diagonal().log().sum()), np.array(slopes)
 
+    def at(self, parameters: Array) -> tuple[float, Array]:
+        """The surprise there, and where, as `likeliest` gives them."""
+        with blas().limit(limits=1, user_api="blas"):
+            return self.surprise(parameters)[0], parameters
+
     def likeliest(self, start: Array, noise: float | None = None) -> tuple[float, Array]:
         """The least surprise from a start, and where; with the logarithm of the noise held where it is given."""
         from scipy.optimize import minimize
@@ -121,10 +126,11 @@ def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:
     if far.any() and far.mean() < MOST_FAR:
         return noise_of_fit(x[~far], y[~far])
     # A curve without noise may bend from row to row: whether that is less likely is what tells noise from signal.
-    rough = np.array([best[0], math.log(NONE), *np.minimum(best[2:], math.log(0.1))])
-    without = min(process.likeliest(start, math.log(NONE))[0] for start in (best, rough))
-    if not without - least > CLEAR:
-        return None
+    smooth, rough = (np.array([best[0], math.log(NONE), *lengths])
+                     for lengths in (best[2:], np.minimum(best[2:], math.log(0.1))))  # fmt: skip
+    for look in (process.at, lambda start: process.likeliest(start, math.log(NONE))):  # the cheaper one first
+        if not min(look(start)[0] for start in (smooth, rough)) - least > CLEAR:
+            return None
     beside = [process.likeliest(best, best[1] + step)[0] for step in (-10 * CURVED, 10 * CURVED)]
     curvature = (sum(beside) - 2 * least) / (10 * CURVED) ** 2
     sigma = math.exp(best[1])

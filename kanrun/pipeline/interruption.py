@@ -58,6 +58,7 @@ class Interruption:
 def interruptible(last_resort: Callable[[str], None] | None = None) -> Iterator[Interruption]:
     """Within the block signals are only noted, as long as it ends by itself soon; else `last_resort` is called.
 
+    One that came when there was nothing left to end is passed on to whoever handled signals before, such as a sweep.
     Outside of a process' main thread, where signals cannot be caught, everything stays as it is.
     """
     interruption = Interruption(last_resort)
@@ -72,3 +73,7 @@ def interruptible(last_resort: Callable[[str], None] | None = None) -> Iterator[
             interruption.timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+    if interruption.signal is not None:
+        handler = before[signal.Signals[interruption.signal]]
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(signal.Signals[interruption.signal], None)

@@ -182,8 +182,11 @@ def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None
         done = f" after {', '.join(entry['name'] for entry in state.entries)}" if state.entries else ""
         one.tell(f"resumed{done}" + (f", within {begun.stage}" if begun else ""))
     one.begun = Meter()
+    written = State()
     for state in work_through(problem, state, one):  # noqa: B020
-        write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
+        if one.cancelled() is not None or says_more(state, written):
+            write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)
+            written = state
     if (signal := one.cancelled()) is not None:
         Everybody(one.listeners).ended(result_of(problem, state, one), one.folder)
         raise InterruptedRun(signal)
@@ -201,6 +204,12 @@ def planned(problem: Problem) -> list[str]:
     limits |= {} if not problem.trained else {"train": ""}
     names = [stage.name for stage in stages_of(problem) if stage.wanted(problem, begun)]
     return [name + limits.get(name, "") for name in names if name not in SILENT]
+
+
+def says_more(state: State, before: State) -> bool:
+    """Whether the files of a run would say more than before: a look at the noise alone is no reason to write all."""
+    parts = ("entries", "history", "formulas", "relations", "networks", "search")
+    return any(getattr(state, part) is not getattr(before, part) for part in parts)
 
 
 def always_hurried() -> bool:

@@ -45,6 +45,8 @@ class Console(Silent):
 
     def begin(self, problem: Problem, plan: Sequence[str] = ()) -> None:
         """The rows as they are understood, the network and its optimizer or the search for it, and the plan."""
+        if self.quiet:
+            return
         data, model, search = problem.data, problem.model, problem.config.search
         self.root = data.loss is MSE and data.task != CLASSIFICATION
         self.loss = NAMES["rmse"] if self.root else data.loss.short
@@ -106,6 +108,8 @@ class Console(Silent):
 
     def stage_ended(self, entry: Mapping[str, Any]) -> None:
         """Its time and its most telling score."""
+        if self.quiet:
+            return
         self.close()
         self.say_warnings()
         part = "test" if entry["test"] else "train"
@@ -146,7 +150,8 @@ class Console(Silent):
     def ended(self, result: Result, folder: Path) -> None:
         """The answer, a table of the stages, where everything lies, and what to do next."""
         self.say_what_is_left()
-        say_end(self.out, result, folder)
+        if not self.quiet:  # a table costs a job of a sweep as much as its page
+            say_end(self.out, result, folder)
 
 
 def understood(data: Dataset) -> list[str]:

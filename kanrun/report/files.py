@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -72,7 +72,9 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file as plain values. Raises ValueError for one whose parts refer to each other."""
     text = yaml_text(path)
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=LOADER)):
+    # Most texts have no star that could be one, but in formulas; to look at every part takes as long as to read them.
+    may_refer = re.search(r"(?<![\w)*])\*\S", text)
+    if may_refer and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=LOADER)):
         raise ValueError("an alias in it stands for another part of it")
     return in_texts(yaml.load(text, Loader=LOADER), lambda t: re.sub(HELD, lambda m: m[1][: len(m[1]) // 2] + "${", t))
 
@@ -107,7 +109,8 @@ def flat(content: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 def yaml_text(path: Path) -> str:
     """The text of a YAML file. Raises ValueError for one that could not be read soon: brackets cost their square."""
     text = text_of(path)
-    deepest = max(accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(c, 0) for c in text), default=0)
+    brackets = re.findall(r"[\[\]{}]", text)
+    deepest = max(accumulate(1 if c in "[{" else -1 for c in brackets), default=0)
     if len(text) > LARGEST_YAML or deepest > DEEPEST_YAML:
         raise ValueError(f"it has more than {LARGEST_YAML} characters, or is nested more than {DEEPEST_YAML} deep")
     return text
@@ -154,7 +157,7 @@ def write_history(path: Path, history: list[Record]) -> None:
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, [f.name for f in fields(Record)], lineterminator="\n")
     table.writeheader()
-    table.writerows(asdict(record) for record in history)
+    table.writerows(vars(record) for record in history)
     write_text(path, text.getvalue())
 
 

@@ -83,15 +83,16 @@ def front_table(formula: Formula) -> Table:
 
 def asked(config: Config) -> Iterator[str]:
     """What a config says that is not chosen by itself, as it would be typed: an option goes with what it sets."""
-    plain = asdict(Config())
-    for group, value in asdict(config).items():
+    plain = Config()
+    for group, value in vars(config).items():
+        chosen = getattr(plain, group)
         if group not in GROUPS:
-            if value != plain[group]:
+            if value != chosen:
                 yield f"{group}={as_typed(value)}"
             continue
-        if value["name"] != plain[group]["name"]:
-            yield f"{group}={value['name']}"
-        default = asdict(GROUPS[group][value["name"]]()) | set_by_option(group, value["name"])
-        for key, one in value.items():
+        if value.name != chosen.name:
+            yield f"{group}={value.name}"
+        default = asdict(GROUPS[group][value.name]()) | set_by_option(group, value.name)
+        for key, one in asdict(value).items() if value != chosen else ():
             if key != "name" and one != default[key]:
                 yield f"{group}.{key}={as_typed(one)}"

@@ -35,7 +35,10 @@ def write_sweep_page(
     folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
     formulas: Sequence[Found], relations: Sequence[Found], lacking: Sequence[str] = (),
 ) -> bool:  # fmt: skip
-    """Puts report.html into the folder, and says whether it could. What fails costs only the page, and is logged."""
+    """Puts report.html into the folder, and says whether it could. What fails costs only the page, and is logged.
+
+    Raises OSError where it cannot be written.
+    """
     for row in rows:
         # A process that was killed has left none.
         if row.state in ("failed", "interrupted") and not (folder / row.job / PAGE).exists():
@@ -43,6 +46,8 @@ def write_sweep_page(
                 write_page(folder / row.job)
     try:
         write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations, lacking))
+    except OSError:
+        raise
     except Exception:
         log.exception("%s of the sweep could not be made", PAGE)
         return False

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -44,11 +44,12 @@ class Pool(Protocol):
 
 
 class InThisProcess:
-    """One job after the other, here."""
+    """One job after the other, here; `last_resort` ends the process where a signal does not end a job soon enough."""
 
     size = 1
 
-    def __init__(self) -> None:
+    def __init__(self, last_resort: Callable[[Any, str], None] | None = None) -> None:
+        self.last_resort = last_resort
         self.waiting: deque[Task] = deque()
 
     def submit(self, task: Task) -> None:
@@ -57,7 +58,7 @@ class InThisProcess:
 
     def next(self) -> Outcome:
         """Does the first one. Raises InterruptedRun where a signal has ended it."""
-        outcome = work(self.waiting.popleft())
+        outcome = work(self.waiting.popleft(), self.last_resort)
         if outcome.state == "interrupted":
             raise InterruptedRun((outcome.error or "SIGINT").split()[-1])
         return outcome
@@ -210,10 +211,10 @@ def prepared_for(values: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def local_pool(jobs: int | None, tasks: int) -> Pool:
+def local_pool(jobs: int | None, tasks: int, last_resort: Callable[[Any, str], None] | None = None) -> Pool:
     """As many processes as are wanted, or cores are free; none beside this one where one is enough."""
     size = min(checked(jobs) or free_cores(), tasks)
-    return Processes(size) if size > 1 else InThisProcess()
+    return Processes(size) if size > 1 else InThisProcess(last_resort)
 
 
 def checked(jobs: Any) -> int | None:

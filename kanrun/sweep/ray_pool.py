@@ -26,11 +26,10 @@ class OnRay:
 
     def __init__(self, address: str | None, jobs: int, cpus: float, gpus: float) -> None:
         self.ray = imported()
+        check_settings(address, cpus, gpus)
         self.begin(address)
         there = self.ray.cluster_resources()
         each = {"CPU": cpus, "GPU": gpus}
-        if not (cpus > 0 or gpus > 0):
-            raise ConfigError(wrong("hydra.launcher.cpus", cpus, "more than 0, or hydra.launcher.gpus is"))
         for name, wanted in each.items():
             if wanted > there.get(name, 0):
                 self.ray.shutdown()
@@ -88,6 +87,17 @@ class OnRay:
             found = [self.outcome_of(reference, self.going[reference]) for reference in done]
         self.ray.shutdown()
         return found
+
+
+def check_settings(address: Any, cpus: Any, gpus: Any) -> None:
+    """Raises ConfigError for what cannot be asked of a cluster."""
+    if not (address is None or isinstance(address, str)):
+        raise ConfigError(wrong("hydra.launcher.address", address, "host:port of a cluster; null: one is begun here"))
+    for name, value in (("cpus", cpus), ("gpus", gpus)):
+        if type(value) not in (int, float) or not value >= 0:
+            raise ConfigError(wrong(f"hydra.launcher.{name}", value, "a number, 0 or more"))
+    if not (cpus > 0 or gpus > 0):
+        raise ConfigError(wrong("hydra.launcher.cpus", cpus, "more than 0, or hydra.launcher.gpus is"))
 
 
 def check_answers(address: str | None) -> None:

@@ -13,10 +13,11 @@ from kanrun.sweep.tasks import Task
 NAME = "sweep.json"
 
 
-def remember(folder: Path, arguments: Sequence[str], tasks: Sequence[Task]) -> None:
-    """Writes it, with the jobs that were there before."""
+def remember(folder: Path, arguments: Sequence[str], tasks: Sequence[Task], study: str | None = None) -> None:
+    """Writes it, with the jobs that were there before; `study` is the name of a search in its storage."""
     jobs = {**values_in(folder), **{task.folder.name: dict(task.values) for task in tasks}}
-    write_json(folder / NAME, {"schema_version": 1, "arguments": list(arguments), "jobs": jobs})
+    more = {} if study is None else {"study": study}
+    write_json(folder / NAME, {"schema_version": 1, "arguments": list(arguments), **more, "jobs": jobs})
 
 
 def values_in(folder: Path) -> dict[str, dict[str, Any]]:
@@ -25,6 +26,13 @@ def values_in(folder: Path) -> dict[str, dict[str, Any]]:
         jobs = read_json(folder / NAME)["jobs"]
         return {str(name): dict(values) for name, values in jobs.items()}
     return {}
+
+
+def study_in(folder: Path) -> str | None:
+    """The name of the search whose jobs a folder has; None where it has none, or one from before names were kept."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return str(read_json(folder / NAME)["study"])
+    return None
 
 
 def arguments_in(folder: Path) -> list[str]:

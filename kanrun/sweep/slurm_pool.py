@@ -16,6 +16,17 @@ PAUSE = 0.2  # seconds between two looks at which jobs have ended
 ENDING = 3.0  # seconds that interrupted jobs have to keep what they have reached
 
 
+def check_settings(minutes: Any, cpus: Any, memory: Any, more: Any) -> None:
+    """Raises ConfigError for what cannot be asked of a queue."""
+    for name, value in (("minutes", minutes), ("cpus", cpus)):
+        if type(value) is not int or value < 1:
+            raise ConfigError(wrong(f"hydra.launcher.{name}", value, "a whole number, 1 or more"))
+    if type(memory) not in (int, float) or not memory > 0:
+        raise ConfigError(wrong("hydra.launcher.memory_gib", memory, "a number above 0"))
+    if more is not None and not isinstance(more, Mapping):
+        raise ConfigError(wrong("hydra.launcher.more", more, "a mapping of what submitit takes beside"))
+
+
 class OnSlurm:
     """A pool whose jobs are submitit's, at most `size` of them at a time; their files lie in `folder`."""
 

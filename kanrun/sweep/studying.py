@@ -28,6 +28,7 @@ SAMPLERS = {
     "nsga2": lambda optuna, seed: optuna.samplers.NSGAIISampler(seed=seed),
     "random": lambda optuna, seed: optuna.samplers.RandomSampler(seed=seed),
 }
+OWN = "kanrun"  # the study of a journal in the folder of its sweep, which has no other
 STARTUP = 10  # trials that are drawn before there is anything to learn from
 
 
@@ -64,17 +65,25 @@ class Study:
     storage: str | None
     prune: bool
     seed: int
+    name: str = OWN
 
 
-def checked(study: Study) -> None:
-    """Raises ConfigError for what is not allowed."""
-    key = "hydra.sweeper"
-    if study.trials < 1:
-        raise ConfigError(wrong(f"{key}.trials", study.trials, "1 or more"))
-    if not study.objectives or not set(study.objectives) <= set(OBJECTIVES):
-        raise ConfigError(wrong(f"{key}.objectives", list(study.objectives), f"some of {', '.join(OBJECTIVES)}"))
-    if study.sampler not in SAMPLERS:
-        raise ConfigError(wrong(f"{key}.sampler", study.sampler, f"one of {', '.join(SAMPLERS)}"))
+def study_of(trials: Any, objectives: Any, sampler: Any, storage: Any, prune: Any, seed: Any) -> Study:
+    """What is asked for, from what is typed. Raises ConfigError for what is not allowed."""
+    several = isinstance(objectives, Sequence) and not isinstance(objectives, str)
+    listed = list(objectives) if several else [objectives]
+    known = bool(listed) and all(isinstance(one, str) and one in OBJECTIVES for one in listed)
+    for key, value, good, needed in (
+        ("trials", trials, type(trials) is int and trials >= 1, "1 or more"),
+        ("objectives", listed, known, f"some of {', '.join(OBJECTIVES)}"),
+        ("sampler", sampler, isinstance(sampler, str) and sampler in SAMPLERS, f"one of {', '.join(SAMPLERS)}"),
+        ("storage", storage, storage is None or isinstance(storage, str), "an address such as sqlite:///FILE, or null"),
+        ("prune", prune, isinstance(prune, bool), "true or false"),
+        ("seed", seed, type(seed) is int and 0 <= seed < 2**31, "a whole number, 0 or more"),
+    ):
+        if not good:
+            raise ConfigError(wrong(f"hydra.sweeper.{key}", value, needed))
+    return Study(trials, tuple(listed), sampler, storage, prune and listed == ["validation"], seed)
 
 
 def search(
@@ -88,7 +97,7 @@ def search(
     """
     optuna, opened = open_study(study, folder)
     distributions = {dimension.key: dimension.distribution() for dimension in space}
-    check_place(folder, len(opened.trials), resumed)
+    check_place(study, folder, len(opened.trials), resumed)
     running = opened.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
     unfinished = [(trial.number, trial.params) for trial in running][::-1]
     ended = sum(trial.state.is_finished() for trial in opened.get_trials(deepcopy=False))
@@ -112,7 +121,8 @@ def search(
                 task = going.pop(outcome.number)
                 if outcome.state == "interrupted":
                     raise InterruptedRun("SIGTERM")
-                tell(optuna, opened, study, task, outcome)
+                if lacking := tell(optuna, opened, study, task, outcome):
+                    outcome = replace(outcome, error=f"no {', '.join(lacking)}, which the search is for")
                 if study.prune and outcome.state == "completed":
                     curves.append(curve_of(task.folder))
                 ended += 1
@@ -128,11 +138,13 @@ def search(
     return found
 
 
-def check_place(folder: Path, trials: int, resumed: bool) -> None:
+def check_place(study: Study, folder: Path, trials: int, resumed: bool) -> None:
     """Raises ConfigError where the folder has runs of something else, or a search that is not to be gone on with."""
     if trials and not resumed:
         reason = f"a search with {trials} trials is there; sweep.resume={folder} goes on with it"
         raise ConfigError(wrong("hydra.sweep.dir", folder, reason))
+    if resumed and not trials and study.storage and runs_in(folder):
+        raise ConfigError(wrong("hydra.sweeper.storage", study.storage, f"the search of {folder} is not in it"))
     others = [run.name for run in runs_in(folder) if not run.name.isdigit() or int(run.name) >= trials]
     if others:
         key = "sweep.resume" if resumed else "hydra.sweep.dir"
@@ -149,18 +161,20 @@ def asked(opened: Any, distributions: Mapping[str, Any], folder: Path) -> tuple[
     return trial.number, trial.params
 
 
-def tell(optuna: Any, opened: Any, study: Study, task: Task, outcome: Outcome) -> None:
-    """What became of a trial: its values, or that it has none."""
+def tell(optuna: Any, opened: Any, study: Study, task: Task, outcome: Outcome) -> list[str]:
+    """What became of a trial: its values, or that it has none. Gives what a job that is completed lacks of them."""
     states = optuna.trial.TrialState
     if outcome.state == "pruned":
         opened.tell(task.number, state=states.PRUNED)
-        return
+        return []
     row = row_of(task.folder, task.values)
-    values = [OBJECTIVES[name](row) for name in study.objectives]
-    if row.state != "completed" or not all(value is not None and math.isfinite(value) for value in values):
+    values = {name: OBJECTIVES[name](row) for name in study.objectives}
+    lacking = [name for name, value in values.items() if value is None or not math.isfinite(value)]
+    if row.state != "completed" or lacking:
         opened.tell(task.number, state=states.FAIL)
     else:
-        opened.tell(task.number, [float(value) for value in values if value is not None])
+        opened.tell(task.number, [float(value) for value in values.values() if value is not None])
+    return lacking if row.state == "completed" else []
 
 
 def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
@@ -176,7 +190,7 @@ def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
     try:
         storage = study.storage or optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
         opened = optuna.create_study(
-            storage=storage, study_name="kanrun", directions=["minimize"] * len(study.objectives), load_if_exists=True
+            storage=storage, study_name=study.name, directions=["minimize"] * len(study.objectives), load_if_exists=True
         )
     except Exception as error:
         given = study.storage or folder / JOURNAL

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +45,17 @@ class Outcome:
     seconds: float = 0.0
 
 
-def work(task: Task) -> Outcome:
-    """Does a job. Nothing is raised but what ends the process: a failure is an outcome, and stands in the folder."""
+def work(task: Task, last_resort: Callable[[Any, str], None] | None = None) -> Outcome:
+    """Does a job. Nothing is raised but what ends the process: a failure is an outcome, and stands in the folder.
+
+    `last_resort` is called where a signal does not end it soon enough; without one its process ends.
+    """
     from kanrun.report.status import InterruptedRun
 
     logging.captureWarnings(True)
     begun = time.perf_counter()
     try:
-        metrics = run_or_resume(task)
+        metrics = run_or_resume(task, last_resort or end_quietly)
     except InterruptedRun as error:
         state = "pruned" if error.signal == PRUNING else "interrupted"
         return Outcome(task.number, state, str(error), seconds=time.perf_counter() - begun)
@@ -63,7 +66,7 @@ def work(task: Task) -> Outcome:
     return outcome_of(task, metrics)
 
 
-def run_or_resume(task: Task) -> dict[str, Any]:
+def run_or_resume(task: Task, last_resort: Callable[[Any, str], None]) -> dict[str, Any]:
     """Begins the run, or goes on with what is there. Gives back the metrics."""
     from kanrun.pipeline.run import begin_run, resume
     from kanrun.report.files import read_json
@@ -80,11 +83,11 @@ def run_or_resume(task: Task) -> dict[str, Any]:
         )  # by a time limit, or a process that was lost
         if (kept or state in ("running", "interrupted")) and holds(task):
             with suppress(KanrunError):  # such as a checkpoint of another version
-                metrics = resume(task.folder, True, end_quietly, overseer)
+                metrics = resume(task.folder, True, last_resort, overseer)
                 if metrics is not None:
                     return metrics
         content["overwrite"] = True
-    return begin_run(content, task.folder, True, end_quietly, "hydra.sweep.dir", overseer)
+    return begin_run(content, task.folder, True, last_resort, "hydra.sweep.dir", overseer)
 
 
 def outcome_of(task: Task, metrics: Mapping[str, Any]) -> Outcome:
@@ -113,16 +116,16 @@ def leave_word(task: Task, error: str) -> None:
     from kanrun.config.validation import read_config
     from kanrun.report.folder import write_config
     from kanrun.report.lock import in_use
-    from kanrun.report.paging import paged
+    from kanrun.report.paging import write_page
     from kanrun.report.status import Status, state_of
 
     with suppress(OSError, KanrunError):
         if state_of(task.folder) in ("completed", "failed") or in_use(task.folder):
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        with paged(task.folder):
-            write_config(task.folder, read_config(task.content))
-            Status(task.folder).write("failed", error)
+        write_config(task.folder, read_config(task.content))
+        Status(task.folder).write("failed", error)
+        write_page(task.folder)
 
 
 def end_quietly(status: Any, name: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.errors import HydraException
 
-from kanrun.cli.compose import compose_job
+from kanrun.cli.compose import Composer, compose_job, settings_of
 from kanrun.cli.hints import options
 from kanrun.config.packaged import config_folder
 from tests.cli.command import Call
@@ -43,6 +44,33 @@ def test_a_setting_that_is_typed_beats_the_experiment_and_its_options() -> None:
     assert (config["dataset"]["n_train"], config["dataset"]["n_test"]) == (50, 100)
     assert (config["model"]["grid"], config["model"]["width"]) == (7, [2, 2, 1])
     assert (config["regularization"]["lamb"], config["seed"]) == (0.5, 4)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["experiment=smoke", "seed=3", "optimizer.steps=10", "optimizer.learning_rate=1e-05", "optimizer=adam"],
+        ["model.width=[2,[3,1],1]", "model.hidden=[]", "symbolic.library=null", "dtype=float32", "overwrite=true"],
+        ["dataset.formula='x_1 + 3'", "dataset.domain=[[0,1],[2,3.5]]", "plots=none", "seed=1", "seed=2"],
+        ["seed=7", "dataset.n_test=${seed}", "dataset.n_train=${dataset.n_test}"],
+        ["++symbolic.functions={a:x}", "++symbolic.functions.b=x", "model.fix=[{layer:0,input:1}]", "model.k=2"],
+        ["dataset.formula='\\${x}'", "dataset=symbolic"],
+    ],
+)
+def test_values_that_are_set_in_a_copy_are_those_that_hydra_composes(overrides: list[str]) -> None:
+    composer = Composer(CONFIGS)
+    for given in (overrides[:1], overrides, overrides[1:]):
+        assert composer.settings(given) == settings_of(composer.whole(given))
+
+
+@pytest.mark.parametrize("override", ["model.grit=3", "model.grid.x=3", "nothing.here=1", "+seed=3", "seed"])
+def test_a_copy_takes_no_value_that_hydra_does_not(override: str) -> None:
+    composer = Composer(CONFIGS)
+    with pytest.raises(HydraException) as wanted:
+        composer.whole(["experiment=smoke", override])
+    with pytest.raises(HydraException) as found:
+        composer.settings(["experiment=smoke", override])
+    assert str(found.value) == str(wanted.value)
 
 
 def test_an_experiment_of_ones_own_needs_only_a_file(kanrun: Call, tmp_path: Path) -> None:

@@ -132,6 +132,22 @@ def test_sweeps_are_over_names_lists_and_expressions() -> None:
     assert of_table("-m", "where=T > 3,T in (1, 2)")["where"] == ['"T > 3"', '"T in (1, 2)"']
 
 
+@pytest.mark.parametrize("typed", ["a.csv,sub/b c.csv", "'a.csv','sub/b c.csv'", "choice(a.csv,sub/b c.csv)"])
+@pytest.mark.parametrize("key", ["path", "test_path"])
+def test_the_files_of_a_sweep_are_those_where_it_is_typed(typed: str, key: str) -> None:
+    here = [str(Path(name).absolute()) for name in ("a.csv", "sub/b c.csv")]
+    assert understood("-m", f"dataset.{key}={typed}")[f"dataset.{key}"] == [in_quotes(name) for name in here]
+
+
+def test_a_comma_in_the_name_of_a_file_that_is_there_parts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.csv").write_text("T,p\n")
+    assert understood("-m", "dataset.path=a,b.csv")["dataset.path"] == str(tmp_path / "a,b.csv")
+    assert understood("dataset.path='c.csv'")["dataset.path"] == str(tmp_path / "c.csv")
+
+
 SETTINGS = [("separator", ";"), ("separator", ","), ("separator", "\t"), ("decimal", ","), ("encoding", "cp1252")]
 
 

@@ -105,8 +105,11 @@ def test_two_objectives_end_with_a_front(kanrun: Call, tmp_path: Path) -> None:
 
 def test_a_trial_without_a_score_has_failed(kanrun: Call, tmp_path: Path) -> None:
     complexity = ["hydra.sweeper.objectives=[validation,complexity]", "hydra.sweeper.trials=2"]
-    assert kanrun(*SEARCH, *SPACE, *complexity, "hydra.sweep.dir=s").status == 0
-    assert {trial.state.name for trial in trials_in(tmp_path / "s")} == {"FAIL"}  # symbolic=none: no formula
+    chosen = "symbolic.enabled=choice(false)"  # which is not known to be the only one
+    status, _, lines = kanrun(*SEARCH, *SPACE, chosen, *complexity, "hydra.sweep.dir=s")
+    assert status == 1
+    assert lines == [f"kanrun: job {n}: no complexity, which the search is for" for n in range(2)]
+    assert {trial.state.name for trial in trials_in(tmp_path / "s")} == {"FAIL"}
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,20 @@ def test_a_trial_without_a_score_has_failed(kanrun: Call, tmp_path: Path) -> Non
         (["seed=0,1", "sweep=sizes"], "hydra/sweeper=kanrun_optuna: a search has one part and no pairs"),
         (["seed=0,1", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: 1 or more"),
         (["seed=0,1", "hydra.sweeper.objectives=[loss]"], "hydra.sweeper.objectives=[loss]: some of validation"),
+        (
+            ["seed=0,1", "hydra.sweeper.objectives=[validation,complexity]"],
+            "hydra.sweeper.objectives=[validation,complexity]: complexity is that of formulas, and symbolic=none looks",
+        ),
+        (
+            ["seed=0,1", "hydra.sweeper.objectives=[complexity]", "model=mlp", "symbolic=default"],
+            "hydra.sweeper.objectives=[complexity]: complexity is that of formulas, and model=mlp has none",
+        ),
+        (["seed=0,1", "hydra.sweeper.trials=x"], "hydra.sweeper.trials=x: 1 or more"),
+        (["seed=0,1", "hydra.sweeper.trails=3"], "hydra.sweeper.trails=3: unknown setting, did you mean trials?"),
+        (["seed=0,1", "hydra.sweeper.objectives=[]"], "hydra.sweeper.objectives=[]: some of validation"),
+        (["seed=0,1", "hydra.sweeper.storage=3"], "hydra.sweeper.storage=3: an address"),
+        (["seed=0,1", "hydra.sweeper.prune=maybe"], "hydra.sweeper.prune=maybe: true or false"),
+        (["+hydra.sweeper.params={seed: '0,1'}"], "hydra.sweeper.params={seed: '0,1'}: type the values themselves"),
         (["seed=0,1", "hydra.sweeper.sampler=tp"], "hydra.sweeper.sampler=tp: one of tpe"),
         (["seed=0,1", "hydra.sweeper.storage=nowhere://x"], "hydra.sweeper.storage=nowhere://x: "),
         (["seed=0,1", "sweep.resume=nowhere"], "sweep.resume="),
@@ -136,6 +153,22 @@ def test_a_search_over_other_values_is_not_gone_on_with(kanrun: Call) -> None:
     assert kanrun(*SEARCH, "model.grid=3,4", "hydra.sweeper.trials=1", "hydra.sweep.dir=s").status == 0
     status, _, lines = kanrun(*SEARCH, "model.grid=5,6", "hydra.sweeper.trials=2", "sweep.resume=s")
     assert status == 1 and len(lines) == 1 and "its search was among other values" in lines[0]
+
+
+def test_the_searches_of_one_database_are_not_mixed(kanrun: Call, tmp_path: Path) -> None:
+    import optuna
+
+    storage = f"sqlite:///{tmp_path / 'all.db'}"
+    search = [*SEARCH, "model.grid=3,4", f"hydra.sweeper.storage={storage}"]
+    for folder, trials in (("a", 1), ("b", 2)):
+        assert kanrun(*search, f"hydra.sweeper.trials={trials}", f"hydra.sweep.dir={folder}").status == 0
+    assert kanrun("-m", "sweep.resume=a", "hydra.sweeper.trials=3").status == 0
+    counts = {name[0]: len(optuna.load_study(study_name=name, storage=storage).trials)
+              for name in optuna.get_all_study_names(storage)}  # fmt: skip
+    assert counts == {"a": 3, "b": 2}
+    other = f"hydra.sweeper.storage=sqlite:///{tmp_path / 'other.db'}"
+    status, _, lines = kanrun("-m", "sweep.resume=a", "hydra.sweeper.trials=4", other)
+    assert (status, len(lines)) == (1, 1) and lines[0].endswith(f"the search of {tmp_path / 'a'} is not in it")
 
 
 def test_a_search_never_replaces_what_is_there(kanrun: Call, tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,15 @@ import pytest
 
 from kanrun.cli import launching
 from kanrun.config.packaged import config_folder
+from kanrun.pipeline import run
+from kanrun.report import files
+from kanrun.report.status import Status
 from kanrun.sweep.tasks import Task, work
 from tests.cli.command import QUICK, Call
 from tests.contract import read_json
 
 HERE = "hydra.launcher.jobs=1"
+RAY, SLURM = ["hydra/launcher=kanrun_ray"], ["hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=local"]
 SWEEP = [*QUICK, "hydra.sweep.dir=s", HERE]
 
 
@@ -57,6 +65,20 @@ def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
         (["-m", "seed=0,1", "hydra.launcher.jobs=0"], "hydra.launcher.jobs=0: 1 or more jobs at a time"),
         (["-m", "seed=0,1", "hydra.launcher.jobs=all"], "hydra.launcher.jobs=all: 1 or more jobs at a time"),
         (["-m", "seed=0,1", "sweep=sizes", "hydra/sweeper=basic"], "sweep: pairs, parts and resume are those of"),
+        (["-m", "seed=0,1", "hydra.launcher.job=2"], "hydra.launcher.job=2: unknown setting, did you mean jobs?"),
+        (["-m", "seed=0,1", "+hydra.launcher.job=2"], "hydra.launcher.job=2: unknown setting, did you mean jobs?"),
+        (["-m", "seed=0,1", "hydra.launcher.jobs=1,2"], "hydra.launcher.jobs=1,2: one value is needed"),
+        (["-m", "+hydra.sweeper.params.seed=0,1"], "hydra.sweeper.params.seed=0,1: type the values themselves"),
+        (["-m", "+hydra.sweeper.params={seed: '0,1'}"], "hydra.sweeper.params={seed: '0,1'}: type the values"),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.address=3"], "hydra.launcher.address=3: host:port of a cluster"),
+        (
+            ["-m", "seed=0,1", *RAY, "hydra.launcher.address=127.0.0.1:1"],
+            "hydra.launcher.address=127.0.0.1:1: no cluster",
+        ),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.cpus=x"], "hydra.launcher.cpus=x: a number, 0 or more"),
+        (["-m", "seed=0,1", *RAY, "hydra.launcher.gpus=-1"], "hydra.launcher.gpus=-1: a number, 0 or more"),
+        (["-m", "seed=0,1", *SLURM, "hydra.launcher.minutes=x"], "hydra.launcher.minutes=x: a whole number, 1 or"),
+        (["-m", "seed=0,1", *SLURM, "hydra.launcher.more={foo: 1}"], "hydra.launcher.cluster=local: "),
         (["-m", "seed=0,1", "hydra/launcher=kanrum"], "hydra/launcher=kanrum: unknown option"),
         (
             ["-m", "seed=0,1", "hydra/launcher=kanrun_slurm", "hydra.launcher.cluster=x"],
@@ -86,6 +108,72 @@ def test_a_sweep_goes_on_where_it_was_and_takes_in_more_values(kanrun: Call, tmp
     assert [(row["job"], row["seed"]) for row in summary(tmp_path / "s")] == [("0", "0"), ("1", "1"), ("2", "5")]
     after = {job: (tmp_path / "s" / job / "metrics.json").stat().st_mtime_ns for job in "01"}
     assert after["0"] == before["0"] and after["1"] != before["1"]
+
+
+@pytest.mark.parametrize("launcher", [HERE, "hydra/launcher=basic"])
+def test_a_sweep_in_one_process_adds_up_though_a_job_does_not_end_soon_enough(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    plain = run.begin_run
+
+    def stuck(config: Any, folder: Path, quiet: bool, last_resort: Any, *more: Any, **named: Any) -> Any:
+        if folder.name == "1":
+            folder.mkdir(exist_ok=True)
+            last_resort(Status(folder), "SIGINT")
+        return plain(config, folder, quiet, last_resort, *more, **named)
+
+    monkeypatch.setattr(run, "begin_run", stuck)
+    monkeypatch.setattr("os._exit", sys.exit)
+    status, out, lines = kanrun("-m", *SWEEP[:-1], launcher, "seed=0,1,2")
+    assert status == 130 and "2 jobs: 1 completed, 1 interrupted" in out
+    assert [row["state"] for row in summary(tmp_path / "s")] == ["completed", "interrupted"]
+    way = "" if "basic" in launcher else f"; kanrun -m sweep.resume={tmp_path / 's'} goes on with it"
+    assert lines == [f"kanrun: interrupted by SIGINT{way}"]
+
+
+def test_a_signal_at_the_very_end_of_a_job_ends_the_sweep(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: Any, **named: Any) -> Any:
+        found = plain(*given, **named)
+        signal.raise_signal(signal.SIGTERM)
+        return found
+
+    plain = run.carry_out
+    monkeypatch.setattr(run, "carry_out", late)
+    status, out, lines = kanrun("-m", *SWEEP, "seed=0,1,2")
+    assert status == 128 + signal.SIGTERM and "1 jobs: 1 completed" in out
+    assert lines == [f"kanrun: interrupted by SIGTERM; kanrun -m sweep.resume={tmp_path / 's'} goes on with it"]
+
+
+@pytest.mark.fails_within
+def test_a_disk_that_is_full_in_the_middle_costs_no_finished_job(
+    kanrun: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.parent.name in ("1", "2") or path.name == "report.html":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(path, content)
+
+    plain = files.write_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_bytes", full)
+        status, out, lines = kanrun("-m", *SWEEP, "seed=0,1,2")
+    assert status == 1 and "1 jobs: 1 completed" in out
+    said = "[Errno 28] No space left on device"
+    assert lines == [f"kanrun: the summary of {tmp_path / 's'} is not whole: {said}",
+                     *(f"kanrun: job {n}: OSError: {said}" for n in (1, 2))]  # fmt: skip
+    status, out, _ = kanrun("-m", "sweep.resume=s")
+    assert status == 0 and "1 of them done before" in out and "3 jobs: 3 completed" in out
+
+
+def test_a_disk_that_is_full_from_the_beginning_is_one_line(kanrun: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    status, _, lines = kanrun("-m", *SWEEP, "seed=0,1")
+    assert (status, lines) == (1, ["kanrun: hydra.sweep.dir=s: No space left on device"])
 
 
 def test_what_was_typed_need_not_be_typed_again(kanrun: Call, tmp_path: Path) -> None:

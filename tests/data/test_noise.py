@@ -116,3 +116,18 @@ def test_blas_has_one_thread_while_the_likeliest_process_is_looked_for_and_as_ma
         noise_of_fit(x, y / y.std())
         assert threads() == many
     assert seen and set.union(*seen) <= {1}
+
+
+@pytest.mark.parametrize(("level", "fits"), [(0.0, 2), (0.1, 6)])
+def test_what_is_as_likely_without_noise_where_it_stands_needs_no_other_fit(
+    level: float, fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(self: Process, *given: Array) -> tuple[float, Array]:
+        made.append(plain(self, *given))
+        return made[-1]
+
+    made, plain = list[tuple[float, Array]](), Process.likeliest
+    monkeypatch.setattr(Process, "likeliest", noted)
+    x, y, _ = planted(1, 60, 2, level)
+    found = noise_of_fit(x, y / y.std())
+    assert (found is None) == (level == 0) and len(made) == fits

@@ -35,6 +35,7 @@ from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset
 from kanrun.errors import KanrunError
 from kanrun.model.network import KAN
+from kanrun.pipeline import run as running
 from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
 from kanrun.report.load import load_run
@@ -550,6 +551,20 @@ def test_the_status_names_the_stage_while_it_is_worked_on(tmp_path: Path, monkey
     [status] = seen
     assert (status["state"], status["error"], status["ended"]) == ("running", None, None)
     assert status["stage"] == "prune"
+
+
+def test_what_each_stage_has_reached_is_written_before_the_next_and_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(folder: Path, result: Any, **more: Any) -> Any:
+        written.append([entry["name"] for entry in result.state.entries])
+        return plain(folder, result, **more)
+
+    plain, written = running.write_outputs, list[list[str]]()
+    monkeypatch.setattr(running, "write_outputs", noted)
+    run(small(symbolic=NO_SYMBOLIC), tmp_path, quiet=True)
+    names = ["train", "prune", "refit"]
+    assert written == [names[: n + 1] for n in range(3)] + [names]  # once more at the end, with what ends a run
 
 
 def test_an_interrupt_is_passed_on_and_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

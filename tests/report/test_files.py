@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.model.mlp import MLP
-from kanrun.report.files import finite, load_model, save_model, write_history, write_json, write_text
+from kanrun.report.files import finite, load_model, read_yaml, save_model, write_history, write_json, write_text
 from kanrun.training.history import Record
 from tests.contract import HISTORY
 from tests.helpers import tangled_network, uniform_rows
@@ -111,3 +112,16 @@ def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises((pickle.UnpicklingError, Exception)):
         load_model(tmp_path / "model.pt")
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\nb: *x", "{a: &x 1, b: *x}", "[&x 1,*x]", "- &x 1\n- *x", "? &x 1\n: *x"])
+def test_a_part_of_a_config_that_stands_for_another_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match="an alias in it stands for another part"):
+        read_yaml(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("formula", ["x_1**2 * x_2*3", "(x_1)*x_2", "x_1 *x_2", "*x_1"])
+def test_the_stars_of_a_formula_stand_for_nothing_else(tmp_path: Path, formula: str) -> None:
+    write_text(tmp_path / "config.yaml", yaml.safe_dump({"formula": formula, "list": [formula]}))
+    assert read_yaml(tmp_path / "config.yaml") == {"formula": formula, "list": [formula]}
