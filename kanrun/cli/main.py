@@ -242,7 +242,7 @@ class Job:
         with suppress(OSError, ValueError):
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), SHOW_CURSOR)
-        found = (status.path.parent / "metrics.json").exists()
+        found = self.sweep is not None or (status.path.parent / "metrics.json").exists()
         with paged(status.path.parent):
             pass
         alone = os.getpid() == self.process
