@@ -21,12 +21,12 @@ from tests.contract import read_json, violations
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options if option != "rows"]
 # Few rows, steps and functions; the files on disk say all the rest.
 SMALL = [
-    "dataset.n_train=40", "dataset.n_test=20", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
+    "dataset.n_train=30", "dataset.n_test=20", "optimizer.steps=3", "optimizer.refit_steps=2", "model.grid=3",
     "symbolic.library=[x,'x^2',sin]", "symbolic.work=100",
 ]  # fmt: skip
 EASY = ["dataset.formula='sin(pi*x_1)+x_2**2'", "model.width=[2,1]"]
 LEFT_OUT = {
-    "plots": (), "model": ("plots", "symbolic"), "optimizer": ("plots", "symbolic"),
+    "dataset": ("plots", "prune"), "plots": (), "model": ("plots", "symbolic"), "optimizer": ("plots", "symbolic"),
     "tracker": ("plots", "symbolic"),
     "regularization": ("plots", "symbolic"), "prune": ("plots", "symbolic"), "symbolic": ("plots", "prune"),
 }  # fmt: skip
