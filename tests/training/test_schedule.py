@@ -215,6 +215,7 @@ def test_the_last_training_on_all_rows_goes_no_further_than_the_rows_held_back_h
         assert 0 < len(last) <= losses.index(min(losses)) + 1
 
 
+@pytest.mark.slow
 def test_what_the_rows_held_back_have_stopped_is_trained_no_further() -> None:
     for seed in range(3):
         data = planted(noise=0.5)
@@ -329,6 +330,7 @@ def test_the_attempt_stands_in_every_record() -> None:
 # ---- restarts ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_restart_that_is_best_on_rows_held_back_is_kept() -> None:
     data = hold_back(planted(60, noise=0.1), 0.25, seed=0)
     each = [alone(restart(attempt), data, LBFGS) for attempt in range(4)]
