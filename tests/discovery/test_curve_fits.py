@@ -10,7 +10,15 @@ import torch
 
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery import curve_fits
-from kanrun.discovery.curve_fits import best_curves, power_laws, projected, shapes_at, slopes_of_left
+from kanrun.discovery.curve_fits import (
+    Fitted,
+    best_curves,
+    power_laws,
+    projected,
+    shapes_at,
+    slopes_of_left,
+    within_reach,
+)
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
@@ -175,3 +183,12 @@ def test_a_curve_of_one_input_of_several_is_found(monkeypatch: pytest.MonkeyPatc
     assert state.result is not None
     assert state.result.symbolic.loss == pytest.approx(0.02**2 * y.var(), rel=0.3)
     assert state.result.symbolic.model.active_inputs() == [1]
+
+
+def test_only_what_may_still_be_the_shortest_is_written() -> None:
+    curve, none = CURVES[0], np.zeros(0)
+    fits = [Fitted(curve, none, left) for left in (1e-3, 2e-3, 0.9, 1e-30, 1e-27)]
+    assert [fit.unexplained for fit in within_reach(fits[:3], 100)] == [1e-3, 2e-3]
+    assert within_reach(fits[:3], 20) == fits[:3]  # few rows say little
+    assert within_reach(fits, 100) == fits[3:]  # which both leave nothing but rounding
+    assert within_reach([], 100) == []
