@@ -264,7 +264,7 @@ def folders(count: int, draw: random.Random) -> Iterator[tuple[str, Callable[[Pa
         "experiment=smoke",
         "plots=none",
         "symbolic.library=[x,'x^2',sin]",
-        "symbolic.work=600",
+        "symbolic.work=100",
         "hydra.run.dir=run",
     ]
     for kind, more in {"completed": [], "mlp": ["model=mlp", "regularization=none", "optimizer.steps=3"]}.items():

@@ -17,6 +17,7 @@ def test_speed_runs_without_the_peers_and_names_them(
 
     monkeypatch.setattr(speed, "find_spec", without_peers)
     monkeypatch.setattr(speed, "SHAPES", speed.SHAPES[:1])
+    monkeypatch.setattr(speed, "TURN", 0.02)
     speed.main(["--quick", "--threads", "1"])
     text = capsys.readouterr().out
     assert "Left out: pykan (not installed)." in text

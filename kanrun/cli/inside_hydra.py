@@ -6,12 +6,15 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -91,3 +94,19 @@ def run_composed(config: DictConfig, task: Callable[[DictConfig], Any]) -> None:
     ended = run_job(task, config, "hydra.run.dir", None, context)
     callbacks.on_run_end(config=config, config_name=config.hydra.job.config_name, job_return=ended)
     _ = ended.return_value
+
+
+def run_sweep(folder: Path, name: str, more: Path | None, overrides: Sequence[str], task: Callable[[Any], Any]) -> None:
+    """A sweep over what the overrides say, of the main file `name` in `folder`; `more` has further options.
+
+    That it is one is known: Hydra's own way in composes everything once more to find out. Raises what the jobs raise.
+    """
+    search = create_config_search_path(str(folder))
+    if more:
+        search.prepend("command-line", f"file://{more}", SearchPathQuery(provider="schema"))
+    GlobalHydra.instance().clear()
+    try:
+        begun = Hydra.create_main_hydra2("main", search)
+        begun.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
+    finally:
+        GlobalHydra.instance().clear()

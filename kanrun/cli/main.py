@@ -103,18 +103,20 @@ def carry_out_jobs(job: Job) -> None:
     import hydra
 
     from kanrun.cli.compose import register_defaults
-    from kanrun.cli.inside_hydra import BASE, run_composed
-    from kanrun.cli.preflight import check_jobs
+    from kanrun.cli.inside_hydra import BASE, run_composed, run_sweep
+    from kanrun.cli.preflight import check_jobs, is_sweep
     from kanrun.cli.sweeping import composer_of
 
     register_defaults()
     options = parsed(sys.argv[1:])
-    job.composer = composer_of(options)
-    alone = check_jobs(options, job.composer)
-    if alone is None:
-        hydra.main(**BASE, config_path=str(config_folder()), config_name="config")(job)()
-    else:
+    job.composer = composer = composer_of(options)
+    alone = check_jobs(options, composer)
+    if alone is not None:
         run_composed(alone, job)
+    elif is_sweep(options):
+        run_sweep(composer.folder, composer.name, composer.more, options.overrides, job)
+    else:
+        hydra.main(**BASE, config_path=str(config_folder()), config_name="config")(job)()
 
 
 def way_on(job: Job) -> str:

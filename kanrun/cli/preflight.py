@@ -48,6 +48,12 @@ def check_jobs(options: Namespace, composer: Composer) -> DictConfig | None:
     return checked_alone(options, composer)
 
 
+def is_sweep(options: Namespace) -> bool:
+    """Whether a sweep is asked for, and nothing else."""
+    else_asked = [getattr(options, name, None) for name in (*ELSEWHERE, "cfg", "run", "resolve")]
+    return bool(options.multirun) and not any(else_asked)
+
+
 def chooses_itself(options: Namespace) -> bool:
     """Whether values come from a sweeper, as far as one is asked for."""
     chosen = [o.partition("=")[2] for o in options.overrides if o.lstrip("+").startswith("hydra/sweeper=")]

@@ -25,6 +25,8 @@ BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each
 ROWS = 2  # that there must be for each constant
 LARGEST = 1e100  # values of shapes whose squares are still numbers
 SCREENING = 25.0  # units of work of a curve
+ROUNDING = 1e-24  # part of the spread that is left where nothing is
+HOPELESS = 300.0  # bits, more than any curve has for its form and its constants
 RIDGE = 1e-12  # part of the largest curvature
 DIFFERENCE = 1.5e-8  # part of a constant by which it moves for a slope
 
@@ -92,8 +94,14 @@ def best_curves(
             best = min(fits, key=lambda fit: fit.unexplained, default=None)
             if best is not None and np.isfinite(best.unexplained):
                 found.append(best)
-    named = [(fit.curve.name, fit.expression(x, y, weights, symbol)) for fit in found]
+    named = [(fit.curve.name, fit.expression(x, y, weights, symbol)) for fit in within_reach(found, len(some))]
     return described([(n, e) for n, e in named if e is not None], columns, y, weights)
+
+
+def within_reach(fits: list[Fitted], rows: int) -> list[Fitted]:
+    """Those whose errors, of so many rows, cost few enough bits more than the least ones that a form can make it up."""
+    least = max(min((fit.unexplained for fit in fits), default=0.0), ROUNDING)
+    return [fit for fit in fits if 0.5 * rows * math.log2(max(fit.unexplained, ROUNDING) / least) < HOPELESS]
 
 
 def described(named: list[tuple[str, sp.Expr]], columns: Columns, y: Array, weights: Array) -> list[Found]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from kanrun.cli import launching
 from kanrun.config.packaged import config_folder
@@ -250,3 +251,21 @@ def test_a_quiet_sweep_says_nothing_and_is_the_same_sweep_as_a_loud_one(kanrun: 
     assert (tmp_path / "s" / "summary.csv").is_file()
     status, out, _ = kanrun("-m", *QUICK, HERE, "seed=0,1", "sweep.resume=s")
     assert status == 0 and "2 jobs: 2 completed" in out
+
+
+def test_a_sweep_has_options_from_another_folder(kanrun: Call, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "experiment").mkdir(parents=True)
+    (tmp_path / "theirs" / "experiment" / "mine.yaml").write_text("# @package _global_\nmodel:\n  grid: 4\n")
+    arguments = [a for a in SWEEP if a != "experiment=smoke"] + ["experiment=mine", "seed=0,1"]
+    status, _, lines = kanrun("-m", "--config-dir", "theirs", *arguments)
+    assert (status, lines) == (0, [])
+    configs = [yaml.safe_load((tmp_path / "s" / job / "config.yaml").read_text(encoding="utf-8")) for job in "01"]
+    assert [(config["model"]["grid"], config["seed"]) for config in configs] == [(4, 0), (4, 1)]
+
+
+@pytest.mark.parametrize("other", [["--cfg", "job"], ["--run"], ["--resolve"]], ids=str)
+def test_a_sweep_and_something_else_is_neither(kanrun: Call, tmp_path: Path, other: list[str]) -> None:
+    status, _, lines = kanrun("-m", *other, *SWEEP, "seed=0,1")
+    assert (status, len(lines)) == (1, 1)
+    assert other[0] in lines[0]
+    assert not list(tmp_path.rglob("status.json"))

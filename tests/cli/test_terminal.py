@@ -19,6 +19,7 @@ COMMAND = str(Path(sys.executable).with_name("kanrun"))
 HIDDEN, SHOWN = b"\x1b[?25l", b"\x1b[?25h"
 
 
+@pytest.mark.slow
 def test_a_pipe_that_is_closed_ends_no_job_of_a_sweep(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     with subprocess.Popen(
@@ -31,6 +32,7 @@ def test_a_pipe_that_is_closed_ends_no_job_of_a_sweep(tmp_path: Path) -> None:
     assert read_json(tmp_path / "0" / "status.json")["state"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_an_output_that_is_full_ends_no_run(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:

@@ -10,7 +10,15 @@ import torch
 
 from kanrun.context import Budget, Context, Meter
 from kanrun.discovery import curve_fits
-from kanrun.discovery.curve_fits import best_curves, power_laws, projected, shapes_at, slopes_of_left
+from kanrun.discovery.curve_fits import (
+    Fitted,
+    best_curves,
+    power_laws,
+    projected,
+    shapes_at,
+    slopes_of_left,
+    within_reach,
+)
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
@@ -113,13 +121,19 @@ def test_slopes_of_what_is_left_are_those_of_the_projection_where_nothing_is_lef
     np.testing.assert_allclose(ours, numeric, rtol=1e-4, atol=1e-5 * np.abs(numeric).max())
 
 
+def some_curves() -> list[Any]:
+    """Those that are alike where they fall, and few others."""
+    return [c for c in CURVES if c.name in ("exponential", "radiation", "logistic", "power", "stretched exponential")]
+
+
 def searched(x: Array, y: Array, width: list[int | list[int]] | None = None) -> Search:
     columns = (torch.as_tensor(part)[:, None] for part in (x, y))
     problem = Problem(*columns, [f for f in FUNCTIONS.values() if f.name != "0"], width)
     return Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves(part=1.0)])
 
 
-def test_a_search_keeps_the_curve_as_a_network() -> None:
+def test_a_search_keeps_the_curve_as_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", some_curves())
     x, y = rows("2.7*x_1**3/(exp(1.3*x_1) - 1)", 0.2, 9.0)
     state = searched(x, y).run()
     assert state.findings.exact and state.result is not None
@@ -159,7 +173,8 @@ def test_powers_of_several_inputs_are_found_with_their_constants(text: str, name
     assert power_laws(columns, y - y.mean(), np.ones(80)) == []
 
 
-def test_a_curve_of_one_input_of_several_is_found() -> None:
+def test_a_curve_of_one_input_of_several_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_fits, "CURVES", some_curves())
     x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0, 0.02, 150)
     other = np.random.default_rng(5).uniform(0, 1, len(x))
     columns = torch.as_tensor(np.stack([other, x], axis=1))
@@ -168,3 +183,12 @@ def test_a_curve_of_one_input_of_several_is_found() -> None:
     assert state.result is not None
     assert state.result.symbolic.loss == pytest.approx(0.02**2 * y.var(), rel=0.3)
     assert state.result.symbolic.model.active_inputs() == [1]
+
+
+def test_only_what_may_still_be_the_shortest_is_written() -> None:
+    curve, none = CURVES[0], np.zeros(0)
+    fits = [Fitted(curve, none, left) for left in (1e-3, 2e-3, 0.9, 1e-30, 1e-27)]
+    assert [fit.unexplained for fit in within_reach(fits[:3], 100)] == [1e-3, 2e-3]
+    assert within_reach(fits[:3], 20) == fits[:3]  # few rows say little
+    assert within_reach(fits, 100) == fits[3:]  # which both leave nothing but rounding
+    assert within_reach([], 100) == []

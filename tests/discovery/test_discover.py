@@ -106,8 +106,9 @@ def test_a_planted_formula_is_found_exactly_among_terms(text: str, domain: list[
 
 
 @pytest.mark.slow
-def test_a_formula_that_leaves_only_noise_ends_the_search() -> None:
-    data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=400, noise=0.02)
+def test_a_formula_that_leaves_only_noise_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Curves, "wanted", lambda *_: False)  # of which the law is none
+    data = data_of("x_1*x_2/(x_1+1)", [1, 5], rows=150, noise=0.02)
     formula, state = found(data, ["x", "x^2", "1/x", "exp"])
     assert state.findings.explained
     assert (state.stopped, state.ended) == ("noise", "what the formula leaves looks like noise")
@@ -216,7 +217,7 @@ def test_rows_of_any_kind_have_a_formula(kind: str) -> None:
         "few": (x[:3], y[:3]),
         "single": ((x / 3).float(), y.float()),
     }[kind]
-    state = discover(Problem(x, y, library(FEW)), 0, within(400.0))
+    state = discover(Problem(x, y, library(FEW)), 0, within(100.0))
     assert state.result
     assert state.result.symbolic.loss <= 1.01 * float(y.var(correction=0))
 

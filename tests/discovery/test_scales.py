@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -61,16 +63,19 @@ def test_a_network_for_rows_in_their_units_is_one_for_the_rows(splines: bool) ->
     assert units.restored(model) is not model
 
 
+@cache
+def found(factor: float) -> int:
+    """The complexity of the formula of rows in such a unit."""
+    x, y = factor * X, factor * (2.3 * X[:, :1] * X[:, 1:] + 0.37 * X[:, 1:] ** 2)
+    context = Context(Budget.of(Meter(), work=1500.0))
+    state = discover(Problem(x, y, library(["x", "x^2", "1/x", "exp"])), 0, context)
+    assert state.result is not None
+    assert state.stopped == "exact"
+    value = state.result.symbolic.model(x / factor * factor)
+    torch.testing.assert_close(value, y, rtol=1e-9, atol=0.0)
+    return complexity(network_expressions(state.result.symbolic.model, ["x_1", "x_2"])[0])
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e-6, 1e6, 1e30])
 def test_the_same_rows_in_other_units_have_the_same_formula(size: float) -> None:
-    def found(factor: float) -> int:
-        x, y = factor * X, factor * (2.3 * X[:, :1] * X[:, 1:] + 0.37 * X[:, 1:] ** 2)
-        context = Context(Budget.of(Meter(), work=1500.0))
-        state = discover(Problem(x, y, library(["x", "x^2", "1/x", "exp"])), 0, context)
-        assert state.result is not None
-        assert state.stopped == "exact"
-        value = state.result.symbolic.model(x / factor * factor)
-        torch.testing.assert_close(value, y, rtol=1e-9, atol=0.0)
-        return complexity(network_expressions(state.result.symbolic.model, ["x_1", "x_2"])[0])
-
     assert found(size) == found(1.0)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from kanrun.estimators import FormulaRegressor, KANClassifier, KANRegressor, search
+from kanrun.estimators import FormulaRegressor, KANClassifier, KANRegressor, search, width
 
-LITTLE: dict[str, Any] = {"grid": 2, "k": 2, "steps": 2, "prune": False, "formula": False}
+LITTLE: dict[str, Any] = {"grid": 2, "k": 2, "steps": 1, "prune": False, "formula": False}
 ESTIMATORS = [KANRegressor(**LITTLE), KANClassifier(**LITTLE), FormulaRegressor(work=1)]
 
 # These search rows of ten inputs and more, whose table of terms takes a second: the benchmark has them.
@@ -21,8 +21,9 @@ WIDE = {
 
 
 @pytest.fixture(autouse=True)
-def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which functions formulas are made of is no matter to the checks."""
+def little_to_choose_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which functions formulas are made of, and whether a hidden layer suits the rows, is no matter to the checks."""
+    monkeypatch.setattr(width, "MOST_HIDDEN", 0)
     plain = search.fitted
 
     def fitted(x: Any, y: Any, config: dict[str, Any], units: Any) -> Any:

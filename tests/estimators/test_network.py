@@ -78,12 +78,12 @@ def test_several_outputs_have_a_formula_each() -> None:
 
 
 def test_importances_are_attribution_scores() -> None:
-    x = rows(80, 3)
+    x = rows(40, 3)
     model = KANRegressor(width=[3, 1]).fit(x, 3 * x[:, 0] + x[:, 2])
     np.testing.assert_allclose(model.feature_importances_, [0.75, 0, 0.25], atol=0.05)
     scores = attribution(model.result_.network, model.result_.problem.data.train.x).inputs  # type: ignore[arg-type]
     np.testing.assert_allclose(model.feature_importances_, scores / scores.sum())
-    constant = KANRegressor().fit(x, np.full(80, 2.5))
+    constant = KANRegressor().fit(x, np.full(40, 2.5))
     assert constant.formula_ == "5/2" and not constant.feature_importances_.any()
 
 

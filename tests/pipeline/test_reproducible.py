@@ -20,6 +20,7 @@ from kanrun.config.schema import (
     ModelConfig,
     MoonsConfig,
     PlotsConfig,
+    PruneConfig,
     RegularizationConfig,
     SymbolicConfig,
     SymbolicFitConfig,
@@ -29,10 +30,14 @@ from tests.contract import read_json
 
 DATASETS = {
     "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=30, n_test=20, noise=0.02), [2, 2, 1]),
-    "moons": (MoonsConfig(n_train=40, n_test=20), [2, 2]),
+    "moons": (MoonsConfig(n_train=24, n_test=20), [2, 2]),
     "contrastive": (
         ContrastiveConfig(relations=["x_2 = x_1**2"], n_inputs=2, n_train=24, n_test=20), [2, [0, 1], 1]
     ),
+}  # fmt: skip
+
+ONLY_TRAINED: dict[str, Any] = {
+    "symbolic": SymbolicFitConfig("none", enabled=False), "prune": PruneConfig("none", enabled=False)
 }  # fmt: skip
 
 
@@ -42,7 +47,7 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
         "model": ModelConfig(width=width, grid=3),
         "optimizer": LbfgsConfig(steps=4, refit_steps=2, iterations=4),
         "regularization": RegularizationConfig("sparse", lamb=1e-3),
-        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=100.0),
+        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=50.0),
         "plots": PlotsConfig("none", enabled=False),
         "seed": 4,
     }
@@ -91,20 +96,19 @@ def test_the_same_config_gives_the_same_numbers_whatever_the_global_random_state
 
 def test_the_order_of_mini_batches_comes_from_the_seed_too(tmp_path: Path) -> None:
     adam = AdamConfig(steps=3, batch_size=16)
-    config = small(*DATASETS["symbolic"], optimizer=adam, symbolic=SymbolicFitConfig("none", enabled=False))
+    config = small(*DATASETS["symbolic"], optimizer=adam, **ONLY_TRAINED)
     for folder in ("one", "two"):
         run(config, tmp_path / folder, quiet=True)
     assert same_models(tmp_path / "one", tmp_path / "two")
 
 
 def test_another_seed_gives_other_numbers_and_the_seed_of_the_dataset_can_stay(tmp_path: Path) -> None:
-    off = SymbolicFitConfig("none", enabled=False)
     dataset, width = DATASETS["symbolic"]
     kept = replace(dataset, seed=4)
     for folder, config in {
-        "one": small(dataset, width, symbolic=off),
-        "other": small(dataset, width, symbolic=off, seed=5),
-        "kept": small(kept, width, symbolic=off),
+        "one": small(dataset, width, **ONLY_TRAINED),
+        "other": small(dataset, width, **ONLY_TRAINED, seed=5),
+        "kept": small(kept, width, **ONLY_TRAINED),
     }.items():
         run(config, tmp_path / folder, quiet=True)
     assert not same_models_or_shapes(tmp_path / "one", tmp_path / "other")

@@ -16,7 +16,8 @@ FEW = {"symbolic": {"library": ["x", "x^2", "x^3", "sin", "exp", "tanh"]}}
 
 
 def fitted(x: Any, y: Any) -> FitResult:
-    return kanrun.fit(x[:90], y[:90], FEW, test=(x[90:], y[90:]))
+    model = {"width": [x.shape[1], y.reshape(len(y), -1).shape[1]]}
+    return kanrun.fit(x[:90], y[:90], {**FEW, "model": model}, test=(x[90:], y[90:]))
 
 
 @pytest.fixture(scope="module")

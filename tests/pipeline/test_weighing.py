@@ -21,7 +21,6 @@ LONGER = {"search": {"name": "discover", "work": 1200.0}}  # which finds exponen
 LAWS: dict[str, tuple[Any, tuple[float, float], list[float]]] = {
     "exponential with offset": (lambda x: 2.3 * np.exp(-0.7 * x) + 0.41, (0, 5), [2.3, -0.7, 0.41]),
     "line": (lambda x: 1.37 * x - 0.62, (-2, 3), [1.37, -0.62]),
-    "logarithm": (lambda x: 2.237 * np.log(x) - 0.683, (0.4, 6), [2.237, -0.683]),
     "power": (lambda x: 1.73 * x**1.62, (0.2, 4), [1.73, 1.62]),
     "parabola": (lambda x: 0.83 * x**2 - 2.71, (0, 3), [0.83, -2.71]),
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -97,6 +98,12 @@ def hello() -> Problem:
     return spline_problem(*PLANTED["hello"])
 
 
+@cache
+def found_once(*names: str) -> Symbolic:
+    """What a search of these functions, or all, comes to in the first of the problems, for tests that look at it."""
+    return searched(spline_problem(*PLANTED["hello"]), list(names) or None)
+
+
 def test_the_network_that_is_given_stays_as_it_is(hello: Problem) -> None:
     _, model, x, _ = hello
     before = model(x).detach()
@@ -107,7 +114,7 @@ def test_the_network_that_is_given_stays_as_it_is(hello: Problem) -> None:
 
 
 def test_the_same_network_and_rows_give_the_same_result(hello: Problem) -> None:
-    first, second = searched(hello), searched(hello)
+    first, second = searched(hello), found_once()
     assert torch.equal(first.model.get_vector(), second.model.get_vector())
     assert (first.loss, first.bits) == (second.loss, second.bits)
 
@@ -115,14 +122,14 @@ def test_the_same_network_and_rows_give_the_same_result(hello: Problem) -> None:
 def test_the_loss_is_that_of_the_model_that_is_returned(hello: Problem) -> None:
     _, _, x, y = hello
     for names in (None, ["x", "x^2", "sin"]):
-        found = searched(hello, names)
+        found = found_once(*(names or []))
         measured = float(MSE.value(found.model(x).detach(), y))
         assert found.loss == pytest.approx(measured, rel=1e-6, abs=1e-28)
 
 
 @pytest.mark.parametrize("names", [["x", "x^2", "sin"], ["x"], ["exp", "tanh"], ["0", "x", "cos"], ["log", "sqrt"]])
-def test_only_functions_of_the_library_are_used(names: list[str], hello: Problem) -> None:
-    found = searched(hello, names)
+def test_only_functions_of_the_library_are_used(names: list[str]) -> None:
+    found = found_once(*names)
     assert functions(found.model) <= set(names) - {"0"}
     assert all(functions(model) <= set(names) - {"0"} for model in found.front)
     assert math.isfinite(found.loss)
@@ -218,7 +225,7 @@ def complexity(model: KAN) -> int:
 @pytest.mark.parametrize("names", [None, ["x", "x^2", "x^3", "sin"], ["x", "tanh", "gaussian"]])
 def test_the_front_grows_in_complexity_and_falls_in_loss(names: list[str] | None, hello: Problem) -> None:
     _, _, x, y = hello
-    found = searched(hello, names)
+    found = found_once(*(names or []))
     points = [(complexity(model), float(MSE.value(model(x).detach(), y))) for model in found.front]
     assert points
     for (simple, rough), (rich, fine) in pairwise(points):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -427,19 +428,27 @@ def test_no_steps_leave_the_network_as_it_is() -> None:
 # ---- interrupted and resumed ---------------------------------------------------------------------------------------
 
 
+OPTIMIZERS: dict[str, OptimizerConfig] = {
+    "lbfgs": LBFGS, "adam": AdamConfig(batch_size=16, grid_update_until=5), "lm": LmConfig(),
+}  # fmt: skip
+
+
+def twelve_steps(name: str, context: Context) -> Training:
+    plan = Plan(planted(), Objective(MSE, Penalty(1e-3)), OPTIMIZERS[name], "train", 12, 0, warmup=0.5)
+    return context.once(lambda: train(KAN([2, 2, 1], grid=3), plan, context))
+
+
+@cache
+def undisturbed(name: str) -> Training:
+    return twelve_steps(name, Context())
+
+
 @pytest.mark.parametrize("steps", [1, 5, 6, 11])
-@pytest.mark.parametrize(
-    "optimizer", [LBFGS, AdamConfig(batch_size=16, grid_update_until=5), LmConfig()], ids=lambda o: o.name
-)
-def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(optimizer: OptimizerConfig, steps: int) -> None:
-    plan = Plan(planted(), Objective(MSE, Penalty(1e-3)), optimizer, "train", 12, 0, warmup=0.5)
-
-    def work(context: Context) -> Training:
-        return context.once(lambda: train(KAN([2, 2, 1], grid=3), plan, context))
-
-    whole, first = work(Context()), Resumable(steps)
-    assert len(work(first.context).history) == steps
-    resumed = work(Resumable(kept=first.kept).context)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(name: str, steps: int) -> None:
+    whole, first = undisturbed(name), Resumable(steps)
+    assert len(twelve_steps(name, first.context).history) == steps
+    resumed = twelve_steps(name, Resumable(kept=first.kept).context)
     assert torch.equal(resumed.model.get_vector(), whole.model.get_vector())
     assert [replace(r, seconds=0.0) for r in resumed.history] == [replace(r, seconds=0.0) for r in whole.history]
     assert (resumed.scores, resumed.messages) == (whole.scores, whole.messages)

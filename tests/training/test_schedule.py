@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -214,6 +215,7 @@ def test_the_last_training_on_all_rows_goes_no_further_than_the_rows_held_back_h
         assert 0 < len(last) <= losses.index(min(losses)) + 1
 
 
+@pytest.mark.slow
 def test_what_the_rows_held_back_have_stopped_is_trained_no_further() -> None:
     for seed in range(3):
         data = planted(noise=0.5)
@@ -328,6 +330,7 @@ def test_the_attempt_stands_in_every_record() -> None:
 # ---- restarts ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_restart_that_is_best_on_rows_held_back_is_kept() -> None:
     data = hold_back(planted(60, noise=0.1), 0.25, seed=0)
     each = [alone(restart(attempt), data, LBFGS) for attempt in range(4)]
@@ -638,15 +641,27 @@ def test_only_lm_begins_a_pruned_network_anew() -> None:
 # ---- interrupted and resumed ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("build", [restart, lambda attempt: one_layer(attempt, grid=12)], ids=["coarse", "fine"])
-@pytest.mark.parametrize("steps", [2, 11, 25])
-def test_a_schedule_that_was_interrupted_goes_on_as_if_it_had_not_been(build: Callable[[int], KAN], steps: int) -> None:
+BUILDS: dict[str, Callable[[int], KAN]] = {"coarse": restart, "fine": lambda attempt: one_layer(attempt, grid=12)}
+
+
+def scheduled(name: str, *context: Context) -> Training:
+    build = BUILDS[name]
     grid = build(0).grid
     schedule = Schedule(build, Objective(MSE), replace(LM, steps=12), [grid, 2 * grid], placed=True, restarts=2)
-    data = planted(100, noise=0.1)
-    whole, first = train_by_schedule(schedule, data), Resumable(steps)
-    assert len(train_by_schedule(schedule, data, first.context).history) == steps < len(whole.history)
-    resumed = train_by_schedule(schedule, data, Resumable(kept=first.kept).context)
+    return train_by_schedule(schedule, planted(100, noise=0.1), *context)
+
+
+@cache
+def undisturbed(name: str) -> Training:
+    return scheduled(name)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("steps", [2, 11, 25])
+def test_a_schedule_that_was_interrupted_goes_on_as_if_it_had_not_been(name: str, steps: int) -> None:
+    whole, first = undisturbed(name), Resumable(steps)
+    assert len(scheduled(name, first.context).history) == steps < len(whole.history)
+    resumed = scheduled(name, Resumable(kept=first.kept).context)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert same(resumed, whole)
     assert (resumed.messages, resumed.choice) == (whole.messages, whole.choice)

@@ -79,7 +79,8 @@ def test_every_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     assert isinstance(scaling, Scaled)
     assert scaling.scale.tolist() == [1000.0, 1.0, 1.0]
     dataset = SymbolicConfig(formula=["1000*x_1", "x_2"], n_train=100, n_test=40)
-    run(Config(dataset=dataset, symbolic=FEW, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
+    model = ModelConfig(width=[2, 2], grid=3)
+    run(Config(dataset=dataset, model=model, symbolic=FEW, plots=PlotsConfig(enabled=False)), tmp_path, quiet=True)
     assert [f["rounded"] for f in json.loads((tmp_path / "formula.json").read_text())] == ["1000*x_1", "x_2"]
 
 

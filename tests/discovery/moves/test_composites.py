@@ -16,12 +16,12 @@ from kanrun.discovery.search import Search
 from kanrun.functions.library import library
 from tests.helpers import uniform_rows
 
-X = uniform_rows(200, 2, seed=1, low=0.5, high=2.0)
+X = uniform_rows(100, 2, seed=1, low=0.5, high=2.0)
 
 
 def searched(y: Tensor, *moves: Composites | Sums, **more: object) -> Search:
     """A search over both inputs by these moves, and over what they are put together to by sums alone."""
-    problem = Problem(X, y, library(["x", "x^2", "sin", "cos", "exp", "1/x"]), **more)  # type: ignore[arg-type]
+    problem = Problem(X, y, library(["x", "x^2", "exp", "1/x"]), **more)  # type: ignore[arg-type]
     sums = Sums(shaped=True, terms=2, part=0.9)
     begun = Search.begun(
         problem, 0, Context(Budget.of(Meter(), math.inf, 4000.0)), lambda p: moves if p.n == 2 else [sums]
@@ -32,7 +32,7 @@ def searched(y: Tensor, *moves: Composites | Sums, **more: object) -> Search:
 
 def test_a_formula_that_is_only_near_says_which_inputs_belong_together() -> None:
     u = X[:, :1] / X[:, 1:]
-    near, law = Sums(shaped=False, terms=3, part=0.5), u * torch.exp(-2.5 * u)
+    near, law = Sums(shaped=False, terms=2, part=0.5), u * torch.exp(-2.5 * u)
     alone, together = searched(law, near), searched(law, near, Composites())
     assert not alone.state.findings.exact
     assert together.state.findings.exact and together.state.joined == {(0, 1)}
@@ -46,6 +46,7 @@ def test_it_is_not_wanted_without_anything_promising_or_where_the_width_is_given
 
 def test_a_product_over_more_than_a_decade_comes_by_its_logarithm_too() -> None:
     product = Composite({0: 1.0, 1: 1.0}, "log", "exp")
-    assert spellings(product, X) == [product, Composite({0: 1.0, 1: 1.0}, "log")]  # from 1/4 to 4
+    wide = torch.tensor([[0.5, 0.5], [2.0, 2.0]], dtype=torch.float64)  # products from 1/4 to 4
+    assert spellings(product, wide) == [product, Composite({0: 1.0, 1: 1.0}, "log")]
     assert spellings(product, 1 + X / 10) == [product]
     assert spellings(Composite({0: 1.0, 1: 1.0}), X) == [Composite({0: 1.0, 1: 1.0})]

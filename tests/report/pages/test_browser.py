@@ -25,11 +25,11 @@ SMALL: dict[str, Any] = {"n_train": 60, "n_test": 30}
 RUNS: dict[str, dict[str, Any]] = {
     "formula": {
         "dataset": {"formula": "2.5*x_1 + sin(x_2)", "domain": [[0, 2], [-1, 3]], "noise": 0.05, **SMALL},
-        "model": {"width": [2, 1], "grid": 3}, "symbolic": {"library": ["x", "x^2", "sin"]},
+        "model": {"width": [2, 1], "grid": 3}, "symbolic": {"library": ["x", "x^2", "sin"], "work": 400.0},
     },
     "classes": {
         "dataset": {"name": "moons", **SMALL}, "model": {"width": [2, 2], "grid": 3},
-        "symbolic": {"library": ["x", "sin"]},
+        "symbolic": {"library": ["x", "sin"], "work": 100.0},
     },
     "mlp": {"model": {"name": "mlp", "width": [2, 3, 1]}, "dataset": {"formula": "x_1*x_2", **SMALL}},
 }  # fmt: skip
