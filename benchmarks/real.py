@@ -77,7 +77,7 @@ def totals(found: Sequence[Case]) -> str:
     """The sums."""
     nodes = sorted(one["nodes"] for one in found if "nodes" in one)
     told = [f"{sum(bool(o['form']) for o in found)} of {len(found)} right"]
-    told += [f"{sum(bool(o['strict']) for o in found)} of them strictly"] * ("strict" in found[0])
+    told += [f"{sum(bool(o.get('strict')) for o in found)} of them strictly"] * ("strict" in found[0])
     told += [f"{sum(bool(o['listed']) for o in found if 'listed' in o)} chosen or listed"] * ("listed" in found[0])
     told += [f"{sum(bool(o.get('fits')) for o in found)} fit to rounding"] * ("fits" in found[0])
     told += [f"{sum(bool(o.get('false')) for o in found)} falsely called exact"] * ("fits" in found[0])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from kanrun.discovery.moves.composites import Composites
 from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.dimensionless import Dimensionless
+from kanrun.discovery.moves.edge_curves import EdgeCurves
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.groups import Groups
@@ -44,6 +45,7 @@ def schedule(problem: Problem) -> list[Move]:
         Sums(shaped=True, terms=2, part=0.15),
         Fractions(part=0.1),
         Composites(),
+        EdgeCurves(part=0.15),
         *([Curves(part=0.3)] if problem.n > 1 else []),  # of each input: more work than what may be enough
         *(move for structure in others[:MANY] for move in (Splines(structure), *divided(structure))),
         *([Sums(shaped=False, terms=6, part=0.15), Sums(shaped=True, terms=4, part=0.2)] if others[MANY:] else []),

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from torch import Tensor
+
+from kanrun.context import UNLIMITED
+from kanrun.discovery.links import LINK_NAMED
+from kanrun.discovery.moves.edge_curves import EdgeCurves, additive, curves_of_edges
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.search import Search
+from kanrun.discovery.structures import structures
+from kanrun.functions.library import library
+from kanrun.symbolic.expression import network_expressions
+from kanrun.symbolic.textbook import as_in_textbooks
+from tests.helpers import uniform_rows
+
+X = uniform_rows(200, 2, 0, 0.2, 5.0)
+FRESH = uniform_rows(50, 2, 1, 0.3, 4.9)
+NOISE = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+a, b = sp.symbols("x_1 x_2", real=True)
+
+
+def searched(x: Tensor, y: Tensor, link: str) -> Search:
+    """A search that has fitted a sum of functions under a link function."""
+    problem = Problem(x, y, library())
+    search = Search.begun(problem, 0, UNLIMITED, lambda _: [])
+    fitted = search.fits.coarse(next(iter(structures(x.shape[1], x.dtype))), LINK_NAMED[link], 0)[0]
+    search.state.reserve.append(search.fits.sharpened(fitted))
+    return search
+
+
+def sum_of_two(x: Tensor) -> Tensor:
+    return 1.3 * x[:, :1] ** 0.73 + 4 / (1 + (2.1 * (3.2 - x[:, 1:])).exp())
+
+
+def product_of_two(x: Tensor) -> Tensor:
+    return 5 * x[:, :1] ** 0.6 / (1 + (x[:, 1:] / 2.2) ** 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("law", "link"), [(sum_of_two, "x"), (product_of_two, "exp")])
+def test_edges_become_the_curves_of_the_law(law: Callable[[Tensor], Tensor], link: str) -> None:
+    y = law(X) * (1 + 0.01 * NOISE)
+    search = searched(X, y, link)
+    move = EdgeCurves(part=1.0)
+    assert move.wanted(search)
+    assert not move.run(search)
+    problem = search.problem
+    best = min(search.state.findings.all, key=lambda found: problem.form_and_bits(found)[1])
+    assert best.symbolic.loss < 4e-4 * float(y.square().mean())
+    expression = as_in_textbooks(network_expressions(best.symbolic.model, ["x_1", "x_2"])[0])
+    ours = sp.lambdify([a, b], expression, "numpy")(*FRESH.T.numpy())
+    theirs = law(FRESH)[:, 0].numpy()
+    assert ours == pytest.approx(theirs, rel=0.03)
+    assert not expression.atoms(sp.sin, sp.cos, sp.atan, sp.acos, sp.asin)
+
+
+def test_what_an_edge_is_told_is_what_the_others_leave() -> None:
+    y = 2 * X[:, :1].log() + 3 * X[:, 1:]
+    search = searched(X, y, "x")
+    [trial] = additive(search)
+    first, second = curves_of_edges(search, trial, np.ones(len(y)), UNLIMITED)
+    assert first[0].name == "logarithm of the input" and second[0].name == "line"
+    slopes = [float(sp.diff(e.expression, s).subs(s, 2.0)) for e, s in ((first[0], a), (second[0], b))]
+    assert slopes == pytest.approx([1.0, 3.0], rel=1e-3)
+    assert len({found.name for found in first}) == len(first) > 1
+
+
+def test_it_is_for_sums_that_explain_as_much_as_what_was_found() -> None:
+    y = X[:, :1] * X[:, 1:].sin()
+    search = searched(X, y, "x")
+    assert search.state.reserve[0].unexplained > 0.03
+    assert not EdgeCurves(part=1.0).wanted(search)
+    one = searched(X[:, :1], X[:, :1].exp(), "x")  # of one input there are the curves themselves
+    assert one.state.reserve[0].unexplained < 1e-3
+    assert not EdgeCurves(part=1.0).wanted(one)
+    assert math.isfinite(one.problem.variance)
