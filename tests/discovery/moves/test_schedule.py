@@ -11,8 +11,8 @@ import torch
 from kanrun.discovery.moves import schedule as module
 from kanrun.discovery.moves.composites import Composites
 from kanrun.discovery.moves.curves import Curves
-from kanrun.discovery.moves.edge_curves import EdgeCurves
 from kanrun.discovery.moves.dimensionless import Dimensionless
+from kanrun.discovery.moves.edge_curves import EdgeCurves
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.groups import Groups
