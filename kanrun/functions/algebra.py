@@ -63,6 +63,8 @@ def is_ending(frame: FrameType) -> bool:
 
 def rewritten(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr) -> sp.Expr:
     """The expression rewritten; as it was where it is too large for that, or where SymPy does not come to an end."""
+    if sp.count_ops(expression) > LONG:  # looked at without the counting of calls, which makes Python slow
+        return expression
     return bounded(lambda: rewrite(expression) if is_tractable(expression) else expression, expression)
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.expression import complexity
-from kanrun.symbolic.snap import EXPONENT, PHASE, is_sound, place_of, savings, unity
+from kanrun.symbolic.snap import EXPONENT, PHASE, is_sound, places_of, savings, unity
 from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
 
 SURE = 0.1  # part of the distance to its neighbours to which a constant must be known to be taken for a simple number
@@ -82,10 +82,10 @@ def proposals(
     expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0
 ) -> list[tuple[sp.Float, sp.Expr]]:
     """Constants and simple numbers for them, what drops a constant first, then the least unlikely."""
-    limit = math.sqrt(math.log(len(y)))
+    limit, place = math.sqrt(math.log(len(y))), places_of(expression)
     found = []
     for symbol, constant in zip(constants_of(expression), of_values(expression, columns, y, weights), strict=True):
-        for rank, target in enumerate(simple_numbers(constant, place_of(symbol, expression))):
+        for rank, target in enumerate(simple_numbers(constant, place(symbol))):
             error = constant.standard_error
             distance = abs(constant.value - float(target)) / error if error else 0.0
             if distance < limit:

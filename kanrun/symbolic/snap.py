@@ -79,12 +79,11 @@ def savings(value: float, place: str) -> list[sp.Expr]:
     return []
 
 
-def place_of(constant: sp.Float, expression: sp.Expr) -> str:
-    """What a constant of the expression is in it: an exponent, the phase of a sine or cosine, or anything else."""
-    if any(power.exp == constant for power in expression.atoms(sp.Pow)):
-        return EXPONENT
-    waves = expression.atoms(sp.sin, sp.cos)
-    return PHASE if any(wave.args[0].as_coeff_Add()[0] == constant for wave in waves) else ""
+def places_of(expression: sp.Expr) -> Callable[[sp.Expr], str]:
+    """What a constant is in an expression: an exponent, the phase of a sine or cosine, or anything else."""
+    exponents = {power.exp for power in expression.atoms(sp.Pow)}
+    phases = {wave.args[0].as_coeff_Add()[0] for wave in expression.atoms(sp.sin, sp.cos)}
+    return lambda constant: EXPONENT if constant in exponents else PHASE if constant in phases else ""
 
 
 def decimal(value: float) -> sp.Float | None:
@@ -130,14 +129,15 @@ def snap(
         reached = loss_of(trial)
         return reached < exact_below or reached <= limit
 
-    def exchanged(result: list[sp.Expr], candidates: Callable[[sp.Float, sp.Expr], Iterable[sp.Expr]]) -> list[sp.Expr]:
+    def exchanged(result: list[sp.Expr], candidates: Callable[[sp.Float, str], Iterable[sp.Expr]]) -> list[sp.Expr]:
         nonlocal loss
         changed = True
         while changed:
             changed = False
             for index, expression in enumerate(result):
+                place = places_of(expression)
                 for constant in sorted(expression.atoms(sp.Float), key=lambda f: abs(float(f))):
-                    for candidate in candidates(constant, expression) if not context.over() else ():
+                    for candidate in candidates(constant, place(constant)) if not context.over() else ():
                         context.spend(TRIAL)
                         smaller = result[index].xreplace({constant: candidate})
                         trial = [*result[:index], smaller, *result[index + 1 :]]
@@ -152,7 +152,7 @@ def snap(
         together = [e.xreplace(simplest(e, exact, least, ones)) for e in expressions]
         if all(map(stays_one, together, expressions)) and fine(together, loss):
             return together
-    return exchanged(list(expressions), lambda f, e: nice_numbers(float(f), exact, place_of(f, e), ones))
+    return exchanged(list(expressions), lambda f, place: nice_numbers(float(f), exact, place, ones))
 
 
 def is_kept(smaller: sp.Expr, before: sp.Expr) -> bool:
@@ -167,9 +167,9 @@ def stays_one(smaller: sp.Expr, before: sp.Expr) -> bool:
 
 def simplest(expression: sp.Expr, exact: bool, least: float = 0.0, ones: bool = False) -> dict[sp.Expr, sp.Expr]:
     """The simplest nice number for every decimal constant that has one; 0 for those of a size below `least`."""
-    zero = sp.Integer(0)
+    zero, place = sp.Integer(0), places_of(expression)
     pairs = (
-        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, place_of(f, expression), ones), None))
+        (f, zero if abs(float(f)) < least else next(nice_numbers(float(f), exact, place(f), ones), None))
         for f in expression.atoms(sp.Float)
     )
     return {f: nice for f, nice in pairs if nice is not None}
