@@ -12,7 +12,7 @@ from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.prior import bits_of_form
 from kanrun.symbolic.uncertainty import Columns, constants_of, squares
 
-PART_OF_A_WAVE = 8.0  # bits of a wave of which the rows show less than a period
+PART_OF_A_WAVE, PART_OF_ANY = 8.0, 24.0  # bits of a wave of which the rows show less than a period, of any frequency
 
 
 def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
@@ -43,9 +43,13 @@ def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:
 
 
 def bits_of_waves(expression: sp.Expr, columns: Columns) -> float:
-    """Bits of waves of which the rows show only a part."""
+    """Bits of waves of which the rows show only a part.
+
+    That may be an angle between two of its values. Where the frequency is a decimal, nothing in the rows is a wave.
+    """
     total = 0.0
     for wave in expression.atoms(sp.sin, sp.cos):
         turned = evaluate(wave.args[0], columns)
-        total += PART_OF_A_WAVE * (not float(np.ptp(turned)) >= 2 * math.pi)
+        fitted = any(wave.args[0].diff(symbol).atoms(sp.Float) for symbol in wave.free_symbols)
+        total += (PART_OF_ANY if fitted else PART_OF_A_WAVE) * (not float(np.ptp(turned)) >= 2 * math.pi)
     return total

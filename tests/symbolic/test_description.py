@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.description import PART_OF_A_WAVE, bits_of_waves, description, description_at
+from kanrun.symbolic.description import PART_OF_A_WAVE, PART_OF_ANY, bits_of_waves, description, description_at
 from kanrun.symbolic.prior import bits_of_form
 
 X = np.linspace(0.1, 6.0, 200)
@@ -42,7 +42,9 @@ def test_an_input_among_many_takes_bits_of_saying_which() -> None:
 
 def test_a_wave_needs_a_period_of_data() -> None:
     slow, fast = (parse_formula(f"sin({rate}*x_1)", ["x_1"]) for rate in ("0.9", "1.2"))
-    assert bits_of_waves(slow, {"x_1": X}) == PART_OF_A_WAVE and bits_of_waves(fast, {"x_1": X}) == 0
+    assert bits_of_waves(slow, {"x_1": X}) == PART_OF_ANY and bits_of_waves(fast, {"x_1": X}) == 0
+    angle = parse_formula("3.1*cos(x_1/2 + 0.3)", ["x_1"])
+    assert bits_of_waves(angle, {"x_1": X}) == PART_OF_A_WAVE < PART_OF_ANY
 
 
 def test_a_formula_without_a_value_on_a_row_is_none() -> None:
