@@ -103,6 +103,17 @@ def test_nothing_is_said_without_noise_or_rows() -> None:
     assert errors_of([expression], {"x_1": few}, np.array([3.0, 2, 1, 0.8, 0.6, 0.4])) is None
 
 
+def test_relative_errors_of_targets_of_both_signs_weigh_by_the_inverse_square() -> None:
+    draw = np.random.default_rng(3)
+    inputs = draw.uniform(-4, 4, 200)
+    inputs = inputs[np.abs(inputs) > 0.1]
+    y = 2 * inputs * (1 + 0.1 * draw.normal(size=len(inputs)))
+    found = errors_of([sp.Float(2.1) * x], {"x_1": inputs}, y)
+    assert found is not None and found.model == PROPORTIONAL and found.clear and not found.logarithmic
+    assert found.size == pytest.approx(0.1, rel=0.2)
+    assert found.weights * inputs**2 == pytest.approx(np.full(len(inputs), 1 / np.mean(inputs**-2)))
+
+
 def test_targets_below_zero_are_no_counts() -> None:
     draw = np.random.default_rng(0)
     inputs = draw.uniform(-1, 1, 100)
