@@ -13,10 +13,20 @@ from kanrun.context import Over, never
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.errors import ConfigError
 from kanrun.model.layer import Prepared
+from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, Penalty
-from kanrun.training.optimizers import OPTIMIZERS, Adam, Lbfgs, Rows, chosen_optimizer, kind_of, make_optimizer
+from kanrun.training.optimizers import (
+    OPTIMIZERS,
+    Adam,
+    Lbfgs,
+    Rows,
+    can_smooth,
+    chosen_optimizer,
+    kind_of,
+    make_optimizer,
+)
 from tests.helpers import tangled_network, uniform_rows
 
 X = uniform_rows(50, 2, seed=1)
@@ -252,3 +262,14 @@ def test_optimizers_see_rows_by_their_weights(make: Callable[[Rows], Lbfgs | Ada
     for each in (weighted, repeated):
         make(each).step(Objective(MSE))
     torch.testing.assert_close(networks[0].get_vector(), networks[1].get_vector(), rtol=1e-6, atol=1e-8)
+
+
+def test_only_splines_that_are_not_too_large_are_smoothed_and_only_by_exact_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = KAN([2, 3, 1])
+    assert can_smooth(model, LmConfig())
+    assert not can_smooth(model, AdamConfig())
+    assert not can_smooth(MLP([2, 3, 1]), LmConfig())
+    monkeypatch.setattr("kanrun.training.optimizers.MOST_SMOOTHED", model.parameter_count() - 1)
+    assert not can_smooth(model, LmConfig())

@@ -57,6 +57,17 @@ def test_others_train_with_a_spread_near_one_and_near_zero_and_come_back(y: torc
     torch.testing.assert_close((restored - scaling.shift) / scaling.scale, before, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("model", [KAN([2, 1]), MLP([2, 3, 1])], ids=["kan", "mlp"])
+def test_a_network_for_the_targets_is_entered_in_their_scale_and_comes_back(model: Any) -> None:
+    scaling = scaling_of(data_of(100 + 7 * X[:, 0]), model)
+    assert isinstance(scaling, Scaled)
+    own = model.clone()
+    with torch.no_grad():
+        wanted = (own(X) - scaling.shift) / scaling.scale
+        torch.testing.assert_close(scaling.entered(own)(X), wanted)
+        torch.testing.assert_close(scaling.restored(scaling.entered(own))(X), own(X))
+
+
 def test_losses_come_back_in_the_scale_of_the_targets() -> None:
     scaling = scaling_of(data_of(1000 * X[:, 0]), KAN([2, 1]))
     assert isinstance(scaling, Scaled)
