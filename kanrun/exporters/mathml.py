@@ -26,7 +26,7 @@ class Shown(MathMLPresentationPrinter):  # type: ignore[misc]
         name = self.names.name(sym.name) if sym.is_real else sym.name  # inputs are real numbers
         found = indexed(name)
         if found is None:
-            return self.leaf("mi", name) if is_word(name) else self.leaf("mtext", f"`{name}`")
+            return self.leaf("mi", name) if is_word(name) else self.leaf("mtext", text_of_name(name))
         both = self.dom.createElement("msub")
         for tag, text in zip(("mi", "mn"), found, strict=True):
             both.appendChild(self.leaf(tag, text))
@@ -57,6 +57,11 @@ class Content(MathMLContentPrinter):  # type: ignore[misc]
         return element
 
     leaf = Shown.leaf
+
+
+def text_of_name(name: str) -> str:
+    """A name that is no single word: words with blanks between as they are, others in backticks."""
+    return name if re.fullmatch(r"[^\W\d][\w ]*", name) else f"`{name}`"
 
 
 def mathml(source: Source) -> str:

@@ -86,9 +86,8 @@ def with_unit(value: str, unit: str | None) -> str:
 
 def score_line(formula: Formula) -> str:
     """How well the formula does on rows that it was not fitted to, as far as there are such."""
-    loss, where = loss_of(formula.judged), "test" if formula.test else "training"
-    if formula.cross_validation:
-        where = "cross-validated"
+    where = "test" if formula.test else "cross-validated" if formula.cross_validation else "training"
+    loss = loss_of(formula.judged)
     named = {"rmse": "RMSE", "r2": "R2", "accuracy": "accuracy"}
     named |= {} if "rmse" in formula.judged else {loss.name: loss.short}
     shown = [f"{name} {score_of(formula.judged, k)}" for k, name in named.items() if formula.judged.get(k) is not None]

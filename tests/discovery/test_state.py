@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from kanrun.discovery.findings import Findings
+from kanrun.discovery.problem import Problem
 from kanrun.discovery.state import Doing, SearchState, SumsOfTerms, Tried
 
 
@@ -40,3 +43,14 @@ def test_networks_are_counted_once_and_structures_as_the_last_one_says() -> None
     state.tried.append(Tried("a", 0.1, 0.0, read=True, structures=4))
     assert state.networks == 2
     assert state.structures == 4
+
+
+def test_a_search_is_empty_only_where_it_was_cancelled_before_it_had_found_anything() -> None:
+    x = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
+    problem = Problem(x, 2 * x**2, [])
+    state = SearchState(Findings.of(problem), 0, 1.0, 1.0, (0.0, 0.0))
+    assert not state.is_empty  # it goes on, or has ended by itself
+    state.stopped = "cancelled"
+    assert state.is_empty
+    state.findings.all.append(problem.constant())
+    assert not state.is_empty

@@ -95,6 +95,9 @@ def test_the_text_says_what_is_meant_by_exact() -> None:
 def test_the_scores_of_a_formula_are_told() -> None:
     scored = replace(formula(), test={"mse": 0.25, "rmse": 0.5, "r2": 0.99996})
     assert score_line(scored) == "test RMSE 0.5, R2 0.99996"
+    others = {"mse": 0.36, "rmse": 0.6, "r2": 0.99}
+    assert score_line(replace(scored, cross_validation=others)) == "test RMSE 0.5, R2 0.99996"
+    assert score_line(replace(formula(), test=None, cross_validation=others)) == "cross-validated RMSE 0.6, R2 0.99"
     assert score_line(replace(formula(), test={"cross_entropy": 0.1, "accuracy": 0.97})) == (
         "test accuracy 0.97, entropy 0.1"
     )
