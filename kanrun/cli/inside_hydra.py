@@ -62,7 +62,7 @@ def parse_overrides(texts: Sequence[str]) -> list[Override]:
 @lru_cache(maxsize=4096)
 def parsed(text: str) -> Override:
     """One of them: those that all jobs of a sweep share are read once."""
-    return OverridesParser.create().parse_override(text)
+    return OverridesParser.create().parse_overrides([text])[0]  # unlike `parse_override` it names what it cannot read
 
 
 def apply_values(overrides: Sequence[Override], config: DictConfig) -> None:

@@ -6,6 +6,7 @@ import gc
 import io
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -122,7 +123,7 @@ def carry_out_jobs(job: Job) -> None:
 def way_on(job: Job) -> str:
     """How a sweep that was ended goes on."""
     there = job.sweep is not None and (job.sweep / "sweep.json").exists()
-    return f"; kanrun -m sweep.resume={job.sweep} goes on with it" if there else ""
+    return f"; kanrun -m sweep.resume={shlex.quote(str(job.sweep))} goes on with it" if there else ""
 
 
 def add_up(job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
@@ -92,7 +93,7 @@ def quoted(argument: str, sweep: bool) -> str:
         return quoted_for_dataset(argument, column.group(1), column.group(2), column.group(3), sweep)
     if of_sweep := re.fullmatch(r"\+{0,2}sweep\.(zip|resume)=([^\[].*)", argument, flags=re.DOTALL):
         key, given = of_sweep.groups()
-        return f"++sweep.{key}=" + in_quotes(str(Path(given).expanduser().absolute()) if key == "resume" else given)
+        return f"++sweep.{key}=" + in_quotes(in_full(given) if key == "resume" else given)
     names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
     if names:
         return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
@@ -134,7 +135,15 @@ def quoted_paths(given: str, sweep: bool) -> str:
     chosen = re.fullmatch(r"choice\((.*)\)", given, flags=re.DOTALL) if several else None
     parts = split_outside_quotes(chosen.group(1) if chosen else given) if several else [given]
     plain = [p[1:-1] if len(p) > 1 and p[0] == p[-1] and p[0] in "'\"" else p for p in parts]
-    return ",".join(p if p == "null" else in_quotes(str(Path(p).expanduser().absolute())) for p in plain)
+    return ",".join(p if p == "null" else in_quotes(in_full(p)) for p in plain)
+
+
+def in_full(name: str) -> str:
+    """A path from the root; `~` of a user that is not known is part of a name."""
+    path = Path(name)
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return str(path.absolute())
 
 
 def quoted_list(given: str) -> str:

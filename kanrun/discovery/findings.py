@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from kanrun.discovery.trial import Discovered, curved_edges
 from kanrun.model.protocol import without_gradient
 from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.search import Symbolic, pareto
+
+log = logging.getLogger("kanrun")
 
 MOST_EDGES = 3  # curved edges an input of a formula that nothing shorter is looked for
 RANKS = [kind.value for kind in (Verdict.EXACT, Verdict.UNDECIDED, Verdict.NOT)]
@@ -122,7 +125,11 @@ class Findings:
         shortest = sorted(self.all, key=lambda f: f.bits)[:MOST_LOOKED_AT]
         forms = dict[str, tuple[float, Symbolic]]()
         for found in shortest:
-            form, bits = problem.form_and_bits(found)
+            try:
+                form, bits = problem.form_and_bits(found)
+            except Exception:  # such as a form without a value, which costs only itself
+                log.exception("a formula is not held beside the others")
+                continue
             if bits < forms.get(form, (math.inf, found.symbolic))[0]:
                 forms[form] = bits, found.symbolic
         return [symbolic for _, symbolic in sorted(forms.values(), key=lambda one: one[0])[:MOST_NEAR]]

@@ -21,6 +21,7 @@ class Interruption:
         self.last_resort = last_resort
         self.noticed = False
         self.timer: threading.Timer | None = None
+        self.ended, self.deciding = False, threading.Lock()
 
     def cancelled(self) -> str | None:
         """Its name, None before it has come."""
@@ -43,10 +44,20 @@ class Interruption:
 
     def late(self) -> None:
         """The run has not ended: it goes on a little where it is about to."""
-        if self.noticed:
-            self.wait(LATEST - GRACE, self.end)
-        else:
-            self.end()
+        with self.deciding:
+            if self.ended:
+                return
+            if self.noticed:
+                self.wait(LATEST - GRACE, self.end)
+                return
+        self.end()
+
+    def over(self) -> None:
+        """The run has ended: nothing is waited for any more."""
+        with self.deciding:
+            self.ended = True
+            if self.timer is not None:
+                self.timer.cancel()
 
     def end(self) -> None:
         """The last resort."""
@@ -69,8 +80,7 @@ def interruptible(last_resort: Callable[[str], None] | None = None) -> Iterator[
     try:
         yield interruption
     finally:
-        if interruption.timer is not None:
-            interruption.timer.cancel()
+        interruption.over()
         for number, handler in before.items():
             signal.signal(number, handler)
     if interruption.signal is not None:

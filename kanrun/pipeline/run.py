@@ -182,7 +182,7 @@ def worked_through(one: Run, problem: Problem, state: State, begun: Begun | None
         done = f" after {', '.join(entry['name'] for entry in state.entries)}" if state.entries else ""
         one.tell(f"resumed{done}" + (f", within {begun.stage}" if begun else ""))
     one.begun = Meter()
-    written = State()
+    written = State() if begun or state.done else state  # what is resumed may be ahead of its files
     for state in work_through(problem, state, one):  # noqa: B020
         if one.cancelled() is not None or says_more(state, written):
             write_outputs(one.folder, result_of(problem, state, one), hurry=always_hurried)

@@ -108,6 +108,8 @@ def by_errors(data: Dataset, forms: Sequence[sp.Expr], columns: Columns, y: Arra
     ):
         return data
     told = {"model": errors.model, "bits": round(errors.bits, 1), "size": errors.size}
+    if errors.logarithmic:
+        told["logarithmic"] = True
     if errors.model == CONSTANT:
         return replace(data, recognized=told)
     weights = torch.as_tensor(errors.weights).to(data.train.y)

@@ -18,7 +18,7 @@ def part_shown(value: float | None, whole: int = 1, digits: int = 4) -> str:
     What is not all is not shown as all.
     """
     text = "-" if value is None else f"{value:.{digits}g}"
-    if value is None or value == whole or float(text) != whole:
+    if value is None or not value < whole or float(text) != whole:
         return text
-    places = math.floor(-math.log10(abs(whole - value))) + 1
-    return f"{value:.{places}f}" if value < whole and places <= MOST_NINES else f"{whole} - {whole - value:.1g}"
+    places = math.floor(-math.log10(whole - value)) + 1
+    return f"{value:.{places}f}" if places <= MOST_NINES else f"{whole} - {whole - value:.1g}"

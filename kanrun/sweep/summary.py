@@ -109,7 +109,7 @@ def table_of(rows: Sequence[Row]) -> str:
 
 def jobs_line(folder: Path, rows: Sequence[Row], lacking: Sequence[str]) -> str:
     """How many jobs there are, how they have ended, and how those are begun that were not."""
-    states = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
+    states = ", ".join(f"{count} {escape(state)}" for state, count in Counter(row.state for row in rows).items())
     if not lacking:
         return f"[bold]{len(rows)} jobs[/]: {states}"
     way = escape(f"kanrun -m sweep.resume={shlex.quote(str(folder))}")
@@ -137,7 +137,7 @@ def show(
         if len(found) > SHOWN:
             out.print(f"  and {len(found) - SHOWN} more")
     for row in not_completed(rows)[:SHOWN]:
-        out.print(f"[red]{row.state}[/] job {escape(row.job)}: {escape(row.error or '')}", soft_wrap=True)
+        out.print(f"[red]{escape(row.state)}[/] job {escape(row.job)}: {escape(row.error or '')}", soft_wrap=True)
     for row in [one for one in rows if one.state == "completed" and one.error][:SHOWN]:
         out.print(f"[yellow]note[/]: job {escape(row.job)}: {escape(str(row.error))}", soft_wrap=True)
 

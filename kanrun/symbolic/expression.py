@@ -125,8 +125,9 @@ def numbers_in(expression: sp.Expr) -> int:
     """
     if expression.is_Number:
         return 1
-    held = {sp.Mul: lambda a: abs(a) == 1, sp.Pow: lambda a: a.is_Integer}.get(expression.func, lambda _: False)
-    return sum(0 if a.is_Number and held(a) else numbers_in(a) for a in expression.args)
+    if expression.is_Pow and expression.exp.is_Integer:
+        return numbers_in(expression.base)
+    return sum(0 if expression.is_Mul and a in (1, -1) else numbers_in(a) for a in expression.args)
 
 
 def rounded(expression: sp.Expr, digits: int = 4) -> sp.Expr:

@@ -12,7 +12,6 @@ from scipy.special import ndtri
 from kanrun.data.dataset import Dataset
 from kanrun.data.robust import STUDENT, scale_of
 from kanrun.functions.evaluate import Array, evaluate
-from kanrun.symbolic.error_models import PROPORTIONAL
 from kanrun.symbolic.robust_fit import robustly_fitted
 from kanrun.symbolic.uncertainty import constants_of, is_rounding
 from kanrun.symbolic.values import columns_of, factors_of_errors
@@ -40,7 +39,7 @@ def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     off = y - ours
     if is_rounding(float(off @ off), y):
         return []
-    if data.recognized.get("model") == PROPORTIONAL and (y * ours > 0).all():
+    if data.recognized.get("logarithmic") and (y * ours > 0).all():
         off = np.log(y / ours)  # of large relative errors this is normal, and the errors themselves are not
     elif not data.robust and data.train.weights is not None:
         off = factors_of_errors(data) * off

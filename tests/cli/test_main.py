@@ -679,3 +679,12 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     assert reached["name"] == "train"
     assert (folder / "model.pt").exists()
     assert "interrupted" in (folder / "kanrun.log").read_text(encoding="utf-8")
+
+
+def test_how_a_sweep_goes_on_can_be_typed_as_it_is_told(tmp_path: Path) -> None:
+    job = cli.Job()
+    job.sweep = tmp_path / "my sweep"
+    assert cli.way_on(job) == ""
+    job.sweep.mkdir()
+    (job.sweep / "sweep.json").write_text("{}")
+    assert cli.way_on(job) == f"; kanrun -m sweep.resume='{job.sweep}' goes on with it"

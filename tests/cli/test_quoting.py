@@ -139,6 +139,11 @@ def test_the_files_of_a_sweep_are_those_where_it_is_typed(typed: str, key: str) 
     assert understood("-m", f"dataset.{key}={typed}")[f"dataset.{key}"] == [in_quotes(name) for name in here]
 
 
+def test_a_tilde_before_no_user_is_part_of_a_name() -> None:
+    here = str(Path("~nobody-of-this-name/a.csv").absolute())
+    assert understood("dataset.path=~nobody-of-this-name/a.csv")["dataset.path"] == here
+
+
 def test_a_comma_in_the_name_of_a_file_that_is_there_parts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
+from kanrun.cli.inside_hydra import parse_overrides
 from kanrun.cli.sweeping import plain
 
 TEXTS = [
@@ -25,3 +27,8 @@ def test_a_swept_value_is_kept_as_hydra_reads_it(text: str) -> None:
 @pytest.mark.parametrize("text", ["nan", "inf", "null", "[1,2]", "{a: 1}"])
 def test_what_json_has_no_number_or_cell_for_stays_as_it_is_typed(text: str) -> None:
     assert plain(text) == text
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    with pytest.raises(HydraException, match='formula="x_1'):
+        parse_overrides(["seed=0,1", 'dataset.formula="x_1'])

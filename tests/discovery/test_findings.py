@@ -140,3 +140,21 @@ def test_a_long_formula_that_leaves_only_noise_settles_nothing_before_a_shorter_
     monkeypatch.setattr("kanrun.discovery.problem.LONG", 0)
     keep(found, formula("x^2", 2.0, y, 5.0), y, longest=70.0)
     assert found.settled  # it was already
+
+
+@pytest.mark.fails_within
+def test_a_form_that_cannot_be_described_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = 2 * X**2 + 0.02 * NOISE
+    found, wanted = Findings.of(problem(y)), problem(y)
+    for bits in (30.0, 20.0):
+        keep(found, formula("x^2", 2.0, y, bits), y)
+    good = found.all[0]
+
+    def described(one: Discovered) -> tuple[str, float]:
+        if one is not good:
+            raise TypeError("no way to evaluate ComplexInfinity")
+        return "a*x^2", 1.0
+
+    monkeypatch.setattr(Problem, "form_and_bits", lambda _, one: described(one))
+    assert found.likeliest(wanted) == [good.symbolic]
+    assert found.result(wanted).symbolic.front

@@ -108,6 +108,17 @@ def test_a_run_that_writes_what_it_has_gets_longer_than_one_that_has_not_noticed
         assert called.is_set() == (not noticed)
 
 
+def test_a_run_that_ends_just_when_its_time_is_up_is_not_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = list[str]()
+    monkeypatch.setattr(interruption, "GRACE", 3600.0)
+    with interruptible(called.append) as run:
+        signal.raise_signal(signal.SIGTERM)
+        assert run.cancelled() == "SIGTERM"
+    before = run.timer
+    run.late()  # its timer had already begun
+    assert called == [] and run.timer is before
+
+
 @pytest.fixture
 def heard() -> Iterator[list[int]]:
     """The signals that somebody hears who was there before the run."""

@@ -565,6 +565,10 @@ def test_what_each_stage_has_reached_is_written_before_the_next_and_nothing_twic
     run(small(symbolic=NO_SYMBOLIC), tmp_path, quiet=True)
     names = ["train", "prune", "refit"]
     assert written == [names[: n + 1] for n in range(3)] + [names]  # once more at the end, with what ends a run
+    written.clear()
+    search = {"name": "discover", "work": 30.0}  # begins with a look at the noise, of which alone no file is written
+    run({**asdict(small()), "search": search}, tmp_path / "search", quiet=True)
+    assert written == [["train", "prune", "symbolic"]] * 2
 
 
 def test_an_interrupt_is_passed_on_and_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,10 @@ def test_no_r2_below_one_is_shown_as_one(value: float) -> None:
     assert math.isclose(1 - number, 1 - value, rel_tol=0.51, abs_tol=6e-5)
 
 
+def test_what_is_all_but_for_rounding_is_all() -> None:
+    assert part_shown(math.nextafter(1, 2), digits=3) == "1"
+
+
 def test_a_number_has_four_digits_and_none_is_a_dash() -> None:
     assert shown(0.000123456) == "0.0001235"
     assert shown(None) == "-"

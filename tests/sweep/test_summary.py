@@ -122,6 +122,11 @@ def test_texts_where_numbers_should_be_cost_their_job_and_are_told_with_their_fi
     assert lines[-1].endswith("report.html") and (sweep / "report.html").exists()
 
 
+def test_a_state_that_is_markup_is_shown_as_it_is(sweep: Path) -> None:
+    (sweep / "3" / "status.json").write_text(json.dumps({"state": "[/red]"}))
+    assert "1 [/red]" in shown(sweep).splitlines()[0]
+
+
 @pytest.mark.fails_within
 def test_a_page_that_could_not_be_made_is_not_named(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kanrun.sweep.page.page_of", lambda *_: 1 / 0)

@@ -262,7 +262,7 @@ def test_a_large_constant_stays_in_its_exponent() -> None:
 @pytest.mark.parametrize(
     ("text", "count"),
     [("x_1", 0), ("-x_1**2/x_2", 0), ("2*x_1 + 1", 2), ("x_1**1.5", 1), ("x_1**(3/2)", 1), ("sqrt(3*x_1 - 7/2)", 3),
-     ("pi*x_1", 0), ("4.5", 1)],
+     ("pi*x_1", 0), ("4.5", 1), ("2**x_1", 1), ("x_1*3**(-x_2)", 1), ("(x_1 + 2)**3", 1)],
 )  # fmt: skip
 def test_numbers_that_could_be_others_are_counted(text: str, count: int) -> None:
     assert numbers_in(parse_formula(text, NAMES)) == count

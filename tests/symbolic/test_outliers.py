@@ -66,10 +66,22 @@ def test_a_large_relative_error_is_no_outlier_among_such() -> None:
     law, rows = sp.Float(8.0) * sp.Symbol("x_1", real=True), Rows(torch.as_tensor(x), torch.as_tensor(y), weights)
     data = Dataset("d", rows, None, ["x_1"], ["y"], REGRESSION, MSE)
     assert outliers_of(law, 0, data)
-    assert outliers_of(law, 0, replace(data, recognized={"model": "proportional"})) == []
+    recognized = {"model": "proportional", "logarithmic": True}
+    assert outliers_of(law, 0, replace(data, recognized=recognized)) == []
     y[7] *= 500
     rows = replace(rows, y=torch.as_tensor(y))
-    assert outliers_of(law, 0, replace(data, train=rows, recognized={"model": "proportional"})) == [8]
+    assert outliers_of(law, 0, replace(data, train=rows, recognized=recognized)) == [8]
+
+
+def test_a_small_value_is_no_outlier_where_relative_errors_are_normal() -> None:
+    draw = np.random.default_rng(11)
+    x = draw.uniform(1, 5, (200, 1))
+    y = 3 * x**2 * (1 + 0.3 * draw.normal(size=(200, 1)))
+    weights = torch.as_tensor(1 / (3 * x[:, 0] ** 2) ** 2)
+    law, rows = sp.Float(3.0) * sp.Symbol("x_1", real=True) ** 2, Rows(torch.as_tensor(x), torch.as_tensor(y), weights)
+    data = Dataset("d", rows, None, ["x_1"], ["y"], REGRESSION, MSE, recognized={"model": "proportional"})
+    assert (y > 0).all() and far_rows(np.log(y / (3 * x**2))[:, 0], x, 1)
+    assert outliers_of(law, 0, data) == []
 
 
 def test_at_most_ten_rows_are_named() -> None:

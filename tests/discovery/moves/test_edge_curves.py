@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanrun.context import UNLIMITED
+from kanrun.context import UNLIMITED, Context
 from kanrun.discovery.links import LINK_NAMED
+from kanrun.discovery.moves import edge_curves
 from kanrun.discovery.moves.edge_curves import EdgeCurves, additive, curves_of_edges
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Search
 from kanrun.discovery.structures import structures
+from kanrun.discovery.trial import Trial
 from kanrun.functions.library import library
 from kanrun.symbolic.expression import network_expressions
 from kanrun.symbolic.textbook import as_in_textbooks
@@ -70,6 +73,24 @@ def test_what_an_edge_is_told_is_what_the_others_leave() -> None:
     slopes = [float(sp.diff(e.expression, s).subs(s, 2.0)) for e, s in ((first[0], a), (second[0], b))]
     assert slopes == pytest.approx([1.0, 3.0], rel=1e-3)
     assert len({found.name for found in first}) == len(first) > 1
+
+
+def test_a_turn_whose_network_is_no_longer_looked_at_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = X[:, :1] + X[:, 1:]
+    search, move, looked_at = searched(X, y, "x"), EdgeCurves(part=1.0), list[Trial]()
+    first = search.state.reserve[0]
+    search.state.reserve[:] = [replace(first, unexplained=1e-3), replace(first, link_name="exp", unexplained=2e-3)]
+    assert len(additive(search)) == 2
+
+    def keeps_a_better_one(search: Search, trial: Trial, _: Context) -> None:
+        looked_at.append(trial)
+        search.state.reserve.pop()  # as a formula does that leaves a third of what this network leaves
+
+    monkeypatch.setattr(edge_curves, "keep_sums", keeps_a_better_one)
+    assert move.run(search)
+    search.state.doing.turn += 1
+    assert not move.run(search)
+    assert len(looked_at) == 1
 
 
 def test_it_is_for_sums_that_explain_as_much_as_what_was_found() -> None:
