@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from kanrun.exporters.mathml import NAMESPACE, mathml
+from kanrun.exporters.mathml import NAMESPACE, mathml, text_of_name
 from tests.exporters.laws import EVIL, INPUTS, TEXTS, X, agree, source
 from tests.helpers import Array
 
@@ -72,3 +72,17 @@ def test_two_classes_have_their_decision() -> None:
     lines = mathml(source("x_1", "x_2", test="cross_entropy")).splitlines()
     assert len(lines) == 3
     assert "decision for y_2" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Reynolds number", "Reynolds number"),
+        ("x-1", "`x-1`"),
+        ("E (eV)", "`E (eV)`"),
+        ("2 x", "`2 x`"),
+        ("a`b", "`a`b`"),
+    ],
+)
+def test_words_with_blanks_need_no_backticks(name: str, shown: str) -> None:
+    assert text_of_name(name) == shown
