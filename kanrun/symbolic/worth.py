@@ -60,6 +60,7 @@ def simpler(expression: sp.Expr, columns: Columns) -> Iterator[sp.Expr]:
             yield expression.xreplace({node: node / factor})
     yield from straighter(expression)
     yield from whole_exponents(expression)
+    yield from from_zero(expression)
 
 
 def whole_exponents(expression: sp.Expr) -> Iterator[sp.Expr]:
@@ -69,3 +70,15 @@ def whole_exponents(expression: sp.Expr) -> Iterator[sp.Expr]:
     if len(whole) > 1:
         yield expression.xreplace(whole)
     yield from (expression.xreplace({f: n}) for f, n in whole.items())
+
+
+def from_zero(expression: sp.Expr) -> Iterator[sp.Expr]:
+    """The expression with a saturation that begins at 0: a*g/(g + c) in the place of a - b/(g + c)."""
+    for node in nodes(expression, sp.Add):
+        level = node.as_coeff_Add()[0]
+        for term in node.args if level != 0 else ():
+            below = next((p.base for p in sp.Mul.make_args(term) if p.is_Pow and p.exp == -1 and p.base.is_Add), None)
+            if below is None or (term * below).free_symbols:
+                continue
+            growing = below - below.as_coeff_Add()[0]
+            yield expression.xreplace({node: node - level - term + level * growing / below})
