@@ -8,7 +8,7 @@ import torch
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.functions.parser import symbol
 from kanrun.relations.curves import CUBE_ROOT, LOG_SIZE, residual_of, tied_curves
-from kanrun.relations.fit import Terms, fit_terms, polish, slopes
+from kanrun.relations.fit import Terms, fit_terms, polish, slopes, unshifted
 from tests.helpers import formula_values, uniform_rows
 
 
@@ -56,3 +56,15 @@ def test_unrelated_inputs_have_no_terms() -> None:
     x = uniform_rows(200, 3, 5)
     assert fit_terms(x, tied_curves(x).values, library(["x", "x^2", "sin"])) is None
     assert fit_terms(x[:, :2], tied_curves(x[:, :2]).values, library(["x", "x^2", "exp"])) is None
+
+
+@pytest.mark.parametrize("name", ["x", "x^2", "exp"])
+def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_least_squares(name: str) -> None:
+    x = torch.linspace(-1, 2, 40, dtype=torch.float64)
+    curve = 3 * FUNCTIONS[name].value(x) - 5 + 0.1 * torch.cos(40 * x)
+    found = unshifted(FUNCTIONS[name], x, curve)
+    design = torch.stack([FUNCTIONS[name].value(x), torch.ones_like(x)], dim=1)
+    wanted = torch.linalg.lstsq(design, curve[:, None]).solution[:, 0]
+    assert [found.c, found.d] == pytest.approx(wanted.tolist())
+    rest = curve - design @ wanted
+    assert found.residual == pytest.approx(float(rest.var() / curve.var()))
