@@ -67,4 +67,4 @@ def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_le
     wanted = torch.linalg.lstsq(design, curve[:, None]).solution[:, 0]
     assert [found.c, found.d] == pytest.approx(wanted.tolist())
     rest = curve - design @ wanted
-    assert found.residual == pytest.approx(float(rest.var() / curve.var()))
+    assert found.unexplained == pytest.approx(float(rest.var() / curve.var()))
