@@ -59,9 +59,12 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
 
 def about_engines(text: str, overrides: dict[str, str]) -> list[str]:
     """What is wrong with what is set of a launcher or a sweeper, where an error is about that."""
-    engine = re.search(r"\b(hydra\.(?:launcher|sweeper))\b", text)
-    if engine and (lines := explain_engine(engine.group(1), overrides)):
-        return lines
+    engines = re.findall(r"\b(hydra\.(?:launcher|sweeper))\b", text)
+    if re.match(r"Kanrun\w+(\.__init__)?\(\)", text):  # Hydra 1.4 hands unknown settings on
+        engines = ["hydra.launcher", "hydra.sweeper"]
+    for part in engines:
+        if lines := explain_engine(part, overrides):
+            return lines
     several = re.search(r"Ambiguous value for argument '[+~]*(hydra\.[^=]+)=([^']*)'", text)
     if several:
         return [wrong(several.group(1), several.group(2), "one value is needed, which is that of the whole sweep")]
