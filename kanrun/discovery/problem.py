@@ -115,6 +115,11 @@ class Problem:
         columns = {f"x_{i + 1}": self.x[:, i].double().cpu().numpy() for i in range(self.n)}
         return columns, self.y[:, 0].double().cpu().numpy()
 
+    @cached_property
+    def factors(self) -> Array:
+        """What errors of the rows count times [rows]."""
+        return np.ones(len(self.y)) if self.weights is None else np.sqrt(self.weights.double().cpu().numpy())
+
     def expression(self, found: Discovered) -> sp.Expr:
         """A formula as its network has it, of x_1, ..."""
         return network_expressions(found.symbolic.model, [f"x_{i + 1}" for i in range(self.n)])[0]
@@ -122,9 +127,8 @@ class Problem:
     def form_and_bits(self, found: Discovered) -> tuple[str, float]:
         """The form of a formula, and the bits by which one is chosen among others."""
         (columns, y), expression = self.arrays, rewritten(as_in_textbooks, self.expression(found))
-        weights = 1.0 if self.weights is None else np.sqrt(self.weights.double().cpu().numpy())
         by_size = self.weights is None and over_decades(y)
-        return skeleton(expression, name=None), bits_to_choose(expression, columns, y, weights, by_size)
+        return skeleton(expression, name=None), bits_to_choose(expression, columns, y, self.factors, by_size)
 
     def rated(self, found: Discovered) -> Discovered:
         """A formula with its description length relative to the targets' size, where that explains them better."""

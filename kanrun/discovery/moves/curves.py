@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,10 +17,11 @@ from kanrun.discovery.expression_network import FUNCTIONS_OF, NoNetworkError, ne
 from kanrun.discovery.moves.reading import keep_functions
 from kanrun.discovery.search import Search
 from kanrun.functions.algebra import rewritten
+from kanrun.functions.curves import X
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades, relative_weights
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import constants_of, polished
+from kanrun.symbolic.uncertainty import Columns, constants_of, polished
 
 KEPT = 8  # curves that are kept
 MUCH_WORSE = 30.0  # bits beyond those of the best one, with which a curve is not looked at any more
@@ -44,11 +45,9 @@ class Curves:
     def run(self, search: Search) -> bool:
         """Fits them, and keeps those that describe the rows shortest, by errors of one size or relative ones."""
         problem = search.problem
-        columns = {f"x_{i + 1}": problem.x[:, i].double().cpu().numpy() for i in range(problem.n)}
-        y = problem.y[:, 0].double().cpu().numpy()
-        given = None if problem.weights is None else np.sqrt(problem.weights.double().cpu().numpy())
-        ways = [np.ones(len(y)) if given is None else given]
-        if given is None and over_decades(y):
+        columns, y = problem.arrays
+        ways = [problem.factors]
+        if problem.weights is None and over_decades(y):
             ways.append(relative_weights(y))
         context = search.context.within(self.part)
         for weights in ways:
@@ -56,14 +55,10 @@ class Curves:
         return False
 
 
-def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Array, context: Context) -> None:
+def keep_best(search: Search, columns: Columns, y: Array, weights: Array, context: Context) -> None:
     """Keeps the curves that describe the rows shortest where errors count times `weights` [rows]."""
-    library = {f.name: f for f in search.problem.functions}
-
-    def known(shape: sp.Expr) -> bool:
-        return all(FUNCTIONS_OF.get(f.func) in library for f in shape.atoms(sp.Function))
-
-    found = power_laws(columns, y, weights) if len(columns) > 1 and "log" in library else []
+    known = known_to(search)
+    found = power_laws(columns, y, weights) if len(columns) > 1 and known(sp.log(X)) else []
     for name, x in columns.items():
         if np.ptp(x) > 0:
             found += best_curves(columns, name, y, weights, known, context)
@@ -75,6 +70,12 @@ def keep_best(search: Search, columns: dict[str, Array], y: Array, weights: Arra
         # In one wave and one power no constant stands twice, which would be two in a network.
         expression = rewritten(as_in_textbooks, polished(curve.expression, columns, y, weights))
         kept += keep(search, curve, expression, list(columns))
+
+
+def known_to(search: Search) -> Callable[[sp.Expr], bool]:
+    """Whether the functions of a shape are all in the library of a search."""
+    library = {f.name for f in search.problem.functions}
+    return lambda shape: all(FUNCTIONS_OF.get(f.func) in library for f in shape.atoms(sp.Function))
 
 
 def keep(search: Search, curve: Found, expression: sp.Expr, inputs: Sequence[str]) -> bool:

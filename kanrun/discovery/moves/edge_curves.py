@@ -12,9 +12,8 @@ import torch
 
 from kanrun.context import Context
 from kanrun.discovery.curve_fits import Found, best_curves, described
-from kanrun.discovery.expression_network import FUNCTIONS_OF
 from kanrun.discovery.findings import STRUCTURED
-from kanrun.discovery.moves.curves import POLISHING, keep
+from kanrun.discovery.moves.curves import POLISHING, keep, known_to
 from kanrun.discovery.search import Search
 from kanrun.discovery.trial import Trial
 from kanrun.functions.algebra import rewritten
@@ -73,8 +72,7 @@ def keep_sums(search: Search, trial: Trial, context: Context) -> None:
     """Keeps the sums of curves under the trial's link function, or their products, that describe the rows shortest."""
     problem = search.problem
     columns, y = problem.arrays
-    weights = np.ones(len(y)) if problem.weights is None else np.sqrt(problem.weights.double().cpu().numpy())
-    choices = list(curves_of_edges(search, trial, weights, context))
+    choices = list(curves_of_edges(search, trial, context))
     if not choices or not all(choices):
         return
     c, d = trial.link.constants(problem.y)
@@ -88,7 +86,7 @@ def keep_sums(search: Search, trial: Trial, context: Context) -> None:
         whole = number(d) + whole if d else whole
         if len(constants_of(whole)) <= MOST:
             name = ", ".join(curve.name for curve in chosen)
-            found += described([(name, polished(whole, columns, y, weights))], columns, y, weights)
+            found += described([(name, polished(whole, columns, y, problem.factors))], columns, y, problem.factors)
     found.sort(key=lambda one: one.bits)
     for one in found[:KEPT]:
         if one.bits < found[0].bits + MUCH_WORSE and not search.over():
@@ -100,26 +98,22 @@ def of_factors(trial: Trial) -> bool:
     return trial.link.function == "exp"
 
 
-def curves_of_edges(search: Search, trial: Trial, weights: Array, context: Context) -> Iterator[list[Found]]:
+def curves_of_edges(search: Search, trial: Trial, context: Context) -> Iterator[list[Found]]:
     """For each input that has a say the best curves, of different forms, of what the others leave of the targets.
 
     In the unit of the targets without their link function, or as factors; errors count as they show in the targets.
     """
-    problem, library = search.problem, {f.name: f for f in search.problem.functions}
+    problem = search.problem
     columns, _ = problem.arrays
     z, there = trial.link.undone(problem.y)
     with torch.no_grad():
         outputs = trial.model(problem.x) * trial.scale + trial.mean
         slopes = trial.link.slope(outputs, problem.y)[:, 0].double().cpu().numpy()
-    own = np.where(there[:, 0].cpu().numpy() & np.isfinite(slopes), np.abs(slopes), 0.0) * weights
+    own = np.where(there[:, 0].cpu().numpy() & np.isfinite(slopes), np.abs(slopes), 0.0) * problem.factors
     if not own.any():
         return
     own /= own.max()
     rest = np.where(own > 0, (z - outputs)[:, 0].double().cpu().numpy(), 0.0)
-
-    def known(shape: sp.Expr) -> bool:
-        return all(FUNCTIONS_OF.get(f.func) in library for f in shape.atoms(sp.Function))
-
     alive = [i for i in range(problem.n) if trial.model.layers[0].alive[:, i].any()]
     level = float(np.average(outputs[:, 0].double().cpu().numpy(), weights=own**2))
     for place, i in enumerate(alive):
@@ -129,7 +123,7 @@ def curves_of_edges(search: Search, trial: Trial, weights: Array, context: Conte
         values, counted = edge + rest, own
         if of_factors(trial):
             values, counted = np.exp(values), own / np.exp(edge)
-        yield different(best_curves({name: columns[name]}, name, values, counted, known, share))
+        yield different(best_curves({name: columns[name]}, name, values, counted, known_to(search), share))
 
 
 def edge_values(search: Search, trial: Trial, i: int) -> Array:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import sympy as sp
 import torch
@@ -68,7 +67,7 @@ def test_what_an_edge_is_told_is_what_the_others_leave() -> None:
     y = 2 * X[:, :1].log() + 3 * X[:, 1:]
     search = searched(X, y, "x")
     [trial] = additive(search)
-    first, second = curves_of_edges(search, trial, np.ones(len(y)), UNLIMITED)
+    first, second = curves_of_edges(search, trial, UNLIMITED)
     assert first[0].name == "logarithm of the input" and second[0].name == "line"
     slopes = [float(sp.diff(e.expression, s).subs(s, 2.0)) for e, s in ((first[0], a), (second[0], b))]
     assert slopes == pytest.approx([1.0, 3.0], rel=1e-3)
