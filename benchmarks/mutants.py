@@ -125,10 +125,11 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.copytree(
             TOP, copied, ignore=shutil.ignore_patterns(".git", ".venv", "outputs", ".*_cache", "__pycache__")
         )
-        for module, line, kind, source in mutants(given.count, given.seed, given.modules):
+        for number, (module, line, kind, source) in enumerate(mutants(given.count, given.seed, given.modules), 1):
             if survives(copied, module, source):
                 text = module.read_text(encoding="utf-8").splitlines()[line - 1].strip() if line else ""
-                print(f"{module.relative_to(TOP)}:{line}: {kind}: {text}", flush=True)
+                so_far = f"{killed} of {number} killed so far"
+                print(f"{module.relative_to(TOP)}:{line}: {kind}: {text} ({so_far})", flush=True)
             else:
                 killed += 1
     print(f"{killed} of {given.count} killed")

@@ -9,6 +9,7 @@ from typing import Any
 from kanrun.cli.compose import plan_in
 from kanrun.cli.sweeping import hold_rows_back, is_asked_for_a_score, sweep_folder, tasks_of
 from kanrun.config.schema import AUTO, QUIET
+from kanrun.report.lock import held
 from kanrun.report.standard_output import console_of
 from kanrun.sweep.pools import Pool
 from kanrun.sweep.record import remember
@@ -35,9 +36,10 @@ def launch(launcher: Any, jobs: Sequence[Sequence[str]], first: int) -> list[flo
     pool = launcher.pool(len(todo), folder) if todo else None  # where it cannot be, nothing is begun
     folder.mkdir(parents=True, exist_ok=True)
     job.sweep = folder
-    # Of a single job, as a sweeper that chooses may give them one by one, nothing tells what is varied.
-    remember(folder, sys.argv[1:], [*todo, *done] if len(tasks) > 1 else [])
-    found = done_by(pool, todo, len(done), job.console) if pool else []
+    with held(folder, "sweep"):
+        # Of a single job, as a sweeper that chooses may give them one by one, nothing tells what is varied.
+        remember(folder, sys.argv[1:], [*todo, *done] if len(tasks) > 1 else [])
+        found = done_by(pool, todo, len(done), job.console) if pool else []
     lost = [outcome for outcome in found if outcome.state != "completed"]
     job.failures += len(lost)
     job.said += [f"job {outcome.number}: {outcome.error}" for outcome in sorted(lost, key=lambda one: one.number)]

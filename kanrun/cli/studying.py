@@ -17,6 +17,7 @@ from kanrun.cli.launching import way_of
 from kanrun.cli.quoting import quoted
 from kanrun.cli.sweeping import hold_rows_back, of_plan, plain, split, sweep_folder
 from kanrun.errors import ConfigError, KanrunError, wrong
+from kanrun.report.lock import held
 from kanrun.report.standard_output import console_of
 from kanrun.sweep.axes import Plan
 from kanrun.sweep.record import arguments_in, remember, study_in
@@ -56,7 +57,7 @@ def search_settings(sweeper: Any, study: Study, arguments: Sequence[str]) -> lis
     study = replace(study, name=name_of(study, folder))
     remember(folder, sys.argv[1:], [], study.name)
     job.console = way_of([common])
-    with Screen(study.trials, pool.size, out=console_of(120, job.console)) as screen:
+    with held(folder, "sweep"), Screen(study.trials, pool.size, out=console_of(120, job.console)) as screen:
         found = search(study, space, folder, task_of, pool, screen, bool(plan.resume))
     job.said += [f"job {one.number}: {one.error}" for one in found if one.error and one.state != "pruned"]
     job.failures += len(job.said)

@@ -1,4 +1,4 @@
-"""The lock of a run folder: held while a run goes on, let go by the system however its process ends."""
+"""The lock of a folder: held while a run, or a sweep, goes on in it, let go by the system however its process ends."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NAME = "run.lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The folder for this run alone. Raises KanrunError where another one has it."""
+def held(folder: Path, what: str = "run") -> Iterator[None]:
+    """The folder for this run, or this sweep, alone. Raises KanrunError where another one has it."""
     lock = FileLock(folder / NAME, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise KanrunError(f"{folder}: another run is going on in this folder; name another one") from None
+        raise KanrunError(f"{folder}: another {what} is going on in this folder; name another one") from None
     try:
         yield
     finally:
@@ -29,7 +29,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether a run is going on in `folder`."""
+    """Whether a run, or a sweep, is going on in `folder`."""
     if not (folder / NAME).exists():
         return False
     try:

@@ -12,6 +12,7 @@ from kanrun.errors import shorten
 
 PARTS = ("train", "validation", "test")
 SCORES = (*LOSSES, "rmse", "r2", "accuracy", "balanced_accuracy")
+NAMES = {str: "a text", int: "a whole number", bool: "true or false"}
 OF_STAGE = ("seconds", "cpu_seconds", "parameters", "active_edges")
 
 
@@ -34,6 +35,22 @@ def odd_in(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield from odd_numbers(stage, OF_STAGE, f"{where}.")
         for part in PARTS:
             yield from odd_scores(stage.get(part), f"{where}.{part}")
+
+
+def odd_formulas(formulas: Any) -> Iterator[str]:
+    """What of the content of formula.json is of another kind than it should be, a sentence each."""
+    if not isinstance(formulas, list):
+        yield f"is {shorten(repr(formulas), 40)}, not a list of formulas"
+        return
+    kinds = {"output": str, "expression": str, "rounded": str, "complexity": int, "exact": bool}
+    for place, entry in enumerate(formulas):
+        if not isinstance(entry, Mapping):
+            yield f"[{place}] is {shorten(repr(entry), 40)}, not a formula"
+            continue
+        for key, kind in kinds.items():
+            value = entry.get(key)
+            if value is not None and not fits(value, kind):
+                yield f"[{place}].{key} is {shorten(repr(value), 40)}, not {NAMES[kind]}"
 
 
 def odd_scores(scores: Any, where: str) -> Iterator[str]:

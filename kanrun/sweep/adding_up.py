@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,37 @@ class Found:
     text: str
     jobs: Sequence[str]
     exact: bool | None = None
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the jobs of a folder add up to.
+
+    `ranks` are the completed of `rows`, the best first by the score `key`; `lacking` are the names of jobs that have
+    not begun, and never will where the sweep does not go on.
+    """
+
+    folder: Path
+    rows: Sequence[Row]
+    key: str | None
+    ranks: Sequence[Row]
+    groups: Sequence[Group]
+    formulas: Sequence[Found]
+    relations: Sequence[Found]
+    lacking: Sequence[str] = ()
+    goes_on: bool = False
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many jobs have ended in which way."""
+        return dict(Counter(row.state for row in self.rows))
+
+
+def add_up(folder: Path, rows: Sequence[Row], lacking: Sequence[str] = (), goes_on: bool = False) -> Sums:
+    """The sums of these jobs."""
+    key = ranked_by(rows)
+    found = groups_of(rows), formulas_found(rows), relations_found(rows)
+    return Sums(folder, rows, key, ranking(rows, key), *found, lacking, goes_on)
 
 
 def ranked_by(rows: Sequence[Row]) -> str | None:

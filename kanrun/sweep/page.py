@@ -6,10 +6,8 @@ import json
 import logging
 import math
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +18,7 @@ from kanrun.report.files import write_text
 from kanrun.report.pages.pictures import InPage, inline, is_broad
 from kanrun.report.pages.rendering import render
 from kanrun.report.paging import PAGE, write_page
-from kanrun.sweep.adding_up import Found, Group, scores_beside
+from kanrun.sweep.adding_up import Sums, scores_beside
 from kanrun.sweep.rows import Row, not_completed
 
 log = logging.getLogger("kanrun")
@@ -31,21 +29,18 @@ BESIDE = ("exact", "nodes", "seconds", "state", "formula")
 FIRST, LISTED = 50, 200  # rows that are there without a script; lines of each other table
 
 
-def write_sweep_page(
-    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
-    formulas: Sequence[Found], relations: Sequence[Found], lacking: Sequence[str] = (),
-) -> bool:  # fmt: skip
+def write_sweep_page(sums: Sums) -> bool:
     """Puts report.html into the folder, and says whether it could. What fails costs only the page, and is logged.
 
     Raises OSError where it cannot be written.
     """
-    for row in rows:
+    for row in sums.rows:
         # A process that was killed has left none.
-        if row.state in ("failed", "interrupted") and not (folder / row.job / PAGE).exists():
+        if row.state in ("failed", "interrupted") and not (sums.folder / row.job / PAGE).exists():
             with suppress(KanrunError, OSError):
-                write_page(folder / row.job)
+                write_page(sums.folder / row.job)
     try:
-        write_text(folder / PAGE, page_of(folder, rows, ranks, key, groups, formulas, relations, lacking))
+        write_text(sums.folder / PAGE, page_of(sums))
     except OSError:
         raise
     except Exception:
@@ -54,23 +49,21 @@ def write_sweep_page(
     return True
 
 
-def page_of(
-    folder: Path, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
-    formulas: Sequence[Found], relations: Sequence[Found], lacking: Sequence[str] = (),
-) -> str:  # fmt: skip
-    """The page; `ranks` are the completed of `rows`, the best first by the score `key`; `lacking` never began."""
-    order = [*ranks, *(row for row in rows if row.state != "completed")]
+def page_of(sums: Sums) -> str:
+    """The page."""
+    key, ranks, groups, relations = sums.key, sums.ranks, sums.groups, sums.relations
+    order = [*ranks, *(row for row in sums.rows if row.state != "completed")]
     titles, cells = table_of(order, key)
-    failed = not_completed(rows)
+    failed = not_completed(sums.rows)
     return render(
-        "sweep.html", title=f"sweep {folder.name}", states=dict(Counter(row.state for row in rows)), jobs=len(rows),
+        "sweep.html", title=f"sweep {sums.folder.name}", states=sums.states, jobs=len(sums.rows),
         key=None if key is None else key.replace("_", " "), titles=titles, first=cells[:FIRST],
         cells=Markup(script_safe(cells)), best=ranks[0] if ranks else None, link=link, pictures=pictures(ranks, key),
         groups=groups[:LISTED], group_keys=list(dict.fromkeys(k for one in groups for k in one.values)),
         more_groups=max(0, len(groups) - LISTED), score=key, spread=any(group.completed > 1 for group in groups),
-        found=[("Relations", relations[:LISTED]), ("Formulas", [] if relations else formulas[:LISTED])],
+        found=[("Relations", relations[:LISTED]), ("Formulas", [] if relations else sums.formulas[:LISTED])],
         completed=len(ranks), failed=failed[:LISTED], more_failed=max(0, len(failed) - LISTED),
-        folder=shlex.quote(str(folder)), lacking=len(lacking),
+        folder=shlex.quote(str(sums.folder)), lacking=len(sums.lacking), goes_on=sums.goes_on,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from kanrun.data.losses import LOSSES
 from kanrun.report.files import flat, read_json
 from kanrun.report.lock import in_use
-from kanrun.report.sound import odd_in
+from kanrun.report.sound import odd_formulas, odd_in
 from kanrun.sweep.pruning import PRUNING
 from kanrun.sweep.record import values_in
 from kanrun.sweep.resuming import config_of, runs_in
@@ -43,7 +43,7 @@ class Row:
     @property
     def formula(self) -> str | None:
         """As it is read, all outputs in one text."""
-        return "; ".join(str(entry.get("rounded")) for entry in self.formulas) or None
+        return "; ".join(entry["rounded"] for entry in self.formulas if entry.get("rounded")) or None
 
     @property
     def exact(self) -> bool | None:
@@ -59,8 +59,8 @@ class Row:
 
 
 def not_completed(rows: Sequence[Row]) -> list[Row]:
-    """Jobs that have failed, or have not come to their end though they were to."""
-    return [row for row in rows if row.state not in ("completed", "pruned")]
+    """Jobs that have failed, or have not come to their end though they were to; those that go on are not counted."""
+    return [row for row in rows if row.state not in ("completed", "pruned", "running")]
 
 
 def rows_in(folder: Path) -> list[Row]:
@@ -75,7 +75,7 @@ def rows_in(folder: Path) -> list[Row]:
 
 
 def never_begun(folder: Path) -> list[str]:
-    """The jobs that a sweep was to have, and that have no run folder: it was interrupted before, or goes on."""
+    """The jobs that a sweep was to have, and that have no run folder yet."""
     there = {run.name for run in runs_in(folder)}
     return [name for name in values_in(folder) if name not in there]
 
@@ -95,6 +95,8 @@ def row_of(run: Path, values: Mapping[str, Any]) -> Row:
         metrics, error = {}, f"metrics.json: {odd}"
     error = None if error is None else str(error)
     formulas = content_of(run / "formula.json", [])
+    if odd := next(odd_formulas(formulas), None):
+        formulas, error = [], error or f"formula.json: {odd}"
     listed = metrics.get("stages")
     stages = [stage for stage in listed if isinstance(stage, dict)] if isinstance(listed, list) else []
     return Row(

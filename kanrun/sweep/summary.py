@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,20 +16,11 @@ from rich.table import Table
 
 from kanrun.errors import KanrunError
 from kanrun.report.files import write_json, write_text
+from kanrun.report.lock import in_use
 from kanrun.report.numbers import part_shown
 from kanrun.report.paging import PAGE
 from kanrun.report.standard_output import console_of, first_that_fits
-from kanrun.sweep.adding_up import (
-    Found,
-    Group,
-    formulas_found,
-    groups_of,
-    in_one_kind,
-    ranked_by,
-    ranking,
-    relations_found,
-    scores_beside,
-)
+from kanrun.sweep.adding_up import Found, Group, Sums, add_up, in_one_kind, scores_beside
 from kanrun.sweep.page import write_sweep_page
 from kanrun.sweep.rows import Row, never_begun, not_completed, rows_in
 
@@ -45,30 +35,30 @@ def summarize(folder: Path, out: Console | None = None, best: Sequence[str] = ()
     `best` are lines on what a search for settings has found.
     """
     out = out or console_of(120)
+    goes_on = in_use(folder)  # asked first: a job that begins meanwhile is one that had not begun yet
     rows, lacking = rows_in(folder), never_begun(folder)
     if not rows:
-        raise KanrunError(f"{folder}: there is no run in it")
-    key = ranked_by(rows)
-    ranks = ranking(rows, key)
-    groups, formulas, relations = groups_of(rows), formulas_found(rows), relations_found(rows)
+        raise KanrunError(f"{folder}: there is no run in it{' yet' if goes_on else ''}")
+    sums = add_up(folder, rows, lacking, goes_on)
     paged = False
     try:
         write_text(folder / "summary.csv", table_of(rows))
         write_json(folder / "summary.json", {
             "schema_version": SCHEMA_VERSION,
-            "states": dict(Counter(row.state for row in rows)),
+            "states": sums.states,
+            "goes_on": goes_on,
             "never_begun": lacking,
-            "ranked_by": key,
-            "ranking": [row.job for row in ranks],
+            "ranked_by": sums.key,
+            "ranking": [row.job for row in sums.ranks],
             "jobs": [asdict(row) for row in map(without_fronts, rows)],
-            "groups": [asdict(group) for group in groups],
-            "formulas": [counted_in_full(one) for one in formulas],
-            "relations": [counted_in_full(one) for one in relations],
+            "groups": [asdict(group) for group in sums.groups],
+            "formulas": [counted_in_full(one) for one in sums.formulas],
+            "relations": [counted_in_full(one) for one in sums.relations],
             "failed": [{key: vars(row)[key] for key in ("job", "state", "error")} for row in not_completed(rows)],
         })  # fmt: skip
-        paged = write_sweep_page(folder, rows, ranks, key, groups, formulas, relations, lacking)
+        paged = write_sweep_page(sums)
     finally:  # what cannot be written can still be shown
-        show(jobs_line(folder, rows, lacking), rows, ranks, key, groups, formulas, relations, out)
+        show(sums, out)
         look = f", to look at: {escape(str(folder / PAGE))}" if paged else ""
         out.print(f"[bold]summary[/] {escape(str(folder / 'summary.csv'))}{look}", soft_wrap=True)
         for line in best:
@@ -107,28 +97,29 @@ def table_of(rows: Sequence[Row]) -> str:
 # ---- on the console ------------------------------------------------------------------------------------------------
 
 
-def jobs_line(folder: Path, rows: Sequence[Row], lacking: Sequence[str]) -> str:
+def jobs_line(sums: Sums) -> str:
     """How many jobs there are, how they have ended, and how those are begun that were not."""
-    states = ", ".join(f"{count} {escape(state)}" for state, count in Counter(row.state for row in rows).items())
+    there, lacking = len(sums.rows), len(sums.lacking)
+    states = ", ".join(f"{count} {escape(state)}" for state, count in sums.states.items())
+    head = f"[bold]{there}{f' of {there + lacking}' * bool(lacking)} jobs[/]: {states}"
+    if sums.goes_on:
+        return f"{head}{f'; {lacking} have not begun yet' * bool(lacking)}; the sweep goes on"
     if not lacking:
-        return f"[bold]{len(rows)} jobs[/]: {states}"
-    way = escape(f"kanrun -m sweep.resume={shlex.quote(str(folder))}")
-    return f"[bold]{len(rows)} of {len(rows) + len(lacking)} jobs[/]: {states}; {len(lacking)} never began, {way} does"
+        return head
+    return f"{head}; {lacking} never began, {escape(f'kanrun -m sweep.resume={shlex.quote(str(sums.folder))}')} does"
 
 
-def show(
-    head: str, rows: Sequence[Row], ranks: Sequence[Row], key: str | None, groups: Sequence[Group],
-    formulas: Sequence[Found], relations: Sequence[Found], out: Console,
-) -> None:  # fmt: skip
+def show(sums: Sums, out: Console) -> None:
     """The best jobs, means over seeds, formulas and failures, a few lines each."""
-    out.print(head, soft_wrap=True)
+    rows, ranks, key, groups, relations = sums.rows, sums.ranks, sums.key, sums.groups, sums.relations
+    out.print(jobs_line(sums), soft_wrap=True)
     if ranks:
         out.print(ranking_table(ranks[:SHOWN], key, out))
         if key and key.startswith("test_"):
             out.print("  ranked by test rows for want of validation rows; dataset.validation=0.2 sets some aside")
     if any(group.completed > 1 for group in groups):
         out.print(group_table(groups, key, out))
-    for title, found in (("relation", relations), ("formula", [] if relations else formulas)):
+    for title, found in (("relation", relations), ("formula", [] if relations else sums.formulas)):
         for one in found[:SHOWN]:
             exact = " [green](exact)[/]" if one.exact else ""
             out.print(

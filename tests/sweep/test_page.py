@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kanrun.sweep.adding_up import formulas_found, groups_of, ranked_by, ranking, relations_found
+from kanrun.sweep.adding_up import add_up
 from kanrun.sweep.page import page_of
 from kanrun.sweep.pictures import Axis, axis_of, figures_of, varied
 from kanrun.sweep.rows import Row
@@ -20,9 +20,7 @@ def row(number: int, grid: object = 3, seed: int = 0, loss: float | None = 0.5, 
 
 
 def page(rows: list[Row], folder: str = "sweep") -> str:
-    key = ranked_by(rows)
-    ranks = ranking(rows, key)
-    return page_of(Path(folder), rows, ranks, key, groups_of(rows), formulas_found(rows), relations_found(rows))
+    return page_of(add_up(Path(folder), rows))
 
 
 def cells(text: str) -> list[list[object]]:

@@ -10,6 +10,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from kanrun.errors import KanrunError
+from kanrun.report.lock import held
 from kanrun.sweep.record import remember
 from kanrun.sweep.rows import rows_in
 from kanrun.sweep.summary import summarize
@@ -109,6 +110,27 @@ def test_jobs_that_never_began_are_counted_with_the_way_to_begin_them(sweep: Pat
     assert f"; 2 never began, kanrun -m sweep.resume={sweep} does" in shown(sweep)
     assert read_json(sweep / "summary.json")["never_begun"] == ["4", "5"]
     assert "2 of 7 jobs never began." in (sweep / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_sweep_that_goes_on_has_jobs_that_have_not_begun_yet(sweep: Path) -> None:
+    remember(sweep, [], [Task(number, sweep / str(number), {"seed": number}, {}) for number in (0, 1, 2, 3, 4, 10)])
+    (sweep / "3" / "status.json").write_text('{"state": "running"}')
+    with held(sweep, "sweep"), held(sweep / "3"):
+        said = shown(sweep)
+    assert said.startswith("5 of 6 jobs: ") and "1 running, 1 interrupted; 1 have not begun yet; the sweep goes on" in said
+    assert f"sweep.resume={sweep}" not in said and "job 3" not in said
+    assert read_json(sweep / "summary.json")["goes_on"] is True
+    page = (sweep / "report.html").read_text(encoding="utf-8")
+    assert "1 not begun yet" in page and "The sweep goes on" in page and "never began" not in page
+    assert "job 3: its process was killed" in shown(sweep)
+
+
+def test_formulas_of_other_kinds_are_told_and_counted_as_none(sweep: Path) -> None:
+    (sweep / "0" / "formula.json").write_text('[{"rounded": ["x_1"], "exact": true}]')
+    assert "note: job 0: formula.json: [0].rounded is ['x_1'], not a text" in shown(sweep).splitlines()
+    summary = read_json(sweep / "summary.json")
+    assert {job["job"]: job for job in summary["jobs"]}["0"]["formulas"] == []
+    assert all("0" not in one["jobs"] for one in summary["formulas"])
 
 
 def test_texts_where_numbers_should_be_cost_their_job_and_are_told_with_their_file(sweep: Path) -> None:
