@@ -117,7 +117,8 @@ def test_a_sweep_that_goes_on_has_jobs_that_have_not_begun_yet(sweep: Path) -> N
     (sweep / "3" / "status.json").write_text('{"state": "running"}')
     with held(sweep, "sweep"), held(sweep / "3"):
         said = shown(sweep)
-    assert said.startswith("5 of 6 jobs: ") and "1 running, 1 interrupted; 1 have not begun yet; the sweep goes on" in said
+    assert said.startswith("5 of 6 jobs: ")
+    assert "1 running, 1 interrupted; 1 have not begun yet; the sweep goes on" in said
     assert f"sweep.resume={sweep}" not in said and "job 3" not in said
     assert read_json(sweep / "summary.json")["goes_on"] is True
     page = (sweep / "report.html").read_text(encoding="utf-8")
