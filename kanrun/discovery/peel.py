@@ -105,19 +105,3 @@ def with_powers(rest: KAN, inputs: list[int], powers: dict[int, float], n: int) 
         carried = old.n_sum
         below = {node: node if node < old.n_sum else node + 1 for node in range(old.n_out)}
     return model
-
-
-def over_inputs(rest: KAN, inputs: list[int], n: int) -> KAN:
-    """The network of functions `rest`, of some `inputs` alone, as one of all n."""
-    like = rest.layers[0].coef
-    model = KAN([n, *rest.width[1:]], grid=1, dtype=like.dtype).to(like.device)
-    first, old = model.layers[0], rest.layers[0]
-    model.layers = nn.ModuleList([first, *rest.clone().layers[1:]])
-    first.alive.zero_()
-    first.library = old.library
-    first.bias.data[:] = old.bias.data
-    for (s, i), name in old.functions.items():
-        if bool(old.alive[s, i]):
-            a, b, c = old.affine[s, i].tolist()
-            first.fix(s, inputs[i], name, (a, b, c), 0.0, True)
-    return model

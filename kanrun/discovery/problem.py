@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -119,6 +119,11 @@ class Problem:
     def factors(self) -> Array:
         """What errors of the rows count times [rows]."""
         return np.ones(len(self.y)) if self.weights is None else np.sqrt(self.weights.double().cpu().numpy())
+
+    def of_inputs(self, inputs: Sequence[int]) -> Problem:
+        """The problem with these inputs alone."""
+        names = tuple(self.names[i] for i in inputs) if self.names else ()
+        return replace(self, x=self.x[:, list(inputs)].contiguous(), names=names)
 
     def expression(self, found: Discovered) -> sp.Expr:
         """A formula as its network has it, of x_1, ..."""

@@ -79,10 +79,9 @@ class Scales:
 
     def restored_result(self, found: Discovered) -> Discovered:
         """The networks of a formula for the rows themselves."""
-        front = [self.restored(model) for model in found.symbolic.front]
+        found = found.changed(self.restored)
         loss = found.symbolic.loss * 10.0 ** (2 * self.target)
-        symbolic = replace(found.symbolic, model=self.restored(found.symbolic.model), loss=loss, front=front)
-        return Discovered(self.restored(found.spline), self.restored(found.pruned), symbolic)
+        return replace(found, symbolic=replace(found.symbolic, loss=loss))
 
     def restored_tried(self, tried: Tried, problem: Problem) -> Tried:
         """A network that was read, its link function in it."""

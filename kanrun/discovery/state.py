@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from kanrun.discovery.beam import Beam
 from kanrun.discovery.findings import Findings
 from kanrun.discovery.trial import Discovered, Trial
+from kanrun.model.network import KAN
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class SearchState:
     grouped: set[tuple[str, str]] = field(default_factory=set)  # links, and the groups of inputs tried under them
     sums: dict[bool, SumsOfTerms] = field(default_factory=dict)  # by whether functions have constants
     tried: list[Tried] = field(default_factory=list)
+    looked_at: list[int] = field(default_factory=list)  # of many inputs those that tell something; empty: all
     failed: list[str] = field(default_factory=list)  # moves that have failed, a sentence each
     own: dict[str, object] = field(default_factory=dict)  # what moves from elsewhere keep, by names of their choice
     stopped: str = ""  # the name of the reason why it ended, and its sentence
@@ -92,3 +95,11 @@ class SearchState:
     def networks(self) -> int:
         """How many networks were fitted."""
         return sum(not t.read for t in self.tried)
+
+    def changed(self, change: Callable[[KAN], KAN]) -> SearchState:
+        """The same with every network that was found or read changed, as long as it says the same."""
+        tried = [
+            t if t.trial is None else replace(t, trial=replace(t.trial, model=change(t.trial.model)))
+            for t in self.tried
+        ]  # fmt: skip
+        return replace(self, tried=tried, result=None if self.result is None else self.result.changed(change))

@@ -64,6 +64,10 @@ class Discovered:
         """Description length of the formula and what it leaves unexplained."""
         return self.symbolic.bits
 
+    def changed(self, change: Callable[[KAN], KAN]) -> Discovered:
+        """The same with every network changed, as long as it says the same."""
+        return Discovered(change(self.spline), change(self.pruned), self.symbolic.changed(change))
+
 
 def curved_edges(model: KAN) -> int:
     """How many edges of a network of functions are no straight lines."""

@@ -1,4 +1,4 @@
-"""Each output of a network as a network of its own, and several such networks as one."""
+"""Each output of a network as a network of its own, several such networks as one, and one of some inputs among all."""
 
 from __future__ import annotations
 
@@ -61,6 +61,16 @@ def side_by_side(networks: Sequence[KAN]) -> KAN:
     return beside([padded(n, depth, grid, apart) for n in networks])
 
 
+def among_inputs(model: KAN, inputs: Sequence[int], count: int) -> KAN:
+    """The network of these `inputs` alone as one of `count` inputs, which has no edges from the others."""
+    whole = model.clone()
+    fill(whole.layers[0], [model.layers[0]], [list(inputs)], count)
+    shift, scale = model.shift.new_zeros(count), model.scale.new_ones(count)
+    shift[list(inputs)], scale[list(inputs)] = model.shift, model.scale
+    whole.shift, whole.scale = shift, scale
+    return whole
+
+
 def padded(network: KAN, depth: int, grid: int, apart: bool) -> KAN:
     """The network with lines behind it up to this depth and, where it is to stand `apart`, one before it too."""
     even = all(layer.grid.shape[1] - 1 == grid for layer in network.layers)
@@ -107,10 +117,13 @@ def nodes_of(parts: Sequence[KANLayer]) -> list[list[int]]:
     return places([(p.n_sum, p.n_mult) for p in parts], 1)
 
 
-def fill(layer: KANLayer, parts: Sequence[KANLayer], inputs: Sequence[list[int]]) -> None:
-    """Makes `layer`, in place, all the `parts` at once; `inputs` says which of its inputs are those of each part."""
+def fill(layer: KANLayer, parts: Sequence[KANLayer], inputs: Sequence[list[int]], count: int | None = None) -> None:
+    """Makes `layer`, in place, all the `parts` at once; `inputs` says which of its inputs are those of each part.
+
+    It has `count` inputs; None: as many as are named.
+    """
     subs = places([(p.n_sum, p.n_mult) for p in parts], FACTORS)
-    n_sub, n_in = sum(map(len, subs)), 1 + max(i for own in inputs for i in own)
+    n_sub, n_in = sum(map(len, subs)), count or 1 + max(i for own in inputs for i in own)
     blocks = [(torch.tensor(s)[:, None], torch.tensor(i)[None]) for s, i in zip(subs, inputs, strict=True)]
     with torch.no_grad():
         for name in (*PARAMETERS, *MASKS):
@@ -119,7 +132,7 @@ def fill(layer: KANLayer, parts: Sequence[KANLayer], inputs: Sequence[list[int]]
             for part, (at_sub, at_input) in zip(parts, blocks, strict=True):
                 content[at_sub, at_input] = getattr(part, name)
             setattr(layer, name, nn.Parameter(content) if name in PARAMETERS else content)
-        bias, grid = layer.bias.new_zeros(n_sub), layer.grid.new_zeros(n_in, layer.grid.shape[1])
+        bias, grid = layer.bias.new_zeros(n_sub), parts[0].grid[:1].repeat(n_in, 1)
         for part, sub, own_inputs in zip(parts, subs, inputs, strict=True):
             bias[sub], grid[own_inputs] = part.bias, part.grid
         layer.bias = nn.Parameter(bias)

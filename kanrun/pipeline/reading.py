@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -14,12 +15,11 @@ from kanrun.config.search_settings import most_work_of_reading
 from kanrun.context import Budget, Context, Events, Silent
 from kanrun.data.dataset import REGRESSION, Dataset, at_most, of_output
 from kanrun.discovery.discover import discover
-from kanrun.discovery.peel import over_inputs
 from kanrun.discovery.search import WithoutLandmarks
 from kanrun.errors import ConfigError, failure
 from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
-from kanrun.model.joining import side_by_side
+from kanrun.model.joining import among_inputs, side_by_side
 from kanrun.model.network import KAN
 from kanrun.pipeline.classes import by_log_odds, has_log_odds
 from kanrun.pipeline.searching import bounded, search_problem
@@ -174,8 +174,7 @@ def by_search(problem: Problem, state: State, network: KAN, whole: Context) -> t
         assert found.result
         symbolic = found.result.symbolic
         if len(inputs) < len(data.inputs):
-            front = [over_inputs(model, inputs, len(data.inputs)) for model in symbolic.front]
-            symbolic = replace(symbolic, model=over_inputs(symbolic.model, inputs, len(data.inputs)), front=front)
+            symbolic = symbolic.changed(partial(among_inputs, inputs=inputs, count=len(data.inputs)))
         data = weighed(data, symbolic, own)
         state, best, written = kept(data, state, symbolic, symbolic, own)
         if not written:

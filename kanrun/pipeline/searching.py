@@ -62,6 +62,8 @@ def search_output(problem: Problem, state: State, context: Context, output: int 
     for text in dict.fromkeys(found.failed):
         state = state.warned(f"in the search, {text}", context)
     of = f" for {data.outputs[0]}" if several else ""
+    if found.looked_at:
+        state = state.noted("train", sentence_of_inputs(found.looked_at, data.inputs, of), context)
     state = state.noted("train", f"search{of} ended: {sentence_of(found)}", context)
     if found.is_empty:
         return state
@@ -233,6 +235,12 @@ def summary_of_all(found: Sequence[Found], outputs: Sequence[str]) -> dict[str, 
     last = next((f for f in found if f.summary["stopped"] not in ("exact", "noise")), found[-1])
     ended = {key: last.summary[key] for key in ("stopped", "ended")}
     return {**sums, **ended, "outputs": {name: dict(f.summary) for name, f in zip(outputs, found, strict=True)}}
+
+
+def sentence_of_inputs(looked_at: Sequence[int], names: Sequence[str], of: str) -> str:
+    """Which of many inputs a search has looked at, and how it looks at others."""
+    told = ", ".join(names[i] for i in looked_at)
+    return f"of {len(names)} inputs those that tell something were searched{of}: {told}; dataset.inputs names others"
 
 
 def sentence_of(found: SearchState) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -36,6 +37,10 @@ class Symbolic:
     loss: float
     bits: float
     front: list[KAN] = field(default_factory=list)
+
+    def changed(self, change: Callable[[KAN], KAN]) -> Symbolic:
+        """The same with every network changed, as long as it says the same."""
+        return replace(self, model=change(self.model), front=[change(model) for model in self.front])
 
 
 def spline_edges(model: KAN) -> list[Edge]:

@@ -1,0 +1,116 @@
+"""Which of many inputs tell something about the targets, so that a search looks at combinations of these alone.
+
+Forward selection of an additive model, a smooth curve an input, each by an F test that counts how many inputs there
+are (nonparametric independence screening: Fan, Feng and Song 2011, Journal of the American Statistical Association
+106), and products of two inputs in what it leaves (interactions without main effects: Hao and Zhang 2014, the same
+journal, 109).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from kanrun.discovery.problem import Problem
+from kanrun.functions.evaluate import Array
+from kanrun.symbolic.compare import over_decades
+
+LEVEL = 0.01  # chance that of inputs that tell nothing any is taken
+WAVES = 6  # of the curve of an input
+MOST_COLUMNS = 3000  # of which all products are looked at
+ROWS = 10  # at least, a wave
+FEW, MOST = 12, 24  # inputs of which all are looked at without a question, and that may be told apart
+MOST_ROWS = 2000  # that are looked at
+TINY = 1e-9  # part of what a column was, below which nothing of its own is left
+
+
+def inputs_to_look_at(problem: Problem) -> list[int]:
+    """Of many inputs those that tell something about the targets, or about their logarithms where these span decades.
+
+    Empty where all are to be looked at.
+    """
+    if problem.n <= FEW or problem.width is not None:
+        return []
+    x, (_, y), factors = problem.x.double().cpu().numpy(), problem.arrays, problem.factors
+    found = telling_inputs(x, y, factors)
+    if over_decades(y):
+        there = y != 0
+        found += telling_inputs(x[there], np.log(np.abs(y[there])), np.ones(there.sum()))
+    return sorted(set(found)) if len(set(found)) <= MOST else []
+
+
+def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
+    """The inputs of x [rows, inputs] that say something about y [rows], the most telling first.
+
+    Errors of the rows count times their `factors` [rows]. Empty where no input tells more than chance among so many,
+    and where so many tell something that others may too.
+    """
+    x, y, root = x[:MOST_ROWS], y[:MOST_ROWS], factors[:MOST_ROWS]
+    whole = TINY * np.linalg.norm(y * root)
+    ranks = (stats.rankdata(x, axis=0) - 0.5) / len(x)
+    curves = [waves_of(column) * root[:, None] for column in ranks.T]
+    chosen, left, free = list[int](), y * root, len(y)
+    new = root[:, None] / np.linalg.norm(root)
+    while True:
+        left, free = without(new, left), free - new.shape[1]
+        if len(chosen) == MOST or free <= 2 * WAVES:
+            return []
+        if np.linalg.norm(left) <= whole:
+            return chosen
+        curves = [without(new, curve) for curve in curves]
+        own = [directions(curve) for curve in curves]
+        gains = np.array([np.sum((one.T @ left) ** 2) for one in own])
+        best = int(np.argmax(gains))
+        if own[best].shape[1] == 0 or chance(gains[best], left, own[best].shape[1], free) * len(curves) > LEVEL:
+            break
+        chosen.append(best)
+        new = own[best]
+    for pair in telling_pairs(ranks, root, left, free):
+        chosen += [i for i in pair if i not in chosen]
+    return chosen
+
+
+def waves_of(ranks: Array) -> Array:
+    """Columns [rows, waves] whose sums are the smooth functions of an input with these ranks [rows] in (0, 1)."""
+    count = min(WAVES, max(1, len(ranks) // ROWS))
+    return np.cos(np.pi * ranks[:, None] * np.arange(1, count + 1))
+
+
+def without(basis: Array, columns: Array) -> Array:
+    """What of columns [rows, ...] is orthogonal to a basis [rows, directions]."""
+    return columns - basis @ (basis.T @ columns)
+
+
+def directions(columns: Array) -> Array:
+    """An orthonormal basis [rows, directions] of columns that had a size around the root of their rows."""
+    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return left[:, sizes > TINY * np.sqrt(len(columns))]
+
+
+def chance(gain: float, left: Array, count: int, free: int) -> float:
+    """How often so many columns that tell nothing would explain as much of what is left: the F test."""
+    rest = max(float(left @ left) - gain, 0.0)
+    ratio = np.inf if rest == 0 else gain / count / (rest / (free - count))
+    return float(stats.f.sf(ratio, count, free - count))
+
+
+def telling_pairs(ranks: Array, root: Array, left: Array, free: int) -> list[tuple[int, int]]:
+    """Pairs of inputs of which a product of waves goes with what is left [rows], the strongest first, an input once."""
+    size, inputs = float(np.linalg.norm(left)), ranks.shape[1]
+    count = max(1, min(WAVES, MOST_COLUMNS // inputs))
+    waves = np.concatenate([np.cos(np.pi * ranks * k) for k in range(1, count + 1)], axis=1)
+    together = (waves * (left * root)[:, None]).T @ waves
+    sizes = np.sqrt((waves * root[:, None]).T ** 2 @ waves**2)
+    agreement = np.abs(together) / np.maximum(sizes * size, np.finfo(float).tiny)
+    blocks = agreement.reshape(count, inputs, count, inputs)
+    strongest = np.triu(blocks.max(axis=(0, 2)), 1)
+    products = count**2 * inputs * (inputs - 1) // 2
+    found, taken = list[tuple[int, int]](), set[int]()
+    for place in np.argsort(-strongest, axis=None):
+        i, j = (int(one) for one in np.unravel_index(place, strongest.shape))
+        if chance(min(strongest[i, j], 1.0) ** 2 * size**2, left, 1, free) * products > LEVEL:
+            break
+        if not {i, j} & taken:
+            found.append((i, j))
+            taken |= {i, j}
+    return found
