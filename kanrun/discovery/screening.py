@@ -45,7 +45,8 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     Errors of the rows count times their `factors` [rows]. Empty where no input tells more than chance among so many,
     and where so many tell something that others may too.
     """
-    x, y, root = x[:MOST_ROWS], y[:MOST_ROWS], factors[:MOST_ROWS]
+    counts = np.flatnonzero(factors)[:MOST_ROWS]
+    x, y, root = x[counts], y[counts], factors[counts]
     whole = TINY * np.linalg.norm(y * root)
     ranks = (stats.rankdata(x, axis=0) - 0.5) / len(x)
     curves = [waves_of(column) * root[:, None] for column in ranks.T]

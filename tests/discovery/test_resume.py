@@ -132,14 +132,14 @@ def test_what_was_killed_goes_on_to_the_same_end(
 
 @pytest.mark.slow
 def test_it_may_be_killed_again_and_again(whole: dict[str, dict[str, Any]]) -> None:
-    disk, deaths = Disk(5, 23), 0
+    disk, deaths = Disk(3, 23), 0
     while deaths < 100:
         try:
             assert outcome(searched("terms", disk.journal())) == whole["terms"]
             break
         except KilledError:
             deaths += 1
-            disk.saves = 5
+            disk.saves = 3
     assert 3 <= deaths < 100
 
 

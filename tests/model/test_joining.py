@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kanrun.model.joining import alone, beside
+from kanrun.model.joining import alone, among_inputs, beside
 from kanrun.model.network import KAN
 from tests.helpers import uniform_rows
 
@@ -41,3 +41,15 @@ def test_networks_that_do_not_fit_together_are_refused() -> None:
         beside([KAN([3, 1]), KAN([3, 2, 1])])
     with pytest.raises(ValueError, match="product"):
         beside([KAN([3, [0, 1]]), KAN([3, 1])])
+
+
+@pytest.mark.parametrize("width", [[3, 2], [3, [1, 1], 2]])
+def test_a_network_of_some_inputs_is_one_of_all(width: list[int | list[int]]) -> None:
+    model = network(width)
+    model.standardize(5 * X + 2)
+    rows, inputs = uniform_rows(40, 6, seed=4), [4, 0, 3]
+    whole = among_inputs(model, inputs, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(whole(rows), model(rows[:, inputs]))
+    assert whole.active_inputs() == sorted(inputs[i] for i in model.active_inputs())
+    assert whole.width == [6, *width[1:]]

@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from kanrun import fit
-from kanrun.discovery.peel import over_inputs
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
-from kanrun.model.network import KAN
 from kanrun.pipeline import reading
 from kanrun.pipeline.fit import FitResult
 from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH
@@ -77,16 +75,6 @@ def test_inputs_that_the_network_has_given_up_are_not_searched() -> None:
     found = fit(x, y, {**SMALL, "model": {"width": [4, 1]}, "optimizer": {"steps": 30}})
     assert found.formulas[0].expression == "x_1*x_2"
     assert found.network.active_inputs() == [0, 1]
-
-
-def test_a_network_over_some_inputs_is_one_over_all() -> None:
-    rest = KAN([2, 1], grid=1, dtype=torch.float64)
-    rest.fix(0, 0, 0, "exp", 1.5, 0.1, 2.0, 0.3)
-    rest.fix(0, 1, 0, "x", 1.0, 0.0, -1.0, 0.0)
-    whole = over_inputs(rest, [3, 1], 4)
-    x = torch.rand(10, 4, dtype=torch.float64)
-    torch.testing.assert_close(whole(x), rest(x[:, [3, 1]]))
-    assert whole.active_inputs() == [1, 3]
 
 
 @pytest.mark.parametrize(

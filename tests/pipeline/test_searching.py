@@ -64,6 +64,18 @@ def test_a_search_says_what_it_does_why_it_ended_and_which_network_it_chose(
     assert "search ended: a formula is exact" in (tmp_path / "kanrun.log").read_text(encoding="utf-8")
 
 
+def test_of_many_inputs_those_that_tell_something_are_searched_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = search(tmp_path, "2*x_3*x_15", domain=[-1, 1])
+    told = "of 15 inputs those that tell something were searched: x_3, x_15; dataset.inputs names others"
+    assert told in " ".join(capsys.readouterr().out.split())
+    model = load_run(tmp_path).model
+    assert (model.n_in, model.active_inputs()) == (15, [2, 14])
+    assert read_json(tmp_path / "formula.json")[0]["exact"] is True
+    assert [stage["width"][0] for stage in metrics["stages"]] == [15, 15, 15]
+
+
 def test_a_formula_that_was_put_together_is_shown_by_its_own_network(tmp_path: Path) -> None:
     metrics = search(tmp_path, "x_2*sin(2*x_3)/(x_1*x_4**3)", 20.0, PEELED, n_train=200, domain=[1, 3])
     [formula] = read_json(tmp_path / "formula.json")

@@ -42,7 +42,7 @@ class Sums:
         return search.state.findings.settled
 
     def run(self, search: Search) -> bool:
-        """One more term under the next link function, and what this says when all have it."""
+        """One more term under the next link function; a sum that is shorter than those before is a formula."""
         state = search.state
         if state.doing.turn == 0:
             state.doing.until = search.context.within(self.part).budget.end
@@ -58,7 +58,6 @@ class Sums:
             return False
         if not sums.waiting:
             sums.level, sums.waiting = sums.level + 1, list(sums.beams)
-            return self.take_all(search, sums)
         return not search.state.findings.exact
 
     def grow(self, search: Search, sums: SumsOfTerms, context: Context) -> bool:
@@ -70,17 +69,9 @@ class Sums:
         sums.waiting.pop(0)
         if sums.level + 1 == BEFORE_POLYNOMIALS and not self.shaped and not beam.exact:
             terms.whole_polynomial(beam)
-        if beam.exact:
+        if beam.best and (beam.exact or beam.shortest is beam.best[-1]):
             take(search, self.shaped, beam)
         return not search.state.findings.exact
-
-    def take_all(self, search: Search, sums: SumsOfTerms) -> bool:
-        """Takes the shortest sums under all link functions; whether there is still something to explain."""
-        for beam in sorted((b for b in sums.beams.values() if b.best), key=lambda b: b.shortest.bits):
-            take(search, self.shaped, beam)
-            if search.state.findings.exact:
-                return False
-        return True
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,10 @@ def test_the_shortest_sum_of_a_beam_is_what_is_taken() -> None:
 
 @dataclass
 class Planned:
-    """A beam that is exact from so many terms on, and writes down when it is taken."""
+    """A beam that is exact from so many terms on, and whose sum of `shortest_at` terms is shorter than longer ones."""
 
     link_name: str
-    bits: float = 1.0
+    shortest_at: int = 99
     exact_from: int = 99
     polynomial: bool = False  # whether it is exact as one
     level: int = 0
@@ -146,7 +146,7 @@ class Planned:
 
     @property
     def shortest(self) -> Any:
-        return self
+        return min(self.level, self.shortest_at)
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Terms:
             self.unfinished -= 1
             return False
         beam.level += 1
-        beam.best.append(beam)
+        beam.best += [beam.level] * (beam.shortest_at > 0)
         beam.exact = beam.level >= beam.exact_from
         self.told.append(f"{beam.link_name} {beam.level}")
         return True
@@ -190,12 +190,18 @@ def planned(
     return search, terms
 
 
-def test_all_have_a_term_before_any_has_two_and_the_shortest_is_taken_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    search, terms = planned(monkeypatch, Planned("x", 3.0), Planned("exp", 1.0), Planned("log", 2.0))
-    assert turns(search, Sums(False, 2, 0.5)) == 7
-    took = ["take exp", "take log", "take x"]
-    second = ["x 2", "x whole", "exp 2", "exp whole", "log 2", "log whole"]
-    assert terms.told == ["x 1", "exp 1", "log 1", *took, *second, *took]
+def test_all_have_a_term_before_any_has_two_and_each_is_taken_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, terms = planned(monkeypatch, Planned("x"), Planned("exp"))
+    assert turns(search, Sums(False, 2, 0.5)) == 5
+    first = ["x 1", "take x", "exp 1", "take exp"]
+    assert terms.told == [*first, "x 2", "x whole", "take x", "exp 2", "exp whole", "take exp"]
+
+
+def test_what_leaves_noise_ends_it_before_the_next_link_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, terms = planned(monkeypatch, Planned("x"), Planned("exp"))
+    monkeypatch.setattr(module, "take", lambda *_: keep(search, explained=True))
+    turns(search, Sums(False, 2, 0.5))
+    assert terms.told == ["x 1"] and search.state.sums[False].waiting == ["exp"]
 
 
 def test_with_constants_there_are_no_polynomials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,18 +223,16 @@ def test_a_polynomial_that_is_exact_is_taken_at_once(monkeypatch: pytest.MonkeyP
     assert terms.told[-3:] == ["x 2", "x whole", "take x"]
 
 
-def test_nothing_more_is_taken_after_one_that_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = Planned("x", 2.0), Planned("exp", 1.0)
-    search, terms = planned(monkeypatch, first, second)
-    first.best, second.best, second.exact = [first], [second], True
-    assert Sums(False, 1, 0.5).take_all(search, search.state.sums[False]) is False
-    assert terms.told == ["take exp"]
+def test_a_sum_that_is_longer_than_those_before_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, terms = planned(monkeypatch, Planned("x", shortest_at=1))
+    turns(search, Sums(False, 2, 0.5))
+    assert terms.told == ["x 1", "take x", "x 2", "x whole"]
 
 
 def test_a_beam_that_has_found_nothing_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    search, terms = planned(monkeypatch, Planned("x"))
-    assert Sums(False, 1, 0.5).take_all(search, search.state.sums[False]) is True
-    assert terms.told == []
+    search, terms = planned(monkeypatch, Planned("x", shortest_at=0))
+    turns(search, Sums(False, 1, 0.5))
+    assert terms.told == ["x 1"]
 
 
 def test_findings_that_settle_it_end_it_and_simpler_sums_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +249,7 @@ def test_a_turn_that_is_cut_short_ends_it_and_goes_on_another_time(monkeypatch: 
     assert turns(search, Sums(False, 1, 0.5)) == 1
     assert search.state.sums[False].waiting == ["x", "exp"]
     turns(search, Sums(False, 1, 0.5))
-    assert terms.told == ["x 1", "exp 1", "take x", "take exp"]
+    assert terms.told == ["x 1", "take x", "exp 1", "take exp"]
 
 
 @pytest.mark.parametrize(("spent", "goes_on"), [(99.0, True), (101.0, False)])

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from kanrun.discovery.problem import Problem
+from kanrun.discovery.screening import FEW, MOST, inputs_to_look_at, telling_inputs
+from kanrun.functions.evaluate import Array
+from kanrun.functions.library import FUNCTIONS
+
+
+def columns(rows: int, inputs: int, seed: int = 0, low: float = -1.0) -> Array:
+    return np.random.default_rng(seed).uniform(low, 1, (rows, inputs))
+
+
+def told(x: Array, y: Array) -> list[int]:
+    return telling_inputs(x, y, np.ones(len(y)))
+
+
+@pytest.mark.parametrize(
+    ("law", "inputs"),
+    [
+        (lambda x: 2 * x[:, 7], {7}),
+        (lambda x: x[:, 3] + x[:, 8] ** 2, {3, 8}),
+        (lambda x: np.cos(5 * x[:, 0]) + 0.3 * x[:, 39], {0, 39}),
+        (lambda x: x[:, 5] * x[:, 11], {5, 11}),  # neither of which says anything alone
+        (lambda x: np.cos(5 * x[:, 2]) * x[:, 9], {2, 9}),
+    ],
+)
+def test_what_a_law_is_made_of_is_found_among_many(law: Callable[[Array], Array], inputs: set[int]) -> None:
+    x = columns(400, 40)
+    y = law(x) + 0.05 * np.random.default_rng(1).normal(size=400)
+    assert set(told(x, y)) == inputs
+
+
+def test_of_targets_that_no_input_tells_anything_about_none_is_chosen_but_by_the_chance_that_is_allowed() -> None:
+    draws = 40
+    found = sum(
+        bool(told(columns(100, 20, seed=k), np.random.default_rng(1000 + k).normal(size=100))) for k in range(draws)
+    )
+    assert found <= 3  # of 40; with the chance of an input and that of a pair, 2 in 100, more have one of 1000
+
+
+def test_it_does_not_matter_how_inputs_are_measured() -> None:
+    x = columns(300, 20, low=0.1)
+    y = x[:, 4] / x[:, 9] + 0.01 * np.random.default_rng(1).normal(size=300)
+    assert told(x, y) == told(1e9 * np.log(x) + 5, y) == told(x, 1e-20 * y)
+
+
+def test_rows_that_do_not_count_say_nothing() -> None:
+    x = columns(300, 20)
+    y = np.where(np.arange(300) < 150, x[:, 4], 10 * x[:, 9])
+    assert telling_inputs(x, y, np.where(np.arange(300) < 150, 1.0, 0.0)) == [4]
+
+
+def test_inputs_that_do_not_vary_are_never_chosen() -> None:
+    x = columns(100, 20)
+    x[:, :10] = 3.0
+    assert set(told(x, x[:, 15] + 0.01 * x[:, 12])) <= {15, 12}
+    assert told(x, np.full(100, 0.1)) == []
+
+
+def test_so_many_that_tell_something_are_not_told_apart_from_the_others() -> None:
+    x = columns(2000, MOST + 6)
+    assert told(x, x[:, : MOST + 1].sum(1)) == []
+    assert set(told(x, x[:, :FEW].sum(1))) == set(range(FEW))
+
+
+def test_targets_over_decades_are_looked_at_by_their_logarithms_too() -> None:
+    x = columns(300, 30, low=0.0)
+    y = np.exp(12 * x[:, 3] + 2 * x[:, 4]) * np.exp(0.3 * np.random.default_rng(1).normal(size=300))
+    problem = Problem(torch.tensor(x), torch.tensor(y)[:, None], list(FUNCTIONS.values()))
+    assert set(inputs_to_look_at(problem)) >= {3, 4}
+
+
+def test_few_inputs_are_all_looked_at() -> None:
+    x = columns(300, FEW)
+    problem = Problem(torch.tensor(x), torch.tensor(x[:, :1]), list(FUNCTIONS.values()))
+    assert inputs_to_look_at(problem) == []
