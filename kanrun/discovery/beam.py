@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -14,7 +15,7 @@ from kanrun.context import Context
 from kanrun.data.losses import MSE, description_bits
 from kanrun.discovery.atoms import POWERS, Term, power
 from kanrun.discovery.links import LINK_NAMED, Link
-from kanrun.discovery.terms import Product, Sum, Table, kind_of
+from kanrun.discovery.terms import Product, Sum, Table, Weighed, kind_of
 from kanrun.symbolic.linear import least_squares
 from kanrun.symbolic.snap import EXACT
 from kanrun.training.least_squares import levenberg_marquardt
@@ -134,6 +135,11 @@ class TermSearch:
             return None
         return cls(table, table.t[table.rows], weights, targets, level, variance, len(y), context)
 
+    @cached_property
+    def weighed(self) -> Weighed:
+        """The products of the table on these rows."""
+        return self.table.weighed(self.weights)
+
     def begun(self, link: Link) -> Beam:
         """The beam of the sum that is a constant."""
         return Beam(link.name, [Scored(Sum([], self.level[None]), 1.0, 0.0)])
@@ -185,7 +191,7 @@ class TermSearch:
         most = LOOKED_AT if old.terms else 4 * LOOKED_AT
 
         def looked() -> Tensor:
-            found = self.table.next_terms(columns, self.targets, self.weights, most)
+            found = self.table.next_terms(columns, self.targets, self.weighed, most)
             self.context.spend(self.table.work(columns.shape[1], len(found)))
             return torch.tensor(found, dtype=torch.float64).reshape(-1, 3)
 

@@ -143,6 +143,16 @@ class Product:
     complexity: int
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """The products of a table on weighed rows: the monomials [rows, monomials], how much of each product is not in the
+    constant, and how much of it has to be in no term of a sum, both [shapes, monomials]."""
+
+    p: Tensor
+    free: Tensor
+    least: Tensor
+
+
 @dataclass
 class Table:
     """All products of a monomial and a shaped factor (or none), for the same rows of every link function."""
@@ -190,10 +200,17 @@ class Table:
         self.s2 = self.s**2
         self.products: dict[tuple[int, int], Product] = {}
 
-    def next_terms(self, columns: Tensor, z: Tensor, weights: Tensor, most: int) -> list[tuple[float, int, int]]:
+    def weighed(self, weights: Tensor) -> Weighed:
+        """What `next_terms` takes of all sums on rows with these `weights` [rows]."""
+        p = self.p * weights.float()[:, None]
+        whole = self.s2.T @ p**2
+        constant = (weights / weights.norm()).float()
+        return Weighed(p, whole - (self.s.T @ (p * constant[:, None])).square_(), ALIKE * whole)
+
+    def next_terms(self, columns: Tensor, z: Tensor, weighed: Weighed, most: int) -> list[tuple[float, int, int]]:
         """Products that explain most of what a sum with these `columns` [rows, 1 + terms] leaves of `z` [rows].
 
-        Both have the `weights` of the rows in them already, which the products are yet to be given.
+        Both have the weights of the rows in them; the first column is that of the constant.
 
         Gives the part of what is left that each would explain, and what `product` takes to give it; of products of the
         same functions only the best.
@@ -204,13 +221,10 @@ class Table:
         if not float(size) > 0:
             return []
         rest, q = (rest / size).float(), q.float()
-        p = self.p * weights.float()[:, None]
-        whole = self.s2.T @ p**2
-        free = whole.clone()
-        for column in q.T:
-            free -= (self.s.T @ (p * column[:, None])) ** 2
-        gain = (self.s.T @ (p * rest[:, None])) ** 2 / free
-        gain = torch.where(free > ALIKE * whole, gain, 0.0)
+        p, free = weighed.p, weighed.free
+        for column in q.T[1:]:
+            free = free - (self.s.T @ (p * column[:, None])).square_()
+        gain = (self.s.T @ (p * rest[:, None])).square_().div_(free).masked_fill_(free <= weighed.least, 0.0)
         of_kinds = torch.zeros(len(self.begins) - 1, gain.shape[1], device=gain.device).scatter_reduce_(
             0, self.kind[:, None].expand_as(gain), gain, "amax"
         )

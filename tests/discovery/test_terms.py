@@ -61,7 +61,7 @@ def test_the_part_that_a_term_explains_is_that_of_least_squares(shaped: bool) ->
     weights = 0.5 + t[:, 0]
     columns, z = columns * weights[:, None], z * weights
     left = residual(columns, z)
-    options = [(gain, table.product(m, s)) for gain, m, s in table.next_terms(columns, z, weights, 2)]
+    options = [(gain, table.product(m, s)) for gain, m, s in table.next_terms(columns, z, table.weighed(weights), 2)]
     assert len(options) > 10
     for gain, product in options[::5]:
         value = torch.stack([f.function.value(f.a * t[:, f.argument] + f.b) for f in product.term]).prod(0)
