@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,12 @@ def parse_formula(
         raise ConfigError(wrong(key, text, "a formula as text is needed, e.g. 'exp(sin(pi*x_1)+x_2**2)'"))
     if len(text) > most:
         raise ConfigError(wrong(key, text, f"a formula has at most {most} characters"))
+    return _parsed(text, None if names is None else tuple(names), key)
+
+
+@lru_cache(maxsize=1000)  # a run reads its formulas ten times: to score, to compare, to draw and to write them
+def _parsed(text: str, names: tuple[str, ...] | None, key: str) -> sp.Expr:
+    """The same of a text that is not too long."""
     try:
         tree = syntax_tree(text, FUNCTIONS)
     except ValueError as error:
@@ -102,7 +109,7 @@ def is_real_somewhere(expression: sp.Expr) -> bool:
 class _Reader:
     """Walks a syntax tree and allows only arithmetic, numbers, inputs, constants and known functions."""
 
-    def __init__(self, names: list[str] | None, key: str, text: str) -> None:
+    def __init__(self, names: Sequence[str] | None, key: str, text: str) -> None:
         self.names, self.key, self.text = names, key, text
 
     def fail(self, why: str) -> ConfigError:
