@@ -156,9 +156,11 @@ def irrelevant(result: Result) -> list[Advice]:
         return []
     names = [data.input_names[i] for i in unused]
     shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
-    share = f"{100 * sum(shares[i] for i in unused):.2g} %"
+    most = max(shares[i] for i in unused)
+    share = f"{'at most ' if most and len(names) > 1 else ''}{100 * most:.2g} %"
     looks = "looks irrelevant" if len(names) == 1 else "look irrelevant"
-    sentence = f"{shown} {looks}: in no formula, with {share} of the influence on the trained network"
+    each = " each" if most and len(names) > 1 else ""
+    sentence = f"{shown} {looks}: in no formula, with {share} of the influence on the trained network{each}"
     return [Advice("irrelevant", sentence, without(result, unused))]
 
 
