@@ -96,6 +96,16 @@ class SearchState:
         """How many networks were fitted."""
         return sum(not t.read for t in self.tried)
 
+    def followed_by(self, other: SearchState) -> SearchState:
+        """This search with another one for the same targets behind it: why that ended, and the better formula."""
+        later = [replace(t, structures=t.structures + self.structures) for t in other.tried]
+        both = replace(
+            self, tried=self.tried + later, failed=self.failed + other.failed, stopped=other.stopped,
+            ended=other.ended, seconds=self.seconds + other.seconds, work=self.work + other.work,
+        )  # fmt: skip
+        better = self.result and other.result and not other.is_empty and other.result.bits < self.result.bits
+        return replace(both, result=other.result, looked_at=other.looked_at) if better else both
+
     def changed(self, change: Callable[[KAN], KAN]) -> SearchState:
         """The same with every network that was found or read changed, as long as it says the same."""
         tried = [

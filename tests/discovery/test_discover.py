@@ -17,6 +17,7 @@ from kanrun.discovery.moves.curves import Curves
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.sums import SimplerSums, Sums
 from kanrun.discovery.problem import Problem
+from kanrun.discovery.screening import inputs_to_look_at
 from kanrun.discovery.search import Move, Search
 from kanrun.discovery.state import SearchState, Tried
 from kanrun.functions.library import library
@@ -329,3 +330,22 @@ def test_networks_are_told_of_as_they_come() -> None:
     assert told[-1].least == min(t.unexplained for t in told if not t.within)
     assert state.networks == sum(not t.read for t in told)
     assert UNLIMITED.budget.over() is False
+
+
+# ---- many inputs ---------------------------------------------------------------------------------------------------
+
+
+def test_an_input_that_is_nothing_beside_the_others_is_found_in_what_these_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Curves, "wanted", lambda *_: False)
+    x = uniform_rows(60, 14, low=0.5, high=2.0)
+    y = 50 * x[:, 2] * x[:, 5] + 0.5 * x[:, 9]
+    problem = Problem(x, y[:, None], library(["x", "x^2"]))
+    assert inputs_to_look_at(problem) == [2, 5]
+    state = discover(problem, 0, within(900.0))
+    assert state.result
+    assert state.looked_at == [2, 5, 9]
+    assert (state.stopped, state.result.symbolic.model.active_inputs()) == ("exact", [2, 5, 9])
+    for model in (state.result.spline, state.result.pruned, *state.result.symbolic.front):
+        assert model(x).shape == (150, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from kanrun.pipeline.codec import Unpacker, packed
 from kanrun.pipeline.saved_types import SAVED_TYPES
 from kanrun.symbolic.expression import network_expressions
 from kanrun.training.least_squares import LevenbergMarquardt
+from tests.helpers import uniform_rows
 
 
 class KilledError(BaseException):
@@ -141,6 +143,29 @@ def test_it_may_be_killed_again_and_again(whole: dict[str, dict[str, Any]]) -> N
             deaths += 1
             disk.saves = 3
     assert 3 <= deaths < 100
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_search_that_finds_more_inputs_on_its_way_goes_on_too(part: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second search, in those inputs as well, has no landmarks."""
+    monkeypatch.setattr(Curves, "wanted", lambda *_: False)
+    x = uniform_rows(60, 13, low=0.5, high=2.0)
+    problem = Problem(x, (50 * x[:, 2] * x[:, 5] + 0.5 * x[:, 9])[:, None], library(["x", "x^2"]))
+
+    def found(disk: Disk) -> tuple[Any, ...]:
+        journal = disk.journal()
+        context = Context(Budget.of(Meter(work=journal.work), work=900.0))
+        state = discover(problem, 0, replace(context, journal=journal))
+        assert state.result
+        return state.looked_at, state.stopped, state.work, state.tried, state.result.bits
+
+    free = Disk()
+    undisturbed = found(free)
+    assert undisturbed[0] == [2, 5, 9]
+    disk = Disk(math.ceil(part * (10**9 - free.saves)))
+    with pytest.raises(KilledError):
+        found(disk)
+    assert found(replace(disk, saves=10**9))[:3] == undisturbed[:3]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 import torch
 
 from kanrun.discovery.findings import Findings
@@ -54,3 +56,21 @@ def test_a_search_is_empty_only_where_it_was_cancelled_before_it_had_found_anyth
     assert state.is_empty
     state.findings.all.append(problem.constant())
     assert not state.is_empty
+
+
+@pytest.mark.parametrize(("bits", "first"), [(-10.0, False), (10.0, True)])
+def test_of_two_searches_for_the_same_targets_the_better_formula_counts_and_why_the_second_ended(
+    bits: float, first: bool
+) -> None:
+    x = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
+    constant = Problem(x, 2 * x**2, []).constant()
+    result = replace(constant, symbolic=replace(constant.symbolic, bits=0.0))
+    later = replace(constant, symbolic=replace(constant.symbolic, bits=bits))
+    one = replace(begun(), result=result, looked_at=[1], tried=[Tried("a", 0.1, 0.0, structures=3)], work=5.0)
+    one = replace(one, stopped="noise")
+    two = replace(begun(), result=later, looked_at=[1, 4], tried=[Tried("b", 0.1, 0.0)], work=2.0, stopped="work")
+    both = one.followed_by(two)
+    assert (both.result is result, both.looked_at) == (first, [1] if first else [1, 4])
+    assert (both.stopped, both.structures, both.networks, both.work) == ("work", 4, 2, 7.0)
+    empty = replace(two, stopped="cancelled")
+    assert one.followed_by(empty).result is result
