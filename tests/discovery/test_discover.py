@@ -343,7 +343,7 @@ def test_an_input_that_is_nothing_beside_the_others_is_found_in_what_these_leave
     y = 50 * x[:, 2] * x[:, 5] + 0.5 * x[:, 9]
     problem = Problem(x, y[:, None], library(["x", "x^2"]))
     assert inputs_to_look_at(problem) == [2, 5]
-    state = discover(problem, 0, within(900.0))
+    state = discover(problem, 0, within(3000.0))
     assert state.result
     assert state.looked_at == [2, 5, 9]
     assert (state.stopped, state.result.symbolic.model.active_inputs()) == ("exact", [2, 5, 9])

@@ -154,7 +154,7 @@ def test_a_search_that_finds_more_inputs_on_its_way_goes_on_too(part: float, mon
 
     def found(disk: Disk) -> tuple[Any, ...]:
         journal = disk.journal()
-        context = Context(Budget.of(Meter(work=journal.work), work=900.0))
+        context = Context(Budget.of(Meter(work=journal.work), work=3000.0))
         state = discover(problem, 0, replace(context, journal=journal))
         assert state.result
         return state.looked_at, state.stopped, state.work, state.tried, state.result.bits
