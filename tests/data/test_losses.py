@@ -199,3 +199,12 @@ def test_without_weights_all_rows_count_alike() -> None:
     assert MSE.weighted_value(outputs, targets, None) == MSE.value(outputs, targets)
     assert MSE.units(targets) == MSE.null_values(targets) and MSE.unit(targets) == MSE.null_value(targets)
     assert CROSS_ENTROPY.unit(torch.arange(4), torch.ones(4)) == 1.0
+
+
+def test_a_formula_costs_four_bits_a_unit_and_half_a_logarithm_of_the_rows_a_constant() -> None:
+    def bits(complexity: int, constants: int) -> float:
+        return description_bits(0.3, complexity, constants, 64)
+
+    assert bits(0, 0) == pytest.approx(32 * math.log2(0.3))
+    assert bits(5, 0) - bits(0, 0) == pytest.approx(20)
+    assert bits(0, 5) - bits(0, 0) == pytest.approx(15)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.config.schema import ModelConfig
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model import grids
 from kanrun.model.network import KAN, Width
@@ -442,3 +443,10 @@ def test_a_network_begun_anew_is_as_large_as_a_new_one() -> None:
     new, other = KAN([4, 3, 1], grid=5, seed=1, noise_scale=0.7), KAN([4, 3, 1], grid=5, seed=2, noise_scale=9.0)
     anew = other.begun_anew(1, 0.7)
     assert torch.equal(anew.get_vector(), new.get_vector())
+
+
+def test_a_network_is_what_the_settings_say_where_nothing_else_is_asked_for() -> None:
+    width, s = [2, 2, 1], ModelConfig()
+    own, asked = KAN(width), KAN(width, s.grid, s.k, s.base, 0, torch.float64, s.noise_scale, s.grid_eps)
+    assert own.extra_repr() == asked.extra_repr() and own.grid_eps == asked.grid_eps
+    assert torch.equal(own.get_vector(), asked.get_vector())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy as sp
 
+from kanrun.context import Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic import bare as module
 from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic.uncertainty import Columns
 from tests.helpers import Array
 
 NAMES = ["x_1", "x_2"]
@@ -91,3 +95,32 @@ def test_numbers_that_are_no_decimals_are_chosen_by_the_rows_as_well(text: str, 
     x = np.linspace(0.3, 2.0, rows)
     expression = parse_formula(text, ["x_1"])
     assert verdict(expression, {"x_1": x}, evaluate(expression, {"x_1": x})) is wanted
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The skeletons of what is fitted again to see whether it is as good, as they come."""
+
+    def noted(trial: sp.Expr, rows: Columns, y: Array, weights: Array, steps: int = 0) -> sp.Expr:
+        if steps:
+            seen.append(str(trial.xreplace(dict.fromkeys(trial.atoms(sp.Float), sp.Symbol("c")))))
+            return plain(trial, rows, y, weights, steps)
+        return plain(trial, rows, y, weights)
+
+    seen, plain = list[str](), module.least_squared
+    monkeypatch.setattr(module, "least_squared", noted)
+    return seen
+
+
+def test_no_form_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looked_at(monkeypatch)
+    left("x_1*x_2+0.7*x_1-Abs(x_2)+sin(1e-9*x_1)", "x_1*x_2+0.7*x_1-x_2+1e-9*x_1")
+    assert len(seen) > 3
+    assert len(set(seen)) == len(seen)
+
+
+def test_nothing_is_tried_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, rows = looked_at(monkeypatch), columns(0.1, 10)
+    over = Context(Budget.of(Meter(), work=-1.0))
+    found, y = parse_formula("x_1+sin(1e-9*x_2)", NAMES), rows["x_1"] + 1e-9 * rows["x_2"]
+    assert evaluate(bare(found, rows, y, over), rows) == pytest.approx(y, rel=1e-13)
+    assert seen == []

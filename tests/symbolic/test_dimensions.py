@@ -116,3 +116,13 @@ def test_scaling_all_units_changes_no_verdict() -> None:
         small = dimensions_of(parsed(text), units("m^2", T="K", p="Pa", x="m", y="m", t="s"))
         large = dimensions_of(parsed(text), units("km^2", T="K", p="MPa", x="km", y="km", t="year"))
         assert small.agree == large.agree
+
+
+def test_rows_in_other_units_of_ten_are_held_against_the_kinds_alone() -> None:
+    own = units("ft", x="m", t="s")
+    assert not dimensions_of(parsed("x"), own).agree
+    kinds = own.without_factors()
+    assert dimensions_of(parsed("x"), kinds).agree
+    assert not dimensions_of(parsed("t"), kinds).agree
+    assert kinds == units("m", x="m", t="s").without_factors()
+    assert Units({"x": dimension_of("ft") or ()}).without_factors().output is None

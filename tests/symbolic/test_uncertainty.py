@@ -20,6 +20,7 @@ from kanrun.symbolic.uncertainty import (
     of_classes,
     of_values,
     polished,
+    sizes_of,
     squares,
     standard_errors,
 )
@@ -328,3 +329,11 @@ def test_a_power_of_zero_has_a_slope_by_its_exponent() -> None:
     expression = parse_formula("2.5*x_1**1.7", ["x_1"])
     slopes = jacobian(expression, constants_of(expression), {"x_1": np.array([0.0, 1.0, 2.0])})
     np.testing.assert_allclose(slopes[:, 1], [0.0, 0.0, 2.5 * 2**1.7 * np.log(2.0)], atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_the_size_of_a_column_is_its_norm_even_where_squares_are_no_numbers(size: float) -> None:
+    column = rows(30, inputs=1)[:, 0]
+    expected = math.sqrt(math.fsum(v * v for v in column.tolist()))
+    found = sizes_of(np.stack([size * column, np.zeros(30), np.where(column > 0.5, np.inf, column)], axis=1))
+    assert found.tolist() == [pytest.approx(size * expected, rel=1e-12, abs=0), 0.0, math.inf]
