@@ -8,7 +8,8 @@ import torch
 from scipy.special import expit
 
 from kanrun.context import Budget, Context, Meter
-from kanrun.discovery.class_terms import sums_of_terms
+from kanrun.discovery.class_terms import sums_of_terms, terms_of
+from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.logistic import Classes, log_odds
@@ -41,3 +42,22 @@ def test_no_sum_describes_classes_shorter_than_the_one_that_is_found(law: str, o
 def test_nothing_is_looked_for_without_work() -> None:
     spent = Context(budget=Budget.of(Meter(), work=-1.0))
     assert sums_of_terms(torch.as_tensor(X), ["x_1", "x_2"], FUNCTIONS, classes(X[:, 0] > 1), spent) == []
+
+
+def test_terms_are_products_of_powers_and_functions_of_an_input_of_either_sign_where_they_have_values() -> None:
+    x = np.stack([X[:, 0], X[:, 1] - 2], axis=1)
+    terms = terms_of(torch.as_tensor(x), ["x_1", "x_2"], FUNCTIONS)
+    assert terms is not None
+    texts = set(map(str, terms.expressions))
+    assert {"x_1", "x_1**2", "x_1*x_2", "x_2/x_1"} < texts
+    assert {"log(x_1)", "exp(x_1)", "exp(-x_1)", "exp(x_2)", "exp(-x_2)", "Abs(x_2)"} < texts
+    assert not {"log(x_2)", "sin(x_1)"} & texts
+    assert len(texts) == len(terms.expressions) == len(terms.bits)
+    columns = {"x_1": x[:, 0], "x_2": x[:, 1]}
+    for k, expression in enumerate(terms.expressions):
+        assert terms.values[:, k] * terms.scales[k] == pytest.approx(evaluate(expression, columns), rel=1e-12)
+    assert np.abs(terms.values).max(axis=0) == pytest.approx(np.ones(len(terms.bits)))
+    few = terms_of(torch.as_tensor(x), ["x_1", "x_2"], {n: FUNCTIONS[n] for n in ("x", "exp")})
+    assert few is not None and {"exp(x_1)", "exp(-x_2)"} < set(map(str, few.expressions))
+    assert not any("log" in str(e) or "Abs" in str(e) for e in few.expressions)
+    assert terms_of(torch.ones(9, 1), ["x_1"], FUNCTIONS) is None  # nothing varies
