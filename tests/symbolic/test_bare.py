@@ -10,7 +10,7 @@ from kanrun.context import Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic import bare as module
-from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic.bare import Verdict, bare, verdict, work_of_look
 from kanrun.symbolic.uncertainty import Columns
 from tests.helpers import Array
 
@@ -113,14 +113,19 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_no_form_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = looked_at(monkeypatch)
-    left("x_1*x_2+0.7*x_1-Abs(x_2)+sin(1e-9*x_1)", "x_1*x_2+0.7*x_1-x_2+1e-9*x_1")
-    assert len(seen) > 3
-    assert len(set(seen)) == len(seen)
+    left("(x_1+1.5)*(x_1+2.5)+sin(x_2)", "(x_1+1.5)*(x_1+2.5)+sin(x_2)")  # without either constant it is the same form
+    assert "x_1*(c + x_1) + sin(x_2)" in seen
+    assert len(set(seen)) == len(seen) > 3
 
 
 def test_nothing_is_tried_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, rows = looked_at(monkeypatch), columns(0.1, 10)
-    over = Context(Budget.of(Meter(), work=-1.0))
-    found, y = parse_formula("x_1+sin(1e-9*x_2)", NAMES), rows["x_1"] + 1e-9 * rows["x_2"]
-    assert evaluate(bare(found, rows, y, over), rows) == pytest.approx(y, rel=1e-13)
-    assert seen == []
+    found, y = parse_formula("x_1*sin(x_2)+cos(x_1)", NAMES), rows["x_1"] * np.sin(rows["x_2"]) + np.cos(rows["x_1"])
+    for work, tried in ((-1.0, 0), (1.001 * work_of_look(found), 1)):
+        seen.clear()
+        left_over = bare(found, rows, y, Context(Budget.of(Meter(), work=work)))
+        assert evaluate(left_over, rows) == pytest.approx(y, rel=1e-13)
+        assert len(seen) == tried
+    seen.clear()
+    bare(found, rows, y)
+    assert len(seen) > 1
