@@ -177,3 +177,20 @@ def test_a_sum_with_one_more_term_gives_it_back_as_it_was() -> None:
     assert less.vector.tolist() == [10.0, 11.0, 13.0, 14.0, 15.0, 18.0, 19.0]
     again = search.with_term(less, shapes[1])
     assert again.vector.tolist() == [10.0, 11.0, 13.0, 0.0, 14.0, 15.0, 18.0, 19.0, shapes[1][0].a, shapes[1][0].b]
+
+
+@pytest.mark.parametrize(
+    ("few", "rows", "power", "found"),
+    [("x x^2 x^3", 40, 3, True), ("x x^2 x^3", 14, 3, False), ("x x^2 x^3", 14, 2, True), ("x x^2", 40, 3, False),
+     ("x x^3", 40, 2, False)],
+)  # fmt: skip
+def test_a_whole_polynomial_is_tried_where_its_powers_are_known_and_there_are_five_rows_a_term(
+    few: str, rows: int, power: int, found: bool
+) -> None:
+    x = uniform_rows(rows, 1, seed=14)
+    search = search_of(x, x**power - 0.3 * x, few=few)
+    assert search is not None
+    beam = search.begun(LINK_NAMED["x"])
+    search.whole_polynomial(beam)
+    assert beam.exact is found
+    assert not found or len(beam.shortest.sum.terms) == 2  # those that it does not need are gone

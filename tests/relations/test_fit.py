@@ -87,7 +87,8 @@ def test_terms_are_described_by_what_they_leave_and_by_their_functions() -> None
     constants = torch.ones(2, 3, dtype=torch.float64)
     plain, long = (Terms([FUNCTIONS["x"], FUNCTIONS[name]], constants, 1e-4) for name in ("x", "tanh"))
     assert FUNCTIONS["tanh"].complexity > FUNCTIONS["x"].complexity
-    assert plain.bits(100) < long.bits(100)
+    unit = FUNCTIONS["tanh"].complexity - FUNCTIONS["x"].complexity
+    assert long.bits(100) - plain.bits(100) == pytest.approx((4 + 0.75 * math.log2(100)) * unit)
     better = Terms(plain.functions, constants, 1e-6)
     assert plain.bits(100) - better.bits(100) == pytest.approx(50 * math.log2(100), rel=1e-6)
     lost = (Terms(plain.functions, constants, residual) for residual in (0.0, 1e-40))

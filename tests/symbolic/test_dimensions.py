@@ -59,6 +59,8 @@ def test_formulas_that_add_up(text: str, output: str) -> None:
         ("log(x)", "m"),
         ("abs(x)", "s"),
         ("x^2 + y", "m^2"),
+        ("x^(x/y)", "m"),
+        ("x^(x/y)", "1"),
     ],
 )
 def test_formulas_that_do_not(text: str, output: str) -> None:
@@ -73,6 +75,8 @@ def test_formulas_that_do_not(text: str, output: str) -> None:
         ("2.5*exp(-1.5*t)", "m", ["m", "1/s"]),
         ("x^2.5*0.5", "m", ["1/m^1.5", "1"]),
         ("1.5*x^2 + 0.5*x + 3.5", "m", ["1/m", "1", "m"]),
+        ("2.5^(x/y)*x", "m", ["1"]),
+        ("2^(1.5*t)*x", "m", ["1/s"]),
     ],
 )
 def test_constants_carry_what_makes_both_sides_agree(text: str, output: str, wanted: list[str]) -> None:

@@ -82,3 +82,19 @@ def test_rows_with_another_number_of_fields_are_left_out_and_empty_lines_are_non
     a, p = torch.cat([part.x[:, 0] for part in parts]), torch.cat([part.y[:, 0] for part in parts])
     assert sorted(a.tolist()) == [k for k in range(1, 41) if k not in (4, 8)]
     assert torch.equal(p, a**3)
+
+
+def test_rows_without_a_number_for_their_error_or_of_no_weight_are_left_out_and_groups_may_be_texts(
+    tmp_path: Path,
+) -> None:
+    def left(**more: Any) -> list[float]:
+        data = made(tmp_path, "a,s,g,w,p", rows, **more)
+        told.extend(data.warnings)
+        return sorted(torch.cat([part.x[:, 0] for part in (data.train, data.test) if part is not None]).tolist())
+
+    told = list[str]()
+    rows: list[tuple[Any, ...]] = [(a, 0.1 * a, f"g{a % 4}", a % 3, a**3) for a in range(1, 41)]
+    rows[3], rows[7] = (4, "oops", "g0", 1, 64), (8, "", "g0", 1, 512)
+    assert left(sigma="s", group="g") == [a for a in range(1, 41) if a not in (4, 8)]
+    assert any("no finite number in s" in text and "line 5" in text for text in told)
+    assert left(weights="w", ignore=["s", "g"]) == [a for a in range(1, 41) if a % 3]
