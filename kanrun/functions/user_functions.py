@@ -192,7 +192,8 @@ def domain_of(value: ValueOf, without_pole: ValueOf, within: Within) -> str | No
 
 def parity_of(value: ValueOf) -> int:
     """1 where f(-x) = f(x), -1 where f(-x) = -f(x), else 0; by comparison at some points."""
-    z = torch.tensor([0.013, 0.13, 0.37, 0.71, 0.93, 1.7, 2.9, 7.3], dtype=torch.float64)
+    near, far = (0.013, 0.13, 0.37, 0.71, 0.93, 1.7, 2.9, 7.3), (19.3, 43.7, 97.1)  # as far as domains are looked at
+    z = torch.tensor([*near, *far], dtype=torch.float64)
     there, mirrored = value(z), value(-z)
     both = torch.isfinite(there) & torch.isfinite(mirrored)
     if int(both.sum()) < 3 or not torch.equal(torch.isfinite(there), torch.isfinite(mirrored)):

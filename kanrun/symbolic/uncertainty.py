@@ -115,7 +115,7 @@ def sizes_of(columns: Array) -> Array:
     """Norms of the columns [rows, columns], whose squares may be too large or too small to be numbers."""
     largest = np.abs(columns).max(axis=0, initial=0.0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit), axis=0)
+    sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit, posinf=0.0, neginf=0.0), axis=0)
     return np.where(np.isfinite(largest), sizes, largest)
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, hold_back
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, at_most, hold_back, in_all_parts, of_output
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from tests.helpers import uniform_rows
 
@@ -83,3 +85,39 @@ def test_validation_rows_are_drawn_as_the_rows_themselves_are() -> None:
     split = hold_back(data, 0.2, seed=3)
     assert float(held(split).x[:, 0].mean()) == pytest.approx(4999.5, rel=0.05)
     assert float(split.train.x[:, 0].mean()) == pytest.approx(4999.5, rel=0.02)
+
+
+def test_rows_are_the_users_own_where_they_come_from_a_file() -> None:
+    data = numbered(4)
+    assert data.of_a_file is False
+    assert replace(data, about={"file": "rows.csv"}).of_a_file is True
+
+
+def test_the_rows_that_are_judged_are_those_of_the_test_or_all() -> None:
+    data = numbered(4)
+    assert data.judged is data.test
+    assert replace(data, test=None).judged is data.train
+
+
+def test_inputs_have_the_names_that_the_user_gave_them() -> None:
+    assert replace(numbered(4), names={"x_2": "time in s"}).input_names == ["x_1", "time in s"]
+
+
+@pytest.mark.parametrize(("rows", "most", "step"), [(10, 10, 1), (10, 11, 1), (10, 9, 2), (10, 5, 2), (10, 4, 3)])
+def test_no_more_rows_than_asked_for_are_taken_evenly(rows: int, most: int, step: int) -> None:
+    few = at_most(numbered(rows), most)
+    assert few.train.x[:, 0].tolist() == list(range(0, rows, step))
+    assert torch.equal(few.train.y, few.train.x[:, :1] ** 2)
+
+
+def test_one_output_has_its_own_targets_and_truth_in_all_parts() -> None:
+    data = hold_back(numbered(10), 0.3, 0)
+    both = replace(
+        in_all_parts(data, lambda rows: replace(rows, y=torch.cat([rows.y, -rows.y, rows.y + 1], dim=1))),
+        outputs=["a", "b", "c"], truth=["x_1**2", "-x_1**2", "x_1**2+1"],
+    )  # fmt: skip
+    one = of_output(both, 1)
+    assert (one.outputs, one.truth) == (["b"], ["-x_1**2"])
+    assert one.test is not None
+    for part in (one.train, one.test, held(one)):
+        assert torch.equal(part.y, -(part.x[:, :1] ** 2))

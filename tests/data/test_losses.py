@@ -199,3 +199,24 @@ def test_without_weights_all_rows_count_alike() -> None:
     assert MSE.weighted_value(outputs, targets, None) == MSE.value(outputs, targets)
     assert MSE.units(targets) == MSE.null_values(targets) and MSE.unit(targets) == MSE.null_value(targets)
     assert CROSS_ENTROPY.unit(torch.arange(4), torch.ones(4)) == 1.0
+
+
+def test_a_formula_costs_four_bits_a_unit_and_half_a_logarithm_of_the_rows_a_constant() -> None:
+    def bits(complexity: int, constants: int) -> float:
+        return description_bits(0.3, complexity, constants, 64)
+
+    assert bits(0, 0) == pytest.approx(32 * math.log2(0.3))
+    assert bits(5, 0) - bits(0, 0) == pytest.approx(20)
+    assert bits(0, 5) - bits(0, 0) == pytest.approx(15)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.4])
+@pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
+def test_the_null_value_of_weighted_rows_is_that_of_the_best_constant_though_they_be_a_part_of_all(
+    loss: Loss, factor: float
+) -> None:
+    targets = uniform_rows(50, 1, seed=3) ** 2 if loss == MSE else (uniform_rows(50, 1, seed=3)[:, 0] > 0.4).long()
+    weights, outputs = factor * uniform_rows(50, 1, seed=4, low=0.1)[:, 0], constants if loss == MSE else logits
+    trials = [float(loss.weighted_value(outputs(level / 1000, 50), targets, weights)) for level in range(1, 1000)]
+    assert loss.weighted_null_value(targets, weights) == pytest.approx(min(trials), rel=1e-4)
+    assert loss.weighted_null_value(targets, weights) <= min(trials) + 1e-12

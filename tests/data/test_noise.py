@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,17 @@ from threadpoolctl import threadpool_info
 
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.noise import NEIGHBOURS, REPEATED, SMOOTH, noise_level, noise_levels
+from kanrun.data.noise import (
+    NEIGHBOURS,
+    REPEATED,
+    SMOOTH,
+    NoiseLevel,
+    noise_level,
+    noise_levels,
+    of_neighbours,
+    of_repeats,
+    second_differences,
+)
 from kanrun.data.smooth_fit import Process, blas, noise_of_fit
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -131,3 +143,42 @@ def test_what_is_as_likely_without_noise_where_it_stands_needs_no_other_fit(
     x, y, _ = planted(1, 60, 2, level)
     found = noise_of_fit(x, y / y.std())
     assert (found is None) == (level == 0) and len(made) == fits
+
+
+def test_the_part_of_the_curve_in_differences_is_taken_off_and_as_uncertain_as_it_is_large() -> None:
+    """Second differences of a parabola are all alike: 1/13 of their mean square beside noise, by its bend."""
+    rows, sigma = 4000, 3.0
+    x = np.arange(rows) - rows / 2
+    noise = sigma * np.random.default_rng(0).normal(size=rows)
+    y = noise + math.sqrt(1.5 / 12) * sigma * x**2
+    raw = math.sqrt(float(np.mean(second_differences(x, y, 1) ** 2)))
+    assert raw == pytest.approx(sigma * math.sqrt(13 / 12), rel=0.03)
+    found = of_neighbours(x, y)
+    assert found is not None and found[0] == pytest.approx(raw * math.sqrt(12 / 13), rel=0.01)
+    assert found[1] == pytest.approx(raw * math.hypot(math.sqrt(35 / 36 / rows), 1 / 26), rel=0.1)
+    assert of_neighbours(x, noise + 2 * math.sqrt(1.5 / 12) * sigma * x**2) is None  # a quarter is too much
+
+
+def test_second_differences_are_the_distance_from_the_line_in_units_of_the_noise() -> None:
+    draw = np.random.default_rng(1)
+    x = np.sort(draw.uniform(0, 1, 30))
+    x[10:13] = x[10]
+    for gap in (1, 2):
+        assert second_differences(x, 5 * x - 2, gap) == pytest.approx(np.zeros(30 - 2 * gap), abs=1e-12)
+        weights = np.stack([second_differences(x, row, gap) for row in np.eye(30)], axis=1)  # they are linear in y
+        assert (weights**2).sum(axis=1) == pytest.approx(np.ones(30 - 2 * gap))
+
+
+def test_repeats_give_the_pure_error_of_regression() -> None:
+    x = np.repeat([[1.0, 2.0], [1.0, 3.0], [0.0, 2.0]], [3, 4, 2], axis=0)
+    y = np.array([1.0, 2.0, 6.0, 0.0, 0.0, 2.0, 6.0, 7.0, 8.0])
+    own = sum(float(np.var(part)) * len(part) for part in (y[:3], y[3:7], y[7:])) / (2 + 3 + 1)
+    assert of_repeats(x, y) == (pytest.approx(math.sqrt(own)), pytest.approx(math.sqrt(own / 12)), REPEATED)
+    assert of_repeats(x[1:], y[1:]) is not None  # five more rows than groups
+    assert of_repeats(x[2:], y[2:]) is None
+
+
+def test_what_a_formula_leaves_is_more_than_noise_beyond_three_errors_of_both() -> None:
+    level = NoiseLevel(2.0, 0.1, 0.5, SMOOTH)
+    assert level.most(50) == pytest.approx((2.0 * (1 + 3 / 10) + 0.3) ** 2)
+    assert level.sentence("y") == "noise about 50 % of the spread of y (2 ± 0.1, by smooth fit)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -134,3 +135,62 @@ def test_terms_without_a_finite_solution_are_no_candidates() -> None:
     for a in (1e6, -1e6):  # infinite on every row, and zero on every row
         lost = search.trained(search.with_term(search.begun(LINK_NAMED["x"]).sums[0].sum, (replace(factor, a=a),)))
         assert lost.unexplained == lost.bits == float("inf")
+
+
+# ---- what a search is held against ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["x", "exp", "1/x"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_search_begins_with_the_constant_that_leaves_least(link: str, weighted: bool) -> None:
+    x = uniform_rows(50, 1, seed=11, low=0.5)
+    y = 2 + torch.cos(3 * x)
+    rows = 0.5 + uniform_rows(50, 1, seed=12, low=0.0)[:, 0] if weighted else None
+    table = Table(x, {f.name: f for f in library(["x"])})
+    search = TermSearch.of(table, y, LINK_NAMED[link], UNLIMITED, rows)
+    assert search is not None
+    slopes = {"x": torch.ones(50), "exp": y[:, 0], "1/x": y[:, 0] ** 2}[link]  # of y by what is left of it
+    z = {"x": y[:, 0], "exp": y[:, 0].log(), "1/x": 1 / y[:, 0]}[link]
+    wanted = slopes.double() if rows is None else slopes.double() * rows.sqrt()
+    torch.testing.assert_close(search.weights, wanted / wanted.square().mean().sqrt())
+    torch.testing.assert_close(search.targets / search.weights * float(z.std()), z)
+    level, left, *_ = np.linalg.lstsq(search.weights[:, None].numpy(), search.targets.numpy(), rcond=None)
+    assert float(search.level) == pytest.approx(float(level[0]))
+    assert search.variance == pytest.approx(float(left[0]) / 50)
+    (begun,) = search.begun(LINK_NAMED[link]).sums
+    assert (begun.unexplained, begun.sum.vector.tolist()) == (1.0, [float(search.level)])
+    assert search.trained(begun.sum).unexplained == pytest.approx(1.0)
+
+
+def test_a_sum_with_one_more_term_gives_it_back_as_it_was() -> None:
+    x = uniform_rows(80, 1, seed=13, low=1.0, high=2.0)
+    search = search_of(x, x**2)
+    assert search is not None
+    shapes = [term for term in search.table.shapes[1:] if term[0].shaped][:3]
+    whole = search.begun(LINK_NAMED["x"]).sums[0].sum
+    for term in shapes:
+        whole = search.with_term(whole, term)
+    whole = replace(whole, vector=torch.arange(10.0, 10.0 + len(whole.vector), dtype=torch.float64))
+    assert len(whole.vector) == 1 + 3 + 2 * 3
+    less = search.without_term(whole, 1)
+    assert less.terms == [shapes[0], shapes[2]]
+    assert less.vector.tolist() == [10.0, 11.0, 13.0, 14.0, 15.0, 18.0, 19.0]
+    again = search.with_term(less, shapes[1])
+    assert again.vector.tolist() == [10.0, 11.0, 13.0, 0.0, 14.0, 15.0, 18.0, 19.0, shapes[1][0].a, shapes[1][0].b]
+
+
+@pytest.mark.parametrize(
+    ("few", "rows", "power", "found"),
+    [("x x^2 x^3", 40, 3, True), ("x x^2 x^3", 14, 3, False), ("x x^2 x^3", 14, 2, True), ("x x^2", 40, 3, False),
+     ("x x^3", 40, 2, False)],
+)  # fmt: skip
+def test_a_whole_polynomial_is_tried_where_its_powers_are_known_and_there_are_five_rows_a_term(
+    few: str, rows: int, power: int, found: bool
+) -> None:
+    x = uniform_rows(rows, 1, seed=14)
+    search = search_of(x, x**power - 0.3 * x, few=few)
+    assert search is not None
+    beam = search.begun(LINK_NAMED["x"])
+    search.whole_polynomial(beam)
+    assert beam.exact is found
+    assert not found or len(beam.shortest.sum.terms) == 2  # those that it does not need are gone

@@ -15,6 +15,7 @@ from kanrun.discovery.curve_fits import (
     best_curves,
     power_laws,
     projected,
+    refined,
     shapes_at,
     slopes_of_left,
     within_reach,
@@ -25,7 +26,7 @@ from kanrun.discovery.search import Search
 from kanrun.functions.curves import CURVES, Span, X
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
-from kanrun.functions.parser import parse_formula
+from kanrun.functions.parser import parse_formula, symbol
 from tests.helpers import Array, formula_values
 
 LAWS = [
@@ -192,3 +193,18 @@ def test_only_what_may_still_be_the_shortest_is_written() -> None:
     assert within_reach(fits[:3], 20) == fits[:3]  # few rows say little
     assert within_reach(fits, 100) == fits[3:]  # which both leave nothing but rounding
     assert within_reach([], 100) == []
+
+
+@pytest.mark.parametrize("name", ["exponential", "power"])
+def test_what_a_curve_leaves_is_told_as_a_part_of_the_weighted_spread(name: str) -> None:
+    curve = next(c for c in CURVES if c.name == name)
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.5, 6.0, 0.1, 60)
+    weights = np.linspace(0.2, 3.0, 60)  # of errors, whose squares count by the squares of these
+    found = refined(curve, np.array([-0.5] * len(curve.constants)), x, y, weights)
+    ours = evaluate(found.expression(x, y, weights, symbol("x_1")), {"x_1": x})
+    middle = np.average(y, weights=weights**2)
+    spread = float(np.sum((weights * (y - middle)) ** 2))
+    assert found.unexplained == pytest.approx(float(np.sum((weights * (y - ours)) ** 2)) / spread, rel=1e-6)
+    assert 0 < found.unexplained < 1
+    moved = refined(curve, np.array([-0.5] * len(curve.constants)), x, 1e6 * y, 7 * weights)
+    assert moved.unexplained == pytest.approx(found.unexplained, rel=1e-6)

@@ -217,3 +217,31 @@ def test_functions_that_are_quotients_of_others_have_their_values() -> None:
         np.testing.assert_allclose(evaluate(function(x), columns), values, rtol=1e-13)
     # acoth is the inverse of coth outside of [-1, 1].
     np.testing.assert_allclose(evaluate(sp.acoth(x), {"x_1": expected[sp.coth]}), z, rtol=1e-12)
+
+
+N, M = symbol("n"), symbol("m")
+ORDERS = [(2, 2, 0.3), (3, 1, 0.7), (4, 0, 0.45), (2, 1, 0.85)]  # n, m and x_1
+OF_SEVERAL = [
+    sp.log(X_1, N), sp.atan2(X_1, -N), sp.beta(X_1, N), sp.besselj(N, X_1), sp.bessely(N, X_1), sp.besseli(N, X_1),
+    sp.besselk(N, X_1), sp.jn(N, X_1), sp.yn(N, X_1), sp.elliptic_f(X_1, M / 4), sp.elliptic_e(X_1, M / 4),
+    sp.legendre(N, X_1), sp.assoc_legendre(N, M, X_1), sp.chebyshevt(N, X_1), sp.chebyshevu(N, X_1), sp.hermite(N, X_1),
+    sp.laguerre(N, X_1), sp.gegenbauer(N, M + 1, X_1), sp.jacobi(N, M, sp.Rational(3, 2), X_1), sp.polygamma(M, X_1),
+    sp.Ynm(N, M, X_1, 0), sp.Znm(N, M, X_1, sp.Rational(2, 5)), sp.Znm(N, -M, X_1, sp.Rational(2, 5)),
+    sp.Min(X_1, N - sp.Rational(5, 2), M), sp.Max(X_1, N - sp.Rational(5, 2), M),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expression", OF_SEVERAL, ids=str)
+def test_functions_of_several_arguments_have_the_values_of_sympy(expression: sp.Expr) -> None:
+    n, m, x = np.array(ORDERS).T
+    exact = [
+        complex(sp.N(expression.subs({N: order, M: degree, X_1: sp.Rational(str(at))}).doit(), 20))
+        for order, degree, at in ORDERS
+    ]
+    np.testing.assert_allclose(evaluate(expression, {"n": n, "m": m, "x_1": x}), exact, rtol=1e-12, atol=1e-15)
+
+
+def test_a_complex_value_that_is_zero_is_real() -> None:
+    x = np.array([-1.0, 0.0, 2.0])
+    assert evaluate((X_1 + sp.I) * (X_1 - sp.I) - 1, {"x_1": x}).tolist() == [1.0, 0.0, 4.0]
+    assert evaluate(sp.I * X_1, {"x_1": x})[1] == 0.0

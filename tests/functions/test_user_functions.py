@@ -65,7 +65,10 @@ TEXTS: dict[str, tuple[str, int, float]] = {
     "besselj(1,2)*x": ("real", -1, math.inf),
     "sin(x)**2": ("real", 1, math.pi),
     "sin(3*x)+cos(6*x)": ("real", 0, 2 * math.pi / 3),
+    "sin(4*x)**2": ("real", 1, math.pi / 4),
     "x*sin(x)": ("real", 1, math.inf),
+    "sin(x)+Max(0,x-10)": ("real", 0, math.inf),  # which repeats itself near zero only
+    "sin(x)+Max(0,x-15)": ("real", 0, math.inf),
 }
 every = pytest.mark.parametrize("text", TEXTS)
 

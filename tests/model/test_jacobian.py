@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kanrun.functions.library import FUNCTIONS
-from kanrun.model.jacobian import KanPass, by_entries, by_inputs, by_sums, finite_derivatives
+from kanrun.model.jacobian import KanPass, by_entries, by_inputs, by_sums, extent_of, finite_derivatives
 from kanrun.model.jets import Jet
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
@@ -300,3 +300,24 @@ def test_a_row_with_an_infinite_slope_tells_only_what_is_finite() -> None:
     # by a, b, c and the bias of the first layer, then of the second
     expected = [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.75, 3.0, 0.75, 3.0, 0.75, 3.0, 0.5, 1.0]]
     assert jacobian[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("width", [[2, 1], [2, 3, 1], [2, 3, 3], [2, 2, [2, 8]]])
+def test_a_jacobian_as_a_whole_has_a_number_for_every_output_and_entry(width: Width) -> None:
+    model = KAN(width, grid=3)
+    outputs, jacobian = model.jacobian(uniform_rows(1, 2))
+    assert model.passed(uniform_rows(1, 2)).blocks() is None
+    # A product of two entries is summed over the outputs.
+    assert extent_of(model.layers) == (jacobian.numel(), outputs.numel() * model.parameter_count() ** 2)
+
+
+@pytest.mark.parametrize("width", [[2, 9], [2, 3, 12]])
+def test_a_jacobian_in_blocks_has_the_numbers_that_are_held_and_the_multiplications_of_its_blocks(width: Width) -> None:
+    model = KAN(width, grid=3)
+    blocks = model.passed(uniform_rows(1, 2)).blocks()
+    assert blocks is not None
+    numbers, products = extent_of(model.layers)
+    assert numbers == blocks.shared.numel() + blocks.own.numel()
+    (_, outputs, shared), each = blocks.shared.shape, torch.bincount(blocks.owners).tolist()
+    of_blocks = outputs * shared**2 + sum(own**2 + 2 * shared * own for own in each)
+    assert products == of_blocks + model.parameter_count() ** 2  # which is as much for the matrix itself

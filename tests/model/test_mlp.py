@@ -197,3 +197,16 @@ def test_levenberg_marquardt_finds_the_numbers_of_another_network(activation: st
     y = MLP([2, 2, 1], activation, seed=1)(x).detach()
     model = MLP([2, 6, 1], activation, seed=2)
     assert levenberg_marquardt(model, x, y, MSE, steps=200).loss < 1e-8
+
+
+@pytest.mark.parametrize("width", [[3, 2], [3, 2, 2], [3, 2, 2, 2]])
+def test_the_outputs_alone_are_rescaled(width: list[int]) -> None:
+    model, scale, shift = standardized(width), torch.tensor([3.0, -0.5]).double(), torch.tensor([-1.0, 7.0]).double()
+    with torch.no_grad():
+        for bias in model.biases:
+            bias += 0.3
+    before, inner = model(ROWS), model.passed(ROWS).sums[:-1]
+    model.rescale_outputs(scale, shift)
+    assert torch.allclose(model(ROWS), scale * before + shift, atol=1e-13)
+    for one, other in zip(model.passed(ROWS).sums[:-1], inner, strict=True):
+        assert torch.equal(one, other)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.config.schema import ModelConfig
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model import grids
 from kanrun.model.network import KAN, Width
@@ -442,3 +443,27 @@ def test_a_network_begun_anew_is_as_large_as_a_new_one() -> None:
     new, other = KAN([4, 3, 1], grid=5, seed=1, noise_scale=0.7), KAN([4, 3, 1], grid=5, seed=2, noise_scale=9.0)
     anew = other.begun_anew(1, 0.7)
     assert torch.equal(anew.get_vector(), new.get_vector())
+
+
+def test_a_network_is_what_the_settings_say_where_nothing_else_is_asked_for() -> None:
+    width, s = [2, 2, 1], ModelConfig()
+    own, asked = KAN(width), KAN(width, s.grid, s.k, s.base, 0, torch.float64, s.noise_scale, s.grid_eps)
+    assert own.extra_repr() == asked.extra_repr() and own.grid_eps == asked.grid_eps
+    assert torch.equal(own.get_vector(), asked.get_vector())
+
+
+@bases
+@pytest.mark.parametrize("width", [(3, 2), (3, 2, (1, 2)), (3, (1, 1), (0, 3))])
+def test_the_outputs_alone_are_rescaled_and_products_are_not_shifted(base: str, width: Width) -> None:
+    model, x = tangled_network(base, seed=6, width=width), uniform_rows(9, 3, low=-1.2, high=1.2)
+    sums = model.layers[-1].n_sum
+    scale = torch.tensor([3.0, -0.5, 2.0], dtype=torch.float64)[: model.n_out]
+    shift = torch.tensor([-1.0, 7.0, 0.3], dtype=torch.float64)[: model.n_out]
+    with torch.no_grad():
+        model.layers[-1].bias += 0.4
+    outputs, inner = model(x).detach(), [trace.nodes for trace in model.trace(x)][:-1]
+    model.rescale_outputs(scale, shift)
+    wanted = scale * outputs + torch.where(torch.arange(model.n_out) < sums, shift, 0.0)
+    torch.testing.assert_close(model(x).detach(), wanted, rtol=1e-12, atol=1e-12)
+    for one, other in zip(model.trace(x), inner, strict=False):
+        assert torch.equal(one.nodes, other)

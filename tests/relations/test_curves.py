@@ -134,3 +134,11 @@ def test_slopes_of_what_undoes_products_and_cubes_are_those_of_differences(funct
     torch.testing.assert_close(function.value(-z), function.parity * function.value(z))
     torch.testing.assert_close(CUBE_ROOT.value(z) ** 3, z)
     torch.testing.assert_close(LOG_SIZE.value(z).exp(), z.abs())
+
+
+def test_an_input_that_another_relation_needs_stays_even_where_two_inputs_are_all_of_it() -> None:
+    """x_2 = x_1^2 and x_3 = (x_1 - 0.3)^2, of which neither says what the other is: x_1 is in both relations."""
+    x = uniform_rows(80, 3, 4)
+    x[:, 1], x[:, 2] = x[:, 0] ** 2, (x[:, 0] - 0.3) ** 2
+    found = [([0, 1], tied_curves(x[:, :2]).values)]
+    assert set_aside(x, found, range(3)) == [1]

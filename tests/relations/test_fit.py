@@ -8,7 +8,7 @@ import torch
 from kanrun.functions.library import FUNCTIONS, library
 from kanrun.functions.parser import symbol
 from kanrun.relations.curves import CUBE_ROOT, LOG_SIZE, residual_of, tied_curves
-from kanrun.relations.fit import Terms, fit_terms, polish, slopes, unshifted
+from kanrun.relations.fit import Terms, fit_terms, pair_terms, polish, slopes, unshifted
 from tests.helpers import formula_values, uniform_rows
 
 
@@ -68,3 +68,28 @@ def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_le
     assert [found.c, found.d] == pytest.approx(wanted.tolist())
     rest = curve - design @ wanted
     assert found.unexplained == pytest.approx(float(rest.var() / curve.var()))
+
+
+def test_a_function_of_one_input_that_is_exact_needs_no_function_of_the_other() -> None:
+    x = uniform_rows(100, 2, 2, 0.5, 2.0)
+    x[:, 1] = torch.sin(3 * x[:, 0]) + 0.2
+    names = ["x", "sin", "log", "exp", "x^2"]
+    found = pair_terms(x, library(names))
+    assert min(t.residual for t in found) < 1e-25
+    assert all("x" in {f.name for f in t.functions} for t in found)
+    x[:, 1] = torch.exp(torch.sin(3 * x[:, 0]))
+    best = min(pair_terms(x, library(names)), key=lambda t: t.residual)
+    assert best.residual < 1e-25 and [f.name for f in best.functions] == ["sin", "log"]
+    assert pair_terms(x, library(["sin", "sgn"])) == []  # neither itself nor a function that undoes another
+
+
+def test_terms_are_described_by_what_they_leave_and_by_their_functions() -> None:
+    constants = torch.ones(2, 3, dtype=torch.float64)
+    plain, long = (Terms([FUNCTIONS["x"], FUNCTIONS[name]], constants, 1e-4) for name in ("x", "tanh"))
+    assert FUNCTIONS["tanh"].complexity > FUNCTIONS["x"].complexity
+    unit = FUNCTIONS["tanh"].complexity - FUNCTIONS["x"].complexity
+    assert long.bits(100) - plain.bits(100) == pytest.approx((4 + 0.75 * math.log2(100)) * unit)
+    better = Terms(plain.functions, constants, 1e-6)
+    assert plain.bits(100) - better.bits(100) == pytest.approx(50 * math.log2(100), rel=1e-6)
+    lost = (Terms(plain.functions, constants, residual) for residual in (0.0, 1e-40))
+    assert len({t.bits(100) for t in lost}) == 1  # below rounding nothing is better than nothing

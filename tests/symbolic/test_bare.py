@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy as sp
 
+from kanrun.context import Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.bare import Verdict, bare, verdict
+from kanrun.symbolic import bare as module
+from kanrun.symbolic.bare import Verdict, bare, verdict, work_of_look
+from kanrun.symbolic.uncertainty import Columns
 from tests.helpers import Array
 
 NAMES = ["x_1", "x_2"]
@@ -91,3 +95,37 @@ def test_numbers_that_are_no_decimals_are_chosen_by_the_rows_as_well(text: str, 
     x = np.linspace(0.3, 2.0, rows)
     expression = parse_formula(text, ["x_1"])
     assert verdict(expression, {"x_1": x}, evaluate(expression, {"x_1": x})) is wanted
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The skeletons of what is fitted again to see whether it is as good, as they come."""
+
+    def noted(trial: sp.Expr, rows: Columns, y: Array, weights: Array, steps: int = 0) -> sp.Expr:
+        if steps:
+            seen.append(str(trial.xreplace(dict.fromkeys(trial.atoms(sp.Float), sp.Symbol("c")))))
+            return plain(trial, rows, y, weights, steps)
+        return plain(trial, rows, y, weights)
+
+    seen, plain = list[str](), module.least_squared
+    monkeypatch.setattr(module, "least_squared", noted)
+    return seen
+
+
+def test_no_form_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looked_at(monkeypatch)
+    left("(x_1+1.5)*(x_1+2.5)+sin(x_2)", "(x_1+1.5)*(x_1+2.5)+sin(x_2)")  # without either constant it is the same form
+    assert "x_1*(c + x_1) + sin(x_2)" in seen
+    assert len(set(seen)) == len(seen) > 3
+
+
+def test_nothing_is_tried_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, rows = looked_at(monkeypatch), columns(0.1, 10)
+    found, y = parse_formula("x_1*sin(x_2)+cos(x_1)", NAMES), rows["x_1"] * np.sin(rows["x_2"]) + np.cos(rows["x_1"])
+    for work, tried in ((-1.0, 0), (1.001 * work_of_look(found), 1)):
+        seen.clear()
+        left_over = bare(found, rows, y, Context(Budget.of(Meter(), work=work)))
+        assert evaluate(left_over, rows) == pytest.approx(y, rel=1e-13)
+        assert len(seen) == tried
+    seen.clear()
+    bare(found, rows, y)
+    assert len(seen) > 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -7,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.functions.parser import parse_formula, symbol
-from kanrun.symbolic.compare import is_exact
-from tests.helpers import run_limited
+from kanrun.symbolic.compare import (
+    has_digits,
+    is_exact,
+    over_decades,
+    relative_loss,
+    relative_weights,
+    sizes,
+    weights_by_size,
+)
+from tests.helpers import Array, run_limited
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")
 UNIT = (-1.0, 1.0)
@@ -146,3 +156,51 @@ from kanrun.functions.parser import parse_formula
 print(is_exact(parse_formula("x_1"), parse_formula("(x_1+x_2+1)**300"), ["x_1", "x_2"], [(-1.0, 1.0)] * 2))
 """
     assert run_limited(script, seconds=8).strip() == "False"
+
+
+# ---- sizes -------------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_held_against_the_size_of_a_value_or_the_spread_of_all_where_that_is_smaller() -> None:
+    y = np.linspace(-3.0, 5.0, 9)
+    assert sizes(y) == pytest.approx(np.maximum(np.minimum(np.abs(y), np.std(y)), 1e-6 * np.std(y)))
+    assert sizes(1e200 * y) == pytest.approx(1e200 * sizes(y))
+    near_one = 1 + 1e-4 * y
+    assert sizes(near_one) == pytest.approx(np.full(9, 1e-4 * np.std(y)))
+    assert sizes(np.full(4, -7.0)).tolist() == [7.0] * 4  # there is no spread
+    assert sizes(np.zeros(3)).tolist() == [1.0] * 3
+    assert weights_by_size(y) * sizes(y) == pytest.approx(np.ones(9))
+
+
+def test_relative_weights_make_errors_parts_of_the_values() -> None:
+    y = np.array([-4.0, 0.0, 1e-5, 2e7])
+    assert relative_weights(y) * y == pytest.approx([-1.0, 0.0, 1.0, 1.0])
+
+
+def test_digits_are_lost_where_values_hardly_differ() -> None:
+    wave = np.sin(np.arange(50.0))
+    assert has_digits(wave) and has_digits(1e150 * wave) and has_digits(1 + 1e-4 * wave)
+    assert not has_digits(1 + 1e-8 * wave)  # eight digits of sixteen are left, of which some are rounding
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_values_over_decades_are_of_one_sign_and_go_over_more_than_three(sign: int) -> None:
+    def powers(decades: float) -> Array:
+        return sign * np.logspace(0, decades, 100)
+
+    assert over_decades(powers(3.2)) and not over_decades(powers(3.0))
+    one_far = np.append(np.full(99, sign * 1.0), sign * 1e9)
+    assert not over_decades(one_far)  # a single row is no range
+    assert over_decades(np.append(powers(6), np.zeros(10)))
+    assert not over_decades(np.append(powers(6), np.zeros(20)))
+    assert not over_decades(np.append(powers(6), -sign))
+
+
+def test_the_relative_loss_is_that_of_logarithms_in_the_unit_of_the_typical_size() -> None:
+    y = np.array([-1.0, -100.0, 0.0, -10.0])  # the geometric mean of the sizes is 10
+    assert relative_loss(np.exp(0.3) * y, y) == pytest.approx((10 * 0.3) ** 2)
+    assert relative_loss(np.exp(-0.3) * y, y) == pytest.approx((10 * 0.3) ** 2)  # off by as much to the other side
+    assert relative_loss(y * np.exp([0.1, -0.2, 5.0, 0.4]), y) == pytest.approx(100 * (0.01 + 0.04 + 0.16) / 3)
+    assert relative_loss(np.array([-1.0, 100.0, 0.0, -10.0]), y) == math.inf
+    assert relative_loss(np.array([-1.0, -math.inf, 0.0, -10.0]), y) == math.inf
+    assert relative_loss(y[2:3], y[2:3]) == math.inf  # nothing is said by zeros

@@ -59,6 +59,8 @@ def test_formulas_that_add_up(text: str, output: str) -> None:
         ("log(x)", "m"),
         ("abs(x)", "s"),
         ("x^2 + y", "m^2"),
+        ("x^(x/y)", "m"),
+        ("x^(x/y)", "1"),
     ],
 )
 def test_formulas_that_do_not(text: str, output: str) -> None:
@@ -73,6 +75,8 @@ def test_formulas_that_do_not(text: str, output: str) -> None:
         ("2.5*exp(-1.5*t)", "m", ["m", "1/s"]),
         ("x^2.5*0.5", "m", ["1/m^1.5", "1"]),
         ("1.5*x^2 + 0.5*x + 3.5", "m", ["1/m", "1", "m"]),
+        ("2.5^(x/y)*x", "m", ["1"]),
+        ("2^(1.5*t)*x", "m", ["1/s"]),
     ],
 )
 def test_constants_carry_what_makes_both_sides_agree(text: str, output: str, wanted: list[str]) -> None:
@@ -116,3 +120,13 @@ def test_scaling_all_units_changes_no_verdict() -> None:
         small = dimensions_of(parsed(text), units("m^2", T="K", p="Pa", x="m", y="m", t="s"))
         large = dimensions_of(parsed(text), units("km^2", T="K", p="MPa", x="km", y="km", t="year"))
         assert small.agree == large.agree
+
+
+def test_rows_in_other_units_of_ten_are_held_against_the_kinds_alone() -> None:
+    own = units("ft", x="m", t="s")
+    assert not dimensions_of(parsed("x"), own).agree
+    kinds = own.without_factors()
+    assert dimensions_of(parsed("x"), kinds).agree
+    assert not dimensions_of(parsed("t"), kinds).agree
+    assert kinds == units("m", x="m", t="s").without_factors()
+    assert Units({"x": dimension_of("ft") or ()}).without_factors().output is None

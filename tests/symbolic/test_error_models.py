@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
 import pytest
 import sympy as sp
 
-from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL, Errors, errors_of
+from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL, Errors, errors_of, of_logarithms
 from kanrun.symbolic.uncertainty import constants_of, polished
 
 x = sp.Symbol("x_1", real=True)
@@ -119,3 +120,13 @@ def test_targets_below_zero_are_no_counts() -> None:
     inputs = draw.uniform(-1, 1, 100)
     found = errors_of([sp.Float(2.0) * x], {"x_1": inputs}, 2 * inputs + 0.1 * draw.normal(size=100))
     assert found is not None and found.model == CONSTANT and found.clear
+
+
+def test_weights_of_logarithms_make_the_slopes_of_both_squared_errors_the_same() -> None:
+    """By the values f of a law, those of (log f - log y)^2 and w * (f - y)^2 with w as it is."""
+    ours = np.array([1e-3, 0.7, 2.0, 40.0])
+    for ratio in (0.1, 0.9, 1 - 2e-4, 1 - 5e-5, 1 - 1e-7, 1 + 1e-7, 1 + 5e-5, 1 + 2e-4, 1.1, 30.0):
+        off = ratio * ours - ours
+        wanted = math.log1p(float(off[0] / ours[0])) / ours
+        assert of_logarithms(ours, ratio * ours) * off == pytest.approx(wanted, rel=1e-7)
+    assert of_logarithms(ours, ours) == pytest.approx(ours**-2)

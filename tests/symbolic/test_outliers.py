@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from scipy.spatial import KDTree
 
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
-from kanrun.symbolic.outliers import far_rows, outliers_of, rows_in_words
+from kanrun.symbolic.outliers import far_rows, is_alone, outliers_of, rows_in_words
 
 
 def residuals(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,3 +89,20 @@ def test_at_most_ten_rows_are_named() -> None:
     assert rows_in_words([7]) == "row 7"
     assert rows_in_words([4, 17, 23]) == "rows 4, 17, 23"
     assert rows_in_words(range(1, 13)) == "rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more"
+
+
+def test_of_very_many_or_very_few_rows_the_neighbours_are_not_asked() -> None:
+    off, x = residuals(3, 5000)
+    off[[3, 17]] += [25, -25]
+    assert far_rows(off, x, 2) == [3, 17]
+    assert far_rows(np.array([0.1, -0.2, 0.15, -0.1, 50.0, 0.2]), np.zeros((6, 1)), 0) == [4]
+
+
+def test_the_neighbours_of_a_row_are_those_that_are_near_in_the_spread_of_every_input() -> None:
+    off, x = residuals(4, 60)[0], np.random.default_rng(4).uniform(0, 1, (60, 2)) * [1, 1e6]
+    near = KDTree(x / np.std(x, axis=0)).query(x[7] / np.std(x, axis=0), 7)[1][1:]
+    off[7], off[near[:3]] = 40.0, 30.0
+    assert is_alone(7, off, x)  # half of them are not most
+    off[near[3]] = 30.0
+    assert not is_alone(7, off, x)
+    assert is_alone(7, np.where(np.arange(60) == 7, -40.0, off), x)  # the others are on the other side

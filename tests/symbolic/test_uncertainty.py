@@ -11,15 +11,19 @@ from sklearn.linear_model import LogisticRegression
 from kanrun.data.weights import weights_of_errors
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.snap import EXACT
 from kanrun.symbolic.uncertainty import (
     MOST,
+    ROUNDING,
     constants_of,
     errors_of_values,
     estimate,
+    is_rounding,
     jacobian,
     of_classes,
     of_values,
     polished,
+    sizes_of,
     squares,
     standard_errors,
 )
@@ -328,3 +332,22 @@ def test_a_power_of_zero_has_a_slope_by_its_exponent() -> None:
     expression = parse_formula("2.5*x_1**1.7", ["x_1"])
     slopes = jacobian(expression, constants_of(expression), {"x_1": np.array([0.0, 1.0, 2.0])})
     np.testing.assert_allclose(slopes[:, 1], [0.0, 0.0, 2.5 * 2**1.7 * np.log(2.0)], atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_the_size_of_a_column_is_its_norm_even_where_squares_are_no_numbers(size: float) -> None:
+    column = rows(30, inputs=1)[:, 0]
+    expected = math.sqrt(math.fsum(v * v for v in column.tolist()))
+    found = sizes_of(np.stack([size * column, np.zeros(30), np.where(column > 0.5, np.inf, column)], axis=1))
+    assert found.tolist() == [pytest.approx(size * expected, rel=1e-12, abs=0), 0.0, math.inf]
+
+
+@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
+def test_rounding_is_a_part_of_the_spread_or_of_the_size_of_targets_that_hardly_vary(size: float) -> None:
+    y = size * np.linspace(-2.0, 3.0, 40)
+    spread = 40 * EXACT * float(np.var(y))
+    assert is_rounding(0.0, y) and is_rounding(0.9 * spread, y) and not is_rounding(1.1 * spread, y)
+    level = size * (1.0 + 1e-14 * np.linspace(0.0, 1.0, 40))
+    last = 40 * ROUNDING * size**2
+    assert is_rounding(0.9 * last, level) and not is_rounding(1.1 * last, level)
+    assert is_rounding(0.0, np.zeros(5))

@@ -18,7 +18,7 @@ from kanrun.model.grids import likely_range
 from kanrun.model.network import KAN
 from kanrun.training import optimizers
 from kanrun.training.history import Record
-from kanrun.training.loop import Training, train
+from kanrun.training.loop import Training, finished, first_state, train
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import Optimizer
 from kanrun.training.optimizers import Rows as OptimizerRows
@@ -476,3 +476,69 @@ def test_a_training_ends_when_its_budget_is_used_up() -> None:
 
     context = Context(Budget.of(Meter(), work=3.5), Working())
     assert len(train(KAN([2, 2, 1], grid=3), Plan(data, Objective(MSE), LBFGS, "train", 9, 0), context).history) == 4
+
+
+# ---- what is said of the result ------------------------------------------------------------------------------------
+
+
+def validated(noise: float = 0.0) -> Dataset:
+    """Few training rows, whose noise the validation rows do not have."""
+    data = planted(rows=25)
+    errors = noise * torch.randn(25, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return replace(data, train=Rows(data.train.x, data.train.y + errors), validation=data.test)
+
+
+def test_the_best_step_is_that_of_the_validation_rows_where_there_are_some() -> None:
+    result = go(KAN([2, 4, 1], grid=8), validated(1.0), optimizer=LmConfig(), steps=12, rules=())
+    held = [r.validation_loss for r in result.history if r.validation_loss is not None]
+    assert len(held) == 12 and min(held) < held[-1]
+    assert result.best_step == held.index(min(held))
+    assert result.loss == result.score == min(held)
+    assert result.overfits == (held[-1] > 1.1 * min(held)) and result.overfits
+    with torch.no_grad():
+        data = validated(1.0).validation
+        assert data is not None
+        assert float((result.model(data.x) - data.y).square().mean()) == pytest.approx(min(held))
+
+
+def test_without_validation_rows_the_best_step_is_that_of_the_objective(monkeypatch: pytest.MonkeyPatch) -> None:
+    Meddling(monkeypatch, lambda step, model: model.layers[-1].coef.data.add_(1.0) if step >= 4 else None)
+    result = go(objective=Objective(MSE, Penalty(lamb=0.01)), optimizer=STILL, steps=7)
+    totals = [r.train_loss + r.regularization for r in result.history]
+    assert result.best_step == totals.index(min(totals)) == 3
+    assert result.loss == result.history[3].train_loss < result.score == totals[3]
+    assert not result.overfits
+
+
+@pytest.mark.parametrize(
+    ("held", "overfits"),
+    [
+        ([0.8, 0.3, 0.5], True),
+        ([0.8, 0.5, 0.3], False),
+        ([0.8, 0.3, 0.31], False),  # hardly worse
+        ([0.8, 0.3, 0.5, 0.3], False),  # it came back
+        ([0.8, 2e-4, 3e-4], False),  # next to nothing of the loss of a constant
+    ],
+)
+def test_a_network_overfits_where_validation_rows_lose_what_they_had_gained(held: list[float], overfits: bool) -> None:
+    data, model = validated(), KAN([2, 1], grid=3)
+    plan = Plan(data, Objective(MSE), LBFGS, "train", len(held), 0)
+    null = MSE.null_value(data.train.y)
+    state = first_state(model, plan)
+    for step, part in enumerate(held):
+        state.history.append(Record("train", step, 0.1, None, 0.0, 0.0, part * null, 3, 0))
+        state.scores.append(min(held[: step + 1]) * null)
+    result = finished(plan, state, model)
+    assert result.overfits is overfits
+    assert (result.loss, result.best_step) == (min(held) * null, held.index(min(held)))
+
+
+def test_a_network_that_is_exact_gains_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "make_optimizer", lambda *_: Idle())
+    model, data = KAN([2, 1], grid=3), planted()
+    for i in range(2):
+        model.layers[0].remove(0, i)
+    data = replace(data, train=Rows(data.train.x, torch.zeros_like(data.train.y)))
+    result = go(model, data, optimizer=STILL, steps=40, rules=(*RULES, IDLE))
+    assert result.score == 0.0
+    assert len(result.history) == PATIENCE + 1

@@ -42,12 +42,14 @@ def test_an_edge_of_which_the_targets_know_nothing_vanishes_and_a_line_becomes_s
     y = 2 * x[:, :1] + 0.5 * noise
     model = KAN([2, 1], grid=8, seed=0)
     model.fit_grids(x)
-    optimizer = Smoothing(model, x, y, MSE)
+    optimizer, work = Smoothing(model, x, y, MSE), 0.0
     while not optimizer.finished:
         found = optimizer.step(Objective(MSE))
+        work += optimizer.work()
     assert found is not None
     assert optimizer.effective < 5  # of 24: a slope and a constant are two
     edges = model.trace(x)[0].edges
     assert float(edges[:, 0, 1].std()) < 0.05
     assert float((edges[:, 0, 0] - edges[:, 0, 0].mean() - 2 * (x[:, 0] - x[:, 0].mean())).abs().max()) < 0.2
     assert sum(found) == pytest.approx(0.25 / 3, rel=0.2)  # the variance of the noise
+    assert optimizer.used == pytest.approx(work) and work > 0

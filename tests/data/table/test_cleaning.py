@@ -66,3 +66,35 @@ def test_more_inputs_than_rows_have_to_be_chosen_by_the_user(tmp_path: Path) -> 
     assert "there are 4 inputs for 3 rows; name those that count in dataset.inputs, or add rows" in told
     data = made(tmp_path, "a,b,c,d,p", rows, inputs=["a", "b", "c", "d"])
     assert "there are 4 inputs for 3 rows: what is found may well be chance" in data.warnings
+
+
+def test_rows_with_another_number_of_fields_are_left_out_and_empty_lines_are_none(tmp_path: Path) -> None:
+    lines = [f"{a},{a * a % 7},{a**3}" for a in range(1, 41)]
+    lines[3], lines[7], lines[20] = "4,2,64,9", "8,1", "21,0,9261,,"  # empty fields at the end are nothing
+    lines[30:30] = ["", ",,", "   "]
+    path = table(tmp_path, "a,b,p\n" + "\n".join(lines) + "\n")
+    data = make_table(TableConfig(path=path, target="p"), 0, torch.float64)
+    assert any(
+        text == "2 rows left out: the header has 3, but line 5 has 4 fields, line 9 has 2 fields"
+        for text in data.warnings
+    )
+    parts = [part for part in (data.train, data.test, data.validation) if part is not None]
+    a, p = torch.cat([part.x[:, 0] for part in parts]), torch.cat([part.y[:, 0] for part in parts])
+    assert sorted(a.tolist()) == [k for k in range(1, 41) if k not in (4, 8)]
+    assert torch.equal(p, a**3)
+
+
+def test_rows_without_a_number_for_their_error_or_of_no_weight_are_left_out_and_groups_may_be_texts(
+    tmp_path: Path,
+) -> None:
+    def left(**more: Any) -> list[float]:
+        data = made(tmp_path, "a,s,g,w,p", rows, **more)
+        told.extend(data.warnings)
+        return sorted(torch.cat([part.x[:, 0] for part in (data.train, data.test) if part is not None]).tolist())
+
+    told = list[str]()
+    rows: list[tuple[Any, ...]] = [(a, 0.1 * a, f"g{a % 4}", a % 3, a**3) for a in range(1, 41)]
+    rows[3], rows[7] = (4, "oops", "g0", 1, 64), (8, "", "g0", 1, 512)
+    assert left(sigma="s", group="g") == [a for a in range(1, 41) if a not in (4, 8)]
+    assert any("no finite number in s" in text and "line 5" in text for text in told)
+    assert left(weights="w", ignore=["s", "g"]) == [a for a in range(1, 41) if a % 3]
