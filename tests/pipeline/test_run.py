@@ -46,7 +46,7 @@ from tests.contract import PICTURES, read_json, trainings, violations
 NO_PLOTS = PlotsConfig("none", enabled=False)
 NO_SYMBOLIC = SymbolicFitConfig("none", enabled=False)
 NO_PRUNE = PruneConfig("none", enabled=False)
-FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=200.0)
+FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=50.0)
 
 
 def small(**changes: Any) -> Config:
@@ -343,7 +343,7 @@ def test_several_outputs_have_a_formula_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [[2, 2, 1], [2, [1, 1], 1]], ids=["sums", "products"])
 def test_single_precision_goes_the_whole_way(tmp_path: Path, width: list[Any]) -> None:
-    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=60.0)
+    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=20.0)
     metrics = run(
         small(dtype="float32", symbolic=library, model=ModelConfig(width=width, grid=3)), tmp_path, quiet=True
     )
