@@ -105,7 +105,7 @@ def hello() -> Problem:
 
 @cache
 def found_once(*names: str) -> Symbolic:
-    """What a search of these functions, or SEVERAL, comes to in the first of the problems, for tests that look at it."""
+    """What a search of these functions, or SEVERAL, comes to in the first of the problems, for all who look at it."""
     return searched(spline_problem(*PLANTED["hello"]), list(names) or None)
 
 
