@@ -57,7 +57,7 @@ def test_noisy_laws_are_searched_and_counted(
     (tmp_path / "judge.py").write_text(JUDGE)
     law = {"name": "square", "formula": "2.37*x_1**2", "domain": [[1.0, 2.0]]}
     (tmp_path / "laws.json").write_text(json.dumps([law]))
-    arguments = ["real.py", "noise", str(tmp_path / "laws.json"), "--work", "1000", "--only", "0.05 1000"]
+    arguments = ["real.py", "noise", str(tmp_path / "laws.json"), "--work", "500", "--only", "0.05 1000"]
     arguments += ["--beside", "gplearn", "curve_fit", "pyoperon"]
     monkeypatch.setitem(answers.PEERS, "gplearn", lambda *_: Fitted(lambda x: x, 5, "mul(2.37, mul(X0, X0))"))
     monkeypatch.setitem(answers.PACKAGES, "gplearn", "json")

@@ -66,7 +66,7 @@ def test_an_installed_wheel_runs_from_any_folder_with_its_own_configs(installed:
         PYTHONPATH=str(installed),
     )
     assert Path(where.stdout.strip()) == installed / "kanrun" / "configs"
-    little = ["plots=none", "dataset.n_train=50", "symbolic.work=100"]
+    little = ["plots=none", "dataset.n_train=30", "symbolic.work=20", "model.width=[2,1]"]
     arguments = ["experiment=smoke", *little, f"hydra.run.dir={tmp_path / 'run'}"]
     done = python("-m", "kanrun", *arguments, folder=tmp_path, PYTHONPATH=str(installed))
     assert (done.returncode, done.stderr) == (0, "")

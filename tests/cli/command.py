@@ -8,7 +8,7 @@ from typing import NamedTuple
 # The quickest run there is: one step of training, nothing else.
 QUICK = [
     "experiment=smoke", "plots=none", "prune=none", "symbolic=none", "dataset.n_train=15", "dataset.n_test=10",
-    "optimizer.steps=1", "model.width=null",
+    "optimizer.steps=1", "model.width=null", "model.hidden=[]",
 ]  # fmt: skip
 
 

@@ -99,7 +99,9 @@ def made_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     @cache
     def folder_of(name: str) -> Path:
-        own = ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] if name == "discover" else []
+        task = EXPERIMENTS[name][0]
+        own = ["dataset.n_train=16", "symbolic.library=[x,'x^2']", "symbolic.work=1"] * (task == "classification")
+        own += ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] * (name == "discover")
         folder = tmp_path_factory.mktemp(name)
         run(composed(f"experiment={name}", *SMALL, *own, "plots=none"), folder, quiet=True)
         return folder
@@ -135,7 +137,8 @@ def test_the_last_edge_of_the_contrastive_network_stays_a_locked_gaussian(
 
 @pytest.mark.slow
 def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
-    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_train=150", "dataset.n_test=50", "seed=3"]
+    few = ["symbolic.library=[x,'x^2','x^3',sin,exp,log]", "dataset.n_train=100", "dataset.n_test=30"]
+    few += ["optimizer.steps=20", "symbolic.work=1"]
     metrics = run(composed("experiment=contrastive_all", *few, "plots=none"), tmp_path, quiet=True)
     assert violations(tmp_path, stages=("train", "prune", "refit", "symbolic", "relations"), pictures=False) == []
     assert sorted(metrics["related_inputs"]) == [["x_1", "x_2", "x_3"], ["x_4", "x_5"]]
@@ -168,7 +171,8 @@ def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> Non
 
 
 def test_hello_finds_its_formula_exactly(tmp_path: Path) -> None:
-    metrics = run(composed("experiment=hello", "plots=none"), tmp_path, quiet=True)
+    few = ["dataset.n_train=200", "dataset.n_test=100", "symbolic.library=[x,'x^2',sin,exp]", "symbolic.work=500"]
+    metrics = run(composed("experiment=hello", *few, "plots=none"), tmp_path, quiet=True)
     [formula] = read_json(tmp_path / "formula.json")
     assert formula["exact"] is True
     assert formula["expression"] == "exp(x_2**2 + sin(pi*x_1))"

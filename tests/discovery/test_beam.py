@@ -44,7 +44,7 @@ def found_within(x: torch.Tensor, y: torch.Tensor, shaped: bool, levels: int) ->
     ],
 )
 def test_formulas_of_one_input_are_found(name: str, link: str, terms: list[set[str]], shaped: bool) -> None:
-    x = uniform_rows(400, 1, seed=3, low=-1.0, high=1.5)
+    x = uniform_rows(150, 1, seed=3, low=-1.0, high=1.5)
     y = {
         "sum of two functions": 2.5 * torch.sin(3 * x + 0.7) + 0.3 * x,
         "product of two functions": torch.exp(-1.7 * x) * torch.sin(5 * x + 1),
@@ -59,7 +59,7 @@ def test_formulas_of_one_input_are_found(name: str, link: str, terms: list[set[s
 
 
 def test_terms_that_only_helped_on_the_way_are_dropped() -> None:
-    x = uniform_rows(500, 2, seed=4, low=0.0, high=1.0)
+    x = uniform_rows(150, 2, seed=4, low=0.0, high=1.0)
     y = torch.sin(x[:, :1]) + torch.sin(x[:, 1:] ** 2)
     found = found_within(x, y, False, 4)
     assert found is not None
@@ -67,8 +67,8 @@ def test_terms_that_only_helped_on_the_way_are_dropped() -> None:
 
 
 def test_nothing_exact_is_found_in_noise() -> None:
-    x = uniform_rows(300, 2, seed=5)
-    noise = torch.randn(300, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = uniform_rows(100, 2, seed=5)
+    noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert found_within(x, noise, False, 2) is None
 
 

@@ -28,8 +28,9 @@ def classes(second: np.ndarray) -> Classes:
     return Classes({"x_1": X[:, 0], "x_2": X[:, 1]}, second.astype(float), np.ones(len(X)))
 
 
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize(
+    ("law", "overlap"), [*((law, True) for law in LAWS), *((law, False) for law in list(LAWS)[::3])]
+)
 def test_no_sum_describes_classes_shorter_than_the_one_that_is_found(law: str, overlap: bool) -> None:
     z = LAWS[law]
     rows = classes(np.random.default_rng(1).random(len(X)) < expit(z) if overlap else z > 0)

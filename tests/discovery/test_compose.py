@@ -38,7 +38,7 @@ def values_of(each: Weighted) -> torch.Tensor:
     return total
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(terms, min_size=0, max_size=5))
 def test_the_network_is_the_sum(found: list[Term]) -> None:
     each = Weighted(0.7, [(0.5 + k, term) for k, term in enumerate(found)])
@@ -48,7 +48,7 @@ def test_the_network_is_the_sum(found: list[Term]) -> None:
         assert torch.allclose(model(X)[:, 0], values_of(each), rtol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(terms, min_size=0, max_size=3), st.lists(terms, min_size=1, max_size=3))
 def test_the_network_is_the_fraction_and_its_text_too(above: list[Term], below: list[Term]) -> None:
     sums = [Weighted(0.5, [(1.5, term) for term in above]), Weighted(20.0, [(0.5, term) for term in below])]

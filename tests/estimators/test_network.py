@@ -14,12 +14,27 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kanrun.estimators import KANClassifier, KANRegressor
+from kanrun.estimators import KANClassifier, KANRegressor, network
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 
 QUICK: dict[str, Any] = {"grid": 3, "steps": 5, "prune": False, "formula": False}
+
+
+# All that the formulas here need, and some that look like it.
+FEW = ["x", "x^2", "1/x", "exp", "log", "sin"]
+
+
+@pytest.fixture(autouse=True)
+def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimators choose among all functions, which takes longer."""
+    plain = network.fitted
+
+    def fitted(x: Any, y: Any, config: dict[str, Any], *more: Any) -> Any:
+        return plain(x, y, {**config, "symbolic": {**config.get("symbolic", {}), "library": FEW}}, *more)
+
+    monkeypatch.setattr(network, "fitted", fitted)
 
 
 def rows(count: int = 60, inputs: int = 2, seed: int = 0) -> Any:
@@ -36,8 +51,8 @@ def test_a_straight_line_is_found() -> None:
 
 
 def test_predictions_are_those_of_the_formula_at_full_precision() -> None:
-    x = rows(80)
-    model = KANRegressor(width=[2, 1], random_state=1).fit(x, np.sin(3 * x[:, 0]) + 0.123456789 * x[:, 1])
+    x = rows(40)
+    model = KANRegressor(width=[2, 1], grid=3, random_state=1).fit(x, np.sin(3 * x[:, 0]) + 0.123456789 * x[:, 1])
     (chosen,) = [point for point in model.front_ if point["chosen"]]
     assert chosen["formula"] == model.formula_
     new = rows(20, seed=1)
@@ -56,8 +71,8 @@ def test_without_a_formula_predictions_are_those_of_the_network() -> None:
 
 
 def test_where_a_formula_has_no_value_the_network_has_one() -> None:
-    x = np.random.default_rng(0).uniform(0.1, 3, (60, 1))
-    model = KANRegressor().fit(x, np.log(x[:, 0]))
+    x = np.random.default_rng(0).uniform(0.1, 3, (40, 1))
+    model = KANRegressor(grid=3).fit(x, np.log(x[:, 0]))
     assert model.formula_ == "log(x_1)"
     found = model.predict([[-0.5], [2.0]])
     with torch.no_grad():
@@ -91,7 +106,7 @@ def test_importances_are_attribution_scores() -> None:
 def test_classes_have_any_labels_and_a_logit_each() -> None:
     x = rows(60)
     y = np.array(["down", "up"])[(x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=60) > 0.2).astype(int)]
-    model = KANClassifier(grid=3, steps=10).fit(x, y)
+    model = KANClassifier(grid=3, steps=5).fit(x, y)
     assert model.classes_.tolist() == ["down", "up"] and set(model.formula_) == set(model.front_) == {"down", "up"}
     assert model.score(x, y) > 0.9
     decision, chances = model.decision_function(x), model.predict_proba(x)
@@ -114,7 +129,7 @@ def test_more_classes_have_a_column_of_logits_each() -> None:
 @pytest.mark.slow
 def test_a_hidden_layer_is_kept_only_where_its_formula_is_better() -> None:
     x = rows(80)
-    model = KANRegressor(grid=3).fit(x, x[:, 0] * x[:, 1])
+    model = KANRegressor(grid=3, steps=10).fit(x, x[:, 0] * x[:, 1])
     assert model.result_.metrics["width"] == [2, 3, 1]
     assert model.score(x, x[:, 0] * x[:, 1]) > 0.99
 

@@ -9,8 +9,22 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
-from kanrun.estimators import FormulaRegressor, KANClassifier
+from kanrun.estimators import FormulaRegressor, KANClassifier, search
 from kanrun.estimators.search import units_within
+
+# All that the formulas here need, and some that look like it.
+FEW = ["x", "x^2", "1/x", "exp", "log", "sin"]
+
+
+@pytest.fixture(autouse=True)
+def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimators choose among all functions, which takes longer."""
+    plain = search.fitted
+
+    def fitted(x: Any, y: Any, config: dict[str, Any], *more: Any) -> Any:
+        return plain(x, y, {**config, "symbolic": {**config.get("symbolic", {}), "library": FEW}}, *more)
+
+    monkeypatch.setattr(search, "fitted", fitted)
 
 
 def rows(count: int = 80) -> Any:
@@ -42,9 +56,9 @@ def test_the_default_is_a_time_that_an_exact_formula_does_not_use_up() -> None:
 
 
 def test_a_budget_of_work_gives_the_same_formula_again() -> None:
-    x = rows(40)
-    y = x[:, 0] + 0.3 * np.random.default_rng(1).normal(size=40)
-    one, other = (FormulaRegressor(work=100).fit(x, y) for _ in range(2))
+    x = rows(20)
+    y = x[:, 0] + 0.3 * np.random.default_rng(1).normal(size=20)
+    one, other = (FormulaRegressor(work=20).fit(x, y) for _ in range(2))
     assert one.formula_ == other.formula_
     np.testing.assert_array_equal(one.predict(x), other.predict(x))
     assert get_tags(FormulaRegressor()).non_deterministic and not get_tags(one).non_deterministic
@@ -92,7 +106,7 @@ def test_units_go_by_names_with_or_without_those_in_the_header() -> None:
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_frames_give_formulas_the_names_of_their_columns(library: str) -> None:
     frames = pytest.importorskip(library)
-    x = rows()
+    x = rows(50)
     columns = {"E (eV)": x[:, 0], "lambda": x[:, 1], "mass": x[:, 0] + x[:, 1] ** 2}
     frame = frames.table(columns) if library == "pyarrow" else frames.DataFrame(columns)
     y = columns["E (eV)"] * columns["lambda"]
@@ -101,5 +115,5 @@ def test_frames_give_formulas_the_names_of_their_columns(library: str) -> None:
     assert model.feature_names_in_.tolist() == list(columns)
     np.testing.assert_allclose(model.predict(frame), y)
     labels = np.where(columns["lambda"] > 1, "long", "short")
-    classifier = KANClassifier(width=[3, 2], steps=5).fit(frame, labels)
+    classifier = KANClassifier(width=[3, 2], grid=2, steps=2).fit(frame, labels)
     assert any("`lambda`" in text for text in classifier.formula_.values())

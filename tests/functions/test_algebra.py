@@ -132,7 +132,7 @@ def test_latex_is_made_of_every_formula() -> None:
     assert latex_of(read("x_1/(1 + x_2)")) == r"\frac{x_{1}}{x_{2} + 1}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.recursive(
     st.sampled_from(["x_1", "x_2", "2", "3/7", "11/13", "0.5", "pi"]),
     lambda inner: st.one_of(

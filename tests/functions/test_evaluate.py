@@ -56,7 +56,7 @@ expressions = st.recursive(
 
 
 @given(expressions)
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(deadline=None, max_examples=60, derandomize=True)
 def test_random_expressions_have_the_values_of_lambdify(expression: sp.Expr) -> None:
     with np.errstate(all="ignore"):
         compiled = sp.lambdify([X_1, X_2], expression, modules=["scipy", "numpy"])
@@ -68,7 +68,7 @@ def test_random_expressions_have_the_values_of_lambdify(expression: sp.Expr) -> 
 
 
 @given(expressions)
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=25, derandomize=True)
 def test_random_expressions_have_the_values_that_sympy_computes_with_many_digits(expression: sp.Expr) -> None:
     found = evaluate(expression, COLUMNS)
     for row in range(3):
@@ -78,7 +78,7 @@ def test_random_expressions_have_the_values_that_sympy_computes_with_many_digits
 
 
 @given(expressions)
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=25, derandomize=True)
 def test_the_text_of_an_expression_is_worth_the_same_in_plain_python(expression: sp.Expr) -> None:
     if expression.atoms(sp.Max, sp.erf, sp.asinh, sp.atan2):
         return

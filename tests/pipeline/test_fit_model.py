@@ -12,16 +12,16 @@ from kanrun.errors import ConfigError
 from kanrun.model.mlp import MLP
 from tests.helpers import uniform_rows
 
-X = uniform_rows(200, 2)
+X = uniform_rows(100, 2)
 Y = torch.sin(3 * X[:, :1]) + X[:, 1:] ** 2
-CONFIG = {"symbolic": {"library": ["x", "x^2", "sin"], "work": 300}}
+CONFIG = {"symbolic": {"library": ["x", "x^2", "sin"], "work": 100}}
 
 
 def own_network(dtype: torch.dtype = torch.float64) -> KAN:
     """Trained by a loop of one's own."""
-    model = KAN([2, 3, 1], grid=8, seed=1, dtype=dtype)
+    model = KAN([2, 3, 1], grid=5, seed=1, dtype=dtype)
     x, y = X.to(dtype), Y.to(dtype)
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=300, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()

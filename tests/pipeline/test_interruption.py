@@ -41,7 +41,7 @@ class After(Silent):
 def config(formula: Any) -> dict[str, Any]:
     return {
         "dataset": {"formula": formula, "n_train": 60, "n_test": 30, "noise": 0.01, "domain": [0.5, 2.0]},
-        "search": {"name": "discover", "work": 2000}, "symbolic": {"library": ["x", "x^2", "sin", "exp"]},
+        "search": {"name": "discover", "work": 600}, "symbolic": {"library": ["x", "x^2", "sin", "exp"]},
         "plots": {"enabled": False},
     }  # fmt: skip
 
@@ -57,7 +57,7 @@ def interrupted(folder: Path, formula: Any, overseer: After) -> dict[str, Any]:
 
 
 def test_an_interrupted_search_leaves_what_it_has_found_and_goes_on_from_there(tmp_path: Path) -> None:
-    metrics = interrupted(tmp_path, "exp(-x_1)*cos(5*x_1)+x_2**1.7", After(8))
+    metrics = interrupted(tmp_path, "exp(-x_1)*cos(5*x_1)+x_2**1.7", After(4))
     assert [entry["name"] for entry in metrics["stages"]] == ["train", "prune", "symbolic"]
     assert metrics["search"]["stopped"] == "cancelled"
     [formula] = json.loads((tmp_path / "formula.json").read_text(encoding="utf-8"))

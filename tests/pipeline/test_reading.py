@@ -13,15 +13,16 @@ from kanrun.pipeline import reading
 from kanrun.pipeline.fit import FitResult
 from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH
 
-SMALL = {"model": {"width": [2, 1]}, "optimizer": {"steps": 10}, "symbolic": {"work": 600.0}}
-LITTLE = {**SMALL, "symbolic": {"work": 100.0}}  # for what is no matter of which formula is found
+FEW: dict[str, Any] = {"library": ["x", "x^2", "1/x", "exp", "log", "sin"]}
+SMALL = {"model": {"width": [2, 1]}, "optimizer": {"steps": 10}, "symbolic": {**FEW, "work": 600.0}}
+LITTLE = {**SMALL, "symbolic": {**FEW, "work": 50.0}}  # for what is no matter of which formula is found
 
 
-def rows(noise: float = 0.0, inputs: int = 2) -> tuple[Any, Any]:
+def rows(noise: float = 0.0, inputs: int = 2, count: int = 100) -> tuple[Any, Any]:
     """x_1 * x_2, which no sum of curves is."""
     generator = np.random.default_rng(0)
-    x = generator.uniform(0.5, 2, (200, inputs))
-    return x, x[:, 0] * x[:, 1] + noise * generator.normal(size=200)
+    x = generator.uniform(0.5, 2, (count, inputs))
+    return x, x[:, 0] * x[:, 1] + noise * generator.normal(size=count)
 
 
 def notes(found: FitResult) -> list[str]:
@@ -38,7 +39,7 @@ def test_a_formula_that_no_edge_could_say_is_found_by_the_search() -> None:
 
 
 def test_where_the_search_leaves_noise_no_edge_is_read() -> None:
-    found = fit(*rows(0.05), {**SMALL, "symbolic": {"work": 1500.0}})
+    found = fit(*rows(0.05, count=200), {**SMALL, "symbolic": {**FEW, "work": 1500.0}})
     (formula,) = found.formulas
     assert notes(found) == [BY_SEARCH]
     assert formula.expression.count("x_") == 2 and len(formula.constants) <= 1
@@ -46,7 +47,7 @@ def test_where_the_search_leaves_noise_no_edge_is_read() -> None:
 
 def test_of_two_readings_the_shorter_description_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     x, _ = rows()
-    y = np.sin(3 * x[:, 0]) + x[:, 1] + 0.01 * np.random.default_rng(1).normal(size=200)
+    y = np.sin(3 * x[:, 0]) + x[:, 1] + 0.01 * np.random.default_rng(1).normal(size=100)
     narrow = [f for f in FUNCTIONS.values() if f.name == "x"]
 
     def for_search(config: Any, data: Any, functions: list[Function], inputs: Any) -> Any:  # noqa: ARG001
@@ -54,7 +55,7 @@ def test_of_two_readings_the_shorter_description_is_taken(monkeypatch: pytest.Mo
 
     original = reading.search_problem
     monkeypatch.setattr(reading, "search_problem", for_search)
-    found = fit(x, y, {**SMALL, "symbolic": {"work": 1000.0}})
+    found = fit(x, y, {**SMALL, "symbolic": {**FEW, "work": 800.0}})
     assert notes(found)[-1] == BY_EDGES and "sin" in found.formulas[0].expression
     front = found.formulas[0].front
     assert len(front) > 1 and [p.chosen for p in front].count(True) == 1  # the other one stands there
@@ -64,7 +65,7 @@ def test_of_two_readings_the_shorter_description_is_taken(monkeypatch: pytest.Mo
 def test_every_output_is_searched_in_its_own_units(scale: float) -> None:
     x, y = rows()
     targets = np.stack([scale * y, x[:, 0] / x[:, 1] + 3], axis=1)
-    found = fit(x, targets, {**SMALL, "model": {"width": [2, 2]}, "symbolic": {"work": 1000.0}})
+    found = fit(x, targets, {**SMALL, "model": {"width": [2, 2]}, "symbolic": {**FEW, "work": 800.0}})
     assert [f.exact is None and f.reason.startswith("exact") for f in found.formulas] == [True, True]
     with torch.no_grad():
         np.testing.assert_allclose(found.network(torch.as_tensor(x)).numpy(), targets, rtol=1e-7)
@@ -103,5 +104,5 @@ def test_a_search_that_fails_leaves_what_is_read(monkeypatch: pytest.MonkeyPatch
 
 
 def test_edges_are_read_alone_where_that_is_asked_for() -> None:
-    found = fit(*rows(), {**SMALL, "symbolic": {"work": 100.0, "discover": False}})
+    found = fit(*rows(), {**SMALL, "symbolic": {**FEW, "work": 50.0, "discover": False}})
     assert not any(text in (BY_SEARCH, BY_EDGES) for text in notes(found))

@@ -30,9 +30,9 @@ from tests.contract import read_json
 
 DATASETS = {
     "symbolic": (SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=30, n_test=20, noise=0.02), [2, 2, 1]),
-    "moons": (MoonsConfig(n_train=24, n_test=20), [2, 2]),
+    "moons": (MoonsConfig(n_train=16, n_test=12), [2, 2]),
     "contrastive": (
-        ContrastiveConfig(relations=["x_2 = x_1**2"], n_inputs=2, n_train=24, n_test=20), [2, [0, 1], 1]
+        ContrastiveConfig(relations=["x_2 = x_1**2"], n_inputs=2, n_train=16, n_test=12), [2, [0, 1], 1]
     ),
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ def small(dataset: DatasetConfig, width: list[Any], **changes: Any) -> Config:
         "model": ModelConfig(width=width, grid=3),
         "optimizer": LbfgsConfig(steps=4, refit_steps=2, iterations=4),
         "regularization": RegularizationConfig("sparse", lamb=1e-3),
-        "symbolic": SymbolicFitConfig(library=["x", "x^2", "sin"], work=50.0),
+        "symbolic": SymbolicFitConfig(library=["x", "sin"], work=20.0),
         "plots": PlotsConfig("none", enabled=False),
         "seed": 4,
     }

@@ -46,15 +46,16 @@ from tests.contract import PICTURES, read_json, trainings, violations
 NO_PLOTS = PlotsConfig("none", enabled=False)
 NO_SYMBOLIC = SymbolicFitConfig("none", enabled=False)
 NO_PRUNE = PruneConfig("none", enabled=False)
-FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=200.0)
+WIDE = ModelConfig(width=[2, 2, 1], grid=3)
+FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin"], work=50.0)
 
 
 def small(**changes: Any) -> Config:
     """sin(pi x_1) + x_2^2 from 60 rows in a few steps."""
     settings = {
         "dataset": SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=130, n_test=40),
-        "model": ModelConfig(width=[2, 2, 1], grid=3),
-        "optimizer": LbfgsConfig(steps=4, refit_steps=3),
+        "model": ModelConfig(width=[2, 1], grid=3),
+        "optimizer": LbfgsConfig(steps=4, refit_steps=3, iterations=8),
         "symbolic": FUNCTIONS,
         "plots": NO_PLOTS,
     }
@@ -65,7 +66,7 @@ def small(**changes: Any) -> Config:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one run with everything: pictures, pruning, formulas."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    run(small(plots=PlotsConfig()), folder, quiet=True)
+    run(small(plots=PlotsConfig(), model=WIDE), folder, quiet=True)
     return folder
 
 
@@ -148,7 +149,7 @@ def test_the_reader_of_the_contract_refuses_numbers_that_json_does_not_know(tmp_
 
 def test_the_config_that_a_run_leaves_is_complete(whole: Path) -> None:
     written = yaml.safe_load((whole / "config.yaml").read_text(encoding="utf-8"))
-    config = small(plots=PlotsConfig())
+    config = small(plots=PlotsConfig(), model=WIDE)
     assert written == asdict(config)
     assert read_config(written) == config
 
@@ -343,7 +344,7 @@ def test_several_outputs_have_a_formula_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [[2, 2, 1], [2, [1, 1], 1]], ids=["sums", "products"])
 def test_single_precision_goes_the_whole_way(tmp_path: Path, width: list[Any]) -> None:
-    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=60.0)
+    library = SymbolicFitConfig(library=["x", "x^2", "sin"], work=20.0)
     metrics = run(
         small(dtype="float32", symbolic=library, model=ModelConfig(width=width, grid=3)), tmp_path, quiet=True
     )

@@ -11,13 +11,13 @@ import kanrun
 from kanrun.pipeline.fit import FitResult
 from kanrun.pipeline.reaching import badly_explained
 
-X = np.random.default_rng(3).uniform(-1, 1, (120, 2))
-FEW = {"symbolic": {"library": ["x", "x^2", "x^3", "sin", "exp", "tanh"]}}
+X = np.random.default_rng(3).uniform(-1, 1, (80, 2))
+FEW = {"symbolic": {"library": ["x", "x^2", "x^3", "sin", "exp"], "work": 1000.0}}
 
 
 def fitted(x: Any, y: Any) -> FitResult:
     model = {"width": [x.shape[1], y.reshape(len(y), -1).shape[1]]}
-    return kanrun.fit(x[:90], y[:90], {**FEW, "model": model}, test=(x[90:], y[90:]))
+    return kanrun.fit(x[:60], y[:60], {**FEW, "model": model}, test=(x[60:], y[60:]))
 
 
 @pytest.fixture(scope="module")

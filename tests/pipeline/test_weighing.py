@@ -17,7 +17,7 @@ from tests.contract import read_json
 Array = np.ndarray[Any, np.dtype[np.float64]]
 ROWS = 99  # of which none are set aside
 SEARCH = {"search": {"name": "discover", "work": 300.0}}
-LONGER = {"search": {"name": "discover", "work": 1200.0}}  # which finds exponentials
+LONGER = {"search": {"name": "discover", "work": 600.0}}  # which finds exponentials
 LAWS: dict[str, tuple[Any, tuple[float, float], list[float]]] = {
     "exponential with offset": (lambda x: 2.3 * np.exp(-0.7 * x) + 0.41, (0, 5), [2.3, -0.7, 0.41]),
     "line": (lambda x: 1.37 * x - 0.62, (-2, 3), [1.37, -0.62]),

@@ -36,7 +36,7 @@ TWO_SUMS = [
 ]  # fmt: skip
 
 
-def contrastive(relations: list[str], inputs: int, rows: int = 200, domain: Any = (-1.0, 1.0)) -> Dataset:
+def contrastive(relations: list[str], inputs: int, rows: int = 100, domain: Any = (-1.0, 1.0)) -> Dataset:
     """Real and shuffled rows."""
     config = ContrastiveConfig(relations=relations, n_inputs=inputs, domain=list(domain), n_train=rows, n_test=rows)
     return make_contrastive(config, 3, torch.float64)
@@ -78,7 +78,7 @@ def assert_holds(relation: Relation, data: Dataset, tolerance: float = 1e-8) -> 
 @pytest.fixture(scope="module")
 def six() -> tuple[KAN, Dataset]:
     """Two relations among six inputs, and a network that knows them."""
-    return fixed_network([6, 1, 1], TWO_SUMS), contrastive(TWO_RELATIONS, 6)
+    return fixed_network([6, 1, 1], TWO_SUMS), contrastive(TWO_RELATIONS, 6, 200)
 
 
 def test_inputs_of_one_relation_are_grouped_and_free_ones_are_alone(six: tuple[KAN, Dataset]) -> None:
@@ -148,7 +148,7 @@ def test_independent_inputs_are_not_related(seed: int) -> None:
     assert related_inputs(fixed_network([6, 1], edges), x) == []
 
 
-def independent(rows: int = 300) -> Dataset:
+def independent(rows: int = 100) -> Dataset:
     """Rows without any relation, all called real."""
     x = uniform_rows(rows, 3, 8)
     part = Rows(x, torch.ones(rows, 1, dtype=x.dtype))
@@ -177,13 +177,13 @@ KEPT = {"x^2": (-1, 1), "x^4": (-1, 1), "abs": (-1, 1), "cos": (-1, 1), "gaussia
 def three(name: str, low: float, high: float) -> Dataset:
     """x_3 = 2 f(x_1) - x_2."""
     text = re.sub(r"\bx\b", "x_1", FUNCTIONS[name].text)
-    return contrastive([f"x_3 = 2*{text}-x_2"], 3, 200, [[low, high], [-1, 1], [-1, 1]])
+    return contrastive([f"x_3 = 2*{text}-x_2"], 3, 100, [[low, high], [-1, 1], [-1, 1]])
 
 
 @pytest.mark.parametrize("name", [*UNDONE, *KEPT])
 def test_relations_are_solved_for_what_can_be_undone(name: str) -> None:
     data = three(name, *{**UNDONE, **KEPT}[name])
-    (relation,) = relations(data, [[0, 1, 2]], list(dict.fromkeys(["x", "x^2", "sin", name])))
+    (relation,) = relations(data, [[0, 1, 2]], list(dict.fromkeys(["x", "x^2", name])))
     assert relation.exact is True
     assert_holds(relation, data)
     assert set(relation.solutions) == {"x_2", "x_3"} | ({"x_1"} if name in UNDONE else set())
@@ -203,7 +203,7 @@ def test_relations_are_solved_for_what_can_be_undone(name: str) -> None:
     ],
 )
 def test_relations_of_two_inputs_are_exact_functions(text: str, domain: tuple[float, float], solved: set[str]) -> None:
-    data = contrastive([text], 3, 150, domain)
+    data = contrastive([text], 3, 80, domain)
     (relation,) = relations(data, [[0, 1]])
     assert relation.exact is True
     assert relation.inputs == ["x_1", "x_2"]
@@ -215,12 +215,12 @@ def test_relations_of_two_inputs_are_exact_functions(text: str, domain: tuple[fl
 
 
 def test_a_relation_with_noise_is_written_with_what_it_leaves() -> None:
-    x = uniform_rows(500, 2, 4)
-    noise = 0.01 * torch.randn(500, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    x = uniform_rows(200, 2, 4)
+    noise = 0.01 * torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     x[:, 1] = torch.exp(x[:, 0]) + noise
-    part = Rows(x, torch.ones(500, 1, dtype=x.dtype))
+    part = Rows(x, torch.ones(200, 1, dtype=x.dtype))
     data = Dataset("d", part, part, ["x_1", "x_2"], ["real"], CLASSIFICATION, MSE)
-    (relation,) = relations(data, [[0, 1]])
+    (relation,) = relations(data, [[0, 1]], ["x", "x^2", "exp", "log", "sin"])
     assert relation.exact is None
     assert 1e-6 < relation.residual < 1e-3
     left, right = (formula_values(side, x.numpy()) for side in relation.equation.split("="))
@@ -230,12 +230,12 @@ def test_a_relation_with_noise_is_written_with_what_it_leaves() -> None:
 
 @pytest.mark.parametrize("noise", [0.003, 0.01])
 def test_a_relation_of_three_inputs_with_noise_keeps_its_form(noise: float) -> None:
-    x = uniform_rows(250, 4, 6)
-    errors = torch.randn(250, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    x = uniform_rows(150, 4, 6)
+    errors = torch.randn(150, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     x[:, 2] = torch.exp(torch.sin(torch.pi * x[:, 0]) + x[:, 1] ** 2) * (1 + noise * errors)
-    part = Rows(x, torch.ones(250, 1, dtype=x.dtype))
+    part = Rows(x, torch.ones(150, 1, dtype=x.dtype))
     data = Dataset("d", part, part, [f"x_{i + 1}" for i in range(4)], ["real"], CLASSIFICATION, MSE)
-    (relation,) = relations(data, [[0, 1, 2]])
+    (relation,) = relations(data, [[0, 1, 2]], ["x", "x^2", "exp", "log", "sin", "tanh"])
     assert re.search(r"sin\((pi|3\.1\d*)\*x_1\)", relation.equation), relation.equation
     assert all(text in relation.equation for text in ("x_2**2", "log("))
     assert set(relation.solutions) == {"x_3"}
@@ -272,7 +272,7 @@ def test_the_rounded_equation_says_the_same() -> None:
 def test_relations_are_found_in_groups_of_any_size(
     texts: list[str], domain: list[float], groups: list[list[int]], expected: list[set[int]]
 ) -> None:
-    data = contrastive(texts, 6, 200, domain)
+    data = contrastive(texts, 6, 100 * len(texts), domain)
     found = relations(data, groups)
     assert sorted(sorted(r.inputs) for r in found) == sorted(sorted(f"x_{i}" for i in group) for group in expected)
     for relation in found:
@@ -288,7 +288,7 @@ def test_a_product_is_solved_with_its_sign() -> None:
 
 
 def test_what_is_known_is_not_found_again() -> None:
-    data = contrastive(["x_3 = sin(pi*x_1)+x_2", "x_5 = x_1**2-x_4"], 6)
+    data = contrastive(["x_3 = sin(pi*x_1)+x_2", "x_5 = x_1**2-x_4"], 6, 200)
     functions = library(["x", "x^2", "sin", "exp"])
     known = find_relations(data, [[0, 1, 2]], functions)
     assert [tie.inputs for tie in known] == [[0, 1, 2]]
@@ -306,7 +306,7 @@ def test_inputs_tied_by_no_function_of_the_library_are_a_tie_without_equation() 
 
 def test_a_lookalike_is_not_exact() -> None:
     data = contrastive(["x_3 = sin(x_1)+x_2"], 3)
-    ties: list[Tie] = find_relations(data, [[0, 1, 2]], library(["x", "tanh", "x^3"]))
+    ties: list[Tie] = find_relations(data, [[0, 1, 2]], library(["x", "tanh"]))
     assert [t.relation.exact for t in ties if t.relation] == [False]
 
 

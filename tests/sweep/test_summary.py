@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kanrun.errors import KanrunError
 from kanrun.report.lock import held
+from kanrun.sweep import page as sweep_page
 from kanrun.sweep.record import remember
 from kanrun.sweep.rows import rows_in
 from kanrun.sweep.summary import summarize
@@ -29,6 +30,12 @@ def sweep(tmp_path: Path) -> Path:
     write_run(tmp_path / "10", {"model": {"grid": 5}, "seed": 2}, "running")
     (tmp_path / "notes").mkdir()
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the page are looked at in test_page.py."""
+    monkeypatch.setattr(sweep_page, "pictures", lambda *_: [])
 
 
 def shown(folder: Path, width: int = 120) -> str:

@@ -164,7 +164,7 @@ def test_random_networks_become_expressions_of_the_same_values(width: Width, see
 
 
 @given(seed=st.integers(0, 10**6), kinds=st.lists(st.sampled_from(ALL), min_size=1, max_size=3))
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 def test_small_networks_of_few_functions_become_expressions_of_the_same_values(seed: int, kinds: list[str]) -> None:
     model, x = random_formula_network([2, 2, 1], seed, kinds)
     assert_same(model, x)
@@ -194,7 +194,7 @@ def test_inputs_may_have_any_names() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 def test_a_number_keeps_every_digit_also_as_a_text(value: float) -> None:
     assert float(number(value)) == value
     assert float(str(number(value))) == value
@@ -223,7 +223,7 @@ def test_complexity_is_the_number_of_nodes(text: str, nodes: int) -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(deadline=None, max_examples=20, derandomize=True)
+@settings(deadline=None, max_examples=10, derandomize=True)
 def test_complexity_is_one_more_than_that_of_the_parts(seed: int) -> None:
     model, _ = random_formula_network([2, 2, 1], seed, ALL)
     (expression,) = network_expressions(model, NAMES[:2])
@@ -242,7 +242,7 @@ def test_rounding_shortens_decimals_and_leaves_exact_numbers() -> None:
 
 
 @given(seed=st.integers(0, 10**6), digits=st.integers(2, 8))
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=15, derandomize=True)
 def test_rounded_decimals_are_close_and_have_few_digits(seed: int, digits: int) -> None:
     value = float(np.random.default_rng(seed).normal() * 10 ** np.random.default_rng(seed).uniform(-6, 6))
     short = rounded(sp.Float(repr(value), 17) * X_1, digits).subs(X_1, 1)

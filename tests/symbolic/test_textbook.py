@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.functions.evaluate import evaluate
@@ -39,6 +39,7 @@ PART = st.sampled_from(
 NUMBER = st.floats(0.1, 9.0).map(lambda v: f"{v:.4g}")
 
 
+@settings(max_examples=40, deadline=None)
 @given(NUMBER, PART, NUMBER, PART, NUMBER, st.sampled_from(["1", "2", "-1", "-2", "0.5"]))
 def test_a_rewriting_changes_no_value_and_makes_nothing_longer(
     a: str, u: str, b: str, v: str, c: str, power: str

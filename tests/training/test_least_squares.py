@@ -199,7 +199,7 @@ def test_ridge_bounds_the_constants_of_separable_classes() -> None:
     pulled=st.floats(-3.0, 3.0),
     name=st.sampled_from(["log", "1/sqrt(x)", "x^1.5", "1/x"]),
 )
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 def test_steps_out_of_a_domain_never_make_it_worse(shift: float, slope: float, pulled: float, name: str) -> None:
     x = torch.linspace(0, 1, 25, dtype=torch.float64)[:, None]
     y = pulled * torch.cos(4 * x) - 10 * (x < 0.1)
@@ -213,7 +213,7 @@ def test_steps_out_of_a_domain_never_make_it_worse(shift: float, slope: float, p
 
 
 @given(seed=st.integers(0, 10**6), loss=st.sampled_from([MSE, CROSS_ENTROPY]), steps=st.integers(0, 4))
-@settings(deadline=None, max_examples=20, derandomize=True)
+@settings(deadline=None, max_examples=10, derandomize=True)
 def test_no_network_ends_worse_than_it_started(seed: int, loss: Loss, steps: int) -> None:
     model = tangled_network(seed=seed)
     x, y = uniform_rows(15, 3, seed=seed), targets(loss, 15, 2)

@@ -26,8 +26,8 @@ from kanrun.training.stopping import IDLE, MAX_UNDONE, PATIENCE, RULES
 from kanrun.training.train_state import Plan
 from tests.helpers import Resumable, uniform_rows
 
-LBFGS = LbfgsConfig(iterations=6)
-STILL = LbfgsConfig(iterations=6, grid_update_until=-1)  # the knots stay where they are
+LBFGS = LbfgsConfig(iterations=4)
+STILL = LbfgsConfig(iterations=4, grid_update_until=-1)  # the knots stay where they are
 
 
 def planted(rows: int = 60, test_rows: int = 30, stretch: float = 1.0) -> Dataset:
@@ -400,7 +400,7 @@ def test_a_constant_target_needs_no_learning() -> None:
     data = planted()
     data = replace(data, train=Rows(data.train.x, torch.full_like(data.train.y, 2.5)))
     assert data.loss.null_value(data.train.y) == 0
-    result = go(data=data, steps=20)
+    result = go(data=data, steps=40)
     assert result.learned
     assert result.messages == []
     assert total(result, data, Objective(MSE)) < 1e-6

@@ -217,13 +217,12 @@ def test_the_last_training_on_all_rows_goes_no_further_than_the_rows_held_back_h
 
 @pytest.mark.slow
 def test_what_the_rows_held_back_have_stopped_is_trained_no_further() -> None:
-    for seed in range(3):
-        data = planted(noise=0.5)
-        # A regularization that was asked for, however small, takes the place of smoothing.
-        settings = {"penalty": Penalty(lamb=1e-6), "restarts": 2, "seed": seed}
-        result = go(data, **settings)
-        assert None not in {r.validation_loss for r in result.history}
-        assert same(result, go(hold_back(data, 0.2, seed), **settings))
+    data = planted(noise=0.5)
+    # A regularization that was asked for, however small, takes the place of smoothing.
+    settings = {"penalty": Penalty(lamb=1e-6), "restarts": 2, "seed": 1}
+    result = go(data, **settings)
+    assert None not in {r.validation_loss for r in result.history}
+    assert same(result, go(hold_back(data, 0.2, 1), **settings))
 
 
 def test_with_few_rows_a_parameter_some_are_held_back() -> None:
@@ -333,14 +332,14 @@ def test_the_attempt_stands_in_every_record() -> None:
 @pytest.mark.slow
 def test_the_restart_that_is_best_on_rows_held_back_is_kept() -> None:
     data = hold_back(planted(60, noise=0.1), 0.25, seed=0)
-    each = [alone(restart(attempt), data, LBFGS) for attempt in range(4)]
+    each = [alone(restart(attempt), data, LBFGS) for attempt in range(3)]
     scores = [r.score for r in each]
     chosen = scores.index(min(scores))
     assert chosen != 0  # the first one would be kept without any choice
-    result = go(data, optimizer=LBFGS, restarts=4)
+    result = go(data, optimizer=LBFGS, restarts=3)
     assert result.score == min(scores)
     assert same(result, each[chosen])
-    assert {r.attempt for r in result.history} == {0, 1, 2, 3}
+    assert {r.attempt for r in result.history} == {0, 1, 2}
 
 
 def test_the_chosen_restart_trains_on_and_no_other() -> None:
@@ -351,7 +350,7 @@ def test_the_chosen_restart_trains_on_and_no_other() -> None:
 
 
 def test_a_hopeless_restart_is_given_up_early_and_a_first_one_never() -> None:
-    data = planted(400)
+    data = planted(100)
 
     def straight_second(attempt: int) -> KAN:
         return straight() if attempt else restart()
@@ -417,10 +416,9 @@ def test_the_finest_grid_is_not_kept_where_there_are_few_and_noisy_rows() -> Non
 
 
 @pytest.mark.parametrize("build", [restart, one_layer])
-@pytest.mark.parametrize("seed", range(3))
-def test_few_and_noisy_rows_end_on_the_coarse_grid_with_its_error(build: Callable[..., KAN], seed: int) -> None:
+def test_few_and_noisy_rows_end_on_the_coarse_grid_with_its_error(build: Callable[..., KAN]) -> None:
     data = planted(60, noise=0.5)
-    coarse, result = (go(data, build, grids=grids, seed=seed) for grids in ([3], [3, 60]))
+    coarse, result = (go(data, build, grids=grids) for grids in ([3], [3, 60]))
     count = build(grid=60).parameter_count()
     assert result.model.grid == 3
     assert result.messages == [

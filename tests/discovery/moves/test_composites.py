@@ -24,7 +24,7 @@ def searched(y: Tensor, *moves: Composites | Sums, **more: object) -> Search:
     problem = Problem(X, y, library(["x", "x^2", "exp", "1/x"]), **more)  # type: ignore[arg-type]
     sums = Sums(shaped=True, terms=2, part=0.9)
     begun = Search.begun(
-        problem, 0, Context(Budget.of(Meter(), math.inf, 4000.0)), lambda p: moves if p.n == 2 else [sums]
+        problem, 0, Context(Budget.of(Meter(), math.inf, 1500.0)), lambda p: moves if p.n == 2 else [sums]
     )
     begun.run()
     return begun

@@ -22,15 +22,16 @@ from kanrun.symbolic.expression import network_expressions
 from kanrun.symbolic.textbook import as_in_textbooks
 from tests.helpers import uniform_rows
 
-X = uniform_rows(200, 2, 0, 0.2, 5.0)
+FEW = ["x", "x^2", "1/x", "exp", "log", "sin"]
+X = uniform_rows(80, 2, 0, 0.2, 5.0)
 FRESH = uniform_rows(50, 2, 1, 0.3, 4.9)
-NOISE = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+NOISE = torch.randn(80, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 a, b = sp.symbols("x_1 x_2", real=True)
 
 
 def searched(x: Tensor, y: Tensor, link: str) -> Search:
     """A search that has fitted a sum of functions under a link function."""
-    problem = Problem(x, y, library())
+    problem = Problem(x, y, library(FEW))
     search = Search.begun(problem, 0, UNLIMITED, lambda _: [])
     fitted = search.fits.coarse(next(iter(structures(x.shape[1], x.dtype))), LINK_NAMED[link], 0)[0]
     search.state.reserve.append(search.fits.sharpened(fitted))
