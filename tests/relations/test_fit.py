@@ -73,7 +73,7 @@ def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_le
 def test_a_function_of_one_input_that_is_exact_needs_no_function_of_the_other() -> None:
     x = uniform_rows(100, 2, 2, 0.5, 2.0)
     x[:, 1] = torch.sin(3 * x[:, 0]) + 0.2
-    names = ["x", "sin", "log", "exp", "x^2"]
+    names = ["x", "sin", "log"]
     found = pair_terms(x, library(names))
     assert min(t.residual for t in found) < 1e-25
     assert all("x" in {f.name for f in t.functions} for t in found)
