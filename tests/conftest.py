@@ -84,7 +84,7 @@ def noisy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "formula": "2.5*x_1 + sin(x_2)", "domain": [[0, 2], [-1, 3]], "noise": 0.05, "n_train": 60, "n_test": 30,
         },
         "model": {"width": [2, 1], "grid": 3},
-        "symbolic": {"library": ["x", "x^2", "sin"], "work": 300.0},
+        "symbolic": {"library": ["x", "x^2", "sin"], "work": 600.0},
         "plots": {"name": "none", "enabled": False},
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("noisy") / "run"

@@ -81,8 +81,10 @@ def test_the_table_counts_formulas_found_by_most_seeds() -> None:
 @pytest.mark.slow
 def test_one_formula_from_its_rows_to_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "table.md"
-    options = "--names mul --seeds 0 --experiment smoke --seconds 20 --no-peers --override optimizer.steps=2"
-    discovery.main([*options.split(), "--out", str(file)])
+    options = "--names mul --seeds 0 --experiment smoke --seconds 20 --no-peers"
+    little = ["optimizer.steps=2", "dataset.n_train=100", "dataset.n_test=50", "model.width=[2,1]"]
+    overrides = [word for one in little for word in ("--override", one)]
+    discovery.main([*options.split(), *overrides, "--out", str(file)])
     captured = capsys.readouterr()
     assert "[1/1] kanrun mul 0: " in captured.err
     assert "exact, NMSE " in captured.err

@@ -66,11 +66,12 @@ def test_a_run_with_every_option_does_what_the_option_says(
     for package in PACKAGES.get(option, ()) if group == "tracker" else ():
         pytest.importorskip(package, reason=f"{package} is not installed: pip install 'kanrun[{option}]'")
     monkeypatch.chdir(tmp_path)  # where trackers write
+    least = ["symbolic.library=[x,'x^2']", "symbolic.work=1"]
     other = {  # how a dataset or network that is new here is made small
-        "moons": ["model.width=[2,2]"], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]"],
+        "moons": ["model.width=[2,2]", *least], "contrastive": ["dataset.n_inputs=5", "model.width=[5,1,1]", *least],
         "mlp": [EASY[0], "model.width=[2,4,1]"],
         "table": [f"dataset.path={tmp_path / 'rows.csv'}", "dataset.target=y", "model.width=[1,1]"],
-        "sklearn": ["dataset.table=circles", "dataset.rows=40", "model.width=[2,2]"],
+        "sklearn": ["dataset.table=circles", "dataset.rows=40", "model.width=[2,2]", *least],
     }  # fmt: skip
     (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{k / 7},{k / 7 + 2}\n" for k in range(30)))
     folder = tmp_path / "run"
@@ -101,6 +102,7 @@ def made_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def folder_of(name: str) -> Path:
         task = EXPERIMENTS[name][0]
         own = ["dataset.n_train=16", "symbolic.library=[x,'x^2']", "symbolic.work=1"] * (task == "classification")
+        own += ["model.width=[2,2,1]"] * (name == "hello")
         own += ["dataset.formula='sin(3*x_1)+x_2**2'", "search.seconds=2"] * (name == "discover")
         folder = tmp_path_factory.mktemp(name)
         run(composed(f"experiment={name}", *SMALL, *own, "plots=none"), folder, quiet=True)
@@ -163,7 +165,7 @@ def test_all_relations_are_found_one_after_the_other(tmp_path: Path) -> None:
     ids=["few trials", "trials", "no time", "border"],
 )
 def test_a_search_keeps_the_contract(tmp_path: Path, settings: list[str]) -> None:
-    small = ["dataset.n_train=100", "dataset.n_test=50", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
+    small = ["dataset.n_train=60", "dataset.n_test=30", "symbolic.library=[x,'x^2',sin,exp,sqrt]", "search.seconds=3"]
     metrics = run(composed("experiment=discover", *small, *settings, "plots=none"), tmp_path, quiet=True)
     assert violations(tmp_path, stages=("train", "prune", "symbolic"), pictures=False) == []
     assert [s["name"] for s in metrics["stages"]] == ["train", "prune", "symbolic"]

@@ -46,7 +46,15 @@ def test_a_wrong_setting_is_told_with_its_jobs(kanrun: Call, tmp_path: Path) -> 
 
 def test_what_only_the_table_can_tell_fails_its_job_and_no_other(kanrun: Call, tmp_path: Path) -> None:
     path = table(tmp_path)
-    more = ["dataset=table", path, "dataset.inputs=[a,b]", "dataset.target=p,z", "plots=none", "symbolic=none"]
+    more = [
+        "dataset=table",
+        path,
+        "dataset.inputs=[a,b]",
+        "dataset.target=p,z",
+        "plots=none",
+        "symbolic=none",
+        "model.hidden=[]",
+    ]
     ended = kanrun("-m", *more, "optimizer.steps=1", "prune=none", "hydra.sweep.dir=s", ONE_BY_ONE)
     assert ended.status == 1
     assert len(ended.lines) == 1 and ended.lines[0].startswith("kanrun: job 1: dataset.target=z: no such column")
@@ -59,7 +67,7 @@ def test_the_table_of_a_sweep_is_not_read_before_its_jobs_and_once_by_them(
     kanrun: Call, tmp_path: Path, looked_at: list[str]
 ) -> None:
     path = table(tmp_path)
-    quick = ["plots=none", "symbolic=none", "prune=none", "optimizer.steps=1", "hydra.sweep.dir=s"]
+    quick = ["plots=none", "symbolic=none", "prune=none", "model.hidden=[]", "optimizer.steps=1", "hydra.sweep.dir=s"]
     ended = kanrun("-m", "dataset=table", path, "dataset.target=p", "seed=0,1,2", *quick, ONE_BY_ONE)
     assert ended.status == 0
     assert looked_at == ["t.csv"]
@@ -67,6 +75,6 @@ def test_the_table_of_a_sweep_is_not_read_before_its_jobs_and_once_by_them(
 
 def test_the_table_of_a_single_run_is_read_once(kanrun: Call, tmp_path: Path, looked_at: list[str]) -> None:
     path = table(tmp_path)
-    quick = ["plots=none", "symbolic=none", "prune=none", "optimizer.steps=1"]
+    quick = ["plots=none", "symbolic=none", "prune=none", "model.hidden=[]", "optimizer.steps=1"]
     assert kanrun("dataset=table", path, "dataset.target=p", *quick).status == 0
     assert looked_at == ["t.csv"]

@@ -35,7 +35,7 @@ def summary(folder: Path) -> list[dict[str, str]]:
 def test_a_sweep_adds_up_though_a_job_fails(kanrun: Call, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{n},{n * n}\n" for n in range(12)))
     table = ["dataset=table", "dataset.target=y", "dataset.path=a.csv,b.csv", "seed=0,1"]
-    without = ["plots=none", "prune=none", "symbolic=none", "optimizer.steps=1"]
+    without = ["plots=none", "prune=none", "symbolic=none", "optimizer.steps=1", "model.hidden=[]"]
     status, out, lines = kanrun("-m", *table, *without, "hydra.sweep.dir=s", HERE)
     assert status == 1
     assert [line.split(":")[1] for line in lines] == [" job 2", " job 3"]

@@ -11,7 +11,7 @@ import pytest
 from kanrun import load_run
 from tests.cli.command import Call
 
-QUICK = ["search=none", "optimizer.steps=2", "prune=none", "symbolic=none", "plots=none"]
+QUICK = ["search=none", "optimizer.steps=2", "prune=none", "symbolic=none", "plots=none", "model.hidden=[]"]
 NAMES = ["a=b", "it's", "p (bar)", "${oc.env:HOME}", "V (m^3)"]
 
 

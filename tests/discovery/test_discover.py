@@ -32,7 +32,7 @@ WAVES = ["x", "x^2", "exp", "sin", "cos"]
 PEELED = ["x", "x^2", "1/x^2", "1/sqrt(x)"]
 
 
-def data_of(formula: str, domain: list[Any], rows: int = 150, noise: float = 0.0) -> Dataset:
+def data_of(formula: str, domain: list[Any], rows: int = 80, noise: float = 0.0) -> Dataset:
     dataset = SymbolicConfig(formula=formula, domain=domain, n_train=rows, n_test=100, noise=noise)
     return build_dataset(Config(dataset=dataset), torch.float64, torch.device("cpu"))
 

@@ -55,7 +55,7 @@ def small(**changes: Any) -> Config:
     settings = {
         "dataset": SymbolicConfig(formula="sin(pi*x_1)+x_2**2", n_train=130, n_test=40),
         "model": ModelConfig(width=[2, 1], grid=3),
-        "optimizer": LbfgsConfig(steps=4, refit_steps=3, iterations=8),
+        "optimizer": LbfgsConfig(steps=4, refit_steps=3, iterations=5),
         "symbolic": FUNCTIONS,
         "plots": NO_PLOTS,
     }

@@ -228,8 +228,8 @@ def test_a_relation_with_noise_is_written_with_what_it_leaves() -> None:
     assert float(np.std(left)) < 0.2 * float(x[:, 1].std())
 
 
-@pytest.mark.parametrize("noise", [0.003, 0.01])
-def test_a_relation_of_three_inputs_with_noise_keeps_its_form(noise: float) -> None:
+def test_a_relation_of_three_inputs_with_noise_keeps_its_form() -> None:
+    noise = 0.01
     x = uniform_rows(150, 4, 6)
     errors = torch.randn(150, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     x[:, 2] = torch.exp(torch.sin(torch.pi * x[:, 0]) + x[:, 1] ** 2) * (1 + noise * errors)

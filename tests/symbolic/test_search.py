@@ -31,7 +31,7 @@ Problem = tuple[KAN, KAN, Tensor, Tensor]
 def spline_problem(width: Width, edges: Edges, low: float = -1.0, high: float = 1.0, grid: int = 8) -> Problem:
     """A network of known functions, a network of splines fitted to it, and the rows that both agree on."""
     truth = fixed_network(width, edges)
-    x = uniform_rows(200, truth.n_in, 1, low, high)
+    x = uniform_rows(120, truth.n_in, 1, low, high)
     y = truth(x).detach()
     model = KAN(width, grid, base="zero")
     for layer, known, trace in zip(model.layers, truth.layers, truth.trace(x), strict=True):
@@ -109,17 +109,13 @@ def found_once(*names: str) -> Symbolic:
     return searched(spline_problem(*PLANTED["hello"]), list(names) or None)
 
 
-def test_the_network_that_is_given_stays_as_it_is(hello: Problem) -> None:
+def test_the_network_that_is_given_stays_as_it_is_and_gives_the_same_result_again(hello: Problem) -> None:
     _, model, x, _ = hello
     before = model(x).detach()
     edges = spline_edges(model)
-    searched(hello)
+    first, second = searched(hello), found_once()
     assert torch.equal(model(x), before)
     assert spline_edges(model) == edges == [(0, 0, 0), (0, 0, 1), (1, 0, 0)]
-
-
-def test_the_same_network_and_rows_give_the_same_result(hello: Problem) -> None:
-    first, second = searched(hello), found_once()
     assert torch.equal(first.model.get_vector(), second.model.get_vector())
     assert (first.loss, first.bits) == (second.loss, second.bits)
 
@@ -154,7 +150,7 @@ def test_zero_is_never_a_choice_also_where_an_edge_does_nothing() -> None:
 
 def test_noise_does_not_lure_the_search_away_from_the_truth(hello: Problem) -> None:
     truth, model, x, y = hello
-    noise = 0.05 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0), dtype=y.dtype)
+    noise = 0.03 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0), dtype=y.dtype)
     noisy = model.clone()
     levenberg_marquardt(noisy, x, y + noise, MSE, 10)
     found = symbolify(noisy, x, y + noise, MSE, library(SEVERAL))

@@ -30,7 +30,7 @@ from kanrun.training.train_state import Plan
 from tests.helpers import Resumable, uniform_rows
 
 LM = LmConfig(steps=20)
-LBFGS = LbfgsConfig(steps=20, iterations=6)
+LBFGS = LbfgsConfig(steps=20, iterations=4)
 
 
 def planted(rows: int = 80, noise: float = 0.0, frequency: float = 1.0) -> Dataset:
