@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from kanrun.functions.builtin import Function
+from kanrun.functions.library import FUNCTIONS
 from kanrun.relations.curves import (
     CUBE_ROOT,
     HOLDS,
@@ -142,3 +143,7 @@ def test_an_input_that_another_relation_needs_stays_even_where_two_inputs_are_al
     x[:, 1], x[:, 2] = x[:, 0] ** 2, (x[:, 0] - 0.3) ** 2
     found = [([0, 1], tied_curves(x[:, :2]).values)]
     assert set_aside(x, found, range(3)) == [1]
+
+
+def test_the_logarithm_of_a_size_is_one_function_longer_than_a_logarithm() -> None:
+    assert LOG_SIZE.complexity == FUNCTIONS["log"].complexity + 1

@@ -87,3 +87,15 @@ def test_of_several_branches_the_one_that_fits_the_rows_is_taken(
     if found is not None and solution is not None:
         np.testing.assert_allclose(formula_values(str(found), x), x[:, 0], atol=1e-7)
         np.testing.assert_allclose(formula_values(str(found), x), formula_values(solution, x), atol=1e-12)
+
+
+@pytest.mark.parametrize("power", [2, 3, 4, 5, 7])
+def test_a_signed_root_is_undone_by_its_power_without_a_sign_where_that_is_odd(power: int) -> None:
+    left, x_2 = parse_formula(f"sign(x_1)*Abs(x_1)**(1/{power})"), symbol("x_2")
+    found = solve_for(left, x_2, symbol("x_1"), lambda _node, _value: True)
+    assert found is not None
+    x = uniform_rows(50, 2, 1).numpy()
+    np.testing.assert_allclose(
+        formula_values(str(found), x), np.sign(x[:, 1]) * np.abs(x[:, 1]) ** power, rtol=1e-12, atol=0
+    )
+    assert (found == x_2**power) is (power % 2 == 1)

@@ -6,6 +6,7 @@ import sympy as sp
 from scipy.optimize import least_squares
 
 from kanrun.data.robust import HUBER, STUDENT, loss_at
+from kanrun.symbolic.description import description
 from kanrun.symbolic.robust_fit import RobustFit, robustly_fitted
 from kanrun.symbolic.uncertainty import Columns, constants_of
 
@@ -59,3 +60,13 @@ def test_bits_are_few_where_the_loss_is_small() -> None:
     worse = RobustFit(LAW, found.weights, found.scale)
     bits, more = (fit.bits(columns, y, found.scale, STUDENT) for fit in (found, worse))
     assert bits < more - 10
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.5, 40.0])
+def test_bits_without_outliers_are_those_of_least_squares_in_any_unit(scale: float) -> None:
+    """Huber's loss of errors that are less than the scale is their square."""
+    columns, _ = rows()
+    off = scale * np.random.default_rng(2).uniform(-1, 1, 80)
+    y = 2 * np.exp(-0.6 * columns["x_1"]) + off
+    bits = RobustFit(LAW, np.ones(80), scale).bits(columns, y, scale, HUBER)
+    assert bits == pytest.approx(description(LAW, columns, y), rel=1e-9)
