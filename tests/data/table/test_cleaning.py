@@ -98,3 +98,25 @@ def test_rows_without_a_number_for_their_error_or_of_no_weight_are_left_out_and_
     assert left(sigma="s", group="g") == [a for a in range(1, 41) if a not in (4, 8)]
     assert any("no finite number in s" in text and "line 5" in text for text in told)
     assert left(weights="w", ignore=["s", "g"]) == [a for a in range(1, 41) if a % 3]
+
+
+@pytest.mark.parametrize("before", [0, 1, 10, 11])
+def test_a_text_that_training_did_not_know_is_named_wherever_its_column_stands(tmp_path: Path, before: int) -> None:
+    header = ",".join([*(f"c{k}" for k in range(before)), "gas", "p"])
+
+    def rows(gases: list[str]) -> list[tuple[Any, ...]]:
+        return [(*((i + 1) ** 2 % (23 + k) for k in range(before)), gas, i**2) for i, gas in enumerate(gases)]
+
+    other = rows(["Ar"] * 19 + ["Xe"])
+    path = table(tmp_path, "\n".join([header, *(",".join(map(str, row)) for row in other)]) + "\n", "other.csv")
+    data = made(tmp_path, header, rows(["N2", "He", "Ar"] * 12), test_path=path)
+    told = "gas is 'Xe' in 1 row, which training did not know; it had 'Ar', 'He', 'N2'"
+    assert any(told in text and "line 21" in text for text in data.warnings)
+    assert data.test is not None and len(data.test.x) == 19
+
+
+def test_a_cell_that_is_no_number_is_told_of_by_its_column_beside_texts(tmp_path: Path) -> None:
+    header = ",".join(["gas", *(f"c{k}" for k in range(12)), "p"])
+    rows = [("ab"[i % 2], *((i + 1) ** 2 % (23 + k) for k in range(12)), i**2) for i in range(40)]
+    rows[4] = (*rows[4][:-2], "oops", 16)
+    assert any("no finite number in c11: line 6" in text for text in made(tmp_path, header, rows).warnings)

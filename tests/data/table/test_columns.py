@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 
 from kanrun.data.table.columns import BOOLEAN, DATE, EMPTY, MIXED, NUMBER, TEXT, Column, columns_of, features_of
@@ -100,3 +104,14 @@ def test_a_counter_with_a_hole_is_set_aside_and_leaves_out_no_row(tmp_path: Path
 def test_the_same_is_refused_where_it_is_named(tmp_path: Path, cells: list[str]) -> None:
     content = "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells))
     assert complaint(tmp_path, content, inputs=["T", "c"]).startswith("dataset.inputs=c: it ")
+
+
+def test_moments_that_are_values_are_days_whatever_their_zone_is(tmp_path: Path) -> None:
+    begin = datetime(2020, 1, 1, 18, tzinfo=UTC)
+    moments = [begin + timedelta(hours=9 * i) for i in range(12)]
+    stream = io.BytesIO()
+    frame = {"t": pl.Series(moments).dt.convert_time_zone("Asia/Tokyo"), "p": [i * i for i in range(12)]}
+    pl.DataFrame(frame).write_parquet(stream)
+    rows = rows_of(tmp_path, stream.getvalue(), name="table.parquet", inputs=["t"])
+    assert (rows.inputs[0].column.kind, rows.inputs[0].unit) == (DATE, "d")
+    np.testing.assert_allclose(rows.x[:, 0], [m.timestamp() / 86400 for m in moments], rtol=1e-12)

@@ -25,6 +25,11 @@ def test_the_target_among_the_inputs_is_found_and_three_rows_say_nothing() -> No
     assert copies([X[:3], X[:3] * 2], None) == {}
 
 
+def test_the_target_is_found_where_numbers_are_missing_in_the_same_rows_alone() -> None:
+    holes, other = np.where(X > 0, np.nan, X), np.where(X > 1, np.nan, X)
+    assert copies([holes, other], holes) == {0: "the target"}
+
+
 def test_a_thousand_columns_are_compared_soon() -> None:
     columns = np.random.default_rng(1).normal(size=(1000, 20))
     assert copies([*columns, *(2 * columns)], None) == {1000 + k: str(k) for k in range(1000)}
