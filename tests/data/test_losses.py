@@ -114,6 +114,7 @@ def test_bits_of_values_count_from_the_constant_and_those_of_classes_from_nothin
 def test_what_is_negligible_is_a_part_of_the_variance_or_of_about_a_coin() -> None:
     assert MSE.unit(4 * uniform_rows(50, 1)) == pytest.approx(16 * MSE.unit(uniform_rows(50, 1)))
     assert CROSS_ENTROPY.unit(torch.zeros(50, dtype=torch.long)) == pytest.approx(1.0)
+    assert CROSS_ENTROPY.units(torch.zeros(50, dtype=torch.long)) == [1.0]
 
 
 # ---- names ---------------------------------------------------------------------------------------------------------

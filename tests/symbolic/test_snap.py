@@ -74,6 +74,13 @@ def test_the_first_nice_number_near_a_constant_is_the_constant(text: str) -> Non
     assert sp.simplify(next(nice_numbers(float(value), exact=True)) - value) == 0
 
 
+@pytest.mark.parametrize("value", [0.99, 1.01, -0.99, -1.01])
+def test_where_the_scale_is_free_a_constant_near_one_may_be_one_with_its_sign(value: float) -> None:
+    assert list(nice_numbers(value, exact=False, ones=True)) == [round(value)]
+    assert list(nice_numbers(2 * value, exact=False, ones=True)) == []
+    assert list(nice_numbers(value, exact=False)) == []
+
+
 def test_several_constants_in_several_formulas_are_found_together() -> None:
     truths = [
         sp.exp(sp.sin(sp.pi * X_1) + X_2**2),

@@ -183,6 +183,17 @@ def test_a_level_of_every_logit_is_not_determined() -> None:
     }
 
 
+@pytest.mark.parametrize("beyond", [-0.25, -1.0])
+def test_a_row_where_logits_or_their_slopes_have_no_value_says_nothing_of_their_constants(beyond: float) -> None:
+    """A root of 0 has a value, but its slope has none."""
+    x = np.abs(rows(100))
+    more = np.concatenate([x, [[beyond, 0.5]]])
+    logits = [sp.Integer(0), parse_formula("0.7*sqrt(x_1 + 0.25) - 0.4*x_2")]
+    known, same = (of_classes(logits, columns(each))[1] for each in (x, more))
+    assert all(c.standard_error is not None for c in known)
+    assert same == known
+
+
 # ---- polish --------------------------------------------------------------------------------------------------------
 
 
