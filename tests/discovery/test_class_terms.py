@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit
 
 from kanrun.context import Budget, Context, Meter
-from kanrun.discovery.class_terms import fitted, followers, sums_of_terms, terms_of
+from kanrun.discovery.class_terms import WIDTH, fitted, followers, sums_of_terms, terms_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula
@@ -84,3 +84,10 @@ def test_the_terms_that_follow_are_those_whose_score_tests_win_the_most_bits() -
     found = list(followers(one, terms, rows, len(terms.bits)))
     assert found == [tuple(sorted((*one.chosen, k))) for k in wanted]
     assert list(followers(one, terms, rows, 3)) == found[:3]
+
+
+def test_of_classes_that_follow_nothing_as_many_sums_are_given_as_are_kept_beside_the_constant() -> None:
+    rows = classes(np.random.default_rng(5).random(len(X)) < 0.5)
+    found = sums_of_terms(torch.as_tensor(X), ["x_1", "x_2"], {n: FUNCTIONS[n] for n in ("x", "x^2", "log")}, rows)
+    assert len(set(found)) == len(found) == WIDTH
+    assert all(e.free_symbols for e in found)

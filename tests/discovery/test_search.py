@@ -119,6 +119,15 @@ def test_a_move_that_was_begun_takes_its_other_turns_whatever_happens() -> None:
     assert told == ["long?", "long 0", "long 1", "long 2"]
 
 
+def test_shorter_formulas_than_one_that_leaves_noise_are_looked_for_until_their_time_is_over() -> None:
+    told: list[str] = []
+    moves = [Counted(name, told, does=lambda search: search.context.spend(60.0)) for name in ("one", "two", "three")]
+    search = searched(*moves)
+    search.state.findings.explained, search.state.findings.longest = True, 100.0
+    assert search.run().stopped == "noise"
+    assert told == ["one?", "one 0", "two?", "two 0"]
+
+
 @pytest.mark.fails_within
 def test_a_move_that_fails_is_told_of_and_ends_alone() -> None:
     told: list[str] = []

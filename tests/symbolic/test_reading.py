@@ -9,6 +9,7 @@ from kanrun.functions.library import FUNCTIONS, library
 from kanrun.model.network import KAN
 from kanrun.symbolic import reading
 from kanrun.symbolic.reading import find_formula
+from kanrun.symbolic.search import Symbolic
 from kanrun.training.least_squares import levenberg_marquardt
 from tests.helpers import uniform_rows
 
@@ -41,9 +42,10 @@ def test_logits_are_scaled_down_without_changing_a_class() -> None:
     model = KAN([2, 2, 2], grid=3)
     for part in (model.layers[-1].coef, model.layers[-1].base_scale):
         part.data *= 1e4
-    classes = model(x).argmax(1)
+    before, classes = model(x).detach(), model(x).argmax(1)
     reading.temper(model, data)
     logits = model(x).detach()
+    torch.testing.assert_close(logits / logits[0, 0], before / before[0, 0])  # scaled, and not shifted
     assert float((logits - logits.mean(1, keepdim=True)).abs().mean()) == pytest.approx(reading.LOGITS)
     assert torch.equal(model(x).argmax(1), classes)
 
@@ -85,3 +87,47 @@ def test_a_row_beside_a_pole_has_no_say_in_the_scale_of_logits() -> None:
         sizes.append(float((logits - logits.mean(1, keepdim=True)).abs().mean()))
     assert sizes[0] == pytest.approx(reading.LOGITS)
     assert sizes[1] == pytest.approx(reading.LOGITS, rel=0.1)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[KAN]:
+    """The networks of which every edge would be read."""
+    networks: list[KAN] = []
+
+    def remembered(model: KAN, *_: object) -> Symbolic:
+        networks.append(model.clone())
+        return Symbolic(model, 0.0, 0.0)
+
+    monkeypatch.setattr(reading, "read", remembered)
+    return networks
+
+
+def outputs(model: KAN, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return model(x)
+
+
+def test_values_are_read_of_the_network_as_it_was_trained(read: list[KAN]) -> None:
+    x = uniform_rows(80, 2, seed=3)
+    model, data = trained(x, 100 * torch.sin(torch.pi * x[:, :1]) + x[:, 1:])
+    find_formula(model, data, [])
+    assert torch.equal(outputs(read[0], x), outputs(model, x))
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_classes_are_read_of_moderate_logits_unless_the_network_is_too_large_to_fit_them_again(
+    read: list[KAN], monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    x = uniform_rows(60, 2, seed=1)
+    part = Rows(x, (x[:, 0] > 0).long())
+    data = Dataset("planted", part, part, ["x_1", "x_2"], ["a", "b"], CLASSIFICATION, CROSS_ENTROPY)
+    model = KAN([2, 2], grid=3)
+    for entries in (model.layers[-1].coef, model.layers[-1].base_scale):
+        entries.data *= 1e4
+    before = outputs(model, x)
+    if large:
+        monkeypatch.setattr(reading, "MOST_PARAMETERS", model.parameter_count() - 1)
+    find_formula(model, data, [])
+    assert torch.equal(outputs(read[0], x), before) is large
+    moderate = float(outputs(read[0], x).abs().mean()) < 1e-2 * float(before.abs().mean())
+    assert moderate is not large
