@@ -210,3 +210,14 @@ def test_what_a_curve_leaves_is_told_as_a_part_of_the_weighted_spread(name: str)
     assert 0 < found.unexplained < 1
     moved = refined(curve, np.array([-0.5] * len(curve.constants)), x, 1e6 * y, 7 * weights)
     assert moved.unexplained == pytest.approx(found.unexplained, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_shapes_that_overflow_leave_far_more_than_nothing_at_all_would_in_any_unit(size: float) -> None:
+    (curve,) = (c for c in CURVES if c.name == "exponential")
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0)
+    factors, left = projected(curve, np.array([1e4]), x, size * y, np.ones_like(y))
+    assert not factors.any()
+    assert np.isfinite(left).all() and (left > 100 * size * np.abs(y).max()).all()
+    _, small = projected(curve, np.array([1e4]), x, y, np.ones_like(y))
+    np.testing.assert_allclose(left, size * small, rtol=1e-12)
