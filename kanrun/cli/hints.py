@@ -44,11 +44,12 @@ def explain_engine(part: str, overrides: dict[str, str]) -> list[str]:
     from kanrun.cli.compose import OF_HYDRA
 
     group = part.replace(".", "/")
-    node = OF_HYDRA[group].get(overrides.get(group, "kanrun"))
-    if node is None:  # of another package, which says itself what is wrong
-        return []
-    known = sorted(set(node) - {"_target_"})
+    chosen = overrides.get(group, "kanrun")
+    node = OF_HYDRA[group].get(chosen)
     found = {key: key.split(".")[2] for key in overrides if key.startswith(f"{part}.")}
+    if node is None:  # of another package, which says itself what is wrong, as Hydra's own does but for this one
+        return [wrong(key, overrides[key], PARAMS) for key, own in found.items() if (chosen, own) == ("basic", "params")]
+    known = sorted(set(node) - {"_target_"})
     return [
         wrong(key, overrides[key], PARAMS if own == "params" else unknown("setting", own, known))
         for key, own in found.items()

@@ -71,6 +71,10 @@ def test_paired_values_are_not_combined(kanrun: Call, tmp_path: Path) -> None:
         (["-m", "seed=0,1", "hydra.launcher.jobs=1,2"], "hydra.launcher.jobs=1,2: one value is needed"),
         (["-m", "+hydra.sweeper.params.seed=0,1"], "hydra.sweeper.params.seed=0,1: type the values themselves"),
         (["-m", "+hydra.sweeper.params={seed: '0,1'}"], "hydra.sweeper.params={seed: '0,1'}: type the values"),
+        (
+            ["-m", "hydra/sweeper=basic", "hydra.sweeper.params={seed: '0,1'}"],
+            "hydra.sweeper.params={seed: '0,1'}: type the values",
+        ),
         (["-m", "seed=0,1", *RAY, "hydra.launcher.address=3"], "hydra.launcher.address=3: host:port of a cluster"),
         (
             ["-m", "seed=0,1", *RAY, "hydra.launcher.address=127.0.0.1:1"],
