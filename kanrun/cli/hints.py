@@ -48,7 +48,8 @@ def explain_engine(part: str, overrides: dict[str, str]) -> list[str]:
     node = OF_HYDRA[group].get(chosen)
     found = {key: key.split(".")[2] for key in overrides if key.startswith(f"{part}.")}
     if node is None:  # of another package, which says itself what is wrong, as Hydra's own does but for this one
-        return [wrong(key, overrides[key], PARAMS) for key, own in found.items() if (chosen, own) == ("basic", "params")]
+        values = [key for key, own in found.items() if (chosen, own) == ("basic", "params")]
+        return [wrong(key, overrides[key], PARAMS) for key in values]
     known = sorted(set(node) - {"_target_"})
     return [
         wrong(key, overrides[key], PARAMS if own == "params" else unknown("setting", own, known))
