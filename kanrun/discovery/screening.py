@@ -9,7 +9,7 @@ journal, 109).
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc
 
 from kanrun.discovery.problem import Problem
 from kanrun.functions.evaluate import Array
@@ -48,7 +48,7 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     counts = np.flatnonzero(factors)[:MOST_ROWS]
     x, y, root = x[counts], y[counts], factors[counts]
     whole = TINY * np.linalg.norm(y * root)
-    ranks = (stats.rankdata(x, axis=0) - 0.5) / len(x)
+    ranks = np.stack([ranks_of(column) for column in x.T], axis=1)
     curves = [waves_of(column) * root[:, None] for column in ranks.T]
     chosen, left, free = list[int](), y * root, len(y)
     new = root[:, None] / np.linalg.norm(root)
@@ -69,6 +69,13 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     for pair in telling_pairs(ranks, root, left, free):
         chosen += [i for i in pair if i not in chosen]
     return chosen
+
+
+def ranks_of(values: Array) -> Array:
+    """The ranks of values [rows] in (0, 1), those of equal ones alike."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middles: Array = (np.cumsum(counts) - counts / 2) / len(values)
+    return middles[place]
 
 
 def waves_of(ranks: Array) -> Array:
@@ -92,7 +99,7 @@ def chance(gain: float, left: Array, count: int, free: int) -> float:
     """How often so many columns that tell nothing would explain as much of what is left: the F test."""
     rest = max(float(left @ left) - gain, 0.0)
     ratio = np.inf if rest == 0 else gain / count / (rest / (free - count))
-    return float(stats.f.sf(ratio, count, free - count))
+    return float(fdtrc(count, free - count, ratio))
 
 
 def telling_pairs(ranks: Array, root: Array, left: Array, free: int) -> list[tuple[int, int]]:

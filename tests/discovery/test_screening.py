@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.stats import f as f_distribution
+from scipy.stats import rankdata
 
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.screening import FEW, MOST, inputs_to_look_at, telling_inputs
+from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_inputs
 from kanrun.functions.evaluate import Array
 from kanrun.functions.library import FUNCTIONS
 
@@ -34,6 +36,14 @@ def test_what_a_law_is_made_of_is_found_among_many(law: Callable[[Array], Array]
     x = columns(400, 40)
     y = law(x) + 0.05 * np.random.default_rng(1).normal(size=400)
     assert set(told(x, y)) == inputs
+
+
+def test_ranks_and_chances_are_those_of_scipy() -> None:
+    values = np.array([3.0, -1.0, 3.0, 7.0, -1.0, 0.5, 3.0])
+    assert ranks_of(values) == pytest.approx((rankdata(values) - 0.5) / 7)
+    left = np.array([1.0, -2.0, 0.5, 1.5])  # of which 7.5 in all
+    assert chance(3.0, left, 2, 9) == pytest.approx(f_distribution.sf((3.0 / 2) / (4.5 / 7), 2, 7))
+    assert chance(7.5, left, 2, 9) == 0
 
 
 def test_of_targets_that_no_input_tells_anything_about_none_is_chosen_but_by_the_chance_that_is_allowed() -> None:
