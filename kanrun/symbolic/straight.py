@@ -11,7 +11,7 @@ from kanrun.data.losses import Loss
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.symbolic.search import Edge, edge_curves, spline_edges
-from kanrun.training.least_squares import levenberg_marquardt
+from kanrun.training.least_squares import MOST_FOR_LM, levenberg_marquardt
 
 LINE = FUNCTIONS["x"]
 MOST_EDGES = 40  # beyond this a training for each takes too long
@@ -29,7 +29,7 @@ def straightened(
     them: where one of the two can be straight, the other shows the whole. The same network where no edge can.
     """
     edges = spline_edges(model)
-    if len(edges) > MOST_EDGES:
+    if len(edges) > MOST_EDGES or model.parameter_count() > MOST_FOR_LM:  # whose one step is longer than a reading
         return model
     rows, current = Rows(x, y, weights), model.clone()
     limit = max(WORSE * trained(current, rows, loss, context), NEGLIGIBLE * loss.unit(y, weights))
