@@ -49,7 +49,8 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     x, y, root = x[counts], y[counts], factors[counts]
     whole = TINY * np.linalg.norm(y * root)
     ranks = np.stack([ranks_of(column) for column in x.T], axis=1)
-    curves = [waves_of(column) * root[:, None] for column in ranks.T]
+    count = min(WAVES, max(1, len(ranks) // ROWS))
+    curves = [waves_of(column, count) * root[:, None] for column in ranks.T]
     chosen, left, free = list[int](), y * root, len(y)
     new = root[:, None] / np.linalg.norm(root)
     while True:
@@ -78,9 +79,8 @@ def ranks_of(values: Array) -> Array:
     return middles[place]
 
 
-def waves_of(ranks: Array) -> Array:
-    """Columns [rows, waves] whose sums are the smooth functions of an input with these ranks [rows] in (0, 1)."""
-    count = min(WAVES, max(1, len(ranks) // ROWS))
+def waves_of(ranks: Array, count: int) -> Array:
+    """So many columns [rows, waves] whose sums are the smooth functions of an input with these ranks [rows]."""
     return np.cos(np.pi * ranks[:, None] * np.arange(1, count + 1))
 
 
@@ -106,12 +106,11 @@ def telling_pairs(ranks: Array, root: Array, left: Array, free: int) -> list[tup
     """Pairs of inputs of which a product of waves goes with what is left [rows], the strongest first, an input once."""
     size, inputs = float(np.linalg.norm(left)), ranks.shape[1]
     count = max(1, min(WAVES, MOST_COLUMNS // inputs))
-    waves = np.concatenate([np.cos(np.pi * ranks * k) for k in range(1, count + 1)], axis=1)
+    waves = np.concatenate([waves_of(column, count) for column in ranks.T], axis=1)
     together = (waves * (left * root)[:, None]).T @ waves
     sizes = np.sqrt((waves * root[:, None]).T ** 2 @ waves**2)
     agreement = np.abs(together) / np.maximum(sizes * size, np.finfo(float).tiny)
-    blocks = agreement.reshape(count, inputs, count, inputs)
-    strongest = np.triu(blocks.max(axis=(0, 2)), 1)
+    strongest = np.triu(agreement.reshape(inputs, count, inputs, count).max(axis=(1, 3)), 1)
     products = count**2 * inputs * (inputs - 1) // 2
     found, taken = list[tuple[int, int]](), set[int]()
     for place in np.argsort(-strongest, axis=None):

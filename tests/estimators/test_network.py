@@ -18,23 +18,14 @@ from kanrun.estimators import KANClassifier, KANRegressor, network
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
+from tests.estimators.few_functions import choose_among_few
 
 QUICK: dict[str, Any] = {"grid": 3, "steps": 5, "prune": False, "formula": False}
 
 
-# All that the formulas here need, and some that look like it.
-FEW = ["x", "x^2", "1/x", "exp", "log", "sin"]
-
-
 @pytest.fixture(autouse=True)
 def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimators choose among all functions, which takes longer."""
-    plain = network.fitted
-
-    def fitted(x: Any, y: Any, config: dict[str, Any], *more: Any) -> Any:
-        return plain(x, y, {**config, "symbolic": {**config.get("symbolic", {}), "library": FEW}}, *more)
-
-    monkeypatch.setattr(network, "fitted", fitted)
+    choose_among_few(monkeypatch, network)
 
 
 def rows(count: int = 60, inputs: int = 2, seed: int = 0) -> Any:

@@ -11,20 +11,12 @@ from sklearn.utils import get_tags
 
 from kanrun.estimators import FormulaRegressor, KANClassifier, search
 from kanrun.estimators.search import units_within
-
-# All that the formulas here need, and some that look like it.
-FEW = ["x", "x^2", "1/x", "exp", "log", "sin"]
+from tests.estimators.few_functions import choose_among_few
 
 
 @pytest.fixture(autouse=True)
 def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Estimators choose among all functions, which takes longer."""
-    plain = search.fitted
-
-    def fitted(x: Any, y: Any, config: dict[str, Any], *more: Any) -> Any:
-        return plain(x, y, {**config, "symbolic": {**config.get("symbolic", {}), "library": FEW}}, *more)
-
-    monkeypatch.setattr(search, "fitted", fitted)
+    choose_among_few(monkeypatch, search)
 
 
 def rows(count: int = 80) -> Any:
