@@ -27,15 +27,17 @@ NUMBERS = {
 }  # fmt: skip
 NOT_FINITE = frozenset(["inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"])
 
+BLANKS = " \t\r\n\u00a0\ufeff"  # around a cell, to the look and to the engine
+
 
 def is_missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
-    return cell.strip().lower() in MISSING
+    return cell.strip(BLANKS).lower() in MISSING
 
 
 def is_number(cell: str, decimal: str) -> bool:
     """Whether a cell is a number, finite or not."""
-    text = cell.strip().replace("\u2212", "-")
+    text = cell.strip(BLANKS).replace("\u2212", "-")
     return bool(NUMBERS[decimal].fullmatch(text)) or text.lower() in NOT_FINITE
 
 
@@ -43,7 +45,7 @@ def stripped(column: pl.Expr) -> pl.Expr:
     """Text without blanks around it, null where it is missing."""
     import polars as pl
 
-    text = column.str.strip_chars(" \t\r\n\u00a0\ufeff")
+    text = column.str.strip_chars(BLANKS)
     return pl.when(text.str.to_lowercase().is_in(sorted(MISSING))).then(None).otherwise(text)
 
 

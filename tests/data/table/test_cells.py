@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kanrun.data.table.cells import MISSING, as_numbers, is_missing, is_number, stripped
@@ -53,6 +53,7 @@ def test_every_number_as_python_writes_it_is_read_to_the_last_bit(value: float) 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=8))
+@example("\x0c0")
 def test_no_text_is_a_number_to_the_look_and_none_to_the_engine(cell: str) -> None:
     if is_number(cell, ".") and cell.isascii() and not is_missing(cell):
         assert numbers([cell], ".") != [None]
