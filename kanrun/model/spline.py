@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-BLOCK = 2**18  # basis values in one block
+BLOCK = 2**18  # basis values in one block, for the processor's cache
+DEVICE_BLOCK = 2**24  # the same on other devices: what small operations take there is the time to begin them
 MANY = 2**14  # values for which several threads get in each other's way
 FEWEST_ROWS = 1024  # in a block where there are as many: with fewer, matrix products lose their pace
 
@@ -198,15 +199,16 @@ def gathered(place: Place, dense: Tensor, order: int) -> Tensor:
     return local(dense, order).gather(1, place.first.expand(order, -1))
 
 
-def blocks(rows: int, inputs: int, size: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of blocks small enough for what is computed on the way to stay in the processor's cache.
+def blocks(x: Tensor, size: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of blocks of `x` [rows, inputs] small enough for what is computed on the way to stay in a cache.
 
     `size` numbers are laid out for every value. Whole rows, unless that leaves too few of them for a matrix product.
     """
-    height = max(BLOCK // (inputs * size), FEWEST_ROWS)
+    (rows, inputs), most = x.shape, BLOCK if x.device.type == "cpu" else DEVICE_BLOCK
+    height = max(most // (inputs * size), FEWEST_ROWS)
     # All of them alike: a small rest costs as many calls.
     height = max(1, math.ceil(rows / math.ceil(max(rows, 1) / height)))
-    width = math.ceil(inputs / max(1, round(min(height, rows) * inputs * size / BLOCK)))
+    width = math.ceil(inputs / max(1, round(min(height, rows) * inputs * size / most)))
     for top in range(0, rows, height):
         for left in range(0, inputs, width):
             yield slice(top, min(top + height, rows)), slice(left, min(left + width, inputs))
@@ -224,7 +226,7 @@ def spread_out(x: Tensor, knots: Knots, beside: Beside | None) -> Spread:
     size = knots.functions + (beside is not None)
     dense = torch.zeros(*x.shape, size, dtype=x.dtype, device=x.device)
     places = []
-    for rows, _ in blocks(len(x), 1, x.shape[1] * size):
+    for rows, _ in blocks(x[:, :1], x.shape[1] * size):
         place = locate(x[rows], knots, size)
         spread(place, local_values(place, knots), dense[rows])
         places.append((rows, place))

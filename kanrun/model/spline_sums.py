@@ -26,7 +26,7 @@ class SplineSums(torch.autograd.Function):
     ) -> Tensor:
         aside = beside and beside.value(x)
         sums = bias.repeat(len(x), 1) if aside is None else torch.addmm(bias, aside, scale.T)
-        ctx.parts = list(blocks(x.shape[0], x.shape[1], knots.functions))
+        ctx.parts = list(blocks(x, knots.functions))
         ctx.kept = []
         keeps = any(ctx.needs_input_grad) and x.numel() * knots.functions <= MOST_KEPT
         for rows, columns in ctx.parts:

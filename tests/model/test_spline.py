@@ -206,6 +206,14 @@ def test_many_rows_in_blocks_give_what_few_rows_give() -> None:
         torch.testing.assert_close(torch.autograd.grad((few**2).sum(), part)[0], gradient[rows], rtol=1e-14, atol=1e-14)
 
 
+def test_a_device_without_the_processors_cache_gets_the_rows_in_fewer_parts() -> None:
+    here = torch.empty(200_000, 4)
+    parts = list(spline.blocks(here, 8))
+    assert len(list(spline.blocks(here.to("meta"), 8))) < len(parts) / 10
+    rows = sorted({(r.start, r.stop) for r, _ in parts})
+    assert [start for start, _ in rows] == [0, *(stop for _, stop in rows[:-1])] and rows[-1][1] == len(here)
+
+
 def test_a_value_that_is_not_a_number_spoils_its_own_row_alone() -> None:
     for grid in both_grids(5, seed=1).split(1):
         knots = spline.knots_of(grid, spline.span_polynomials(grid, 3))
