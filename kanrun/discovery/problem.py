@@ -29,6 +29,7 @@ from kanrun.symbolic.compare import over_decades, relative_loss
 from kanrun.symbolic.dimensions import Units
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.prior import skeleton
+from kanrun.symbolic.relative_errors import is_refuted
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
 from kanrun.symbolic.textbook import as_in_textbooks
@@ -138,13 +139,13 @@ class Problem:
     def rated(self, found: Discovered) -> Discovered:
         """A formula with its description length relative to the targets' size, where that explains them better."""
         found = self.in_units(found)
-        y, loss = self.y[:, 0].double().cpu().numpy(), found.symbolic.loss
+        (columns, y), loss = self.arrays, found.symbolic.loss
         if self.weights is not None or not over_decades(y) or not loss > self.exact:
             return found
         with torch.no_grad():
             ours = found.symbolic.model(self.x)[:, 0].double().cpu().numpy()
         relative = max(relative_loss(ours, y), self.exact)
-        if not relative < loss:
+        if not relative < loss or is_refuted(self.expression(found), columns, y):
             return found
         bits = found.bits + 0.5 * len(y) * math.log2(relative / loss)
         return replace(found, symbolic=replace(found.symbolic, bits=bits))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import sympy as sp
 
 from kanrun.functions.evaluate import Array, evaluate
@@ -11,6 +9,7 @@ from kanrun.symbolic.compare import relative_loss
 from kanrun.symbolic.cross_validation import ONE_BY_ONE
 from kanrun.symbolic.description import description_at
 from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
+from kanrun.symbolic.relative_errors import is_refuted
 from kanrun.symbolic.uncertainty import Columns, squares
 
 
@@ -29,5 +28,6 @@ def bits_to_choose(
         relative = (
             left_out_relative_loss(expression, columns, y) if few else relative_loss(evaluate(expression, columns), y)
         )
-        loss = min(loss, relative) if math.isfinite(relative) else loss
+        if relative < loss and not is_refuted(expression, columns, y):
+            loss = relative
     return description_at(loss, expression, columns, y, weights)

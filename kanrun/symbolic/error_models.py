@@ -12,6 +12,7 @@ import sympy as sp
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import relative_loss
 from kanrun.symbolic.description import description_at
+from kanrun.symbolic.relative_errors import is_refuted
 from kanrun.symbolic.uncertainty import Columns, constants_of, is_rounding, polished, squares
 
 CONSTANT, PROPORTIONAL, POISSON = "constant", "proportional", "poisson"
@@ -68,7 +69,8 @@ def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Err
 
     The likelihoods of the models are densities of the same targets, so that their description lengths can be compared
     (Box and Cox 1964; Carroll and Ruppert 1988, Transformation and Weighting in Regression). Each formula is fitted
-    under each model. None where a formula leaves nothing but rounding, or there are too few rows.
+    under each model. None where a formula leaves nothing but rounding, there are too few rows, or
+    the largest of them refute that errors are relative.
     """
     best = dict[str, Fitted]()
     for expression in expressions:
@@ -82,7 +84,7 @@ def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Err
     if CONSTANT not in best:
         return None
     first, *others = sorted(best.values(), key=lambda found: found.bits)
-    if not others:
+    if not others or (first.model == PROPORTIONAL and is_refuted(first.expression, columns, y)):
         return None
     against = others[0] if first.model == CONSTANT else best[CONSTANT]
     bits = against.bits - first.bits

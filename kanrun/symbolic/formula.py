@@ -25,7 +25,7 @@ from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.forms import Forms, FormulaError
 from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, others_of, pareto
-from kanrun.symbolic.judging import claim, reason_of, verdict_on_training
+from kanrun.symbolic.judging import claim, factors_for, reason_of, verdict_on_training
 from kanrun.symbolic.outliers import outliers_of
 from kanrun.symbolic.perhaps import simple_number
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
@@ -143,11 +143,10 @@ def estimates_of(expressions: list[sp.Expr], data: Dataset) -> list[Estimate]:
     columns, y = training_arrays(data)
     if data.loss.logits:
         return [Estimate(constants) for constants in of_classes(expressions, columns, factors_of_errors(data))]
-    factors = factors_of_errors(data)
     found = [
-        robust_estimate(e, columns, y[:, j], factors, data.robust)
+        robust_estimate(e, columns, y[:, j], factors_of_errors(data), data.robust)
         if data.robust
-        else estimate(e, columns, y[:, j], factors, data.noise, data.absolute)
+        else estimate(e, columns, y[:, j], factors_for(e, j, data), data.noise, data.absolute)
         for j, e in enumerate(expressions)
     ]
     found = [

@@ -8,10 +8,11 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.functions.algebra import is_zero
-from kanrun.functions.evaluate import evaluate
+from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.bare import Verdict, verdict
-from kanrun.symbolic.compare import is_exact, over_decades, relative_loss
-from kanrun.symbolic.values import columns_of
+from kanrun.symbolic.compare import is_exact, over_decades, relative_loss, relative_weights
+from kanrun.symbolic.relative_errors import is_refuted
+from kanrun.symbolic.values import columns_of, factors_of_errors
 
 EXACT_REASON = "exact to rounding"
 UNDECIDED_REASON = "the data cannot decide: it fits to rounding, and so do others"
@@ -51,6 +52,14 @@ def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
     """
     if data.train.weights is not None or data.recognized:
         return False
-    y = data.train.y[:, j].double().cpu().numpy()
-    ours = evaluate(expression, columns_of(data.train.x, data.inputs))
-    return over_decades(y) and relative_loss(ours, y) < float(np.mean((ours - y) ** 2))
+    y, columns = data.train.y[:, j].double().cpu().numpy(), columns_of(data.train.x, data.inputs)
+    ours = evaluate(expression, columns)
+    explained = over_decades(y) and relative_loss(ours, y) < float(np.mean((ours - y) ** 2))
+    return explained and not is_refuted(expression, columns, y)
+
+
+def factors_for(expression: sp.Expr, j: int, data: Dataset) -> Array | float:
+    """What errors of the training rows count times for the formula of output `j`, [rows]; 1 where they are alike."""
+    if data.loss.least_squares and is_relative(expression, j, data):
+        return relative_weights(data.train.y[:, j].double().cpu().numpy())
+    return factors_of_errors(data)

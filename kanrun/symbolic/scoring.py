@@ -10,7 +10,8 @@ import sympy as sp
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.symbolic.cross_validation import cross_validated, folds_of
-from kanrun.symbolic.values import evaluate_texts, row_weights, training_arrays
+from kanrun.symbolic.judging import factors_for
+from kanrun.symbolic.values import evaluate_texts, training_arrays
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
 
@@ -29,7 +30,8 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
     if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
     columns, y = training_arrays(data)
-    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, row_weights(data), not data.recognized)
+    given = data.train.weights is not None and not data.recognized
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, factors_for(expression, j, data) ** 2, given)
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:

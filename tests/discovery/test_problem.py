@@ -211,7 +211,7 @@ def test_formulas_over_decades_are_chosen_by_their_relative_errors() -> None:
     assert more - bits == pytest.approx(0.5 * (403 - 2) * math.log2((0.1 / 0.01) ** 2), rel=1e-6)
 
 
-@pytest.mark.parametrize("factor", [1.1, 0.7, 1.001])
+@pytest.mark.parametrize("factor", [1.1, 0.9, 1.001])
 def test_over_decades_a_formula_is_described_by_its_relative_errors(factor: float) -> None:
     """They are all the logarithm of the factor, in the unit of the geometric mean of the targets."""
     whole = problem(values(rising()))
