@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kanrun.cli.quoting import in_quotes, is_table, prepared
+from kanrun.cli.quoting import in_quotes, is_table, prepared, without_quotes
 
 PARSER = OverridesParser.create()
 
@@ -80,10 +80,11 @@ def test_names_in_lists_arrive_as_they_are(text: str) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(min_size=1, max_size=8).filter(lambda t: "$" not in t))
-def test_any_text_in_quotes_is_that_text_to_hydra(text: str) -> None:
+@given(st.text(st.sampled_from("a \\\"'\n") | st.characters(exclude_characters="$"), min_size=1, max_size=8))
+@example("a\\\n")
+def test_any_text_in_quotes_is_that_text_to_hydra_and_without_them_to_us(text: str) -> None:
     value: Any = PARSER.parse_override(f"dataset.target={in_quotes(text)}").value()
-    assert value == text
+    assert value == without_quotes(in_quotes(text)) == text
 
 
 @pytest.mark.parametrize(
