@@ -203,8 +203,11 @@ def test_an_unknown_flag_is_one_line(kanrun: Call, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reference_to_nothing_names_the_key_and_no_file_that_is_not_there(kanrun: Call, tmp_path: Path) -> None:
-    status, _, [line] = kanrun("seed=${nothing}")
+@pytest.mark.parametrize("more", [[], ["-m", "model.grid=3,4"]])
+def test_a_reference_to_nothing_names_the_key_and_no_file_that_is_not_there(
+    kanrun: Call, tmp_path: Path, more: list[str]
+) -> None:
+    status, _, [line] = kanrun("seed=${nothing}", *more)
     assert status == 1
     assert "seed" in line
     assert "nothing" in line
@@ -239,6 +242,17 @@ def test_an_error_of_the_program_itself_before_there_is_a_folder_says_how_to_see
     status, _, [line] = kanrun(*QUICK)
     assert status == 1
     assert line == "kanrun: ZeroDivisionError: planted (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def test_a_reference_to_what_only_the_run_knows_is_told_by_the_run(kanrun: Call, tmp_path: Path) -> None:
+    status, _, [line] = kanrun("seed=${hydra:runtime.cwd}")
+    assert (status, line) == (1, f"kanrun: seed={tmp_path}: a whole number is needed")
+
+
+def test_a_group_of_a_saved_config_is_not_chosen_anew(kanrun: Call, noisy_run: Path) -> None:
+    status, _, [line] = kanrun("--config-path", str(noisy_run), "--config-name", "config", "model=mlp")
+    assert status == 1
+    assert line.startswith("kanrun: model=mlp: a saved config has its options; set keys such as model.name")
 
 
 # ---- formulas ------------------------------------------------------------------------------------------------------

@@ -170,3 +170,12 @@ def test_folders_of_configs_are_those_of_the_user_and_flags_come_first() -> None
         str(Path("run").resolve()),
     ]
     assert prepared(["--config-path=run"]) == [f"--config-path={Path('run').resolve()}"]
+
+
+@pytest.mark.parametrize("given", ["", "${oc.env:HOME}/a.csv", "[a.csv,b.csv]"])
+def test_a_path_that_only_hydra_can_read_is_left_to_it(given: str) -> None:
+    assert prepared([f"dataset.path={given}"]) == [f"dataset.path={given}"]
+
+
+def test_a_flag_without_its_folder_is_left_to_hydra() -> None:
+    assert prepared(["seed=1", "--config-path"]) == ["seed=1", "--config-path"]
