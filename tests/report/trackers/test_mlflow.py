@@ -43,6 +43,11 @@ class Store:
         self.experiments: dict[str, str | None] = {}
         self.runs: dict[str, Any] = {}
         self.batches: list[int] = []
+        self.asked: list[str] = []
+
+    def client(self, tracking_uri: str) -> Store:
+        self.asked.append(tracking_uri)
+        return self
 
     def get_experiment_by_name(self, name: str) -> Any:
         return SimpleNamespace(experiment_id=name) if name in self.experiments else None
@@ -63,10 +68,8 @@ class Store:
     def search_runs(self, experiments: list[str], asked: str, max_results: int) -> list[Any]:
         key, _, said = asked.partition(" = ")
         name, value = key.split("`")[1], said.strip("'")
-        found = [
-            one for one in self.runs.values() if one.data.tags[name] == value and one.info.experiment in experiments
-        ]
-        return found[::-1][:max_results]  # the last one first
+        there = [one for one in self.runs.values() if one.info.experiment in experiments]
+        return [one for one in there if one.data.tags[name] == value][::-1][:max_results]  # the last one first
 
     def update_run(self, run: str, status: str) -> None:
         self.runs[run].info.status = status
@@ -94,21 +97,15 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Store]:
     """What stands for MLflow, whether it is installed or not."""
-    made, asked = Store(), list[str]()
-
-    def client(tracking_uri: str) -> Store:
-        asked.append(tracking_uri)
-        return made
-
+    made = Store()
     entities, tracking = ModuleType("mlflow.entities"), ModuleType("mlflow.tracking")
     entities.__dict__.update(Metric=Metric, Param=Param)
-    tracking.__dict__.update(MlflowClient=client)
+    tracking.__dict__.update(MlflowClient=made.client)
     monkeypatch.chdir(tmp_path)
     for module in (ModuleType("mlflow"), entities, tracking):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     importlib.import_module(MODULE)
-    made.asked = asked  # type: ignore[attr-defined]
     yield made
     del sys.modules[MODULE]
 
@@ -138,7 +135,7 @@ def test_runs_lie_in_the_folder_where_the_command_is_given_or_on_the_server_that
     for number in range(2):
         sink_of(tmp_path / str(number), uri=uri)
     here = tmp_path / "mlruns"
-    assert store.asked == [uri or f"sqlite:///{here}/mlflow.db"] * 2  # type: ignore[attr-defined]
+    assert store.asked == [uri or f"sqlite:///{here}/mlflow.db"] * 2
     assert store.experiments == {"kanrun": (here / "artifacts").as_uri() if uri is None else None}
     assert here.exists() == (uri is None)
 
