@@ -19,12 +19,12 @@ SPACE = [Dimension("model.grid", (), 3, 9, whole=True)]
 
 
 class Made:
-    """A pool of two whose jobs end as they are told to, in their order; when it is closed job 1 has just ended."""
+    """A pool of two whose jobs end as they are told to, in their order; those that are left over, as `last`."""
 
     size = 2
 
-    def __init__(self, *endings: Callable[[int], Outcome]) -> None:
-        self.endings, self.waiting = list(endings), list[Task]()
+    def __init__(self, *endings: Callable[[int], Outcome], last: Callable[[int], Outcome] | None = None) -> None:
+        self.endings, self.waiting, self.last = list(endings), list[Task](), last
         self.closed: list[str | None] = []
 
     def submit(self, task: Task) -> None:
@@ -36,7 +36,7 @@ class Made:
 
     def close(self, signal: str | None = None) -> list[Outcome]:
         self.closed.append(signal)
-        return [completed(task.number) for task in self.waiting if task.number == 1]
+        return [self.last(task.number) for task in self.waiting] if self.last else []
 
 
 class Heard:
@@ -93,15 +93,16 @@ def test_a_trial_that_was_ended_early_is_one_of_those_that_are_asked_for(tmp_pat
 
 
 @pytest.mark.parametrize(("ending", "signal"), [(lost, "SIGTERM"), (at_the_keyboard, "SIGINT")])
-def test_a_signal_costs_no_trial_that_came_to_its_end_meanwhile(
-    tmp_path: Path, ending: Callable[[int], Outcome], signal: str
+@pytest.mark.parametrize(("last", "state"), [(completed, "COMPLETE"), (lost, "RUNNING")])
+def test_a_signal_costs_no_trial_that_came_to_its_end_meanwhile_and_the_others_can_go_on(
+    tmp_path: Path, ending: Callable[[int], Outcome], signal: str, last: Callable[[int], Outcome], state: str
 ) -> None:
-    pool, heard = Made(ending), Heard()
+    pool, heard = Made(ending, last=last), Heard()
     with pytest.raises(KeyboardInterrupt):
         searched(tmp_path, pool, heard)
     assert pool.closed == [signal]
-    assert heard.states == {1: "completed"}
-    assert states(tmp_path) == ["RUNNING", "COMPLETE"]  # the first goes on when the search does
+    assert heard.states == {1: last(1).state}
+    assert states(tmp_path) == ["RUNNING", state]
 
 
 def test_an_error_leaves_no_job_behind(tmp_path: Path) -> None:
