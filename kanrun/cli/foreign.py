@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kanrun.cli.compose import compose_job
 from kanrun.config.packaged import config_folder
-from kanrun.errors import ConfigError
+from kanrun.errors import ConfigError, shorten
 from kanrun.report.files import flat, yaml_text
 
 FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
@@ -31,24 +31,21 @@ def is_foreign(options: Namespace) -> bool:
 
 
 def refuse_main_file(options: Namespace) -> None:
-    """Raises ConfigError where the main file says more to Hydra than it may; it is only read, not composed."""
+    """Raises ConfigError where the main file is none, or says more to Hydra than it may; it is not composed yet."""
     if not options.config_path:
         return
     path = Path(options.config_path) / (options.config_name or "config")
     path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
     try:
-        text = yaml_text(path)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        content = yaml.load(yaml_text(path), Loader=yaml.BaseLoader) or {}
     except OSError:
         return  # Hydra says what is wrong with it
-    try:
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-    except (ValueError, RecursionError, yaml.YAMLError):
-        return
-    if isinstance(content, Mapping):
-        own = {key: value for key, value in content.items() if str(key).split(".")[0].split("/")[0] == "hydra"}
-        refuse(key for key, _ in flat(own, ""))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {shorten(str(error))}") from None
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path}: settings by their names are needed, as in the config.yaml of a run")
+    own = {key: value for key, value in content.items() if str(key).split(".")[0].split("/")[0] == "hydra"}
+    refuse(key for key, _ in flat(own, ""))
 
 
 def refuse_composed(composed: DictConfig, overrides: list[str]) -> None:

@@ -172,8 +172,14 @@ def quoted_mapping(given: str, as_key: Callable[[str], str] = str) -> str:
 
 def in_quotes(text: str) -> str:
     """The text as Hydra takes it for a text, whatever is in it."""
-    escaped = re.sub(r'(\\*)("|$)', lambda m: 2 * m.group(1) + m.group(2).replace('"', '\\"'), text, flags=re.DOTALL)
+    escaped = re.sub(r'(\\*)("|\Z)', lambda m: 2 * m.group(1) + m.group(2).replace('"', '\\"'), text)
     return f'"{escaped}"'
+
+
+def without_quotes(text: str) -> str:
+    """The text that Hydra reads in one in quotes: there a backslash is one, unless a quote follows it."""
+    quote = text[0]
+    return re.sub(rf"(\\+)({quote}|\Z)", lambda m: m.group(1)[1::2] + m.group(2), text[1:-1])
 
 
 def split_outside_quotes(text: str) -> list[str]:

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from kanrun.cli.compose import Composer, of_hydra, plan_in, settings_of
 from kanrun.cli.inside_hydra import axes_of, parse_overrides
-from kanrun.cli.quoting import quoted
+from kanrun.cli.quoting import quoted, without_quotes
 from kanrun.config.packaged import config_folder
 from kanrun.errors import ConfigError, wrong
 from kanrun.report.standard_output import StandardOutput
@@ -82,13 +81,9 @@ def plain(text: str) -> Any:
     for form, kind in ((WHOLE, int), (DECIMAL, float)):
         if form.fullmatch(text):
             return kind(text)
-    if not text.startswith(("'", '"')):
-        return {"true": True, "false": False}.get(text.lower(), text)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return value if isinstance(value, str) else text
+    if text.startswith(("'", '"')):
+        return without_quotes(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def sweep_folder(sweep: DictConfig, plan: Plan) -> Path:

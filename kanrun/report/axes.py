@@ -29,11 +29,10 @@ def linear_ticks(low: float, high: float, most: int) -> tuple[list[float], list[
     if not span > 0 or not math.isfinite(span):
         return [low], [f"{low:.4g}"]
     power = 10.0 ** math.floor(math.log10(span / most))
-    for step in (f * power for f in (1, 2, 5, 10, 20, 50)):
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first + 1 <= most:
-            break
-    values = [k * step for k in range(first, last + 1)]
+    steps = [f * power for f in (1, 2, 5, 10, 20, 50)]  # of which the last is more than the span, if most is 1
+    ranges = [range(math.ceil(low / s - 1e-9), math.floor(high / s + 1e-9) + 1) for s in steps]
+    step, numbers = next((s, found) for s, found in zip(steps, ranges, strict=True) if len(found) <= most)
+    values = [k * step for k in numbers]
     return values, written(values, step)
 
 

@@ -46,10 +46,8 @@ class StandardOutput:
 
 def silence() -> None:
     """Whatever is still written, by Python at its end too, goes nowhere."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def console_of(least: int = 0, way: str = AUTO) -> Console:

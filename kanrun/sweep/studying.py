@@ -134,6 +134,9 @@ def search(
                     tell(optuna, opened, study, going[outcome.number], outcome)
                 watcher.ended(going[outcome.number], outcome)
             raise
+        except BaseException:
+            pool.close("SIGTERM")
+            raise
         pool.close()
     return found
 

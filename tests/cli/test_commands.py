@@ -9,6 +9,7 @@ import pytest
 from kanrun.cli.commands import COMMANDS
 from kanrun.exporters.table import EXPORTERS
 from tests.cli.command import Call
+from tests.sweep.folders import finished
 
 # ---- what all of them do -------------------------------------------------------------------------------------------
 
@@ -32,6 +33,12 @@ def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
         (["export", "RUN", "--to", "c", "--formula", "one"], "argument --formula: invalid numbers value: 'one'"),
         (["export", "RUN", "--to", "c", "-o", "nowhere/law.c"], "-o nowhere/law.c: No such file or directory"),
         (["export", "RUN", "--to", "onnx"], "--to onnx: "),
+        (
+            ["export", "RUN", "--to", "onnx", "--formula", "1"],
+            "--formula: onnx is for the network, which has no number",
+        ),
+        (["export", "PLAIN", "--to", "c"], "PLAIN: the run has no formula"),
+        (["export", "PLAIN", "--to", "c", "--formula", "1"], "the run has no formula"),
         (["predict", "RUN", "nowhere.csv"], "nowhere.csv: there is no such file"),
         (["predict", "RUN", "x.csv", "--formula", "9"], "formula=9: y has formulas 1 to "),
         (["predict", "RUN", "x.csv", "--formula", "1", "--network"], "formula: the network is asked for"),
@@ -51,6 +58,9 @@ def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
 def test_a_mistake_is_one_line(kanrun: Call, noisy_run: Path, tmp_path: Path, given: list[str], said: str) -> None:
     (tmp_path / "x.csv").write_text("x_1,x_2\n1,2\n", encoding="utf-8")
     (tmp_path / "z.csv").write_text("x_1,zz\n1,2\n", encoding="utf-8")
+    (tmp_path / "PLAIN").mkdir()
+    for name in ("status.json", "config.yaml", "metrics.json", "model.pt"):
+        shutil.copy(noisy_run / name, tmp_path / "PLAIN" / name)
     told = kanrun(*[str(noisy_run) if word == "RUN" else word for word in given])
     assert (told.status, told.out) == (1, "")
     [line] = told.lines
@@ -68,6 +78,14 @@ def test_a_damaged_file_is_one_line(kanrun: Call, noisy_run: Path, tmp_path: Pat
         assert told.status == 1
         [line] = told.lines
         assert said in line
+
+
+def test_a_summary_that_cannot_be_written_is_shown_all_the_same(kanrun: Call, tmp_path: Path) -> None:
+    finished(tmp_path / "s" / "0", {}, 0.25)
+    (tmp_path / "s" / "summary.csv").mkdir()
+    told = kanrun("summary", "s")
+    assert (told.status, told.lines) == (1, ["kanrun: s: Is a directory"])
+    assert told.out.startswith("1 jobs: 1 completed\n")
 
 
 # ---- export --------------------------------------------------------------------------------------------------------

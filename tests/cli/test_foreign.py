@@ -92,3 +92,21 @@ def test_pickles_are_not_read(kanrun: Call) -> None:
     status, _, [line] = kanrun("--experimental-rerun", "job.pickle")
     assert status == 1
     assert "--config-path RUN" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1", "while parsing a flow sequence"),
+        ("- hydra\n", "settings by their names are needed"),
+        ("hydra\n", "settings by their names are needed"),
+        ("a: " + "[" * 1000 + "]" * 1000, "it has more than"),
+    ],
+    ids=["open", "list", "text", "deep"],
+)
+def test_a_main_file_that_is_no_config_is_one_line(kanrun: Call, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    status, _, [line] = kanrun("--config-path", ".", "--config-name", "mine")
+    assert status == 1
+    assert line.startswith(f"kanrun: {tmp_path / 'mine.yaml'}: {said}")
+    assert not (tmp_path / "outputs").exists()

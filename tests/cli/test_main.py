@@ -3,21 +3,31 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 
 from kanrun.cli import main as cli
+from kanrun.cli.compose import compose_job
+from kanrun.config.packaged import config_folder
+from kanrun.errors import ConfigError, KanrunError
 from kanrun.pipeline import stages
+from kanrun.report.paging import PAGE
+from kanrun.report.status import InterruptedRun, Status
 from tests.cli.command import QUICK, Call
 from tests.contract import read_json, violations
+from tests.sweep.folders import write_run
 
 COMMAND = str(Path(sys.executable).with_name("kanrun"))
 
@@ -203,8 +213,11 @@ def test_an_unknown_flag_is_one_line(kanrun: Call, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reference_to_nothing_names_the_key_and_no_file_that_is_not_there(kanrun: Call, tmp_path: Path) -> None:
-    status, _, [line] = kanrun("seed=${nothing}")
+@pytest.mark.parametrize("more", [[], ["-m", "model.grid=3,4"]])
+def test_a_reference_to_nothing_names_the_key_and_no_file_that_is_not_there(
+    kanrun: Call, tmp_path: Path, more: list[str]
+) -> None:
+    status, _, [line] = kanrun("seed=${nothing}", *more)
     assert status == 1
     assert "seed" in line
     assert "nothing" in line
@@ -239,6 +252,17 @@ def test_an_error_of_the_program_itself_before_there_is_a_folder_says_how_to_see
     status, _, [line] = kanrun(*QUICK)
     assert status == 1
     assert line == "kanrun: ZeroDivisionError: planted (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def test_a_reference_to_what_only_the_run_knows_is_told_by_the_run(kanrun: Call, tmp_path: Path) -> None:
+    status, _, [line] = kanrun("seed=${hydra:runtime.cwd}")
+    assert (status, line) == (1, f"kanrun: seed={tmp_path}: a whole number is needed")
+
+
+def test_a_group_of_a_saved_config_is_not_chosen_anew(kanrun: Call, noisy_run: Path) -> None:
+    status, _, [line] = kanrun("--config-path", str(noisy_run), "--config-name", "config", "model=mlp")
+    assert status == 1
+    assert line.startswith("kanrun: model=mlp: a saved config has its options; set keys such as model.name")
 
 
 # ---- formulas ------------------------------------------------------------------------------------------------------
@@ -643,12 +667,82 @@ def test_the_installed_command_ends_a_mistake_with_one_line_and_status_one(
     assert line.startswith(start)
 
 
-def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [(["dataset=mons"], MissingConfigException, "mons"), (["show", "nowhere"], KanrunError, "not a run folder")],
+)
+def test_a_traceback_is_shown_to_those_who_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], kind: type[Exception], said: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["kanrun", "dataset=mons"])
+    monkeypatch.setattr(sys, "argv", ["kanrun", *arguments])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises(MissingConfigException, match="mons"):  # not a line and a status: Python shows where
+    with pytest.raises(kind, match=said):  # not a line and a status: Python shows where
         cli.main()
+    logging.captureWarnings(False)
+
+
+def test_a_command_goes_well_where_there_is_no_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["kanrun", "--version"])
+    monkeypatch.setattr(sys, "stdout", None)
+    cli.main()
+    assert logging.raiseExceptions
+
+
+def test_a_command_about_a_run_that_a_signal_ends_says_so(kanrun: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object) -> None:
+        raise InterruptedRun("SIGTERM")
+
+    monkeypatch.setattr(cli, "carry_out", ended)
+    assert kanrun("show", "run") == (128 + signal.SIGTERM, "", ["kanrun: interrupted by SIGTERM"])
+
+
+def test_what_jobs_have_said_is_told_once_and_not_without_end(capsys: pytest.CaptureFixture[str]) -> None:
+    job = cli.Job()
+    job.said = [f"job {n}: no such file" for n in range(cli.MOST_SAID + 3)]
+    for _ in range(2):
+        cli.add_up(job)
+    *told, last = capsys.readouterr().err.splitlines()
+    assert told == [f"kanrun: {line}" for line in job.said[: cli.MOST_SAID]]
+    assert last == "kanrun: and 3 more jobs that failed, see summary.csv"
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> cli.Job:
+    """A job as a launcher hands it to another process."""
+    job = cli.Job()
+    monkeypatch.setattr(job, "process", -1)
+    return job
+
+
+def test_in_another_process_a_failure_is_raised_for_the_launcher_to_tell(
+    worker: cli.Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composed = compose_job([f"++hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "seed=-1"], config_folder())
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", composed)
+    with pytest.raises(ConfigError, match=r"^seed=-1: "):
+        worker(composed)
+    assert (worker.failures, capsys.readouterr().err) == (0, "")
+    logging.captureWarnings(False)
+
+
+def test_another_process_that_does_not_end_soon_enough_speaks_for_its_own_run_and_leaves_a_cursor(
+    worker: cli.Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(status: int) -> None:
+        raise SystemExit(status)
+
+    worker.sweep = write_run(tmp_path / "0", {}, "running").parent
+    monkeypatch.setattr(os, "_exit", ended)
+    with open(tmp_path / "screen", "w+b", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True, fileno=screen.fileno))
+        with pytest.raises(SystemExit) as end:
+            worker.end_at_once(Status(tmp_path / "0"), "SIGTERM")
+    assert end.value.code == 128 + signal.SIGTERM
+    assert (tmp_path / "screen").read_bytes() == cli.SHOW_CURSOR
+    assert capsys.readouterr().err == "kanrun: interrupted by SIGTERM\n"
+    assert read_json(tmp_path / "0" / "status.json")["state"] == "interrupted"
+    assert (tmp_path / "0" / PAGE).exists() and not (tmp_path / "summary.csv").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")

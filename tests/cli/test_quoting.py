@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kanrun.cli.quoting import in_quotes, is_table, prepared
+from kanrun.cli.quoting import in_quotes, is_table, prepared, without_quotes
 
 PARSER = OverridesParser.create()
 
@@ -80,10 +80,11 @@ def test_names_in_lists_arrive_as_they_are(text: str) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(min_size=1, max_size=8).filter(lambda t: "$" not in t))
-def test_any_text_in_quotes_is_that_text_to_hydra(text: str) -> None:
+@given(st.text(st.sampled_from("a \\\"'\n") | st.characters(exclude_characters="$"), min_size=1, max_size=8))
+@example("a\\\n")
+def test_any_text_in_quotes_is_that_text_to_hydra_and_without_them_to_us(text: str) -> None:
     value: Any = PARSER.parse_override(f"dataset.target={in_quotes(text)}").value()
-    assert value == text
+    assert value == without_quotes(in_quotes(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -169,3 +170,12 @@ def test_folders_of_configs_are_those_of_the_user_and_flags_come_first() -> None
         str(Path("run").resolve()),
     ]
     assert prepared(["--config-path=run"]) == [f"--config-path={Path('run').resolve()}"]
+
+
+@pytest.mark.parametrize("given", ["", "${oc.env:HOME}/a.csv", "[a.csv,b.csv]"])
+def test_a_path_that_only_hydra_can_read_is_left_to_it(given: str) -> None:
+    assert prepared([f"dataset.path={given}"]) == [f"dataset.path={given}"]
+
+
+def test_a_flag_without_its_folder_is_left_to_hydra() -> None:
+    assert prepared(["seed=1", "--config-path"]) == ["seed=1", "--config-path"]

@@ -63,6 +63,7 @@ def test_a_run_without_a_folder_of_its_own_goes_to_outputs(kanrun: Call, noisy_r
     ("given", "said"),
     [
         (["nowhere"], "nowhere: not a run folder"),
+        (["BARE"], "BARE: config.yaml is missing, so that nothing says what to go on with"),
         (["RUN", "model.k=2"], "model.k=2: the network of model.start has 3"),
         (["RUN", "model.widht=[2]"], "model.widht=[2]: unknown key, did you mean model.width?"),
         (["RUN", "hydra.run.dir=RUN"], "hydra.run.dir=RUN: it holds a completed run"),
@@ -70,7 +71,9 @@ def test_a_run_without_a_folder_of_its_own_goes_to_outputs(kanrun: Call, noisy_r
         (["seed=3"], "refine: the folder of a run is needed"),
     ],
 )
-def test_a_mistake_is_one_line(kanrun: Call, noisy_run: Path, given: list[str], said: str) -> None:
+def test_a_mistake_is_one_line(kanrun: Call, noisy_run: Path, tmp_path: Path, given: list[str], said: str) -> None:
+    (tmp_path / "BARE").mkdir()
+    (tmp_path / "BARE" / "status.json").write_text('{"state": "completed"}', encoding="utf-8")
     own = [word.replace("RUN", str(noisy_run)) for word in given]
     told = kanrun("refine", *own)
     assert told.status == 1

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from kanrun.cli.studying import dimension_of
+from kanrun.cli.studying import check_objectives, dimension_of
 from kanrun.errors import ConfigError
 from kanrun.sweep import studying
-from kanrun.sweep.studying import Dimension
+from kanrun.sweep.studying import Dimension, Study
 from tests.cli.command import QUICK, Call
 from tests.contract import read_json
 
@@ -148,6 +148,25 @@ def test_a_mistake_is_one_line_and_nothing_is_begun(
     assert status == 1
     assert len(lines) == 1 and lines[0].startswith(f"kanrun: {start}")
     assert not list(tmp_path.rglob("status.json"))
+
+
+@pytest.mark.parametrize(
+    ("symbolic", "search", "chosen"),
+    [
+        (True, {"seconds": 0.0, "work": None}, "model.grid"),
+        (False, {"seconds": 10.0, "work": None}, "model.grid"),
+        (False, {"seconds": 0.0, "work": 0.0}, "model.grid"),
+        (False, {"seconds": 0.0, "work": None}, "symbolic.enabled"),
+    ],
+)
+def test_formulas_may_be_short_where_any_trial_can_have_one(
+    symbolic: bool, search: dict[str, Any], chosen: str
+) -> None:
+    common = {"model": {"name": "kan"}, "symbolic": {"enabled": symbolic}, "search": search}
+    study = Study(1, ("validation", "complexity"), "tpe", None, False, 0)
+    check_objectives(study, common, [chosen])
+    with pytest.raises(ConfigError, match="complexity is that of formulas"):
+        check_objectives(study, {**common, "model": {"name": "mlp"}}, ["model.grid"])
 
 
 def test_a_search_over_other_values_is_not_gone_on_with(kanrun: Call) -> None:

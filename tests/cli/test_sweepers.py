@@ -71,11 +71,14 @@ def test_the_score_is_that_of_validation_rows_which_are_held_back_for_it(
     }
 
 
-def test_rows_that_the_user_holds_back_are_what_counts(kanrun: Call, tmp_path: Path) -> None:
-    assert kanrun("-m", "hydra/sweeper=noting", *SWEEP, "dataset.validation=0.4").status == 0
+@pytest.mark.parametrize(("more", "part"), [("dataset.validation=0.4", 0.4), ("hydra/launcher=basic", 0.2)])
+def test_rows_that_the_user_holds_back_are_what_counts_and_whatever_launches_there_are_some(
+    kanrun: Call, tmp_path: Path, more: str, part: float
+) -> None:
+    assert kanrun("-m", "hydra/sweeper=noting", *SWEEP, more).status == 0
     for job in "01":
         config = yaml.safe_load((tmp_path / "sweep" / job / "config.yaml").read_text(encoding="utf-8"))
-        assert config["dataset"]["validation"] == 0.4
+        assert config["dataset"]["validation"] == part
 
 
 def test_a_sweep_over_named_values_holds_nothing_back(kanrun: Call, tmp_path: Path) -> None:

@@ -229,6 +229,13 @@ def test_a_malformed_width_is_one_line_with_its_form(width: list[Any]) -> None:
     assert "[sums, products]" in problem
 
 
+@pytest.mark.parametrize("hidden", [[0], [5, -1], [[0, 0]], [2.5], ["x"]], ids=str)
+def test_hidden_layers_that_are_none_are_one_line_with_their_form(hidden: list[Any]) -> None:
+    [problem] = problems_of({"model": {"hidden": hidden}})
+    assert problem.startswith(f"model.hidden={as_typed(hidden)}: layers, each ")
+    assert read_config({"model": {"hidden": [5, [2, 1]]}}).model.hidden == [5, [2, 1]]
+
+
 @pytest.mark.parametrize("width", [[1, 1], [2, 5, 1], [2, [3, 1], 1], [2, [0, 1], [1, 1]], [3, 2, 2, 2]], ids=str)
 def test_a_width_of_sums_and_products_is_allowed(width: list[Any]) -> None:
     assert read_config({"model": {"width": width}}).model.width == width

@@ -88,3 +88,9 @@ def test_what_a_cell_cannot_hold_is_said() -> None:
         excel(source("+".join(f"x_1**{n}" for n in range(2, 700))))
     with pytest.raises(CannotExportError, match="Excel has no besselj"):
         excel(source("besselj(0, x_1)"))
+
+
+def test_classes_are_told_by_the_largest_value() -> None:
+    *_, first, second, last = excel(source("x_1", "x_2", test="cross_entropy")).splitlines()
+    assert (first, second) == ("=A2", "=B2")
+    assert last == "' The class is the one whose value is the largest: y_1, y_2"

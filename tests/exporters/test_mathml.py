@@ -4,8 +4,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import sympy as sp
 
-from kanrun.exporters.mathml import NAMESPACE, mathml, text_of_name
+from kanrun.exporters.mathml import NAMESPACE, Content, Shown, mathml, text_of_name, written
+from kanrun.exporters.source import CannotExportError
 from tests.exporters.laws import EVIL, INPUTS, TEXTS, X, agree, source
 from tests.helpers import Array
 
@@ -86,3 +88,39 @@ def test_two_classes_have_their_decision() -> None:
 )
 def test_words_with_blanks_need_no_backticks(name: str, shown: str) -> None:
     assert text_of_name(name) == shown
+
+
+# Of what the bounds of algebra let through, which is written where no tracer sees it; here it is written outside them.
+
+
+@pytest.mark.parametrize("text", ["2.5*x_1 + x_2", "1.5e-30*x_1", "-6.02e+23", "-0.1*x_2"])
+def test_numbers_have_all_their_digits_in_the_content(text: str) -> None:
+    given = source(text)
+    node = ElementTree.fromstring(written(Content, given.laws[0].expression, given))
+    for one in node.iter():
+        one.tag = f"{M}{one.tag}"
+    found = value(node, {name: X[:, i] for i, name in enumerate(INPUTS)})
+    agree(np.broadcast_to(found, len(X))[:, None], text, tolerance=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "content"),
+    [
+        ("T", "<mi>T</mi>", "T"),
+        ("T_1", "<msub><mi>T</mi><mn>1</mn></msub>", "T_1"),
+        ("T (K)", "<mtext>`T (K)`</mtext>", "T (K)"),
+        ("a<b", "<mtext>`a&lt;b`</mtext>", "a&lt;b"),
+        ("Ω", "<mi>Ω</mi>", "Ω"),
+    ],
+)
+def test_a_name_is_an_identifier_with_its_index_or_a_text(name: str, shown: str, content: str) -> None:
+    given, x = source("x_1", symbols={"x_1": name}), sp.Symbol("x_1", real=True)
+    assert written(Shown, x, given) == shown
+    assert written(Content, x, given) == f"<ci>{content}</ci>"
+    assert written(Shown, sp.Symbol("x_1"), given) == "<msub><mi>x</mi><mn>1</mn></msub>"  # an output of that name
+
+
+def test_what_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kanrun.exporters.mathml.bounded", lambda _, otherwise: otherwise)
+    with pytest.raises(CannotExportError, match=r"MathML has no way to write x_1\*x_2"):
+        mathml(source("x_1*x_2"))

@@ -44,3 +44,10 @@ def test_classes_have_the_number_of_the_largest(tmp_path: Path) -> None:
 def test_what_matlab_has_not_is_said() -> None:
     with pytest.raises(CannotExportError, match="MATLAB has no besselj"):
         matlab(source("besselj(0, x_1)"))
+
+
+def test_a_power_that_may_not_be_real_is_asked_and_a_whole_one_is_not() -> None:
+    text = matlab(source("x_1**3 + x_2**2.5"))
+    [line] = [one for one in text.splitlines() if "values(:, 1)" in one]
+    assert "x_1.^3" in line and "real_only(x_1.^3)" not in line
+    assert "real_only(x_2.^2.5)" in line

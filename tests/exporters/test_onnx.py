@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from kanrun.errors import KanrunError
 from kanrun.exporters.onnx import onnx
 from kanrun.exporters.source import CannotExportError, Law, Source
 from kanrun.functions.library import FUNCTIONS
@@ -109,3 +111,9 @@ def test_the_file_says_what_its_columns_are() -> None:
 def test_without_a_network_there_is_nothing_to_write() -> None:
     with pytest.raises(CannotExportError, match="no network"):
         written(None)
+
+
+def test_without_its_package_it_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(KanrunError, match=r"the package onnx is missing; pip install 'kanrun\[onnx\]'"):
+        written(KAN([2, 1]))

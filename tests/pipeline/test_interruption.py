@@ -4,7 +4,9 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from kanrun.context import Silent
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.pipeline import interruption
+from kanrun.pipeline.fit import Desk
 from kanrun.pipeline.interruption import interruptible
-from kanrun.pipeline.run import begin_run, resume
+from kanrun.pipeline.run import begin_run, report, resume
 from kanrun.report.files import load_model
 from kanrun.report.status import InterruptedRun, state_of
+from tests.report.test_outputs import result
 
 BOTH: list[str] = ["sin(3*x_1)+x_2**2", "exp(x_1)*x_2"]
 
@@ -150,3 +154,49 @@ def test_one_that_nobody_handled_before_is_only_noted() -> None:
     with interruptible() as interruption:
         signal.raise_signal(signal.SIGINT)
     assert interruption.cancelled() == "SIGINT"
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    with interruptible() as asked:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert asked.cancelled() == "SIGTERM"
+
+
+def test_in_another_thread_signals_are_left_to_others() -> None:
+    before, within = [signal.getsignal(one) for one in interruption.SIGNALS], []
+
+    def elsewhere() -> None:
+        with interruptible() as asked:
+            within.extend(signal.getsignal(one) for one in interruption.SIGNALS)
+            assert asked.cancelled() is None
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert within == before
+
+
+@pytest.mark.parametrize("by", [None, "SIGTERM"])
+def test_a_signal_that_comes_while_outputs_are_written_leaves_what_goes_on(tmp_path: Path, by: str | None) -> None:
+    class Writing(Desk):
+        folder, removed = tmp_path, False
+
+        def tell(self, text: str) -> None:
+            raise AssertionError(text)
+
+        @property
+        def checkpoint(self) -> Any:
+            return SimpleNamespace(remove=lambda: setattr(self, "removed", True))
+
+    one, found = Writing(cancelled=lambda: by), result("train", plots=False)
+    entries = tuple({**entry, "train": {"mse": 0.0}, "parameters": 0} for entry in found.state.entries)
+    given = found.problem, replace(found.state, entries=entries)
+    if by is None:
+        assert report(one, *given)["stages"]  # type: ignore[arg-type]
+    else:
+        with pytest.raises(InterruptedRun, match="SIGTERM"):
+            report(one, *given)  # type: ignore[arg-type]
+    assert one.removed == (by is None)
+    assert {"metrics.json", "model.pt"} <= {path.name for path in tmp_path.iterdir()}

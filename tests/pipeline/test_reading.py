@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,17 @@ import pytest
 import torch
 
 from kanrun import fit
+from kanrun.context import Context
+from kanrun.errors import ConfigError
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import FUNCTIONS
+from kanrun.model.network import KAN
 from kanrun.pipeline import reading
 from kanrun.pipeline.fit import FitResult
-from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH
+from kanrun.pipeline.reading import BY_EDGES, BY_SEARCH, MOST_INPUTS, Reading, of_each_output, strongest_inputs
+from tests.helpers import additive_network, uniform_rows
+from tests.planted import classification, regression
+from tests.report.test_outputs import result
 
 FEW: dict[str, Any] = {"library": ["x", "x^2", "1/x", "exp", "log", "sin"]}
 SMALL = {"model": {"width": [2, 1]}, "optimizer": {"steps": 10}, "symbolic": {**FEW, "work": 600.0}}
@@ -106,3 +113,70 @@ def test_a_search_that_fails_leaves_what_is_read(monkeypatch: pytest.MonkeyPatch
 def test_edges_are_read_alone_where_that_is_asked_for() -> None:
     found = fit(*rows(), {**SMALL, "symbolic": {**FEW, "work": 50.0, "discover": False}})
     assert not any(text in (BY_SEARCH, BY_EDGES) for text in notes(found))
+
+
+# ---- pieces of it --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fails_within
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, ()),
+        (
+            ZeroDivisionError("of our own doing"),
+            ("the search for log-odds failed (ZeroDivisionError: of our own doing)",),
+        ),
+    ],
+)
+def test_where_no_log_odds_are_found_what_was_read_stays(
+    monkeypatch: pytest.MonkeyPatch, given: Exception | None, said: tuple[str, ...]
+) -> None:
+    def by_log_odds(*_: Any) -> None:
+        if given:
+            raise given
+
+    monkeypatch.setattr(reading, "by_log_odds", by_log_odds)
+    found = result("train")
+    read = [Reading(KAN([2, 1], grid=3), found.formulas, BY_EDGES, (found.problem.data,))]
+    state, kept = reading.by_classes(found.problem, found.state, KAN([2, 1], grid=3), read, Context())
+    assert kept is read and state.warnings == said
+
+
+def refused(*_: Any) -> None:
+    raise ConfigError("search.work=1: in a search targets need finite squares; use search=none")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("search_problem", refused), ("discover", lambda *_: SimpleNamespace(is_empty=True))],
+)
+def test_a_search_that_cannot_be_or_finds_nothing_gives_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: Any
+) -> None:
+    monkeypatch.setattr(reading, name, given)
+    found = result("train")
+    network = KAN([2, 1], grid=3)
+    assert reading.by_search(found.problem, found.state, network, Context()) == (found.state, None)
+
+
+def test_values_are_judged_by_their_outputs_and_classes_together() -> None:
+    data = regression(3)
+    assert [(part.outputs, part.train.y.tolist()) for part in of_each_output(data)] == [
+        ([f"y_{j}"], data.train.y[:, j : j + 1].tolist()) for j in range(3)
+    ]
+    classes = classification(2, 3)
+    assert [part.outputs for part in of_each_output(classes)] == [classes.outputs] * 3
+
+
+def test_of_many_inputs_the_strongest_are_looked_at_in_their_order() -> None:
+    count = MOST_INPUTS + 3
+    weak = {0, 5, 14}
+    model = additive_network([("x", 1.0, 0.0, 0.01 if i in weak else 1.0 + i) for i in range(count)])
+    assert strongest_inputs(model, uniform_rows(50, count)) == [i for i in range(count) if i not in weak]
+    few = additive_network([("x", 1.0, 0.0, 1.0)] * 3)
+    few.layers[0].remove(0, 1)
+    assert strongest_inputs(few, uniform_rows(50, 3)) == [0, 2]
+    for i in (0, 2):
+        few.layers[0].remove(0, i)
+    assert strongest_inputs(few, uniform_rows(50, 3)) == [0, 1, 2]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,23 @@ from kanrun.config.schema import (
     SymbolicConfig,
     SymbolicFitConfig,
 )
+from kanrun.context import Budget, Context, Meter
 from kanrun.data.build import build_dataset
-from kanrun.data.dataset import Dataset
+from kanrun.data.dataset import Dataset, of_output
 from kanrun.discovery.problem import Problem
 from kanrun.errors import ConfigError
 from kanrun.functions.builtin import Function
 from kanrun.functions.library import library
+from kanrun.model.network import KAN
 from kanrun.pipeline import searching
 from kanrun.pipeline.run import run
-from kanrun.pipeline.searching import search_problem
+from kanrun.pipeline.searching import Found, search_problem
 from kanrun.report.load import load_run
+from kanrun.state import Problem as RunProblem
+from kanrun.state import State
+from kanrun.training.target_scaling import Unscaled
 from tests.contract import read_json, violations
+from tests.planted import regression
 
 FUNCTIONS = SymbolicFitConfig(library=["x", "x^2", "sin", "exp", "sqrt"])
 PEELED = SymbolicFitConfig(library=["x", "1/x", "1/x^3", "sin"])
@@ -201,3 +208,38 @@ def test_several_targets_are_searched_one_after_the_other_and_brought_together(t
     x = torch.tensor([[0.5, 0.25], [0.1, -0.3]], dtype=torch.float64)
     expected = torch.stack([x[:, 0] * x[:, 1], 1000 * x[:, 0]], dim=1)
     torch.testing.assert_close(loaded.model(x).detach(), expected)
+
+
+# ---- what is made of what searches have given ----------------------------------------------------------------------
+
+
+def searched(outputs: int) -> tuple[RunProblem, State]:
+    """A problem of so many outputs and a state in which a search has found their means."""
+    data = regression(outputs)
+    config = Config(search=SearchConfig("discover", 5.0), model=ModelConfig(width=[2, outputs]))
+    problem = RunProblem(config, data, KAN([2, outputs], grid=3), Unscaled(), data)
+    told = {"structures": 0, "networks": 0, "seconds": 1.0, "work": 2.0, "stopped": "work", "ended": "its work is done"}
+    found = tuple(
+        Found(search_problem(config, of_output(data, j), library(["x"])).constant(), told, (1.0, 1.0))
+        for j in range(outputs)
+    )
+    return problem, State(found=found)
+
+
+def test_where_no_formula_can_be_kept_there_are_the_networks_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "kept", lambda _, state, symbolic, *__: (state, symbolic.model, []))
+    state = searching.brought_together(*searched(2), Context())
+    assert state.warnings == ("there is no formula: none that was found can be kept",)
+    assert state.formulas == () and state.found == ()
+    assert [entry["name"] for entry in state.entries] == ["train", "prune", "symbolic"]
+
+
+def test_a_signal_that_comes_with_the_last_output_found_costs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, before = searched(2)
+    monkeypatch.setattr(searching, "search_output", lambda _, state, *__: replace(state, found=before.found))
+    context = Context(Budget(Meter(cancelled=lambda: "SIGTERM")))
+    state = searching.search_one_of(problem, replace(before, found=before.found[:1]), context, 1)
+    assert [formula.output for formula in state.formulas] == problem.data.outputs
+    for formula, mean in zip(state.formulas, problem.data.train.y.mean(0).tolist(), strict=True):
+        assert float(formula.expression) == pytest.approx(mean)
+    assert not any("nothing was found" in text for text in state.warnings)

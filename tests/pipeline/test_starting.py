@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from kanrun.config.schema import FixConfig
 from kanrun.config.validation import read_config
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
@@ -18,9 +19,9 @@ from kanrun.model.network import KAN
 from kanrun.pipeline.fit import fit
 from kanrun.pipeline.problem import problem_of
 from kanrun.pipeline.run import run
-from kanrun.pipeline.starting import network_in, starting_network
+from kanrun.pipeline.starting import closest, network_in, starting_network
 from kanrun.report.files import save_model
-from tests.helpers import uniform_rows
+from tests.helpers import additive_network, uniform_rows
 
 X = uniform_rows(200, 2)
 Y = 1000 * (torch.sin(3 * X[:, :1]) + X[:, 1:] ** 2) + 5000
@@ -153,3 +154,21 @@ def test_the_config_of_a_run_that_went_on_gives_the_same_numbers(noisy_run: Path
     first, second = (run(again, tmp_path / name, quiet=True) for name in ("first", "second"))
     assert first["final"] == second["final"]
     assert load_run(tmp_path / "first").config.model == again.model
+
+
+@pytest.mark.parametrize(
+    ("edge", "near"),
+    [({}, True), ({"input": 1}, False), ({"input": 2}, False), ({"output": 1}, False), ({"layer": 1}, False),
+     ({"function": "sine"}, False)],
+    ids=str,
+)  # fmt: skip
+def test_only_an_edge_that_is_there_has_a_function_close_to_it(edge: dict[str, Any], near: bool) -> None:
+    model = additive_network([("sin", 2.0, 0.5, 3.0), ("x", 1.0, 0.0, 1.0)])
+    model.layers[0].remove(0, 1)
+    rows = Rows(X, Y)
+    data = Dataset("rows", rows, rows, ["x_1", "x_2"], ["y"], REGRESSION, MSE)
+    found = closest(model, FixConfig(**{"function": "sin", **edge}), data)
+    assert (found is not None) == near
+    if found:
+        curve = found.c * torch.sin(found.a * X[:, 0] + found.b) + found.d
+        torch.testing.assert_close(curve, 3 * torch.sin(2 * X[:, 0] + 0.5), rtol=0, atol=1e-6)

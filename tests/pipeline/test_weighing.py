@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,19 @@ import pytest
 import torch
 
 from kanrun import fit, run
-from kanrun.context import Silent
+from kanrun.config.schema import Config
+from kanrun.context import Context, Silent
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.pipeline.fit import FitResult
+from kanrun.pipeline.weighing import as_counted, expression_of, weighed
+from kanrun.state import Problem
+from kanrun.symbolic.search import Symbolic
+from kanrun.training.target_scaling import Unscaled
 from tests.contract import read_json
+from tests.helpers import additive_network, uniform_rows
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 ROWS = 99  # of which none are set aside
@@ -159,3 +168,48 @@ def test_a_table_in_the_plain_way_names_rows_as_the_file_counts_them(tmp_path: P
     assert entry["errors"]["model"] == "student"
     text = (tmp_path / "run" / "formula.txt").read_text(encoding="utf-8")
     assert f"far from the formula of level: rows {', '.join(str(n + 1) for n in wrong)}" in text
+
+
+# ---- pieces of it --------------------------------------------------------------------------------------------------
+
+
+def planted(inputs: int = 1) -> Dataset:
+    x = uniform_rows(40, inputs)
+    return Dataset("d", Rows(x, x[:, :1] ** 2), None, [f"x_{i + 1}" for i in range(inputs)], ["y"], REGRESSION, MSE)
+
+
+WITHOUT_VALUES = additive_network([("log", 1.0, 0.0, 1.0)])  # of half of the rows
+
+
+def test_a_formula_says_what_errors_are_only_where_it_is_short_and_has_values() -> None:
+    assert str(expression_of(additive_network([("x^2", 1.0, 0.0, 1.0)]), planted())) == "x_1**2"
+    assert expression_of(WITHOUT_VALUES, planted()) is None
+    assert expression_of(additive_network([("sin", 1.5, 0.25, 2.5)] * 12), planted(12)) is None
+
+
+@pytest.mark.parametrize("loss", ["", "student"])
+def test_without_a_formula_rows_count_as_they_did(loss: str) -> None:
+    data = replace(planted(), robust=loss)
+    found = weighed(data, Symbolic(WITHOUT_VALUES, 0.0, 0.0), Context())
+    assert found.train.weights is None and found.recognized == {}
+    assert torch.equal(found.train.y, data.train.y)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_rows_held_back_count_by_a_robust_loss_too_once_there_is_a_network(held: bool) -> None:
+    data = replace(planted(), robust="student")
+    y = data.train.y.clone()
+    y[3] += 50.0
+    rows = replace(data.train, y=y)
+    data = replace(data, train=rows, validation=rows if held else None)
+    network = additive_network([("x^2", 1.0, 0.0, 1.0)])
+    problem = Problem(Config(), data, network, Unscaled(), data)
+    found = as_counted(data, problem, additive_network([("x^2", 1.0, 0.01, 1.0)]))
+    assert found.train.weights is not None and int(found.train.weights.argmin()) == 3
+    assert found.recognized == {"model": "student"}
+    if held:
+        assert found.validation is not None
+        torch.testing.assert_close(found.validation.weights, found.train.weights)
+    else:
+        assert found.validation is None
+    assert as_counted(replace(data, robust=""), problem).train.weights is None

@@ -90,3 +90,14 @@ def test_truth_values_stay_so_beside_a_cell_that_is_none(tmp_path: Path) -> None
     inputs = [Input("ok", ("ok",), kind="boolean")]
     taken = rows_of(written(tmp_path, "ok,T\nyes,1\nno,2\nmaybe,3\n"), inputs)
     assert taken.x[:2, 0].tolist() == [1.0, 0.0] and np.isnan(taken.x[2, 0])
+
+
+def test_texts_that_training_knew_are_nothing_to_tell(tmp_path: Path) -> None:
+    gases = [Input("gas_N2", ("gas",), value="N2", seen=("He", "N2"))]
+    taken = rows_of(written(tmp_path, "gas\nN2\nHe\n"), gases)
+    assert (taken.x.tolist(), taken.unknown.any(), taken.notes) == ([[1.0], [0.0]], False, ())
+
+
+def test_a_table_without_rows_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(KanrunError, match=r"new.csv: there are no rows$"):
+        rows_of(written(tmp_path, "T,p,gas\n,,\n"), INPUTS)

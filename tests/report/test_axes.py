@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from kanrun.report.axes import arrange, linear_ticks, log_ticks, name_ticks, panels
+from kanrun.report.axes import arrange, linear_ticks, log_ticks, name_ticks, panels, reaches
 from kanrun.report.look import WIDTH
 from tests.figures import assert_nothing_overlaps, draw, texts
 from tests.planted import long_names
@@ -44,6 +44,19 @@ def test_ticks_of_a_log_axis_lie_on_it(low: float, decades: float, most: int) ->
 
 def test_an_axis_without_extent_has_one_number() -> None:
     assert linear_ticks(2.0, 2.0, 5) == ([2.0], ["2"])
+
+
+@pytest.mark.parametrize("most", range(1, 8))
+def test_there_is_a_step_for_any_number_of_ticks(most: int) -> None:
+    for span in np.geomspace(1.0, 10.0, 400):
+        values, _ = linear_ticks(0.0, float(span), most)
+        assert 1 <= len(values) <= most
+
+
+@pytest.mark.parametrize(("scale", "middle"), [("linear", 5.5), ("log", 10**0.5)])
+def test_a_number_lies_on_its_axis_by_its_scale(scale: str, middle: float) -> None:
+    assert [reaches(v, 1.0, 10.0, scale) for v in (1.0, middle, 10.0)] == pytest.approx([0.0, 0.5, 1.0])
+    assert reaches(3.0, 3.0, 3.0, scale) == 0.5
 
 
 RANGES = [(0.0, 1.0), (-123456.0, 98765.0), (1e6, 1e6 + 0.5), (-1e-7, 3e-7), (-0.5, -0.25), (1e-300, 1e300)]

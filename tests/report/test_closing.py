@@ -10,6 +10,7 @@ from rich.console import Console
 
 from kanrun.report.closing import in_short, say_advice, say_end
 from kanrun.state import Result
+from kanrun.symbolic.decision import Decision
 from kanrun.symbolic.front import Alternative
 from kanrun.symbolic.uncertainty import Constant
 from tests.report.test_outputs import FORMULA, result
@@ -54,6 +55,33 @@ def test_that_the_answer_is_none_is_said_before_its_constants_and_other_advice_b
 def test_without_a_formula_the_network_is_the_answer() -> None:
     found = replace(result("train", formulas=()), metrics={"stages": [STAGE], "final": SCORES, "final_of": "test"})
     assert told(found)[0] == "network: test RMSE 0.01, R2 0.99996"
+
+
+def test_where_nothing_was_reached_that_is_said() -> None:
+    found = replace(result(formulas=()), metrics={"stages": []}, interrupted="SIGINT")
+    first, folder, *_ = told(found)
+    assert (first, folder) == ("nothing was found before that", "folder /runs/[one]")
+
+
+def test_classes_have_one_score_together_and_the_class_where_the_odds_turn() -> None:
+    scores = {"cross_entropy": 0.1, "accuracy": 0.97}
+    decision = Decision("1.5*x_1", "1.5*x_1", "1.5 x_{1}", 3, scores, [Constant(1.5, 0.2)])
+    first, second = (replace(FORMULA, output=f"logit_{name}", test=scores, exact=None) for name in ("[cat]", "dog"))
+    formulas = (replace(first, decision=decision), second)
+    found = replace(result("train", formulas=formulas), metrics={"stages": [STAGE], "final": scores})
+    assert told(found)[:5] == [
+        "logit_[cat] = x_1**2", "  test accuracy 0.97, entropy 0.1", "logit_dog = x_1**2",
+        "class dog where 1.5*x_1 > 0", "constants of the decision: 1.5 ± 0.2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("folds", "said"), [(5, "5 parts"), ("leave-one-out", "leave-one-out")])
+def test_scores_on_rows_that_were_left_out_are_told(folds: int | str, said: str) -> None:
+    found = finished()
+    left_out = {"rmse": 0.25, "r2": 0.5, "folds": folds}
+    lines = told(replace(found, metrics={**found.metrics, "cross_validation": left_out}))
+    expected = f"cross-validated ({said}): RMSE 0.25, R2 0.5 on rows that the constants have not seen"
+    assert expected in lines
 
 
 def test_a_long_formula_is_cut_with_where_it_stands_in_full() -> None:

@@ -4,6 +4,7 @@ import io
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,9 @@ def test_where_nobody_looks_a_long_stage_has_lines_from_a_thread(
     time.sleep(0.01)
     assert said(capsys) == ""  # nothing comes after its end
     assert all(line.split()[0] == "symbolic" for line in told.splitlines())
+
+
+def test_what_stands_out_in_the_rows_is_told_before_the_network(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().begin(problem(replace(dataset(), warnings=("[x_1] is 0 everywhere",))))
+    lines = said(capsys).splitlines()
+    assert lines.index("note: [x_1] is 0 everywhere") == next(n for n, one in enumerate(lines) if "network" in one) - 1

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanrun.errors import KanrunError
 from kanrun.model.mlp import MLP
-from kanrun.report.files import finite, load_model, read_yaml, save_model, write_history, write_json, write_text
+from kanrun.report.files import (
+    finite,
+    load_model,
+    read,
+    read_json,
+    read_yaml,
+    save_model,
+    write_history,
+    write_json,
+    write_text,
+)
 from kanrun.training.history import Record
 from tests.contract import HISTORY
 from tests.helpers import tangled_network, uniform_rows
@@ -125,3 +137,36 @@ def test_a_part_of_a_config_that_stands_for_another_is_refused(tmp_path: Path, t
 def test_the_stars_of_a_formula_stand_for_nothing_else(tmp_path: Path, formula: str) -> None:
     write_text(tmp_path / "config.yaml", yaml.safe_dump({"formula": formula, "list": [formula]}))
     assert read_yaml(tmp_path / "config.yaml") == {"formula": formula, "list": [formula]}
+
+
+def test_what_is_too_large_for_a_run_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.json").write_text("[1, 2]")
+    assert read_json(tmp_path / "x.json") == [1, 2]
+    monkeypatch.setattr("kanrun.report.files.LARGEST", 5)
+    with pytest.raises(ValueError, match="it has more than 5 bytes"):
+        read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 201 + "]" * 201, "[" * 201 + "a", "{" * 201])
+def test_what_is_nested_so_deep_that_it_would_take_long_is_not_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match="nested more than 200 deep"):
+        read_yaml(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "model.pt"])
+def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    reader: Callable[[Path], Any] = load_model if name == "model.pt" else read_json
+    with pytest.raises(KanrunError, match=f"{name}: cannot be read \\(it is no file\\)"):
+        read(tmp_path, name, reader)
+
+
+@pytest.mark.parametrize("entry", [math.nan, math.inf])
+def test_a_network_with_an_entry_that_is_no_number_is_refused(tmp_path: Path, entry: float) -> None:
+    model = MLP([1, 1], "tanh", seed=0)
+    with torch.no_grad():
+        next(model.parameters()).fill_(entry)
+    save_model(tmp_path / "model.pt", model)
+    with pytest.raises(ValueError, match="its entries are not finite"):
+        load_model(tmp_path / "model.pt")

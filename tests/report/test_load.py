@@ -22,6 +22,7 @@ from kanrun.config.schema import (
 from kanrun.errors import KanrunError
 from kanrun.pipeline import stages
 from kanrun.pipeline.run import run
+from kanrun.predictions.inputs import Taken
 from kanrun.report.load import load_run
 from kanrun.symbolic.values import evaluate_texts
 from tests.helpers import uniform_rows
@@ -207,3 +208,12 @@ def test_a_run_without_formulas_has_its_network_only(finished: Path, tmp_path: P
     assert loaded.predict(uniform_rows(3, 2), network=True).shape == (3, 2)
     with pytest.raises(KanrunError, match="the run has no formula; its network can be asked"):
         loaded.predict(uniform_rows(3, 2))
+
+
+def test_what_there_is_to_say_of_rows_is_a_warning_in_python(noisy_run: Path) -> None:
+    rows = Taken(np.array([[1.0, 1.0]]), np.array([[False, True]]), ("gas is 'Ar' in 1 row",))
+    loaded = load_run(noisy_run)
+    with pytest.warns(UserWarning, match="^gas is 'Ar' in 1 row$"):
+        found = loaded.predict(rows)
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == loaded.predict(rows.x).tolist()

@@ -18,6 +18,7 @@ from kanrun.report.network_edges import (
     some_rows,
     strongest_paths,
     unit,
+    unit_curve,
 )
 from tests.planted import rows
 
@@ -94,3 +95,10 @@ def test_nodes_without_edges_are_known() -> None:
 def test_a_curve_that_does_not_vary_lies_in_the_middle() -> None:
     assert unit(torch.tensor([3.0, 3.0])) == [0.5, 0.5]
     assert unit(torch.tensor([1.0, 3.0, 2.0])) == [0.0, 1.0, 0.5]
+
+
+def test_a_curve_without_a_value_is_none_and_others_fill_their_box() -> None:
+    nowhere = torch.zeros(0)
+    assert unit_curve((nowhere, nowhere)) == []
+    curve = torch.tensor([2.0, 4.0]), torch.tensor([1.0, -1.0])
+    assert unit_curve(curve) == [(0.0, 1.0), (1.0, 0.0)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -62,3 +63,13 @@ def test_a_folder_is_named_from_here_and_never_as_a_flag(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert typed(tmp_path / "-run") == "./-run"
     assert typed(tmp_path.parent / "other") == str(tmp_path.parent / "other")
+
+
+def test_where_there_is_no_way_from_here_the_whole_path_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_another_drive(_: Path) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", on_another_drive)
+    assert typed(tmp_path / "a run") == f"'{tmp_path}/a run'"

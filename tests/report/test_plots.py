@@ -80,6 +80,14 @@ def test_regions_lie_where_the_class_is_predicted() -> None:
     assert [round(r.x0, 1) for r in regions[1:]] == [-0.3, 0.3]
 
 
+def test_a_class_that_is_predicted_everywhere_has_no_border() -> None:
+    always = torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64)
+    axes = draw(predictions_figure, classification(2, 3), lambda x: always.expand(len(x), 3), None).axes[0]
+    [region] = [c.get_paths()[0].get_extents() for c in axes.collections if c.get_alpha() == 0.25]
+    assert (region.x0, region.x1) == pytest.approx(axes.get_xlim())
+    assert not [c for c in axes.collections if c.get_alpha() is None and "ContourSet" in type(c).__name__]
+
+
 def test_rows_that_are_told_wrong_lie_below_0() -> None:
     (axes,) = draw(predictions_figure, classification(3, 2, MSE), lambda x: x[:, :1] + 0.4, None).axes
     wrong = int(((rows(3)[:, 0] > 0) & (rows(3)[:, 0] + 0.4 < 0.5)).sum())

@@ -64,3 +64,17 @@ def test_a_run_without_a_range_is_said() -> None:
     assert shown(predicted(X[:1]), [Input("x_1", ("a",)), Input("x_2", ("b",))])[-1] == (
         "note: the run does not say in which range it was trained"
     )
+
+
+def test_of_classes_the_likeliest_is_told_with_its_probability() -> None:
+    x = np.array([[0.5, 0.5], [0.25, 0.5], [np.nan, 0.5]])
+    entries = [{"output": "logit_cat", "expression": "log(3)"}, {"output": "logit_dog", "expression": "4*x_1 - 2"}]
+    found = of_formulas(entries, x, INPUTS, classes=True)
+    assert [line.split() for line in shown(found)[:4]] == [
+        ["row", "class", "probability"], ["1", "cat", "0.75"], ["2", "cat", f"{3 / (3 + np.exp(-1)):.6g}"],
+        ["3", "-", "-"],
+    ]  # fmt: skip
+    header, first, _, last = csv.reader(io.StringIO(as_csv(found, x, INPUTS)))
+    assert header == ["time, s", "=dose", "class", "probability", "beyond"]
+    assert first[2] == "cat" and abs(float(first[3]) - 0.75) < 1e-12
+    assert last[2:4] == ["", ""]

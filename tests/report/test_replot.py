@@ -10,10 +10,13 @@ import torch
 
 from kanrun.data.build import build_dataset
 from kanrun.errors import KanrunError
+from kanrun.model.mlp import MLP
+from kanrun.model.network import KAN
 from kanrun.pipeline.run import run
 from kanrun.report.files import read_history
 from kanrun.report.pictures import PICTURES
-from kanrun.report.replot import picture_named, picture_of, scene_in
+from kanrun.report.replot import kept_networks, picture_named, picture_of, scene_in
+from tests.helpers import additive_network
 
 TABLE = "speed (m/s),mass (kg),energy (J)\n" + "".join(
     f"{v},{m},{m * v**2 / 2}\n" for v in range(1, 9) for m in range(1, 6)
@@ -120,3 +123,32 @@ def test_what_only_the_run_could_draw_is_where_it_drew_it(of_table: Path, tmp_pa
     with pytest.raises(KanrunError, match="networks of a search are not kept; what can be made of") as caught:
         picture_of(folder, "history", "png")
     assert str(caught.value).endswith(f"as the run drew it: {folder / 'plots' / 'history.png'}")
+
+
+def test_rows_with_other_inputs_than_those_of_the_run_are_not_taken_for_them(of_table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(of_table / "run", folder)
+    content = metrics(folder)
+    (folder / "metrics.json").write_text(json.dumps({**content, "inputs": content["inputs"][::-1]}), encoding="utf-8")
+    with pytest.raises(KanrunError, match="cannot be had again: they have other inputs by now"):
+        picture_of(folder, "edges", "svg")
+
+
+FUNCTIONS, SPLINES, PLAIN = additive_network([("sin", 1.0, 0.0, 1.0)]), KAN([1, 1], grid=3), MLP([1, 1])
+
+
+@pytest.mark.parametrize(
+    ("stages", "last", "splines", "named"),
+    [
+        (["train", "prune", "symbolic"], FUNCTIONS, SPLINES, {"pruned": SPLINES, "symbolic": FUNCTIONS}),
+        (["train", "symbolic"], FUNCTIONS, SPLINES, {"trained": SPLINES, "symbolic": FUNCTIONS}),
+        (["train", "symbolic"], FUNCTIONS, None, {"symbolic": FUNCTIONS}),
+        (["train", "refit", "symbolic"], SPLINES, None, {"pruned": SPLINES}),
+        (["train"], FUNCTIONS, None, {"trained": FUNCTIONS}),
+        (["train", "symbolic"], PLAIN, None, {"trained": PLAIN}),
+    ],
+)
+def test_networks_are_named_by_the_stage_that_left_them(
+    stages: list[str], last: KAN | MLP, splines: KAN | None, named: dict[str, KAN | MLP]
+) -> None:
+    assert kept_networks(stages, last, splines) == named

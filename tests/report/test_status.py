@@ -55,6 +55,18 @@ def test_a_status_that_cannot_be_read_is_none(tmp_path: Path, text: str | None) 
     assert state_of(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [(None, 1), ("", 1), ("[]", 1), ('{"state": "running"}', 1), ('{"resumed": 2}', 3), ('{"resumed": null}', 1)],
+)
+def test_a_run_that_goes_on_again_counts_how_often_as_far_as_that_is_known(
+    tmp_path: Path, text: str | None, times: int
+) -> None:
+    if text is not None:
+        (tmp_path / "status.json").write_text(text)
+    assert Status(tmp_path, resumed=True).resumed == times
+
+
 def test_the_log_has_notes_warnings_and_scores_and_comes_behind_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "kanrun.log"
     path.write_text("before\n")

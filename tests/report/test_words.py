@@ -154,6 +154,21 @@ def test_a_constant_is_shown_as_measured_with_the_simple_number_that_it_may_be()
     assert lines == ["constants of y: 0.498 ± 0.003 (perhaps 1/2), 2.370 ± 0.010"]
 
 
+def test_how_well_the_errors_that_were_given_are_met_is_told() -> None:
+    assert about_lines(formula(reduced_chi_square=1.0349)) == ["chi square of y per degree of freedom: 1.03"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [((9.0, 20.25), "20.2 instead of 9"), ((1.0, 1.0001), "1.0001 instead of 1"), ((1.0, 1.0 + 1e-9), None)],
+)
+def test_a_measurement_is_told_with_as_many_digits_as_it_would_need_and_not_one_that_nobody_makes(
+    values: tuple[float, float], told: str | None
+) -> None:
+    lines = other_lines(formula(alternatives=[Other("x_1**2", "x_1**2", 3, 0.25, {"x_1": 4.5}, values)]))
+    assert lines[2:] == ([] if told is None else [f"          told apart at x_1 = 4.5: {told}"])
+
+
 def test_other_forms_are_told_with_the_measurement_that_would_decide() -> None:
     other = Other("x_1**2", "T^2", 3, 0.25, {"x_1": 4.5}, (9.0, 20.25))
     nothing = Other("sin(x_1)", "sin(T)", 2, 0.01)

@@ -57,6 +57,14 @@ def test_jobs_that_differ_in_their_seeds_are_taken_together() -> None:
     assert (second.completed, second.scores["test_r2"]) == (1, {"mean": 0.9, "std": None, "n": 1, "best": 0.9})
 
 
+def test_a_score_that_no_job_of_a_group_has_is_not_added_up() -> None:
+    rows = [
+        row(n, values={"seed": n}, scores={"test_mse": 0.5, "test_r2": r2}) for n, r2 in enumerate([None, math.nan])
+    ]
+    [group] = groups_of(rows)
+    assert group.scores == {"test_mse": {"mean": 0.5, "std": 0.0, "n": 2, "best": 0.5}}
+
+
 def test_without_seeds_there_are_no_groups() -> None:
     assert groups_of([row(0, values={"model.grid": 3}), row(1, values={"model.grid": 5})]) == []
 

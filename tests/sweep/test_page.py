@@ -8,7 +8,7 @@ import pytest
 
 from kanrun.sweep.adding_up import add_up
 from kanrun.sweep.page import page_of
-from kanrun.sweep.pictures import Axis, axis_of, figures_of, varied
+from kanrun.sweep.pictures import Axis, axis_of, by_value, figures_of, parallel, varied
 from kanrun.sweep.rows import Row
 
 EVIL = "</script><script>alert(1)</script>"
@@ -93,3 +93,29 @@ def test_numbers_are_in_their_places_and_texts_in_a_row(values: list[object], ma
 def test_a_value_that_never_changes_has_a_place_too() -> None:
     axis: Axis = axis_of("a", [2, 2])
     assert axis.scaled.tolist() == [0, 0]
+
+
+def test_where_no_formula_has_room_the_numbers_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kanrun.sweep.page.MOST_CHARACTERS", 10)
+    entry = {"output": "y", "expression": "x_1", "rounded": "x_1 + x_2", "complexity": 3, "exact": False}
+    found = cells(page([row(0, loss=0.5, formulas=[entry]), row(1, 5, loss=0.125, formulas=[entry])]))
+    assert [(one[0], one[3], one[-1]) for one in found] == [("1", 0.125, "…"), ("0", 0.5, "…")]
+
+
+def test_of_many_jobs_some_are_lines_from_the_best_to_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kanrun.sweep.pictures.MOST_LINES", 3)
+    rows = [Row(str(k), {"a": k % 2, "b": k}, "completed", scores={"test_mse": 1.0 + k}) for k in range(5)]
+    *_, about = figures_of(rows, "test_mse")
+    assert about.endswith("the thick one. 3 of 5 jobs, evenly from the best to the worst.")
+    [panel] = parallel([axis_of("b", [0, 1, 2, 3, 4]), axis_of("test mse", [1.0, 2.0, 3.0, 4.0, 5.0])]).axes
+    worst, middle, best = panel.lines[:3]  # the better are drawn over the worse
+    assert [list(line.get_ydata()) for line in (worst, middle, best)] == [[1, 1], [0.5, 0.5], [0, 0]]
+
+
+@pytest.mark.parametrize(("count", "spread"), [(12, True), (13, False)])
+def test_means_are_drawn_where_values_come_again_and_decades_have_a_place_each(count: int, spread: bool) -> None:
+    values = [10.0 ** (k - count) for k in range(count)]
+    figure = by_value(axis_of("lamb", values), axis_of("mse", list(range(1, count + 1))))
+    [axes] = figure.axes
+    assert axes.get_xscale() == "log" and axes.get_yscale() == "linear"
+    assert bool(axes.containers) == spread

@@ -74,3 +74,12 @@ def test_two_jobs_of_one_config_have_a_folder_each(tmp_path: Path) -> None:
     write_run(tmp_path / "0", settings(7), "failed", "no")
     todo, _ = left_to_do(tasks(tmp_path, 7, 7), tmp_path)
     assert len({task.folder for task in todo}) == len({task.number for task in todo}) == 2
+
+
+def test_a_run_whose_config_is_none_is_no_job_of_the_sweep_and_keeps_its_folder(tmp_path: Path) -> None:
+    finished(tmp_path / "0", settings(7), 0.1)
+    write_run(tmp_path / "1", settings(8), "failed", "no")
+    (tmp_path / "1" / "config.yaml").write_text("seed: -1\n")
+    todo, done = left_to_do(tasks(tmp_path, 7, 8), tmp_path)
+    assert [task.folder.name for task in done] == ["0"]
+    assert [(task.folder.name, task.content["seed"]) for task in todo] == [("1", 8)]

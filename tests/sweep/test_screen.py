@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -61,3 +62,14 @@ def test_a_job_is_one_line_of_a_narrow_terminal(width: int, letters: int) -> Non
 @pytest.mark.parametrize(("seconds", "words"), [(3.4, "3 s"), (119, "119 s"), (125, "2 min"), (7201, "2 h")])
 def test_durations_are_in_the_unit_that_suits_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(("done", "said"), [(0, ""), (1, ", about 90 s left"), (3, ", about 10 s left"), (4, "")])
+def test_the_time_that_is_left_is_told_at_the_pace_so_far(
+    monkeypatch: pytest.MonkeyPatch, done: int, said: str
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("kanrun.sweep.screen.time", SimpleNamespace(monotonic=lambda: now[0]))
+    screen = Screen(4, 2, 0, Console(file=io.StringIO()))
+    now[0] += 30.0
+    assert screen.time_left(done) == said

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from kanrun.report.lock import held
 from kanrun.sweep import page as sweep_page
 from kanrun.sweep.record import remember
 from kanrun.sweep.rows import rows_in
-from kanrun.sweep.summary import summarize
+from kanrun.sweep.summary import SHOWN, summarize
 from kanrun.sweep.tasks import Task
 from tests.contract import read_json
 from tests.sweep.folders import finished, write_run
@@ -150,6 +151,22 @@ def test_texts_where_numbers_should_be_cost_their_job_and_are_told_with_their_fi
     jobs = {job["job"]: job for job in read_json(sweep / "summary.json")["jobs"]}
     assert jobs["0"]["scores"] == {} and jobs["1"]["scores"]["test_rmse"] > 0
     assert lines[-1].endswith("report.html") and (sweep / "report.html").exists()
+
+
+def test_without_a_completed_job_there_is_no_ranking(sweep: Path) -> None:
+    for job in "012":
+        shutil.rmtree(sweep / job)
+    said = shown(sweep)
+    assert said.startswith("2 jobs: 1 failed, 1 interrupted\nfailed job 3: ")
+    assert read_json(sweep / "summary.json")["ranking"] == []
+
+
+def test_of_many_formulas_the_first_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    for number in range(SHOWN + 3):
+        finished(tmp_path / str(number), {"seed": number}, 0.5, f"x_1 + {number + 2}")
+    lines = shown(tmp_path).splitlines()
+    assert sum(line.startswith("formula in 1 of 13: ") for line in lines) == SHOWN
+    assert "  and 3 more" in lines
 
 
 def test_a_state_that_is_markup_is_shown_as_it_is(sweep: Path) -> None:

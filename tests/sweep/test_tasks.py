@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from kanrun.errors import ConfigError
 from kanrun.pipeline.run import run
 from kanrun.report.paging import PAGE
-from kanrun.report.status import state_of
-from kanrun.sweep.tasks import Task, work
+from kanrun.report.status import Status, state_of
+from kanrun.sweep.tasks import Task, end_quietly, work
+from tests.sweep.folders import write_run
 
 REFUSED = {"dataset": {"formula": "log(x_1)"}}
 
@@ -24,3 +27,15 @@ def test_a_run_that_is_refused_leaves_no_folder_that_would_need_a_page(tmp_path:
     with pytest.raises(ConfigError, match="not finite on its domain"):
         run(REFUSED, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_worker_that_does_not_end_soon_enough_leaves_word_and_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = list[int]()
+    monkeypatch.setattr(os, "_exit", ended.append)
+    run = write_run(tmp_path / "0", {}, "running")
+    end_quietly(Status(run), "SIGTERM")
+    assert ended == [128 + signal.SIGTERM]
+    assert state_of(run) == "interrupted"
+    assert "SIGTERM" in (run / PAGE).read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from kanrun.report.advice.of_formulas import (
     beyond_noise,
     lost_rows,
     nothing_short,
+    score_in_words,
     undetermined,
     worse_than_network,
 )
@@ -152,3 +153,9 @@ def test_a_straight_line_of_a_wave_has_such_constants() -> None:
     lost = [c for c in result.formulas[0].constants if c.standard_error is None or c.standard_error * 2 > abs(c.value)]
     assert ("undetermined" in advice_in(result)) == bool(lost)
     assert all(math.isfinite(c.value) for c in lost)
+
+
+def test_a_score_is_told_in_the_words_of_its_kind() -> None:
+    assert score_in_words("test", {"rmse": 0.12345, "r2": 0.5}) == "a test RMSE of 0.123"
+    assert score_in_words("training", {"rmse": None, "accuracy": 0.97}) == "a training accuracy of 0.97"
+    assert score_in_words("test", {"rmse": None, "mse": None}) == "no test score"

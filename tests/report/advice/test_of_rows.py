@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.schema import SymbolicConfig, TableConfig
 from kanrun.pipeline.fit import FitResult
-from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, noise, unbalanced
+from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, log_of_target, noise, unbalanced
 from kanrun.symbolic.uncertainty import Constant
 from tests.report.advice.made_up import PLAIN, UNREAD, advice_in, drawn, follow, normal, result_of
 
@@ -60,6 +60,21 @@ def test_small_targets_that_are_missed_among_large_ones_are_told() -> None:
     assert found.suggestion == "a column with log10(y) as target"
     exact = replace(result.formulas[0], expression="exp(x_1)")
     assert decades(replace(result, state=replace(result.state, formulas=(exact,)))) == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "way"),
+    [
+        (SymbolicConfig(formula="exp(x_1)"), "the logarithm as the target: dataset.formula='log(exp(x_1))'"),
+        (SymbolicConfig(formula=["exp(x_1)", "x_1"]), "a column with log10(y) as target"),
+        (TableConfig(), "a column with log10(y) as target"),
+    ],
+)
+def test_the_logarithm_is_taken_where_the_target_comes_from(
+    noisy: FitResult, dataset: SymbolicConfig | TableConfig, way: str
+) -> None:
+    config = replace(noisy.problem.config, dataset=dataset)
+    assert log_of_target(replace(noisy, problem=replace(noisy.problem, config=config)), noisy.formulas[0]) == way
 
 
 def test_few_rows_for_the_constants_or_the_parameters() -> None:

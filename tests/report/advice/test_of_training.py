@@ -115,3 +115,12 @@ def test_test_rows_without_noise_are_told_beside_noisy_ones(unfinished: FitResul
     assert noise_free_test(unfinished) == []
     stages[0]["test"] = {"rmse": 0.1}
     assert noise_free_test(result) == []
+
+
+def test_without_test_rows_none_lies_beyond(unfinished: FitResult) -> None:
+    data = replace(unfinished.problem.data, test=None)
+    alone = replace(unfinished, problem=replace(unfinished.problem, data=data))
+    assert beyond(alone) == 0
+    stages = [{**unfinished.metrics["stages"][-1], "train": {"rmse": 1.0}, "test": None}]
+    [one] = overfits(replace(alone, metrics={"stages": stages, "cross_validation": {"rmse": 3.0}}))
+    assert "beyond" not in one.finding
