@@ -41,7 +41,7 @@ def test_a_peak_that_is_missed_for_what_lies_far_from_it_refutes_relative_errors
 
 
 def test_errors_that_are_fine_everywhere_are_not_refuted() -> None:
-    """A formula that is a tenth off everywhere is seen to be near in any picture, though another is nearer at the top."""
+    """A tenth off everywhere is near in any picture, though another formula is nearer at the top."""
     x = np.linspace(0, 10, 60)
     columns = {"x_1": x}
     y = evaluate(DECAY, columns)
