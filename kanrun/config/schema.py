@@ -319,7 +319,7 @@ class SymbolicFitConfig:
     library: Optional[list[str]] = setting(None, "functions that an edge may become; null: all")
     functions: dict[str, str] = setting({}, "your own functions beside these, formulas over x: {lorentz: 1/(1+x**2)}")
     work: float = setting(
-        15_000.0, "units of work that reading a network may take, each about a thousandth of a second", above=0
+        22_500.0, "units of work that reading a network may take, each about a thousandth of a second", above=0
     )
 
 

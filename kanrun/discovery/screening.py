@@ -21,6 +21,7 @@ MOST_COLUMNS = 3000  # of which all products are looked at
 ROWS = 10  # at least, a wave
 FEW, MOST = 12, 24  # inputs of which all are looked at without a question, and that may be told apart
 MOST_ROWS = 2000  # that are looked at
+ALONE = 2.0  # times what all inputs leave, which is near enough for one that is looked at on its own
 TINY = 1e-9  # part of what a column was, below which nothing of its own is left
 
 
@@ -70,6 +71,24 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     for pair in telling_pairs(ranks, root, left, free):
         chosen += [i for i in pair if i not in chosen]
     return chosen
+
+
+def telling_alone(x: Array, y: Array, factors: Array) -> int | None:
+    """The input of x [rows, inputs] beside which all others say next to nothing about y [rows]; None without one."""
+    chosen = telling_inputs(x, y, factors)
+    if not chosen:
+        return None
+    left = [left_by(x[:, inputs], y * factors, factors) for inputs in (chosen[:1], chosen)]
+    return chosen[0] if left[0] <= ALONE * left[1] else None
+
+
+def left_by(x: Array, y: Array, factors: Array) -> float:
+    """The mean square that smooth curves of the inputs leave of y [rows], a constant among them, by its free rows."""
+    count = min(WAVES, max(1, len(x) // ROWS))
+    columns = [np.ones((len(x), 1)), *(waves_of(ranks_of(column), count) for column in x.T)]
+    basis = directions(np.concatenate(columns, axis=1) * factors[:, None])
+    left = without(basis, y)
+    return float(left @ left) / max(len(y) - basis.shape[1], 1)
 
 
 def ranks_of(values: Array) -> Array:

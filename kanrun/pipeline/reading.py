@@ -36,7 +36,7 @@ from kanrun.training.pruning import MOST_ROWS
 log = logging.getLogger("kanrun")
 
 MOST_INPUTS = 12  # that a search looks at
-SEARCHED = 0.5  # part of the work for the search
+SEARCHED = 2 / 3  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 DOUBTS = {EXACT_REASON: 0, UNDECIDED_REASON: 1}
 BY_SEARCH, BY_EDGES = "found by a search over the rows", "read edge by edge"

@@ -15,13 +15,14 @@ from kanrun.discovery.compose import bits_of
 from kanrun.discovery.curve_fits import Found, best_curves, power_laws
 from kanrun.discovery.expression_network import FUNCTIONS_OF, NoNetworkError, network_of_expression
 from kanrun.discovery.moves.reading import keep_functions
+from kanrun.discovery.screening import telling_alone
 from kanrun.discovery.search import Search
 from kanrun.functions.algebra import rewritten
 from kanrun.functions.curves import X
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades, relative_weights
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import Columns, constants_of, polished
+from kanrun.symbolic.uncertainty import constants_of, polished
 
 KEPT = 8  # curves that are kept
 MUCH_WORSE = 30.0  # bits beyond those of the best one, with which a curve is not looked at any more
@@ -31,36 +32,49 @@ MOST_INPUTS = 6  # each of which is looked at on its own
 
 @dataclass(frozen=True)
 class Curves:
-    """All curves of each input, and powers of all inputs together, in a part of what is left of the budget."""
+    """All curves of each input, and powers of all inputs together, in a part of what is left of the budget.
+
+    Of several inputs the one that tells all `alone`, where there is one; or else the others.
+    """
 
     part: float
+    alone: bool = False
     name: ClassVar[str] = "curves of one input"
     despite: ClassVar[frozenset[str]] = frozenset({"stalled", "noise"})
 
     def wanted(self, search: Search) -> bool:
         """Where there are not many inputs, one varies, and no width is given."""
         x = search.problem.x
-        return search.problem.width is None and search.problem.n <= MOST_INPUTS and bool((x != x[0]).any())
+        if search.problem.width is not None or search.problem.n > MOST_INPUTS or not bool((x != x[0]).any()):
+            return False
+        return not self.alone or input_alone(search) is not None
 
     def run(self, search: Search) -> bool:
         """Fits them, and keeps those that describe the rows shortest, by errors of one size or relative ones."""
         problem = search.problem
-        columns, y = problem.arrays
+        (columns, y), alone = problem.arrays, input_alone(search)
+        own = [name for i, name in enumerate(columns) if alone is None or (i == alone) is self.alone]
         ways = [problem.factors]
         if problem.weights is None and over_decades(y):
             ways.append(relative_weights(y))
         context = search.context.within(self.part)
         for weights in ways:
-            keep_best(search, columns, y, weights, context)
+            keep_best(search, own, weights, context)
         return False
 
 
-def keep_best(search: Search, columns: Columns, y: Array, weights: Array, context: Context) -> None:
-    """Keeps the curves that describe the rows shortest where errors count times `weights` [rows]."""
-    known = known_to(search)
+def input_alone(search: Search) -> int | None:
+    """Of several inputs the one beside which the others say next to nothing."""
+    (columns, y), factors = search.problem.arrays, search.problem.factors
+    return telling_alone(np.stack(list(columns.values()), axis=1), y, factors) if len(columns) > 1 else None
+
+
+def keep_best(search: Search, inputs: Sequence[str], weights: Array, context: Context) -> None:
+    """Keeps the curves of these inputs that describe the rows shortest where errors count times `weights` [rows]."""
+    (columns, y), known = search.problem.arrays, known_to(search)
     found = power_laws(columns, y, weights) if len(columns) > 1 and known(sp.log(X)) else []
-    for name, x in columns.items():
-        if np.ptp(x) > 0:
+    for name in inputs:
+        if np.ptp(columns[name]) > 0:
             found += best_curves(columns, name, y, weights, known, context)
     best, kept = min((c.bits for c in found), default=0.0), 0
     for curve in sorted(found, key=lambda c: c.bits):

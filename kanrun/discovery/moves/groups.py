@@ -8,7 +8,7 @@ from typing import ClassVar
 from kanrun.discovery.fits import PROMISING
 from kanrun.discovery.interaction import interacting, without
 from kanrun.discovery.links import LINKS, Link
-from kanrun.discovery.moves.reading import consider
+from kanrun.discovery.moves.reading import EQUALLY, consider
 from kanrun.discovery.search import Search
 from kanrun.discovery.structures import KINDS, grouped
 from kanrun.discovery.trial import Trial
@@ -54,4 +54,8 @@ class Groups:
         for kind in KINDS if any(len(g) > 1 for g in groups) else KINDS[:1]:
             found = search.fits.coarse(grouped(problem.n, groups, problem.x.dtype, kind), link, state.seed)[:1]
             if found and found[0].unexplained < PROMISING and not state.findings.settled and not search.over():
-                consider(search, search.fits.sharpened(found[0]))
+                sharp = search.fits.sharpened(found[0])
+                if EQUALLY * sharp.unexplained < leader.unexplained:
+                    consider(search, sharp)
+                else:  # no more than is known: where that is noise, everything would be read, and nothing else be tried
+                    state.reserve.append(sharp)
