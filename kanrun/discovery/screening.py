@@ -8,6 +8,8 @@ journal, 109).
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 from scipy.special import fdtrc
 
@@ -17,6 +19,7 @@ from kanrun.symbolic.compare import over_decades
 
 LEVEL = 0.01  # chance that of inputs that tell nothing any is taken
 WAVES = 6  # of the curve of an input
+MIXED = 2  # of each of two inputs in products
 MOST_COLUMNS = 3000  # of which all products are looked at
 ROWS = 10  # at least, a wave
 FEW, MOST = 12, 24  # inputs of which all are looked at without a question, and that may be told apart
@@ -75,6 +78,8 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
 
 def telling_alone(x: Array, y: Array, factors: Array) -> int | None:
     """The input of x [rows, inputs] beside which all others say next to nothing about y [rows]; None without one."""
+    counts = np.flatnonzero(factors)[:MOST_ROWS]
+    x, y, factors = x[counts], y[counts], factors[counts]
     chosen = telling_inputs(x, y, factors)
     if not chosen:
         return None
@@ -83,9 +88,12 @@ def telling_alone(x: Array, y: Array, factors: Array) -> int | None:
 
 
 def left_by(x: Array, y: Array, factors: Array) -> float:
-    """The mean square that smooth curves of the inputs leave of y [rows], a constant among them, by its free rows."""
+    """The mean square that smooth curves of the inputs, and products of two, leave of y [rows], by its free rows."""
     count = min(WAVES, max(1, len(x) // ROWS))
-    columns = [np.ones((len(x), 1)), *(waves_of(ranks_of(column), count) for column in x.T)]
+    waves = [waves_of(ranks_of(column), count) for column in x.T]
+    mixed = list(product(range(min(MIXED, count)), repeat=2))
+    together = [a[:, i] * b[:, j] for a, b in combinations(waves, 2) for i, j in mixed]
+    columns = [np.ones((len(x), 1)), *waves, *(part[:, None] for part in together)]
     basis = directions(np.concatenate(columns, axis=1) * factors[:, None])
     left = without(basis, y)
     return float(left @ left) / max(len(y) - basis.shape[1], 1)

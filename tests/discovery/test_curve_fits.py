@@ -182,7 +182,9 @@ def test_a_curve_of_one_input_of_several_is_found(monkeypatch: pytest.MonkeyPatc
     other = np.random.default_rng(5).uniform(0, 1, len(x))
     columns = torch.as_tensor(np.stack([other, x], axis=1))
     problem = Problem(columns, torch.as_tensor(y)[:, None], [f for f in FUNCTIONS.values() if f.name != "0"])
-    state = Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves(part=1.0)]).run()
+    state = Search.begun(
+        problem, 0, Context(Budget.of(Meter(), math.inf, 5000.0)), lambda _: [Curves(part=1.0, alone=True)]
+    ).run()
     assert state.result is not None
     assert state.result.symbolic.loss == pytest.approx(0.02**2 * y.var(), rel=0.3)
     assert state.result.symbolic.model.active_inputs() == [1]

@@ -9,7 +9,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import rankdata
 
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_inputs
+from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_alone, telling_inputs
 from kanrun.functions.evaluate import Array
 from kanrun.functions.library import FUNCTIONS
 
@@ -90,3 +90,22 @@ def test_few_inputs_are_all_looked_at() -> None:
     x = columns(300, FEW)
     problem = Problem(torch.tensor(x), torch.tensor(x[:, :1]), list(FUNCTIONS.values()))
     assert inputs_to_look_at(problem) == []
+
+
+def test_an_input_that_tells_all_is_told_from_two_that_tell_something() -> None:
+    x = columns(200, 3)
+    noise = 0.05 * np.random.default_rng(1).normal(size=200)
+    ones = np.ones(200)
+    assert telling_alone(x, np.exp(2 * x[:, 1]) + noise, ones) == 1
+    assert telling_alone(x, np.exp(2 * x[:, 1]) + 0.02 * x[:, 2] + noise, ones) == 1  # next to nothing
+    assert telling_alone(x, np.exp(2 * x[:, 1]) + 0.5 * x[:, 2] + noise, ones) is None
+    assert telling_alone(x, x[:, 0] * x[:, 2] + noise, ones) is None
+    assert telling_alone(x, noise, ones) is None
+
+
+def test_rows_that_do_not_count_do_not_tell_which_input_tells_all() -> None:
+    x = columns(200, 2)
+    y = np.where(np.arange(200) < 100, x[:, 0] ** 2, x[:, 1]) + 0.01 * np.random.default_rng(1).normal(size=200)
+    first = (np.arange(200) < 100).astype(float)
+    assert telling_alone(x, y, first) == 0
+    assert telling_alone(x, y, 1 - first) == 1

@@ -172,15 +172,30 @@ def test_the_best_of_each_kind_is_sharpened_and_considered_where_it_is_promising
     monkeypatch: pytest.MonkeyPatch, unexplained: float, sharpened: bool
 ) -> None:
     told = planned(monkeypatch, unexplained)
-    MOVE.run(searched(pair()))
+    search = searched(pair(), 0.2)
+    monkeypatch.setattr(module, "interacting", lambda *_: [[0, 1], [2]])  # which a network so far off does not show
+    MOVE.run(search)
+    assert search.state.reserve == []
     names = [f"{kind} over groups [[0, 1]]" for kind in ("functions of sums", "products", "functions of products")]
     more = [[f"sharpen {name}", f"consider {name}"] if sharpened else [] for name in names]
     assert told == [text for name, then in zip(names, more, strict=True) for text in (f"{name} under x from 3", *then)]
 
 
+@pytest.mark.parametrize(("unexplained", "read"), [(8e-7, True), (9e-7, False), (1e-5, False)])
+def test_groups_that_explain_no_more_than_the_network_are_kept_for_the_end(
+    monkeypatch: pytest.MonkeyPatch, unexplained: float, read: bool
+) -> None:
+    """Where all that is left is noise, every sum over groups leaves it."""
+    told = planned(monkeypatch, unexplained)
+    search = searched(pair(), 1e-6)
+    MOVE.run(search)
+    assert any(text.startswith("consider") for text in told) is read
+    assert len(search.state.reserve) == (0 if read else 3)
+
+
 @pytest.mark.parametrize("why", ["settled", "over"])
 def test_none_is_sharpened_any_more_where_it_is_enough(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
-    told = planned(monkeypatch, 1e-5)
+    told = planned(monkeypatch, 1e-7)
     search = searched(pair())
 
     def after(_: Any, sharp: Trial) -> None:

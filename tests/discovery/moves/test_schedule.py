@@ -65,8 +65,10 @@ def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
-    [place] = [k for k, move in enumerate(moves) if isinstance(move, Curves)]
-    assert place == 1 if n == 1 else moves[place - 2 : place] == [Composites(), EdgeCurves(part=0.15)]
+    first, *later = [k for k, move in enumerate(moves) if isinstance(move, Curves)]
+    assert moves[first] == (Curves(part=0.3) if n == 1 else Curves(part=0.2, alone=True))
+    assert first == 1
+    assert [moves[k - 2 : k + 1] for k in later] == [[Composites(), EdgeCurves(part=0.15), Curves(part=0.3)]] * (n > 1)
     moves = [move for move in moves if not isinstance(move, Curves)]
     kinds = [type(move) for move in moves]
     assert moves[0] == Sums(shaped=False, terms=2, part=0.1)
