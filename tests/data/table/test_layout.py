@@ -103,6 +103,11 @@ def test_a_title_above_the_header_is_left_out_and_told() -> None:
         assert "above the header" in found.words
 
 
+def test_no_title_is_seen_where_most_cells_of_every_column_are_missing() -> None:
+    found = layout_of("only;;\na;b;c\n1;;\n;2;\n;;3\n4;;\n;5;\n;;6\n")
+    assert (found.names, found.title) == (("only", "", ""), 0)
+
+
 def test_names_of_rows_as_r_writes_them_have_no_name_of_their_own() -> None:
     lines = "\n".join(["T,V", *(f"r{i},{a},{b}" for i, (a, b, _) in enumerate(ROWS))])
     assert layout_of(lines).names == ("", "T", "V")
