@@ -91,7 +91,7 @@ def test_numbers_in_one_unit_are_had_in_another_as_pint_has_them(unit: str, want
 def test_units_that_mean_the_same_change_no_number_and_others_cannot_be_had() -> None:
     assert conversion("m^3", "m**3") == conversion("hPa", "mbar") == conversion("l", "dm^3") == (1.0, 0.0)
     assert conversion("C", "K") == (1.0, 273.15) and conversion("C", "A s") == (1.0, 0.0)
-    for unit, wanted in (("m", "s"), ("dB", "1"), ("foo", "m"), ("m", "foo"), ("C", "m")):
+    for unit, wanted in (("m", "s"), ("dB", "1"), ("degC", "delta_degC"), ("foo", "m"), ("m", "foo"), ("C", "m")):
         assert conversion(unit, wanted) is None
 
 
