@@ -9,7 +9,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import rankdata
 
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_inputs
+from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_inputs, telling_pairs
 from kanrun.functions.evaluate import Array
 from kanrun.functions.library import FUNCTIONS
 
@@ -90,3 +90,10 @@ def test_few_inputs_are_all_looked_at() -> None:
     x = columns(300, FEW)
     problem = Problem(torch.tensor(x), torch.tensor(x[:, :1]), list(FUNCTIONS.values()))
     assert inputs_to_look_at(problem) == []
+
+
+def test_each_input_is_in_one_pair_the_strongest() -> None:
+    x = columns(2000, 12)
+    y = x[:, 2] * x[:, 5] + 0.5 * x[:, 5] * x[:, 7] + 0.4 * x[:, 0] * x[:, 1]
+    ranks = np.stack([ranks_of(column) for column in x.T], axis=1)
+    assert telling_pairs(ranks, np.ones(2000), y - y.mean(), 1999) == [(2, 5), (0, 1)]
