@@ -93,3 +93,13 @@ def test_terms_are_described_by_what_they_leave_and_by_their_functions() -> None
     assert plain.bits(100) - better.bits(100) == pytest.approx(50 * math.log2(100), rel=1e-6)
     lost = (Terms(plain.functions, constants, residual) for residual in (0.0, 1e-40))
     assert len({t.bits(100) for t in lost}) == 1  # below rounding nothing is better than nothing
+
+
+def test_a_row_where_a_slope_is_infinite_does_not_stop_the_polishing() -> None:
+    x = uniform_rows(50, 2, 0)
+    x[7, 0] = 1.0  # where the arc sine has a value and no slope
+    x[:, 1] = torch.arcsin(0.9 * x[:, 0])
+    start = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]], dtype=x.dtype)
+    found = polish(x, [FUNCTIONS["arcsin"], FUNCTIONS["x"]], start)
+    assert found.residual < 1e-28
+    assert found.constants[0, :2].tolist() == pytest.approx([0.9, 0.0], abs=1e-9)
