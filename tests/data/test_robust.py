@@ -68,6 +68,11 @@ def test_the_variance_of_a_fit_is_that_of_fits_to_other_rows(loss: str, outliers
     assert np.mean(told) == pytest.approx(np.var(levels), rel=0.25)
 
 
+def test_the_variance_of_a_fit_without_outliers_is_that_of_least_squares() -> None:
+    off = np.array([1.0, -1.0] * 6)  # all within the part of the loss that is a square
+    assert variance_of_fit(off, HUBER, 4) == pytest.approx(float(off @ off) / (12 - 4))
+
+
 def rows_with_outliers() -> tuple[Dataset, list[int]]:
     x = torch.linspace(0, 3, 60, dtype=torch.float64)[:, None]
     y = torch.sin(x) + 0.01 * torch.randn(60, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

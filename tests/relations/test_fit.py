@@ -70,6 +70,14 @@ def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_le
     assert found.unexplained == pytest.approx(float(rest.var() / curve.var()))
 
 
+def test_a_product_of_inputs_on_both_sides_of_zero_is_tied_by_the_logarithms_of_their_sizes() -> None:
+    x = uniform_rows(300, 3, 2)
+    x[:, 2] = x[:, 0] * x[:, 1]
+    found = fit_terms(x, tied_curves(x).values, library(["x", "x^2", "log", "exp"]))
+    assert found is not None and found.residual < 1e-20
+    assert found.functions == [LOG_SIZE] * 3
+
+
 def test_a_function_of_one_input_that_is_exact_needs_no_function_of_the_other() -> None:
     x = uniform_rows(100, 2, 2, 0.5, 2.0)
     x[:, 1] = torch.sin(3 * x[:, 0]) + 0.2

@@ -348,3 +348,12 @@ def test_wide_and_deep_networks_have_formulas_too(width: list[int], kind: str) -
     (formula,) = write_formulas(symbolic(model), data)
     np.testing.assert_allclose(formula_values(formula.expression, x.numpy()), rows.y[:, 0], rtol=1e-8)
     assert formula.test["mse"] == pytest.approx(0.0, abs=1e-15)
+
+
+def test_a_formula_is_judged_by_test_rows_else_by_cross_validation_else_by_its_training_rows() -> None:
+    model = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.0)])
+    (formula,) = write_formulas(symbolic(model), dataset(["x_1"], 1, noise=0.1))
+    scores: list[dict[str, Any]] = [{"mse": 1.0}, {"mse": 2.0}, {"mse": 3.0}]
+    whole = replace(formula, test=scores[0], cross_validation=scores[1], train=scores[2])
+    others = replace(whole, test=None), replace(whole, test=None, cross_validation=None)
+    assert [one.judged for one in (whole, *others)] == scores

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -42,6 +44,18 @@ def test_edges_without_a_base_function_have_the_places_of_their_splines_alone() 
     (found,) = edges_of(model)
     assert found.places.shape == (4, model.layers[0].coef.shape[2])
     assert torch.equal(model.get_vector()[found.places], model.layers[0].coef.detach().flatten(0, 1))
+
+
+def test_one_of_a_network_that_has_followed_the_noise_begins_with_hidden_nodes_of_about_one() -> None:
+    x = uniform_rows(60, 2, seed=1)
+    y = 10 * x[:, :1]
+    optimizer = Smoothing(KAN([2, 2, 1], grid=3, seed=1), x, y, MSE)
+    hidden, last = optimizer.weights
+    assert bool((hidden == 1.0).all())
+    torch.testing.assert_close(last, torch.full_like(last, 1 / float(y.var(correction=0))))
+    assert not math.isfinite(optimizer.effective)  # nothing was chosen yet
+    smooth = Smoothing(KAN([2, 2, 1], grid=3, seed=1), x, y, MSE, smooth=True)
+    assert math.isfinite(smooth.effective) and not bool((smooth.weights[0] == 1.0).any())
 
 
 def test_weights_that_cannot_be_chosen_end_it() -> None:
