@@ -40,10 +40,11 @@ def quantity_of(text: str) -> Any | None:
     for spelled in spellings(text):
         try:
             found = registry().parse_expression(spelled)
+            quantity = found if hasattr(found, "units") else registry().Quantity(found)
+            size = float(registry().get_base_units(quantity.units)[0]) * float(quantity.magnitude)
         except Exception:  # pint raises whatever its parts raise
             continue
-        quantity = found if hasattr(found, "units") else registry().Quantity(found)
-        if 0 < quantity.magnitude < math.inf:
+        if 0 < size < math.inf:
             return quantity
     return None
 
@@ -104,14 +105,15 @@ def conversion(unit: str, wanted: str) -> tuple[float, float] | None:
         degrees = [TEMPERATURES.get(u.strip().lower(), u) for u in (unit, wanted)]
         return None if degrees == [unit, wanted] else conversion(*degrees)
     try:
-        zero, one, two = (float(registry().Quantity(n * given.magnitude, given.units).to(aim.units).magnitude)
-                          / float(aim.magnitude) for n in (0, 1, 2))  # fmt: skip
+        with np.errstate(divide="ignore"):  # 0 W is no number of dBm
+            zero, one, two = (float(registry().Quantity(n * given.magnitude, given.units).to(aim.units).magnitude)
+                              / float(aim.magnitude) for n in (0, 1, 2))  # fmt: skip
         sizes = [float(registry().get_base_units(q.units)[0]) * float(q.magnitude) for q in (given, aim)]
     except Exception:  # pint raises whatever its parts raise
         return None
     factor = sizes[0] / sizes[1]
-    size = abs(zero) + abs(factor)
-    if not math.isfinite(size) or max(abs(one - zero - factor), abs(two - zero - 2 * factor)) > 1e-9 * size:
+    size, off = abs(zero) + factor, max(abs(one - zero - factor), abs(two - zero - 2 * factor))
+    if not (factor > 0 and off <= 1e-9 * size < math.inf):
         return None
     same = abs(factor - 1) < 1e-12 and zero == 0
     return (1.0, 0.0) if same else (factor, zero)

@@ -174,7 +174,8 @@ def slopes(x: Tensor, functions: list[Function], constants: Tensor, terms: Tenso
     z = a * x + b
     inner = c * torch.stack([f.slope(z[:, i]) for i, f in enumerate(functions)], dim=1)
     own = torch.stack([inner * x, inner, terms / torch.where(c == 0, 1.0, c)], dim=2)  # [rows, inputs, 3]
-    own = torch.nan_to_num(own - own.mean(0), 0.0, 0.0, 0.0)
+    own = torch.nan_to_num(own, 0.0, 0.0, 0.0)  # before the mean, which one row without a slope would take from all
+    own = own - own.mean(0)
     centred = terms - terms.mean(0)
     size = (centred**2).sum().sqrt()
     rest = centred.sum(1) / size

@@ -87,8 +87,5 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
             by_steps = form.slopes(start * (1 + steps), columns) * start / scale
         return np.where(np.isfinite(by_steps), np.broadcast_to(factors, y.shape)[:, None] * by_steps, 0.0)
 
-    try:
-        found = least_squares(residuals, np.zeros(len(start)), slopes, method="lm", x_scale="jac", max_nfev=EVALUATIONS)
-    except (ValueError, np.linalg.LinAlgError):
-        return start
+    found = least_squares(residuals, np.zeros(len(start)), slopes, method="lm", x_scale="jac", max_nfev=EVALUATIONS)
     return start * (1 + found.x)

@@ -21,7 +21,7 @@ from kanrun.symbolic.description import bits_of_inputs, bits_of_waves
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.prior import bits_of_form
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of
+from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of, sizes_of
 
 STEPS, HALVINGS = 60, 12
 GAIN = 1e-8  # of the likelihood, in nats, below which a step is the last one
@@ -140,10 +140,8 @@ def objective(form: Curve, constants: Array, classes: Classes, firth: bool) -> f
         if not firth or not math.isfinite(value):
             return value
         slopes = weighted_slopes(form, constants, classes)[0]
-    if not np.isfinite(slopes).all():
-        return math.inf
-    sizes = np.linalg.norm(slopes, axis=0)
-    if not sizes.all():
+    sizes = sizes_of(slopes)
+    if not (np.isfinite(sizes).all() and sizes.all()):
         return math.inf
     eigenvalues = np.linalg.eigvalsh((slopes / sizes).T @ (slopes / sizes))
     determined = eigenvalues[eigenvalues > FLAT * eigenvalues[-1]]
@@ -154,8 +152,8 @@ def scoring_step(form: Curve, constants: Array, classes: Classes, firth: bool) -
     """A step of Fisher's scoring; Firth's adds the leverage of each row, half to either class."""
     with np.errstate(over="ignore", invalid="ignore"):
         slopes, root, chances = weighted_slopes(form, constants, classes)
-    sizes = np.linalg.norm(slopes, axis=0)
-    if not np.isfinite(slopes).all() or not sizes.any():
+    sizes = sizes_of(slopes)
+    if not np.isfinite(sizes).all() or not sizes.any():
         return None
     scaled = slopes / np.where(sizes > 0, sizes, 1.0)
     sizes_squared, directions = np.linalg.eigh(scaled.T @ scaled)

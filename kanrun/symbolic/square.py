@@ -17,8 +17,6 @@ def with_squares(expression: sp.Expr) -> sp.Expr:
 def gathered(total: sp.Expr) -> sp.Expr:
     """One sum with its squares put together."""
     parts = {rest: factor for factor, rest in (term.as_coeff_Mul() for term in total.args)}
-    if len(parts) < len(total.args):
-        return total
     bases = sorted({rest.base for rest in parts if rest.is_Pow and rest.exp == 2}, key=sp.default_sort_key)
     squares = []
     for u, v in combinations(bases, 2):

@@ -326,7 +326,7 @@ def stepped(
     slopes = weights[:, None] * form.slopes(constants, columns)
     if not np.isfinite(slopes).all():
         return math.inf, constants
-    sizes = np.linalg.norm(slopes, axis=0)
+    sizes = sizes_of(slopes)
     scale = np.where(sizes > 0, sizes, 1.0)
     missing = weights * (y - form.values(constants, columns))
     step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale

@@ -177,10 +177,11 @@ class Smoothing:
         left = max(count - effective, 1.0)
         price = effective / count if self.loss.nats else loss * ((count / left) ** 2 - 1)
         largest = self.largest(curvature)
-        for n, own in enumerate(self.edges):
+        weights = []  # new ones: a state that was given keeps its own
+        for own, before in zip(self.edges, self.weights, strict=True):
             blocks = covariance[own.places[:, :, None], own.places[:, None, :]]
-            used = own.ranks[:, None] - self.weights[n] * (blocks * own.forms).sum((2, 3))
-            self.weights[n] = self.suiting(used, own, largest)
+            weights.append(self.suiting(own.ranks[:, None] - before * (blocks * own.forms).sum((2, 3)), own, largest))
+        self.weights = weights
         self.likelihood, self.floor = self.precision(loss * count / left), LEAST * largest
         self.finished = settled and abs(loss + price - self.expected) <= SETTLED_LOSS * self.expected
         self.effective, self.expected = effective, loss + price

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kanrun.config.schema import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
-from kanrun.data.build import build_dataset, check_match, moved, network_width
+from kanrun.data.build import MAKERS, build_dataset, check_match, moved, network_width, register_dataset
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.errors import ConfigError
 
@@ -82,6 +82,12 @@ def test_the_seed_of_the_dataset_comes_before_that_of_the_run() -> None:
         assert torch.equal(own.train.x, build(kind(**SMALL), seed=3).train.x)
         assert not torch.equal(own.train.x, build(kind(**SMALL), seed=1).train.x)
         assert torch.equal(build(kind(seed=0, **SMALL), seed=5).train.x, build(kind(**SMALL), seed=0).train.x)
+
+
+def test_two_datasets_cannot_have_one_name() -> None:
+    with pytest.raises(ValueError, match="another dataset by the name of moons"):
+        register_dataset(type("Moons", (MoonsConfig,), {}), MAKERS[MoonsConfig])
+    register_dataset(MoonsConfig, MAKERS[MoonsConfig])
 
 
 def test_an_unknown_kind_is_a_mistake_of_the_program() -> None:

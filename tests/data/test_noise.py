@@ -110,6 +110,12 @@ def test_the_slopes_of_the_surprise_are_those_of_finite_differences() -> None:
         np.testing.assert_allclose(slopes, (np.array(ahead) - behind) / 2e-6, rtol=1e-5)
 
 
+def test_a_process_that_has_no_likelihood_is_a_large_surprise() -> None:
+    x = np.array([[0.0], [np.nan], [1.0]])
+    value, slopes = Process(x, np.arange(3.0)).surprise(np.array([0.0, -1.0, 0.0]))
+    assert value == 1e6 and not slopes.any()
+
+
 def test_blas_has_one_thread_while_the_likeliest_process_is_looked_for_and_as_many_as_before_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,6 +19,12 @@ def test_it_is_the_product_whatever_of_it_is_zero(outputs: int) -> None:
     assert torch.equal(square(jacobian[:0]), torch.zeros_like(flat.T @ flat))
 
 
+def test_a_product_without_zeros_is_the_same() -> None:
+    jacobian = uniform_rows(40, 7 * FEW, seed=1).view(40, FEW, 7)
+    flat = jacobian.flatten(0, 1)
+    torch.testing.assert_close(square(jacobian), flat.T @ flat, rtol=1e-12, atol=1e-12)
+
+
 def of_classes(width: list[int | list[int]]) -> KAN:
     """A network whose last layer has splines, functions, and edges that are gone."""
     model = KAN(width, grid=3, seed=0)

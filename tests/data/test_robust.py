@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,10 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.robust import (
     FREEDOM,
     HUBER,
+    NEAR,
     STUDENT,
     loss_at,
+    medians_near,
     reweighed,
     scale_of,
     variance_of_fit,
@@ -65,6 +68,11 @@ def test_the_variance_of_a_fit_is_that_of_fits_to_other_rows(loss: str, outliers
     assert np.mean(told) == pytest.approx(np.var(levels), rel=0.25)
 
 
+def test_the_variance_of_a_fit_without_outliers_is_that_of_least_squares() -> None:
+    off = np.array([1.0, -1.0] * 6)  # all within the part of the loss that is a square
+    assert variance_of_fit(off, HUBER, 4) == pytest.approx(float(off @ off) / (12 - 4))
+
+
 def rows_with_outliers() -> tuple[Dataset, list[int]]:
     x = torch.linspace(0, 3, 60, dtype=torch.float64)[:, None]
     y = torch.sin(x) + 0.01 * torch.randn(60, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -82,6 +90,41 @@ def test_outliers_lose_their_weight(outputs: object) -> None:
     assert float(found.mean()) == pytest.approx(1)
     assert float(found[far].max()) < 0.02
     assert float(found.median()) > 0.9
+
+
+def test_validation_rows_are_held_against_the_scale_of_the_training_rows() -> None:
+    data, _ = rows_with_outliers()
+    x = torch.linspace(0.1, 2.9, 9, dtype=torch.float64)[:, None]
+    off = torch.zeros_like(x)
+    off[4] = 1.0
+    found = reweighed(replace(with_loss(data, HUBER), validation=Rows(x, torch.sin(x) + off)), torch.sin)
+    assert found.validation is not None and found.validation.weights is not None
+    scale = scale_of((data.train.y - torch.sin(data.train.x)).numpy()[:, 0])
+    expected = torch.ones(9, dtype=torch.float64)
+    expected[4] = 1.345 * scale
+    torch.testing.assert_close(found.validation.weights, expected / expected.mean())
+
+
+def test_rows_all_count_alike_where_most_are_met_to_the_last_digit() -> None:
+    data, far = rows_with_outliers()
+    level = torch.zeros_like(data.train.y)
+    level[far] = 5.0
+    found = reweighed(with_loss(replace(data, train=Rows(data.train.x, level)), STUDENT), torch.zeros_like)
+    assert found.train.weights is not None and found.train.weights.tolist() == [1.0] * 60
+    assert variance_of_fit(level[:, 0].numpy(), STUDENT, 1) == 0.0
+
+
+def test_a_handful_of_rows_is_held_against_the_median_of_them_all() -> None:
+    x = torch.arange(NEAR, dtype=torch.float64)[:, None]
+    y = torch.tensor([[1.0], [5.0], [2.0], [90.0], [3.0], [4.0]], dtype=torch.float64)
+    assert medians_near(x, y).tolist() == [[3.0]] * NEAR
+
+
+def test_the_rows_near_another_are_near_in_units_of_each_input() -> None:
+    """Two groups of rows along an input in tiny units; the other one, in large units, is alike in both."""
+    group = torch.arange(16, dtype=torch.float64) // 8
+    x = torch.stack([1e-6 * group, 1e6 * (torch.arange(16) % 8)], dim=1).double()
+    assert medians_near(x, group[:, None]).equal(group[:, None])
 
 
 def test_a_robust_loss_is_refused_for_classes_and_beside_weights() -> None:

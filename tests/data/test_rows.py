@@ -11,7 +11,7 @@ import torch
 from kanrun.config.schema import Config, RowsConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
-from kanrun.data.rows import as_inputs, as_targets, column_names, dataset_of, set_aside
+from kanrun.data.rows import Counts, as_inputs, as_targets, column_names, dataset_of, set_aside
 from kanrun.errors import ConfigError
 
 X = np.arange(20.0).reshape(10, 2)  # the first column counts the rows twice over
@@ -226,3 +226,20 @@ def test_a_thousand_classes_are_allowed_and_two_are_needed() -> None:
 def test_columns_are_numbered_from_one() -> None:
     assert column_names(None, 3, "names", "x") == ["x_1", "x_2", "x_3"]
     assert column_names(("a",), 1, "names", "x") == ["a"]
+
+
+def test_rows_count_by_errors_or_by_weights_and_not_by_both() -> None:
+    y, given = torch.tensor(Y), np.arange(1.0, 11.0)
+    assert Counts().weights_for(y) == (None, None)
+    weights, unknown = Counts(weights=given).weights_for(y)
+    assert weights is not None and unknown is None
+    np.testing.assert_allclose(weights, given / given.mean())
+    by_errors, noise = Counts(sigma=given).weights_for(y)
+    assert by_errors is not None and noise is not None
+    np.testing.assert_allclose(by_errors.numpy() * given**2, np.full(10, noise))
+    with pytest.raises(ConfigError, match="by sigma or by weights, not by both"):
+        Counts(sigma=given, weights=given).weights_for(y)
+    with pytest.raises(ConfigError, match="it says what sigma means, which is not given"):
+        Counts(weights=given, absolute=True).weights_for(y)
+    with pytest.raises(ConfigError, match="errors of one target"):
+        Counts(sigma=given).weights_for(torch.cat([y, y], dim=1))

@@ -8,6 +8,7 @@ from sklearn import datasets
 from kanrun.config.schema import SklearnConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION
 from kanrun.data.shipped import make_shipped
+from kanrun.errors import ConfigError
 
 CLASSES = {"iris", "wine", "breast_cancer", "digits", "circles", "blobs"}
 TABLES = [
@@ -38,3 +39,8 @@ def test_the_rows_are_those_of_scikit_learn() -> None:
     x, y = datasets.make_friedman1(n_samples=50, noise=0.1, random_state=7)
     made = make_shipped(SklearnConfig(table="friedman1", rows=50, noise=0.1), 7, torch.float64)
     assert made.test is None and np.array_equal(made.train.x, x) and np.array_equal(made.train.y[:, 0], y)
+
+
+def test_only_classes_can_be_balanced() -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.balanced=true: diabetes is not of classes"):
+        make_shipped(SklearnConfig(table="diabetes", balanced=True), 0, torch.float64)

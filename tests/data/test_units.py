@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 
 import numpy as np
 import pint
@@ -90,8 +91,29 @@ def test_numbers_in_one_unit_are_had_in_another_as_pint_has_them(unit: str, want
 def test_units_that_mean_the_same_change_no_number_and_others_cannot_be_had() -> None:
     assert conversion("m^3", "m**3") == conversion("hPa", "mbar") == conversion("l", "dm^3") == (1.0, 0.0)
     assert conversion("C", "K") == (1.0, 273.15) and conversion("C", "A s") == (1.0, 0.0)
-    for unit, wanted in (("m", "s"), ("dB", "1"), ("foo", "m"), ("m", "foo"), ("C", "m")):
+    for unit, wanted in (("m", "s"), ("dB", "1"), ("degC", "delta_degC"), ("foo", "m"), ("m", "foo"), ("C", "m")):
         assert conversion(unit, wanted) is None
+
+
+@pytest.mark.parametrize("text", ["9^99*9^99*9^99*9^99 m", "Ym^99", "ym^99"])
+def test_units_that_are_larger_or_smaller_than_all_numbers_are_none(text: str) -> None:
+    assert not is_unit(text) and dimension_of(text) is None and conversion(text, text) is None
+
+
+def test_numbers_that_only_overflow_between_two_units_cannot_be_had() -> None:
+    assert conversion("km^99", "km^99") == (1.0, 0.0)
+    assert conversion("km^99", "mm^99") is None and conversion("mm^99", "km^99") is None
+
+
+def test_units_of_a_logarithm_cannot_be_had_and_nothing_is_told_of_it() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert conversion("W", "dBm") is None and conversion("dBm", "W") is None
+    assert not told
+
+
+def test_a_unit_of_no_dimension_of_physics_has_none_here() -> None:
+    assert is_unit("pixel") and dimension_of("pixel") is None
 
 
 def test_what_has_no_dimension_has_no_unit_and_what_has_no_words_none() -> None:

@@ -25,6 +25,7 @@ from kanrun.discovery.atoms import (
     term_values,
 )
 from kanrun.functions.library import FUNCTIONS
+from kanrun.model.network import KAN
 from kanrun.symbolic.fit import start_ranges
 from tests.helpers import uniform_rows
 
@@ -72,6 +73,15 @@ def test_the_arguments_are_inputs_squares_and_what_is_joined_of_two_or_three(n: 
     assert set(names) == expected_arguments(n, {i for i in range(n) if one_sided or i > 0})
     assert [a.is_input for a in found] == [True] * n + [False] * (len(found) - n)
     assert names[n : 2 * n] == [("product", (i, 2)) for i in range(n)]
+
+
+def test_inputs_of_which_one_is_nothing_beside_the_other_are_in_no_sum_together() -> None:
+    x = X[:, :2] * torch.tensor([1.0, 1e-12], dtype=torch.float64)
+    found = arguments_of(x)
+    assert not any(a.is_sum for a in found)
+    assert {exponents(a) for a in found} == {e for e in expected_arguments(2, {0, 1}) if e[0] == "product"}
+    sums = [a for a in arguments_of(x, [1.0, 1e12]) if a.is_sum]  # in units in which both are alike
+    assert [{i: c for i, _, c in a.edges} for a in sums] == [{0: 1e-12, 1: 1.0}, {0: 1e-12, 1: -1.0}]
 
 
 def test_arguments_are_worth_what_their_edges_say() -> None:
@@ -281,3 +291,11 @@ def test_only_a_sum_of_inputs_is_taken_as_it_is_and_squared() -> None:
 
 def test_values_that_are_all_the_same_have_no_functions() -> None:
     assert factors(torch.full((9,), 0.7, dtype=torch.float64), joined=True) == []
+
+
+def test_a_function_of_the_users_is_not_stretched_over_ranges_where_it_has_no_value() -> None:
+    own = KAN([1, 1], grid=3, functions={"late": "log(x-5)"}).library["late"]
+    found = list(starting_factors(X[:, 0], 0, {"late": own}, few=False))
+    assert 0 < len(found) < len(ranges_of(own, few=False))
+    for factor in found:
+        assert bool(torch.isfinite(own.value(factor.a * X[:, 0] + factor.b)).all())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 from scipy.special import expit
 
 from kanrun.context import Budget, Context, Meter
+from kanrun.discovery import class_terms
 from kanrun.discovery.class_terms import WIDTH, fitted, followers, sums_of_terms, terms_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS
@@ -91,3 +93,16 @@ def test_of_classes_that_follow_nothing_as_many_sums_are_given_as_are_kept_besid
     found = sums_of_terms(torch.as_tensor(X), ["x_1", "x_2"], {n: FUNCTIONS[n] for n in ("x", "x^2", "log")}, rows)
     assert len(set(found)) == len(found) == WIDTH
     assert all(e.free_symbols for e in found)
+
+
+def test_inputs_that_do_not_vary_have_no_sums() -> None:
+    second = (np.arange(9) > 4).astype(float)
+    flat = Classes({"x_1": np.ones(9)}, second, np.ones(9))
+    assert sums_of_terms(torch.ones(9, 1), ["x_1"], FUNCTIONS, flat) == []
+
+
+def test_no_sum_has_more_terms_than_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_terms, "MOST_TERMS", 1)
+    rows = classes(np.random.default_rng(1).random(len(X)) < expit(X[:, 0] - 2 * X[:, 1] + 3))
+    found = sums_of_terms(torch.as_tensor(X), ["x_1", "x_2"], {n: FUNCTIONS[n] for n in ("x", "x^2")}, rows)
+    assert found and all(len(sp.Add.make_args(e.as_coeff_Add()[1])) == 1 for e in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from kanrun.discovery.atoms import Factor, Term, arguments_of
 from kanrun.discovery.compose import Weighted, finished_network, network_of
-from kanrun.discovery.links import LINKS
+from kanrun.discovery.links import LINK_NAMED, LINKS
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.terms import Sum, Table
 from kanrun.functions.library import FUNCTIONS
@@ -86,3 +87,18 @@ def test_a_finished_network_fits_the_targets_under_its_link_function(name: str) 
     assert loss < 1e-24
     with torch.no_grad():
         assert torch.allclose(model(X), y, rtol=1e-10)
+
+
+def test_under_a_relative_link_rows_count_by_their_logarithm_and_those_without_one_not_at_all() -> None:
+    link = LINK_NAMED["exp, relative"]
+    z = 2.0 + 3.0 * X[:, :1] + 0.2 * torch.randn(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = z.exp()
+    y[7] = 0.0
+    there = torch.arange(50) != 7
+    line, level = np.polyfit(X[there, 0].numpy(), z[there, 0].numpy(), 1)
+    start = torch.tensor([1.0, 1.0], dtype=torch.float64)
+    table = Table(X, FUNCTIONS)
+    model, loss, _ = finished_network(Sum([(Factor(FUNCTIONS["x"], 0),)], start), table, link, Problem(X, y, []))
+    with torch.no_grad():
+        torch.testing.assert_close(model(X), (line * X[:, :1] + level).exp(), rtol=1e-6, atol=0)
+        assert loss == pytest.approx(float(((model(X) - y) ** 2).mean()))

@@ -190,6 +190,27 @@ def test_a_curve_of_one_input_of_several_is_found(monkeypatch: pytest.MonkeyPatc
     assert state.result.symbolic.model.active_inputs() == [1]
 
 
+def test_a_curve_that_has_no_value_on_the_rows_whatever_it_begins_with_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (powers,) = (c for c in CURVES if c.name == "two powers")
+    monkeypatch.setattr(curve_fits, "CURVES", [powers])
+    x = np.logspace(-250, 250, 60)
+    span = Span(float(x.min()), float(x.max()), 60)
+    assert not any((np.abs(shapes_at(powers, np.array(list(powers.starts(span))), x)) < 1e100).all((1, 2)))
+    assert best_curves({"x_1": x}, "x_1", np.linspace(1, 3, 60), np.ones(60), lambda _: True) == []
+
+
+def test_a_fit_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr(curve_fits, "CURVES", [c for c in CURVES if c.name == "exponential"])
+    monkeypatch.setattr(curve_fits, "slopes_of_left", failing)
+    x, y = rows("1.83*exp(-0.57*x_1) + 0.29", 0.0, 6.0)
+    assert best_curves({"x_1": x}, "x_1", y, np.ones(len(y)), lambda _: True) == []
+
+
 def test_only_what_may_still_be_the_shortest_is_written() -> None:
     curve, none = CURVES[0], np.zeros(0)
     fits = [Fitted(curve, none, left) for left in (1e-3, 2e-3, 0.9, 1e-30, 1e-27)]

@@ -117,3 +117,18 @@ def test_a_law_with_a_constant_of_its_own_unit_is_none_over_groups() -> None:
     assert not state.findings.exact
     assert not searched(x, y, "q r", "t").problem.measured.symbols  # type: ignore[union-attr]
     assert not Dimensionless(0.5).wanted(searched(x, y, "q r", "t"))
+
+
+def test_without_a_product_of_the_targets_unit_nothing_is_kept() -> None:
+    x = 0.5 + uniform_rows(60, 2, seed=1).abs()
+    search = searched(x, x[:, :1], "l m", "t")
+    assert Dimensionless(0.9).wanted(search) and not Dimensionless(0.9).run(search)
+    assert not search.state.findings.all
+
+
+def test_what_the_groups_do_not_explain_is_not_kept() -> None:
+    x = 0.5 + uniform_rows(60, 3, seed=1).abs()
+    noise = torch.randn(60, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    search = searched(x, noise, "m c v", "E", 20.0)
+    assert not Dimensionless(0.5).run(search)
+    assert not search.state.findings.all

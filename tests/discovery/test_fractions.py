@@ -51,3 +51,15 @@ def test_the_fewest_columns_are_kept_among_many_that_are_alike() -> None:
     target = 0.5 * design[:, 3] - 0.25 * design[:, 8]
     assert sorted(fewest(design, target, UNLIMITED)) == [3, 8]
     assert len(fewest(design, target, OVER)) == 25  # time that is over ends this, too
+
+
+def test_targets_that_are_all_zero_are_no_fraction() -> None:
+    assert (
+        find_fraction(Table(X[:60], FUNCTIONS, shaped=False), torch.zeros(60, dtype=torch.float64), UNLIMITED) is None
+    )
+
+
+def test_all_columns_are_kept_where_some_are_no_numbers() -> None:
+    design = uniform_rows(40, 3, seed=1)
+    design[5, 1] = float("nan")
+    assert fewest(design, design[:, 0], UNLIMITED) == [0, 1, 2]

@@ -94,6 +94,14 @@ def test_a_function_shows_its_powers_where_one_input_moves_alone(text: str, powe
     assert exponents_of(f, x) == powers
 
 
+def test_an_input_that_is_a_constant_is_no_factor() -> None:
+    x, y = rows("x_1*x_2", [1.0, 1.0], [3.0, 2.0])
+    x[:, 1] = 2.0
+    y = x[:, 0] * x[:, 1]
+    assert exponents(x, y, 0) == {0: 1}
+    assert exponents_of(lambda z: z[:, :1] * z[:, 1:2], x) == {0: 1}
+
+
 # ---- one layer more ------------------------------------------------------------------------------------------------
 
 

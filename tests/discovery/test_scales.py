@@ -11,6 +11,7 @@ from kanrun.context import Budget, Context, Meter
 from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.scales import Scales
+from kanrun.discovery.search import Search
 from kanrun.functions.library import library
 from kanrun.model.network import KAN
 from kanrun.symbolic.expression import complexity, network_expressions
@@ -61,6 +62,14 @@ def test_a_network_for_rows_in_their_units_is_one_for_the_rows(splines: bool) ->
             restored(x), model(own.x) * 10.0**units.target, rtol=1e-9, atol=1e-9 * 10.0**units.target
         )
     assert units.restored(model) is not model
+
+
+def test_rows_of_a_moderate_size_have_their_networks_and_their_search_as_they_are() -> None:
+    problem = Problem(X, X[:, :1], [])
+    model = fixed_network([2, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.0)])
+    assert Scales.of(X, X[:, :1]).restored(model) is model
+    begun = Search.begun(problem, 0, Context(Budget.of(Meter(), work=10.0)), lambda _: []).state
+    assert Scales.of(X, 1e12 * X[:, :1]).restored_state(begun, problem) is begun  # there is nothing to restore yet
 
 
 @cache

@@ -9,7 +9,16 @@ from scipy.stats import f as f_distribution
 from scipy.stats import rankdata
 
 from kanrun.discovery.problem import Problem
-from kanrun.discovery.screening import FEW, MOST, chance, inputs_to_look_at, ranks_of, telling_alone, telling_inputs
+from kanrun.discovery.screening import (
+    FEW,
+    MOST,
+    chance,
+    inputs_to_look_at,
+    ranks_of,
+    telling_alone,
+    telling_inputs,
+    telling_pairs,
+)
 from kanrun.functions.evaluate import Array
 from kanrun.functions.library import FUNCTIONS
 
@@ -109,3 +118,10 @@ def test_rows_that_do_not_count_do_not_tell_which_input_tells_all() -> None:
     first = (np.arange(200) < 100).astype(float)
     assert telling_alone(x, y, first) == 0
     assert telling_alone(x, y, 1 - first) == 1
+
+
+def test_each_input_is_in_one_pair_the_strongest() -> None:
+    x = columns(2000, 12)
+    y = x[:, 2] * x[:, 5] + 0.5 * x[:, 5] * x[:, 7] + 0.4 * x[:, 0] * x[:, 1]
+    ranks = np.stack([ranks_of(column) for column in x.T], axis=1)
+    assert telling_pairs(ranks, np.ones(2000), y - y.mean(), 1999) == [(2, 5), (0, 1)]

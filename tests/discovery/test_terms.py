@@ -69,6 +69,13 @@ def test_the_part_that_a_term_explains_is_that_of_least_squares(shaped: bool) ->
         assert gain == pytest.approx(1 - residual(more, z) / left, abs=2e-3)
 
 
+def test_what_a_sum_has_explained_wholly_has_no_next_term() -> None:
+    table = Table(X, FUNCTIONS)
+    columns = torch.ones(len(table.rows), 1, dtype=torch.float64)
+    nothing = torch.zeros(len(table.rows), dtype=torch.float64)
+    assert table.next_terms(columns, nothing, table.weighed(columns[:, 0]), 2) == []
+
+
 def residual(columns: torch.Tensor, z: torch.Tensor) -> float:
     return float(((columns @ torch.linalg.lstsq(columns, z[:, None]).solution)[:, 0] - z).square().mean())
 

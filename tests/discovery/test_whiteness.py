@@ -45,6 +45,7 @@ def test_what_depends_on_a_joined_column_is_seen() -> None:
 def test_nothing_left_is_noise() -> None:
     x = uniform_rows(10, 1, seed=3)
     assert is_noise(torch.zeros(10, dtype=torch.float64), x, no_columns(x))
+    assert is_noise(torch.full((10,), 0.25, dtype=torch.float64), x, no_columns(x))  # beside a constant
 
 
 def test_waves_are_orthonormal_over_the_ranks() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,7 +12,17 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanrun.functions.algebra import bounded, degree, is_tractable, is_zero, latex_of, rewritten, simplified, terms
+from kanrun.functions.algebra import (
+    bounded,
+    degree,
+    is_ending,
+    is_tractable,
+    is_zero,
+    latex_of,
+    rewritten,
+    simplified,
+    terms,
+)
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 
@@ -101,6 +112,7 @@ def test_a_tracer_that_was_there_is_there_again() -> None:
 )  # fmt: skip
 def test_the_degree_is_that_of_polynomials_in_the_parts(text: str, expected: int) -> None:
     assert degree(read(text)) == expected
+    assert degree(read(f"({text})*x_2**1.37*exp(0.5*x_2)")) == expected  # decimals are no exponents of polynomials
 
 
 @pytest.mark.parametrize("text", ["x_1*(x_2+1)", "(x_1+x_2)**5", "(x_1+x_2+1)**3*(x_1-1)", "sin((x_1+1)**4)+x_2"])
@@ -151,3 +163,24 @@ def test_rewritten_formulas_have_the_values_of_the_formula(text: str) -> None:
     for form in [*simplified(expression), rewritten(sp.factor, expression)]:
         both = np.isfinite(values) & np.isfinite(evaluate(form, X))
         np.testing.assert_allclose(evaluate(form, X)[both], values[both], rtol=1e-5, atol=1e-8)
+
+
+def test_only_where_an_error_may_be_dropped_the_counting_waits() -> None:
+    """Without a tracer: what is within generators and `__del__`, and what these call, is ending."""
+    seen = dict[str, bool]()
+
+    def helper(name: str) -> None:
+        seen[name] = is_ending(sys._getframe())
+
+    class Dropped:
+        def __del__(self) -> None:
+            helper("called by __del__")
+
+    def generator() -> Iterator[bool]:
+        yield is_ending(sys._getframe())
+
+    helper("plain")
+    dropped = Dropped()
+    del dropped
+    assert seen == {"plain": False, "called by __del__": True}
+    assert list(generator()) == [True]

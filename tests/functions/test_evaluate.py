@@ -245,3 +245,10 @@ def test_a_complex_value_that_is_zero_is_real() -> None:
     x = np.array([-1.0, 0.0, 2.0])
     assert evaluate((X_1 + sp.I) * (X_1 - sp.I) - 1, {"x_1": x}).tolist() == [1.0, 0.0, 4.0]
     assert evaluate(sp.I * X_1, {"x_1": x})[1] == 0.0
+
+
+def test_a_function_with_arguments_that_nothing_computes_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        evaluate(sp.LambertW(X_1, -1), COLUMNS)
+    with pytest.raises(TypeError, match="no way to evaluate"):
+        evaluate(sp.Function("unknown")(X_1), COLUMNS)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from kanrun.errors import ConfigError
+from kanrun.functions import parser
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import CONSTANTS, FUNCTIONS, MAX_DEPTH, MAX_LENGTH, parse_formula, symbol
 from tests.helpers import Array, formula_values, run_limited, uniform_rows
@@ -395,3 +396,18 @@ def test_the_limits_on_depth_and_length_are_where_they_are_said_to_be() -> None:
     assert f"{MAX_DEPTH} deep" in complaint("sin(" * (MAX_DEPTH + 1) + "x_1" + ")" * (MAX_DEPTH + 1))
     assert parse_formula("x_1".ljust(MAX_LENGTH)) == symbol("x_1")
     assert f"at most {MAX_LENGTH} characters" in complaint("x_1".ljust(MAX_LENGTH + 1))
+
+
+def test_numbers_that_are_too_large_for_sympy_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(parser._Reader, "read", failing)
+    with pytest.raises(ConfigError, match=r"^my\.key=x_1\*2\.718: a number in it is too large, or it divides by zero$"):
+        parse_formula("x_1*2.718", None, "my.key")
+
+
+def test_whole_numbers_of_up_to_15_digits_are_exact_and_larger_ones_decimals() -> None:
+    assert parse_formula(str(10**15 - 1)) == sp.Integer(10**15 - 1)
+    large = parse_formula(str(10**15))
+    assert large.is_Float and float(large) == 1e15

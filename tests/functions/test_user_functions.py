@@ -18,6 +18,7 @@ from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
 from kanrun.exporters.python import python
 from kanrun.exporters.source import source_of
+from kanrun.functions import user_functions
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.library import FUNCTIONS, extended, library
 from kanrun.functions.parser import parse_formula, symbol
@@ -397,3 +398,14 @@ def test_a_special_function_is_written_with_scipy() -> None:
         np.testing.assert_allclose(
             module(text)["predict"](x)[:, 0], evaluate(parse_formula(text), {"x_1": x[:, 0]}), rtol=1e-12
         )
+
+
+def test_a_function_whose_slope_sympy_cannot_have_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: sp.Expr) -> sp.Expr:
+        raise ValueError("no limit")
+
+    monkeypatch.setattr(user_functions, "slope_of", failing)
+    with pytest.raises(
+        ConfigError, match=r"^symbolic\.functions\.late=x\*\*2: its slope cannot be computed: no limit$"
+    ):
+        user_function("late", "x**2")

@@ -210,3 +210,13 @@ def test_the_outputs_alone_are_rescaled(width: list[int]) -> None:
     assert torch.allclose(model(ROWS), scale * before + shift, atol=1e-13)
     for one, other in zip(model.passed(ROWS).sums[:-1], inner, strict=True):
         assert torch.equal(one, other)
+
+
+def test_weights_begin_on_both_sides_of_zero_with_a_variance_of_one_over_the_inputs() -> None:
+    model = MLP([50, 40, 30], seed=1)
+    for weight, bias in zip(model.weights, model.biases, strict=True):
+        weight, bias, inputs = weight.detach(), bias.detach(), weight.shape[1]
+        assert float(weight.abs().max()) < (3 / inputs) ** 0.5 and float(bias.abs().max()) < (1 / inputs) ** 0.5
+        assert abs(float(weight.mean())) < 4 / (inputs * weight.numel()) ** 0.5  # standard errors of a mean of 0
+        assert float(weight.var()) == pytest.approx(1 / inputs, rel=0.1)
+        assert bool((bias > 0).any() and (bias < 0).any())

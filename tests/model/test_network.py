@@ -467,3 +467,7 @@ def test_the_outputs_alone_are_rescaled_and_products_are_not_shifted(base: str, 
     torch.testing.assert_close(model(x).detach(), wanted, rtol=1e-12, atol=1e-12)
     for one, other in zip(model.trace(x), inner, strict=False):
         assert torch.equal(one.nodes, other)
+
+
+def test_a_network_tells_its_grid_and_its_order() -> None:
+    assert KAN([2, 1], grid=4, k=2).description == "grid 4, k 2"

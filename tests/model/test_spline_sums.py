@@ -32,5 +32,7 @@ def test_sums_in_blocks_are_the_matrix_product_with_the_same_gradients(
     torch.testing.assert_close(sums, expected, rtol=1e-12, atol=1e-12)
     given = [x, coef, bias, *([scale] if beside else [])]
     own = torch.autograd.grad((sums * weights).sum(), given)
+    frozen = spline_sums.SplineSums.apply(x, coef.detach(), scale.detach(), bias[:, 0].detach(), knots, beside)
+    torch.testing.assert_close(torch.autograd.grad((frozen * weights).sum(), x)[0], own[0])
     for ours, theirs in zip(own, torch.autograd.grad((expected * weights).sum(), given), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)

@@ -70,6 +70,14 @@ def test_a_function_without_constants_of_its_own_comes_as_close_to_a_curve_as_le
     assert found.unexplained == pytest.approx(float(rest.var() / curve.var()))
 
 
+def test_a_product_of_inputs_on_both_sides_of_zero_is_tied_by_the_logarithms_of_their_sizes() -> None:
+    x = uniform_rows(300, 3, 2)
+    x[:, 2] = x[:, 0] * x[:, 1]
+    found = fit_terms(x, tied_curves(x).values, library(["x", "x^2", "log", "exp"]))
+    assert found is not None and found.residual < 1e-20
+    assert found.functions == [LOG_SIZE] * 3
+
+
 def test_a_function_of_one_input_that_is_exact_needs_no_function_of_the_other() -> None:
     x = uniform_rows(100, 2, 2, 0.5, 2.0)
     x[:, 1] = torch.sin(3 * x[:, 0]) + 0.2
@@ -93,3 +101,13 @@ def test_terms_are_described_by_what_they_leave_and_by_their_functions() -> None
     assert plain.bits(100) - better.bits(100) == pytest.approx(50 * math.log2(100), rel=1e-6)
     lost = (Terms(plain.functions, constants, residual) for residual in (0.0, 1e-40))
     assert len({t.bits(100) for t in lost}) == 1  # below rounding nothing is better than nothing
+
+
+def test_a_row_where_a_slope_is_infinite_does_not_stop_the_polishing() -> None:
+    x = uniform_rows(50, 2, 0)
+    x[7, 0] = 1.0  # where the arc sine has a value and no slope
+    x[:, 1] = torch.arcsin(0.9 * x[:, 0])
+    start = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]], dtype=x.dtype)
+    found = polish(x, [FUNCTIONS["arcsin"], FUNCTIONS["x"]], start)
+    assert found.residual < 1e-28
+    assert found.constants[0, :2].tolist() == pytest.approx([0.9, 0.0], abs=1e-9)

@@ -20,6 +20,7 @@ from kanrun.relations.relation import (
     Relation,
     Tie,
     find_relations,
+    is_implied,
     real_rows,
     related_groups,
     related_inputs,
@@ -314,3 +315,14 @@ def test_the_lines_to_read_have_the_equation_and_its_solutions() -> None:
     (relation,) = relations(contrastive(["x_2 = x_1**3"], 2), [[0, 1]])
     assert relation.lines()[0].endswith(" = 0 (exact)")
     assert "  x_2 = x_1**3" in relation.lines()
+
+
+def test_an_equation_that_always_holds_or_whose_solution_is_wrong_is_not_implied() -> None:
+    data = contrastive(["x_3 = x_1*x_2"], 3)
+    zero, solution = (parse_formula(text) for text in ("x_3 - x_1*x_2", "x_1*x_2"))
+    x_3 = symbol("x_3").name
+    assert is_implied(zero, {x_3: solution}, data) is True
+    assert is_implied(zero, {x_3: solution + 1e-3}, data) is False
+    assert is_implied(zero, {x_3: solution + parse_formula("1e-30*log(x_1+1.1)")}, data) is True
+    assert is_implied(zero, {x_3: solution + parse_formula("1e-30*log(x_1-0.9)")}, data) is False  # true of few rows
+    assert is_implied(parse_formula("sin(x_1)**2 + cos(x_1)**2 - 1"), {}, data) is False

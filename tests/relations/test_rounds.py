@@ -86,3 +86,12 @@ def test_only_the_inputs_set_aside_are_shuffled_and_only_in_real_rows() -> None:
     assert len(real_rows(mixed)) == len(real_rows(data))
     again = with_shuffled(data, [1, 4], seed=3)
     assert torch.equal(again.train.x, mixed.train.x)
+
+
+def test_nothing_is_trained_where_all_inputs_but_one_are_set_aside() -> None:
+    data = make_contrastive(
+        ContrastiveConfig(relations=["x_2 = x_1**3"], n_inputs=2, n_train=60, n_test=20), 1, torch.float64
+    )
+    known = find_relations(data, [[0, 1]], FUNCTIONS)
+    assert [tie.inputs for tie in known] == [[0, 1]]
+    assert all_relations(data, known, FUNCTIONS, Taught(NOTHING), seed=0) == (known, [])

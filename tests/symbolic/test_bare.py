@@ -10,7 +10,7 @@ from kanrun.context import Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic import bare as module
-from kanrun.symbolic.bare import Verdict, bare, verdict, work_of_look
+from kanrun.symbolic.bare import Verdict, bare, verdict, without_identities, work_of_look
 from kanrun.symbolic.uncertainty import Columns
 from tests.helpers import Array
 
@@ -51,6 +51,13 @@ def test_what_is_not_needed_goes(found: str, truth: str, domain: tuple[float, fl
 @pytest.mark.parametrize("found", ["x_1*(x_2+1e-4)", "sin(x_1)*x_2", "Abs(x_1-1.0)+x_2", "x_1+1e-7*x_2**2"])
 def test_what_is_needed_stays(found: str) -> None:
     assert left(found, found) == str(parse_formula(found, NAMES))
+
+
+def test_a_function_is_undone_only_where_all_rows_have_a_value() -> None:
+    inverse = parse_formula("atan(tan(log(x_1)))", NAMES)
+    rows = {"x_1": np.linspace(0.5, 2.0, 9)}
+    assert [str(e) for e in without_identities(inverse, rows)] == ["log(x_1)"]
+    assert list(without_identities(inverse, {"x_1": np.linspace(-0.5, 2.0, 9)})) == []
 
 
 def test_what_does_not_fit_is_left_alone() -> None:

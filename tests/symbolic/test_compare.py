@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanrun.functions.parser import parse_formula, symbol
+from kanrun.symbolic.compare import agrees as values_agree
 from kanrun.symbolic.compare import (
     has_digits,
     is_exact,
@@ -204,3 +205,11 @@ def test_the_relative_loss_is_that_of_logarithms_in_the_unit_of_the_typical_size
     assert relative_loss(np.array([-1.0, 100.0, 0.0, -10.0]), y) == math.inf
     assert relative_loss(np.array([-1.0, -math.inf, 0.0, -10.0]), y) == math.inf
     assert relative_loss(y[2:3], y[2:3]) == math.inf  # nothing is said by zeros
+
+
+def test_values_agree_only_where_all_are_numbers() -> None:
+    y = np.array([1.0, -2.0, 3.0])
+    assert values_agree(y * (1 + 1e-12), y) and not values_agree(y * (1 + 1e-6), y)
+    for lost in (math.nan, math.inf):
+        holes = np.array([1.0, lost, 3.0])
+        assert not values_agree(holes, y) and not values_agree(y, holes) and not values_agree(holes, holes)

@@ -35,6 +35,9 @@ SI = {"T": "K", "p": "Pa", "x": "m", "y": "m", "t": "s"}
         ("exp(-1.5*t)*x", "m"),
         ("exp(x/y)*t", "s"),
         ("abs(x - y)", "m"),
+        ("Max(x, y, 2.5)", "m"),
+        ("Min(x, 2.5*t)", "m"),
+        ("x + 2", "m"),  # which may be 2 m
         ("1.5*log(x) + 0.5", "s"),
         ("3.5", "m"),
         ("x/t", "m/s"),
@@ -58,6 +61,10 @@ def test_formulas_that_add_up(text: str, output: str) -> None:
         ("x/y", "m"),
         ("log(x)", "m"),
         ("abs(x)", "s"),
+        ("Max(x, t)", "m"),
+        ("Min(x, y)", "s"),
+        ("x + 1", "m"),  # 1 and pi hide no unit
+        ("x + pi", "m"),
         ("x^2 + y", "m^2"),
         ("x^(x/y)", "m"),
         ("x^(x/y)", "1"),

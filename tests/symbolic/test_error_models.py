@@ -122,6 +122,12 @@ def test_targets_below_zero_are_no_counts() -> None:
     assert found is not None and found.model == CONSTANT and found.clear
 
 
+def test_a_law_that_is_zero_on_all_rows_says_nothing_of_their_errors() -> None:
+    inputs = np.linspace(-2, -1, 51)
+    noise = 0.1 * np.random.default_rng(0).normal(size=51)
+    assert errors_of([sp.Float(2.1) * sp.Max(x, 0)], {"x_1": inputs}, noise) is None
+
+
 def test_weights_of_logarithms_make_the_slopes_of_both_squared_errors_the_same() -> None:
     """By the values f of a law, those of (log f - log y)^2 and w * (f - y)^2 with w as it is."""
     ours = np.array([1e-3, 0.7, 2.0, 40.0])

@@ -12,7 +12,7 @@ from scipy.optimize import curve_fit
 from torch import Tensor
 
 from kanrun.functions.library import FUNCTIONS, library
-from kanrun.symbolic.fit import Candidate, fit_edges
+from kanrun.symbolic.fit import Candidate, fit_edges, into_domain
 from tests.helpers import Array, evaluate_text, uniform_rows
 
 LIBRARY = [f for f in library() if f.name != "0"]
@@ -216,3 +216,21 @@ def test_an_input_that_does_not_vary_gets_usable_constants() -> None:
     assert max(abs(best.a), abs(best.b), abs(best.c), abs(best.d)) < 1e6
     np.testing.assert_allclose(values(best, x[:, 0].numpy()), 2.5, rtol=1e-12)
     np.testing.assert_allclose(values(best, np.array([3.001])), 2.5, atol=0.1)
+
+
+def test_a_curve_that_has_no_value_on_some_row_gets_no_function() -> None:
+    x = uniform_rows(30, 2, seed=1)
+    y = x.clone()
+    y[3, 0] = math.nan
+    lost, found = fit_edges(x, y, LIBRARY)
+    assert lost == [] and found[0].function.name == "x"
+
+
+def test_rounding_takes_no_row_out_of_a_domain_with_a_border() -> None:
+    x = torch.tensor([-3.0, 0.0, 3.0], dtype=torch.float64)
+    beyond = math.nextafter(1 / 3, 1)
+    a, b = into_domain(FUNCTIONS["arcsin"], 4 * beyond / 4 * (1 + 1e-15), 0.0, x)
+    assert (a * x + b).abs().amax() <= 1 and a == pytest.approx(1 / 3, rel=1e-14)
+    a, b = into_domain(FUNCTIONS["sqrt"], 1.0, math.nextafter(3.0, 0.0), x)
+    assert (a * x + b).amin() >= 0 and b == pytest.approx(3.0, rel=1e-14)
+    assert into_domain(FUNCTIONS["sin"], 2.0, 0.5, x) == (2.0, 0.5)

@@ -179,6 +179,22 @@ def test_a_formula_that_has_no_value_on_training_rows_is_none() -> None:
         write_formulas(symbolic(model, model), dataset(["x_1"], 1))
 
 
+def test_a_formula_that_leaves_the_range_of_the_targets_between_the_rows_is_none() -> None:
+    data = dataset(["0.1/(x_1-0.5)"], 1, noise=1e-3)
+    off_the_pole = (data.train.x[:, 0] - 0.5).abs() > 0.2
+    data = replace(data, train=Rows(data.train.x[off_the_pole], data.train.y[off_the_pole]))
+    model = fixed_network([1, 1], [(0, 0, 0, "1/x", 1.0, -0.5, 0.1)])
+    with pytest.raises(FormulaError, match=r"^between the rows it leaves the range of y$"):
+        write_formulas(symbolic(model), data)
+
+
+def test_a_robust_fit_of_rows_without_noise_has_errors_of_nothing() -> None:
+    data = replace(dataset(["2.21734562*exp(-0.73147185*x_1)"], 1), robust="student")
+    model = fixed_network([1, 1], [(0, 0, 0, "exp", -0.73147185, 0.0, 2.21734562)])
+    (formula,) = write_formulas(symbolic(model), data)
+    assert [c.standard_error for c in formula.constants] == [0.0, 0.0] and formula.outliers == []
+
+
 def test_test_rows_without_a_value_are_counted_and_left_out_of_the_scores() -> None:
     plain = dataset(["x_1"], 1)
     data = replace(plain, train=Rows(plain.train.x.abs() + 1, plain.train.y))
@@ -332,3 +348,12 @@ def test_wide_and_deep_networks_have_formulas_too(width: list[int], kind: str) -
     (formula,) = write_formulas(symbolic(model), data)
     np.testing.assert_allclose(formula_values(formula.expression, x.numpy()), rows.y[:, 0], rtol=1e-8)
     assert formula.test["mse"] == pytest.approx(0.0, abs=1e-15)
+
+
+def test_a_formula_is_judged_by_test_rows_else_by_cross_validation_else_by_its_training_rows() -> None:
+    model = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.0)])
+    (formula,) = write_formulas(symbolic(model), dataset(["x_1"], 1, noise=0.1))
+    scores: list[dict[str, Any]] = [{"mse": 1.0}, {"mse": 2.0}, {"mse": 3.0}]
+    whole = replace(formula, test=scores[0], cross_validation=scores[1], train=scores[2])
+    others = replace(whole, test=None), replace(whole, test=None, cross_validation=None)
+    assert [one.judged for one in (whole, *others)] == scores

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import sympy as sp
 import torch
 
@@ -61,3 +62,14 @@ def test_of_points_that_are_shown_alike_the_chosen_one_is_kept() -> None:
     ]
     assert pareto(points) == points[1:]
     assert pareto(points[:1] + points[2:]) == points[:1] + points[2:]
+
+
+def test_a_form_that_differs_nowhere_is_told_without_a_point_that_decides() -> None:
+    data = noisy(12, 0.5)
+    apart, same = sp.Float(2.0) * X + sp.Float(0.1), sp.Float(2.0) * sp.Abs(X)
+    chosen = sp.Float(2.0) * X
+    [other] = others_of([same], chosen, 0, data)
+    assert other.where is None and other.values is None
+    [other] = others_of([apart], chosen, 0, data)
+    assert other.where is not None and other.values is not None
+    assert other.values[1] - other.values[0] == pytest.approx(0.1)

@@ -108,3 +108,23 @@ def test_units_of_the_inputs_do_not_matter() -> None:
 def test_a_form_without_a_value_on_some_row_has_no_log_odds() -> None:
     assert log_odds(parse_formula("1.5*log(x_1) + 0.5", ["x_1", "x_2"]), overlapping()) is None
     assert log_odds(parse_formula("x_1", ["x_1", "x_2"]), overlapping()) is None
+
+
+def test_constants_that_no_row_feels_stay_as_they_are() -> None:
+    assert sorted(constants("tanh(800.0*x_1 + 5000.0)", overlapping())) == [800.0, 5000.0]
+
+
+def test_constants_whose_slopes_have_squares_beyond_all_numbers_are_no_less_likely_afterwards() -> None:
+    """Warnings are errors here."""
+    classes, start = overlapping(), np.exp(200 * X[:, 0])
+    (rate,) = constants("exp(200.0*x_1)", classes)
+    assert classes.nats(np.exp(rate * X[:, 0])) <= classes.nats(start)
+
+
+def test_constants_whose_slope_is_no_number_on_some_row_stay_as_they_are() -> None:
+    """A root has a value at 0, and no slope."""
+    classes = overlapping()
+    border = Classes({"x_1": np.append(X[:, 0], -2.5), "x_2": np.append(X[:, 1], 0.0)}, np.append(classes.second, 0.0),
+                     np.ones(301))  # fmt: skip
+    assert constants("sqrt(x_1 + 2.5)", border).tolist() == [2.5]
+    assert constants("sqrt(x_1 + 2.5)", classes).tolist() != [2.5]

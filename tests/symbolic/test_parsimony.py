@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from kanrun.context import UNLIMITED
+from kanrun.context import UNLIMITED, Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula, symbol
-from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened
+from kanrun.symbolic import parsimony
+from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened, work_of_polish
 from kanrun.symbolic.uncertainty import Constant, constants_of, polished
 from tests.helpers import Array, formula_values, used_up
 
@@ -179,3 +180,17 @@ def test_time_that_is_over_leaves_constants_as_they_are() -> None:
     start = polished(read("2.013*x_1+0.98*x_2+0.002"), columns, y)
     assert settled(start, columns, y, used_up()) == start
     assert len(constants_of(settled(start, columns, y))) == 2
+
+
+def test_nothing_more_is_tried_once_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, y = problem("2*x_1+x_2", 0.05)
+    start = polished(read("2.013*x_1+0.98*x_2+0.002"), columns, y)
+    tried = list[sp.Expr]()
+
+    def noted(trial: sp.Expr, *_: object) -> sp.Expr:
+        tried.append(trial)
+        return trial
+
+    monkeypatch.setattr(parsimony, "polished", noted)
+    settled(start, columns, y, Context(Budget.of(Meter(), work=1.001 * work_of_polish(start))))
+    assert len(tried) == 2  # where it begins, and the first proposal

@@ -246,6 +246,17 @@ def test_pareto_keeps_what_no_other_beats() -> None:
     assert [next(iter(functions(model))) for model in front] == ["x", "exp", "x^3"]
 
 
+def test_an_output_that_never_changes_costs_no_bits() -> None:
+    model = fixed_network([1, 2], [(0, 0, 0, "sin", 2.0, 0.3, 1.0), (0, 0, 1, "x", 0.0, 0.0, 1.0)])
+    x = uniform_rows(50, 1, seed=1)
+    y = torch.cat([x + 1.0, torch.full_like(x, 3.0)], dim=1)
+    both, first = search.Search(x, y, MSE, [], 0.0), y[:, :1]
+    ours = model(x).detach()
+    loss, null = float(MSE.value(ours[:, :1], first)), float(first.var(correction=0))
+    expected = MSE.description_bits(loss, null, complexity(model), model.parameter_count(), 50)
+    assert both.bits(model, float(MSE.value(ours, y))) == pytest.approx(expected)
+
+
 def test_curves_of_fewer_rows_keep_both_ends() -> None:
     x, y = uniform_rows(97, 3, seed=1), uniform_rows(97, 3, seed=2)
     inputs, outputs = search.thinned(x, y, 10)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic import textbook
 from kanrun.symbolic.expression import rounded
 from kanrun.symbolic.textbook import as_in_textbooks, length
 
@@ -61,3 +62,11 @@ def test_velocities_are_added_without_inverse_functions() -> None:
     assert str(as_in_textbooks(before)) == "0.7*(x_1 + x_2)/(x_1*x_2 + 1)"
     scaled = parse_formula("tanh(2.5*atanh(x_1) + atanh(x_2))", ["x_1", "x_2"])
     assert as_in_textbooks(scaled) == scaled
+
+
+def test_few_steps_lead_to_an_equal_form_that_is_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textbook, "MOST_STEPS", 1)
+    before = parse_formula("0.7*tanh(atanh(x_1/4) + atanh(x_1/5)) + 0.1674/(0.01992 + exp(-1.353*x_1))", ["x_1"])
+    after = as_in_textbooks(before)
+    assert length(after) < length(before)
+    np.testing.assert_allclose(evaluate(after, X), evaluate(before, X), rtol=1e-12)

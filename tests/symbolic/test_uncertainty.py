@@ -183,6 +183,14 @@ def test_a_level_of_every_logit_is_not_determined() -> None:
     }
 
 
+def test_logits_without_constants_and_with_very_many_have_no_errors() -> None:
+    x = columns(rows(100))
+    assert of_classes([sp.Integer(0), parse_formula("x_1 - x_2")], x) == [[], []]
+    many = sp.Add(*(sp.Float(k + 0.5) * sp.Symbol("x_1", real=True) ** k for k in range(MOST + 1)))
+    [], found = of_classes([sp.Integer(0), many], x)
+    assert len(found) == MOST + 1 and {c.standard_error for c in found} == {None}
+
+
 @pytest.mark.parametrize("beyond", [-0.25, -1.0])
 def test_a_row_where_logits_or_their_slopes_have_no_value_says_nothing_of_their_constants(beyond: float) -> None:
     """A root of 0 has a value, but its slope has none."""
@@ -235,6 +243,21 @@ def test_a_formula_without_values_somewhere_is_not_polished() -> None:
     x, y = noisy()
     expression = parse_formula("0.5*log(x_1)")
     assert polished(expression, columns(x), y) == expression
+
+
+def test_constants_whose_slope_is_no_number_on_some_row_are_not_polished() -> None:
+    """A root has a value at 0, and no slope."""
+    x = np.array([[-0.5, 0.0], [0.5, 0.0], [1.5, 0.0]])
+    expression = parse_formula("sqrt(x_1 + 0.5)")
+    assert polished(expression, columns(x), np.array([0.3, 0.9, 1.7])) == expression
+    assert polished(expression, columns(x[1:]), np.array([0.9, 1.7])) != expression
+
+
+def test_constants_whose_slopes_have_squares_beyond_all_numbers_are_polished() -> None:
+    x = {"x_1": np.linspace(0.5, 1, 20)}
+    y = 1.1e-20 * np.exp(400 * x["x_1"])
+    found = polished(parse_formula("1e-20*exp(400.0*x_1)", ["x_1"]), x, y)
+    assert evaluate(found, x) == pytest.approx(y, rel=1e-9)
 
 
 def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:

@@ -8,8 +8,8 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.uncertainty import Columns, constants_of, polished
-from kanrun.symbolic.worth import description, simpler, worthwhile
+from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, polished
+from kanrun.symbolic.worth import description, simpler, whole_exponents, worthwhile
 from tests.helpers import Array, formula_values, used_up
 
 INPUTS = ["x_1", "x_2", "x_3"]
@@ -100,3 +100,14 @@ def test_simpler_ones_have_a_term_a_factor_or_a_function_fewer() -> None:
     columns, _ = problem("x_1")
     found = {str(e) for e in simpler(parse_formula("x_1*sin(x_2) + x_3", INPUTS), columns)}
     assert {"x_1*sin(x_2)", "x_3", "x_1 + x_3", "x_3 + sin(x_2)", "x_1*x_2 + x_3"} <= found
+
+
+def test_exponents_become_whole_together_and_each_alone() -> None:
+    found = [str(e) for e in whole_exponents(parse_formula("x_1**2.1 + x_2**2.9 + x_3**0.2", INPUTS))]
+    assert found == ["x_1**2 + x_2**3 + x_3**0.2", "x_1**2 + x_2**2.9 + x_3**0.2", "x_1**2.1 + x_2**3 + x_3**0.2"]
+
+
+def test_a_very_long_formula_is_left_as_it_is() -> None:
+    columns, y = problem("2.3*x_1")
+    long = sum((sp.Float(k + 0.5) * sp.sin(k * sp.Symbol("x_1", real=True)) for k in range(1, MOST + 2)), sp.Integer(0))
+    assert worthwhile(long, columns, y) == long

@@ -277,6 +277,12 @@ def test_a_row_where_a_slope_is_infinite_does_not_stop_the_training() -> None:
     assert levenberg_marquardt(model, x, y, MSE, steps=50).loss < 1e-2
 
 
+def test_no_rows_have_no_normal_equations() -> None:
+    x = uniform_rows(3, 2)[:0]
+    with pytest.raises(ValueError, match="no rows"):
+        normal_equations(KAN([2, 1]), x, x[:, :1], MSE)
+
+
 def test_nothing_to_train_changes_nothing() -> None:
     model = additive_network([("sin", 2.0, 0.3, 1.5)], trainable=False)
     x, y = uniform_rows(10, 1), uniform_rows(10, 1, seed=1)

@@ -22,10 +22,12 @@ from kanrun.training.optimizers import (
     Adam,
     Lbfgs,
     Rows,
+    SmoothConfig,
     can_smooth,
     chosen_optimizer,
     kind_of,
     make_optimizer,
+    smoothing,
 )
 from tests.helpers import tangled_network, uniform_rows
 
@@ -273,3 +275,15 @@ def test_only_splines_that_are_not_too_large_are_smoothed_and_only_by_exact_step
     assert not can_smooth(MLP([2, 3, 1]), LmConfig())
     monkeypatch.setattr("kanrun.training.optimizers.MOST_SMOOTHED", model.parameter_count() - 1)
     assert not can_smooth(model, LmConfig())
+
+
+def test_an_epoch_that_is_cancelled_ends_before_its_next_batch() -> None:
+    model, asked = KAN([2, 1], grid=3), iter([False, False, True])
+    watched = Watched(Objective(MSE))
+    Adam(rows(model, cancelled=lambda: next(asked)), AdamConfig(batch_size=10)).step(watched)  # type: ignore[arg-type]
+    assert [len(batch) for batch in watched.batches] == [10, 10]
+
+
+def test_a_network_without_splines_cannot_be_smoothed() -> None:
+    with pytest.raises(ValueError, match="without splines"):
+        smoothing(replace(rows(KAN([2, 1])), model=MLP([2, 3, 1])), SmoothConfig())

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from kanrun.config.schema import PruneConfig
+from kanrun.context import UNLIMITED
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.model.network import KAN
 from kanrun.training import pruning
 from kanrun.training.least_squares import levenberg_marquardt
-from kanrun.training.pruning import losses_on, prune_and_refit
+from kanrun.training.pruning import losses_on, prune_and_refit, prune_each_output
 from tests.helpers import uniform_rows
 
 X = uniform_rows(80, 3, seed=3)
@@ -185,3 +186,30 @@ def test_logits_that_are_too_sure_of_themselves_are_judged_by_what_they_tell() -
     with torch.no_grad():
         assert float(CROSS_ENTROPY.value(sure(x), y)) > 5 * right
     assert losses_on(sure, Rows(x, y), CROSS_ENTROPY) == pytest.approx([right], rel=1e-9)
+
+
+def test_each_output_is_pruned_alone_and_all_stand_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = KAN([3, 2, 2], grid=3, seed=1), list[Dataset]()
+
+    def as_it_is(one: KAN, data: Dataset, *_: object) -> KAN:
+        seen.append(data)
+        return one
+
+    monkeypatch.setattr(pruning, "prune_and_refit", as_it_is)
+    y = torch.cat([X[:, :1], X[:, 1:2] ** 2], dim=1)
+    data = Dataset("two", Rows(X, y), None, ["x_1", "x_2", "x_3"], ["a", "b"], REGRESSION, MSE)
+    whole = prune_each_output(model, data)
+    assert [(d.outputs, d.train.y.shape[1]) for d in seen] == [(["a"], 1), (["b"], 1)]
+    with torch.no_grad():
+        torch.testing.assert_close(whole(X), model(X))
+    one = replace(data, train=Rows(X, y[:, :1]), outputs=["a"])
+    alone = KAN([3, 2, 1], grid=3, seed=1)
+    assert prune_each_output(alone, one) is alone  # there is nothing to part
+
+
+def test_a_network_too_large_to_be_smoothed_has_the_loss_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, model = values(), KAN([3, 2, 1], grid=3, seed=1)
+    monkeypatch.setattr(pruning, "MOST_PARAMETERS", 1)
+    before = model.get_vector()
+    assert pruning.smoothed(model, data, UNLIMITED) == losses_on(model, data.train, MSE)
+    assert len(model.get_vector()) == len(before)

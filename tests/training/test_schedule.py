@@ -439,6 +439,15 @@ def test_a_grid_may_have_as_many_parameters_as_there_are_training_rows() -> None
         assert [m for m in result.messages if "parameters" in m] == ([] if 6 in grids else told)
 
 
+def test_a_grid_may_have_as_many_parameters_as_its_optimizer_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = one_layer(grid=3)
+    schedule = Schedule(one_layer, Objective(MSE), LM, [3, 6])
+    assert schedules.too_fine(schedule, model, 6, planted(40)) == ""
+    monkeypatch.setitem(optimizers.OPTIMIZERS, LmConfig, replace(schedule.kind, max_parameters=19))
+    told = schedules.too_fine(schedule, model, 6, planted(40))
+    assert told == "would have 20 parameters, lm takes up to 19"
+
+
 def test_lm_begins_on_a_coarse_grid_and_goes_on_to_the_one_asked_for() -> None:
     for optimizer, expected in ((LM, [COARSE, 12]), (LBFGS, [12])):
         schedule = Schedule(lambda attempt: one_layer(attempt, grid=12), Objective(MSE), optimizer, [12])

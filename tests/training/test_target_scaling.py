@@ -102,6 +102,16 @@ def test_targets_that_are_all_the_same_become_zeros() -> None:
     assert float(scaling.scaled(data).train.y.abs().max()) == 0
 
 
+def test_outputs_of_moderate_but_uneven_spreads_come_near_one_by_one_digit() -> None:
+    scaling = scaling_of(data_of(torch.stack([0.5 * X[:, 0], 7.7 * X[:, 1]], dim=1)), KAN([2, 2]))
+    assert isinstance(scaling, Scaled)
+    spreads = scaling.scaled(data_of(torch.stack([0.5 * X[:, 0], 7.7 * X[:, 1]], dim=1))).train.y.std(0)
+    assert bool(((spreads > 2 / 3) & (spreads < 3 / 2)).all())
+    assert [f"{s:.0e}" for s in scaling.scale.tolist()] == [
+        f"{s:.1e}".replace(".0", "") for s in scaling.scale.tolist()
+    ]
+
+
 def test_an_output_that_is_a_product_is_scaled_and_not_shifted() -> None:
     model = KAN([2, [1, 1]], seed=1)
     y = torch.stack([100 + X[:, 0], 1000 * X[:, 0] * X[:, 1]], dim=1)

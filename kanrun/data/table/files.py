@@ -135,10 +135,8 @@ def read_parquet(path: Path, folder: Path, told: Told) -> Raw:  # noqa: ARG001
 
 def read_excel(path: Path, folder: Path, told: Told) -> Raw:
     """The first sheet with a table in it, by way of its cells as text."""
-    try:
-        from python_calamine import CalamineWorkbook
-    except ImportError:
-        raise ConfigError("a workbook needs the package python-calamine") from None
+    from python_calamine import CalamineWorkbook
+
     try:
         with path.open("rb") as stream:  # and not by its path, whose ending would say what is in it
             book = CalamineWorkbook.from_filelike(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from kanrun.data.table import where as where_is
@@ -101,7 +102,7 @@ class Reading:
             why = unusable(column, rows)
             if why is None:
                 chosen.append(column)
-            elif not (column.kind == EMPTY and not column.header.strip()):
+            else:
                 self.aside.append(f"{shorten(column.header, 60)} ({why})")
         return chosen
 
@@ -125,8 +126,6 @@ class Reading:
 
         odd = self.frame.filter(column.number(self.raw.decimal).is_nan()).head(1)
         found = odd.select(ROW, pl.col(column.key).cast(pl.String).alias("cell")).collect(engine="streaming")
-        if not len(found):
-            return "of several kinds"
         return f"such as {shorten(str(found['cell'][0]), 30)!r} in {self.lines([int(found[ROW][0])])}"
 
     # ---- the rows ----------------------------------------------------------------------------------------------
@@ -238,12 +237,8 @@ class Reading:
         wanted = sorted(numbers)[:most]
         places = {n: n + 1 for n in wanted}
         if self.raw.records:
-            last = wanted[-1] if wanted else -1
-            for number, line, _ in self.raw.records():
-                if number in places:
-                    places[number] = line
-                if number >= last:
-                    break
+            records = islice(self.raw.records(), wanted[-1] + 1)
+            places |= {number: line for number, line, _ in records if number in places}
         what = "line" if self.raw.records else "row"
         more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
         return f"{what}{'s' * (len(numbers) > 1)} {', '.join(str(places[n]) for n in wanted)}{more}"

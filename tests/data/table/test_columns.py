@@ -100,6 +100,17 @@ def test_a_counter_with_a_hole_is_set_aside_and_leaves_out_no_row(tmp_path: Path
     assert len(inputs_of(shuffled)) == 2
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_counter_may_go_on_where_it_was_before_a_hole(tmp_path: Path, first: int) -> None:
+    cells = [str(first), "", *(str(first + i) for i in range(1, 9))]
+    assert column_of(tmp_path, cells, "run").counts
+    assert not column_of(tmp_path, [*cells, str(first + 20)], "run").counts
+
+
+def test_one_number_counts_nothing(tmp_path: Path) -> None:
+    assert not column_of(tmp_path, ["1", "", ""], "run").counts
+
+
 @pytest.mark.parametrize("cells", [[f"t{i}" for i in range(40)], [""] * 40, ["1", "a"] * 20])
 def test_the_same_is_refused_where_it_is_named(tmp_path: Path, cells: list[str]) -> None:
     content = "T,c,p\n" + "".join(f"{i},{c},{i * i}\n" for i, c in enumerate(cells))

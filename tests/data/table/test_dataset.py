@@ -44,6 +44,17 @@ def test_a_dataset_has_the_rows_names_and_units_of_the_table(tmp_path: Path) -> 
     assert described["p (bar)"]["role"] == "target"
 
 
+def test_a_table_needs_a_file() -> None:
+    with pytest.raises(ConfigError, match=r"^dataset\.path=: a table needs its file"):
+        make_table(TableConfig(target="p"), 0, torch.float64)
+
+
+def test_units_that_are_none_are_shown_and_told(tmp_path: Path) -> None:
+    data = made(tmp_path, PLAIN.replace("V,p\n", "V,p\nfurlongs,K,widgets\n"))
+    assert data.units == {"T": "furlongs", "V": "K", "p": "widgets"}
+    assert list(data.warnings) == ["unknown unit widgets: shown, not reckoned with"]
+
+
 def test_units_of_the_config_come_before_those_of_the_header(tmp_path: Path) -> None:
     content = PLAIN.replace("T,V", '"T (K)",Länge')
     data = made(tmp_path, content, units={"T": "degC", "L%C3%A4nge": "m"})
@@ -67,6 +78,7 @@ def test_several_targets_are_several_outputs(tmp_path: Path) -> None:
     assert "twice" in problem(tmp_path, PLAIN, ["p", "p"])
     assert "no other column" in problem(tmp_path, PLAIN, ["p", "V", "T"])
     assert problem(tmp_path, PLAIN, {"a": 1}).startswith("dataset.target=")
+    assert problem(tmp_path, long(), ["p", "g"]).endswith("several targets have to be numbers; classes come in one")
 
 
 def test_fewer_than_a_hundred_rows_are_all_trained_on_and_others_held_back_by_the_seed(tmp_path: Path) -> None:
@@ -178,6 +190,17 @@ def test_classes_of_another_file_are_those_of_the_training_rows(tmp_path: Path) 
     assert data.test is not None and data.test.y.tolist() == [2, 0, 2, 0]
     strange = table(tmp_path, "T,p\n1,c\n2,z\n3,c\n4,z\n", "strange.csv")
     assert "class z is not among" in problem(tmp_path, content, test_path=strange)
+
+
+def test_texts_that_are_numbers_in_another_file_cannot_be_told_apart(tmp_path: Path) -> None:
+    content = "gas,p\n" + "".join(f"{['He', 'N2'][i % 2]},{i * i}.5\n" for i in range(12))
+    other = table(tmp_path, '{"gas": 1, "p": 2.5}\n{"gas": 2, "p": 3.5}\n', "other.jsonl")
+    assert problem(tmp_path, content, test_path=other).endswith("other.jsonl: it has no gas = N2")
+
+
+def test_a_class_without_a_training_row_is_named(tmp_path: Path) -> None:
+    content = "T,p\n" + "".join(f"{i},{'late' if i > 195 else 'ab'[i % 2]}\n" for i in range(200))
+    assert problem(tmp_path, content, split="order").startswith("dataset.test=late: this class has no training row")
 
 
 def test_what_was_understood_is_told(tmp_path: Path) -> None:

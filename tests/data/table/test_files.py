@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kanrun.data.table import files
 from kanrun.data.table.asked import Asked
 from kanrun.data.table.read import read_table
 from kanrun.errors import ConfigError
@@ -146,6 +147,7 @@ def test_wrong_bytes_within_a_file_end_in_rows_or_one_line(tmp_path: Path, name:
         ("t.csv", b"a,p\n1," + bytes(60) + b"\n", "bytes that are zero"),
         ("t.parquet", PLAIN.encode(), "something else is in it"),
         ("t.zip", npz(T=ARRAY), "unpacked first"),
+        ("t.csv", b'T,p\n1,"2"a\n3,"4"b\n', "its quotes do not match"),
         ("t.csv", b'T,p,n\n1,2,"a\n3,4,b\n5,6,c\n', "the quote that opens a field in line 2"),
         ("t.npy", npy(np.array([{}, 1], dtype=object)), "pickled"),
         ("t.npz", npz(T=np.array([{}, 1], dtype=object), p=ARRAY[:, 2]), "pickled"),
@@ -160,6 +162,7 @@ def test_wrong_bytes_within_a_file_end_in_rows_or_one_line(tmp_path: Path, name:
         ("t.jsonl", b'{"p": 1}\n[1]\n', "line 2 is no object"),
         ("t.json", b"[[1, 2], [3, 4]]", "row 1 is no object"),
         ("t.json", b"[]", "no columns"),
+        ("t.json", b"3", "a list of objects such as"),
         ("t.json", b'{"p": [1, 2], "T": [1]}', "lists of the same length"),
         ("t.json", b"[" * 100_000 + b"]" * 100_000, "too deep"),
         ("t.xlsx", workbook([]), "no table in its sheets"),
@@ -267,6 +270,44 @@ def test_json_with_holes_nan_and_both_kinds_of_values(tmp_path: Path) -> None:
     assert rows_of(tmp_path, json.dumps(lines), name="t.json").dropped == {"missing": 1, "no number": 1}
 
 
+def test_json_of_columns_and_lines_may_hold_texts_truth_values_nan_and_blank_lines(tmp_path: Path) -> None:
+    columns = {
+        "gas": ["He", "N2"] * 6,
+        "ok": [i % 3 == 0 for i in NUMBERS],
+        "odd": ["a", 1.5, "b", None] * 3,
+        **COLUMNS,
+    }
+    rows = rows_of(tmp_path, json.dumps(columns), name="columns.json")
+    assert inputs_of(rows) == ["gas = N2", "ok", "odd = a", "odd = b", "T", "V"]
+    assert rows.dropped == {"missing": 3}
+    lines = "\n\n".join(json.dumps(one | {"V": math.nan if one["T"] == 3 else one["V"]}) for one in OBJECTS)
+    assert rows_of(tmp_path, lines + "\n", name="t.jsonl").dropped == {"missing": 1}
+
+
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError
+
+
+def too_large(*_: object) -> None:
+    raise MemoryError
+
+
+def test_what_may_not_be_read_or_is_larger_than_the_memory_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "reader_of", lambda *_: too_large)
+    assert complaint(tmp_path, PLAIN).endswith("there is not enough memory for it")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert complaint(tmp_path, PLAIN).endswith("it may not be read")
+
+
+def test_where_links_may_not_be_made_a_file_is_read_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    assert rows_of(tmp_path, PLAIN).y.sum() == TOTAL
+
+
 def test_arrays_of_numpy_in_every_type_that_holds_numbers(tmp_path: Path) -> None:
     for kind in ("f2", "f4", ">f8", "longdouble", "U25", "S25"):
         rows = rows_of(tmp_path, npy(ARRAY.astype(kind)), "x_3", "t.npy")
@@ -274,5 +315,6 @@ def test_arrays_of_numpy_in_every_type_that_holds_numbers(tmp_path: Path) -> Non
     assert rows_of(tmp_path, npy(np.asfortranarray(ARRAY)), "x_3", "t.npy").y.sum() == TOTAL
     holes = np.where(ARRAY == 8, np.nan, ARRAY)
     assert rows_of(tmp_path, npy(holes), "x_3", "t.npy").dropped == {"missing": 2}
+    assert rows_of(tmp_path, npz(X=ARRAY), "x_3", "t.npz").y.sum() == TOTAL
     rows = rows_of(tmp_path, npz(X=ARRAY[:, :2], p=ARRAY[:, 2], about=np.array(3)), name="t.npz")
     assert inputs_of(rows) == ["X_1", "X_2"] and any("about" in note for note in rows.notes)

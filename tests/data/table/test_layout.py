@@ -66,6 +66,15 @@ def test_years_are_a_header_where_the_user_calls_a_column_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "is_header"),
+    [("T,p,300", True), ("T,300,400", False), ("T,,300", False), ("T,NA,300", False), ("1,2,3", False)],
+)
+def test_a_header_with_numbers_among_its_names_has_a_text_over_most_columns(first: str, is_header: bool) -> None:
+    rows = [",".join(["1.5"] * len(first.split(","))), ",".join(["2.5"] * len(first.split(",")))] * 3
+    assert layout_of("\n".join([first, *rows]) + "\n").header is is_header
+
+
+@pytest.mark.parametrize(
     ("above", "header", "comment"),
     [
         ("# by hand, in May\n#\n", "T,V,p\n", "#"),
@@ -101,6 +110,11 @@ def test_a_title_above_the_header_is_left_out_and_told() -> None:
         found = layout_of(title + text(";"))
         assert found.names == ("T", "V", "p")
         assert "above the header" in found.words
+
+
+def test_no_title_is_seen_where_most_cells_of_every_column_are_missing() -> None:
+    found = layout_of("only;;\na;b;c\n1;;\n;2;\n;;3\n4;;\n;5;\n;;6\n")
+    assert (found.names, found.title) == (("only", "", ""), 0)
 
 
 def test_names_of_rows_as_r_writes_them_have_no_name_of_their_own() -> None:

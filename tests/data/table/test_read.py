@@ -77,6 +77,11 @@ def test_ragged_rows_are_named_and_no_value_moves_to_another_column(tmp_path: Pa
     assert np.array_equal(rows.y[:, 0], rows.x[:, 0] ** 3)
 
 
+def test_a_column_without_name_and_cells_is_told_by_its_place(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, "T,,p\n" + "".join(f"{i},,{i * i}\n" for i in range(12)))
+    assert inputs_of(rows) == ["T"] and "not used: column 2 (empty)" in rows.notes
+
+
 def test_more_than_a_tenth_of_ragged_rows_is_refused(tmp_path: Path) -> None:
     lines = [f"{i},{i * i}" + ",9" * (i > 34) for i in range(1, 41)]
     assert "6 of 40 rows cannot be used" in complaint(tmp_path, "T,p\n" + "\n".join(lines))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.discovery import curve_fits
+from kanrun.discovery.curve_fits import Found
 from kanrun.discovery.links import LINK_NAMED
 from kanrun.discovery.moves import edge_curves
 from kanrun.discovery.moves.edge_curves import EdgeCurves, additive, curves_of_edges
@@ -106,3 +107,28 @@ def test_it_is_for_sums_that_explain_as_much_as_what_was_found() -> None:
     assert one.state.reserve[0].unexplained < 1e-3
     assert not EdgeCurves(part=1.0).wanted(one)
     assert math.isfinite(one.problem.variance)
+
+
+def kept_of(search: Search, bits: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The bits of the sums that are kept where those met have these."""
+    curve, left, kept = Found("line", a, 0.0), list(bits), list[float]()
+    monkeypatch.setattr(edge_curves, "curves_of_edges", lambda *_: [[curve], [curve] * len(bits)])
+    monkeypatch.setattr(edge_curves, "described", lambda found, *_: [Found("sum", found[0][1], left.pop(0))])
+    monkeypatch.setattr(edge_curves, "keep", lambda _, one, *__: kept.append(one.bits))
+    [trial] = additive(search)
+    edge_curves.keep_sums(search, trial, UNLIMITED)
+    return kept
+
+
+def test_sums_that_are_much_longer_than_the_best_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = searched(X, X[:, :1] + X[:, 1:], "x")
+    assert kept_of(search, [50.0, 10.0, 12.0], monkeypatch) == [10.0, 12.0]
+    monkeypatch.setattr(edge_curves, "MOST", -1)  # constants that a formula may have
+    assert kept_of(search, [50.0, 10.0, 12.0], monkeypatch) == []
+
+
+def test_edges_say_nothing_of_targets_that_no_output_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = searched(X, X[:, :1] + X[:, 1:], "x")
+    [trial] = additive(search)
+    monkeypatch.setattr(type(trial.link), "slope", lambda *_: torch.full((80, 1), math.nan, dtype=torch.float64))
+    assert list(curves_of_edges(search, trial, UNLIMITED)) == []

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+
+from kanrun.context import UNLIMITED
+from kanrun.data.dataset import REGRESSION, Dataset, Rows
+from kanrun.data.losses import MSE
+from kanrun.functions.evaluate import evaluate
+from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.settle import settled_forms, undisguised
+from tests.helpers import fixed_network, uniform_rows
+
+X = uniform_rows(80, 1, seed=1)
+
+
+def dataset(y: torch.Tensor) -> Dataset:
+    return Dataset("d", Rows(X, y), None, ["x_1"], ["y"], REGRESSION, MSE)
+
+
+def test_functions_that_undo_each_other_go_where_that_costs_nothing() -> None:
+    disguised = parse_formula("3.5*atan(tan(0.5*x_1 + 0.3)) - 1.2", ["x_1"])
+    (plain,) = undisguised([disguised], dataset(1.75 * X - 0.15))
+    assert not plain.has(sp.tan) and evaluate(plain, {"x_1": X[:, 0].numpy()}) == pytest.approx(1.75 * X[:, 0] - 0.15)
+    beyond = parse_formula("atan(tan(4*x_1))", ["x_1"])  # which has jumps that the rows show
+    assert undisguised([beyond], dataset(torch.atan(torch.tan(4 * X)))) == [beyond]
+
+
+def test_errors_below_the_rounding_of_the_largest_rows_leave_simple_numbers() -> None:
+    noise = 1e-11 * torch.as_tensor(np.random.default_rng(0).normal(size=(80, 1)))
+    model = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 2.00000000001)])
+    (found,) = settled_forms(model, [parse_formula("2.00000000001*x_1", ["x_1"])], dataset(2 * X + noise), UNLIMITED)
+    assert str(found) == "2*x_1"
