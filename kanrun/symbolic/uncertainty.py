@@ -329,12 +329,13 @@ def stepped(
     sizes = sizes_of(slopes)
     scale = np.where(sizes > 0, sizes, 1.0)
     missing = weights * (y - form.values(constants, columns))
-    step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
     moved, reached = constants, math.inf
-    for halving in range(HALVINGS):
-        moved = constants + step * 0.5**halving
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
+        step = np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0)  # of what the values hardly depend on
+        for halving in range(HALVINGS):
+            moved = constants + step * 0.5**halving
             reached = float(np.square(weights * (form.values(moved, columns) - y)).sum())
-        if reached < least:
-            break
+            if reached < least:
+                break
     return reached if math.isfinite(reached) else math.inf, moved

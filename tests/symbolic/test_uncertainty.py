@@ -260,6 +260,13 @@ def test_constants_whose_slopes_have_squares_beyond_all_numbers_are_polished() -
     assert evaluate(found, x) == pytest.approx(y, rel=1e-9)
 
 
+def test_constants_on_which_no_value_depends_stay_where_they_are() -> None:
+    """Warnings are errors here; a step over a slope of 1e-310 is beyond all numbers."""
+    x = {"x_1": np.linspace(1, 2, 20)}
+    found = polished(parse_formula("2.1*x_1 + exp(-715.0*x_1)", ["x_1"]), x, 2.25 * x["x_1"])
+    assert evaluate(found, x) == pytest.approx(2.25 * x["x_1"], rel=1e-12)
+
+
 def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:
     """Warnings are errors here."""
     x = np.array([1.0, 2.0])
