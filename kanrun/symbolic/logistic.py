@@ -21,7 +21,7 @@ from kanrun.symbolic.description import bits_of_inputs, bits_of_waves
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.prior import bits_of_form
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of, sizes_of
+from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of, in_units_of_effect, sizes_of
 
 STEPS, HALVINGS = 60, 12
 GAIN = 1e-8  # of the likelihood, in nats, below which a step is the last one
@@ -155,12 +155,12 @@ def scoring_step(form: Curve, constants: Array, classes: Classes, firth: bool) -
     sizes = sizes_of(slopes)
     if not np.isfinite(sizes).all() or not sizes.any():
         return None
-    scaled = slopes / np.where(sizes > 0, sizes, 1.0)
+    missing = classes.weights * (classes.second - chances)
+    scaled, scale = in_units_of_effect(slopes, constants, missing)
     sizes_squared, directions = np.linalg.eigh(scaled.T @ scaled)
     kept = sizes_squared > FLAT * sizes_squared[-1]
     directions, sizes_squared = directions[:, kept], sizes_squared[kept]
-    missing = classes.weights * (classes.second - chances)
     if firth:
         missing = missing + ((scaled @ directions) ** 2 / sizes_squared).sum(1) * (0.5 - chances)
     along = directions.T @ (scaled.T @ (missing / root)) / sizes_squared
-    return np.asarray(directions @ along / np.where(sizes > 0, sizes, 1.0))
+    return np.asarray(directions @ along / scale)

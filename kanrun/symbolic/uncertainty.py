@@ -20,6 +20,7 @@ ROUNDING = 1e-30  # squared error of rounding itself, as part of the squared tar
 SINGULAR = 1e-10  # part of the largest singular value of the scaled Jacobian below which a direction is not determined
 TOUCHED = 1e-5  # share of a constant in such directions that makes it undetermined
 STEPS, HALVINGS = 8, 6
+NO_EFFECT = 1e-100  # part of what is missing that a constant moves by its whole size if it is left where it is
 GAIN = 1e-9  # part of the squared error that polishing must win
 
 Columns = Mapping[str, Array]
@@ -117,6 +118,17 @@ def sizes_of(columns: Array) -> Array:
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit, posinf=0.0, neginf=0.0), axis=0)
     return np.where(np.isfinite(largest), sizes, largest)
+
+
+def in_units_of_effect(slopes: Array, constants: Array, missing: Array) -> tuple[Array, Array]:
+    """The slopes [rows, constants] with columns of norm 1, and these norms.
+
+    0 and 1 for constants on which nothing depends beside what is `missing` [rows]: a step of them has no bounds.
+    """
+    sizes = sizes_of(slopes)
+    telling = sizes * np.abs(constants) > NO_EFFECT * np.abs(missing).max(initial=0.0)
+    scale = np.where(telling, sizes, 1.0)
+    return np.where(telling, slopes / scale, 0.0), scale
 
 
 @dataclass(frozen=True)
@@ -326,13 +338,11 @@ def stepped(
     slopes = weights[:, None] * form.slopes(constants, columns)
     if not np.isfinite(slopes).all():
         return math.inf, constants
-    sizes = sizes_of(slopes)
-    scale = np.where(sizes > 0, sizes, 1.0)
     missing = weights * (y - form.values(constants, columns))
+    scaled, scale = in_units_of_effect(slopes, constants, missing)
     moved, reached = constants, math.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        step = np.linalg.lstsq(slopes / scale, missing, rcond=SINGULAR)[0] / scale
-        step = np.nan_to_num(step, nan=0.0, posinf=0.0, neginf=0.0)  # of what the values hardly depend on
+        step = np.linalg.lstsq(scaled, missing, rcond=SINGULAR)[0] / scale
         for halving in range(HALVINGS):
             moved = constants + step * 0.5**halving
             reached = float(np.square(weights * (form.values(moved, columns) - y)).sum())

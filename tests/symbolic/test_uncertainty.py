@@ -260,11 +260,13 @@ def test_constants_whose_slopes_have_squares_beyond_all_numbers_are_polished() -
     assert evaluate(found, x) == pytest.approx(y, rel=1e-9)
 
 
-def test_constants_on_which_no_value_depends_stay_where_they_are() -> None:
-    """Warnings are errors here; a step over a slope of 1e-310 is beyond all numbers."""
-    x = {"x_1": np.linspace(1, 2, 20)}
-    found = polished(parse_formula("2.1*x_1 + exp(-715.0*x_1)", ["x_1"]), x, 2.25 * x["x_1"])
-    assert evaluate(found, x) == pytest.approx(2.25 * x["x_1"], rel=1e-12)
+@pytest.mark.parametrize("rate", [300.0, 690.0, 705.0, 715.0])
+def test_a_constant_on_which_no_value_depends_keeps_no_other_from_being_polished(rate: float) -> None:
+    """Its own step, over a slope of down to 1e-310, would be beyond all numbers; warnings are errors here."""
+    x = np.linspace(1, 2, 20)
+    y = 2.25 * x + np.where(x < 1.03, 0.1, 0.0)
+    found = polished(parse_formula(f"2.1*x_1 + exp(-{rate}*x_1)", ["x_1"]), {"x_1": x}, y)
+    assert evaluate(found, {"x_1": x}) == pytest.approx((x @ y) / (x @ x) * x, rel=1e-9)
 
 
 def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:
