@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hydra._internal import config_loader_impl as loader
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
@@ -35,7 +36,9 @@ def each_choice_once() -> Iterator[None]:
     """Hydra reads and merges the packaged files once for each choice of options; values are set in copies as ever."""
     lists: dict[str, Any] = {}
     merged: dict[str, bytes] = {}
+    read: dict[str, bytes] = {}
     find, merge = loader.create_defaults_list, loader.ConfigLoaderImpl._compose_config_from_defaults_list
+    load = ConfigRepository.load_config
 
     def found(repo: Any, config_name: str | None, overrides_list: list[Any], **more: Any) -> Any:
         if not only_packaged(repo):
@@ -57,7 +60,16 @@ def each_choice_once() -> Iterator[None]:
         OmegaConf.clear_cache(own)  # of times of day
         return own
 
+    def loaded(self: ConfigRepository, config_path: str) -> Any:
+        if not only_packaged(self):
+            return load(self, config_path)
+        key = repr([config_path, [s.path for s in self.get_sources()], sorted(in_store(ConfigStore.instance().repo))])
+        if key not in read:
+            read[key] = pickle.dumps(load(self, config_path))
+        return pickle.loads(read[key])
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigRepository, "load_config", loaded)
         patch.setattr(loader, "create_defaults_list", found)
         patch.setattr(loader.ConfigLoaderImpl, "_compose_config_from_defaults_list", put_together)
         patch.setattr(ConfigStore, "__deepcopy__", lambda store, _: store, raising=False)  # what it gives is a copy

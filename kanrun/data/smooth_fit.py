@@ -7,9 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from threadpoolctl import ThreadpoolController
-from torch import Tensor
 
 Array = Any
 
@@ -30,19 +28,23 @@ class Process:
 
     def __init__(self, x: Array, y: Array) -> None:
         low, width = x.min(axis=0), np.ptp(x, axis=0)
-        ways = torch.as_tensor((x - low) / np.where(width > 0, width, 1.0), dtype=torch.float64)
-        self.squares = (ways[:, None] - ways[None]).square().permute(2, 0, 1).contiguous()  # [inputs, rows, rows]
-        self.y = torch.as_tensor(y - y.mean(), dtype=torch.float64)
+        ways = (x - low) / np.where(width > 0, width, 1.0)
+        self.squares = np.square(ways[:, None] - ways[None]).transpose(2, 0, 1).reshape(x.shape[1], -1)
+        self.y, self.shape = y - y.mean(), (len(y), len(y))  # squares are [inputs, rows * rows]
 
-    def covariance(self, parameters: Array) -> tuple[Tensor, Tensor, Tensor]:
+    def covariance(self, parameters: Array) -> tuple[Array, Array, Array]:
         """Of the targets [rows, rows], and what its slopes are made of: the kernel and how steep it is there."""
         amplitude, noise = math.exp(parameters[0]), math.exp(parameters[1])
-        lengths = torch.as_tensor(np.exp(parameters[2:]))
-        way = (5 * torch.einsum("irs,i->rs", self.squares, lengths**-2) + 1e-20).sqrt_()
-        decay = torch.exp(-way).mul_(amplitude**2)
-        kernel, steep = (way + way.square() / 3 + 1).mul_(decay), (way + 1).mul_(decay)
-        whole = kernel.clone()
-        whole.diagonal().add_(noise**2 + 1e-9 * amplitude**2)
+        way = np.sqrt(5 * (np.exp(-2 * parameters[2:]) @ self.squares) + 1e-20).reshape(self.shape)
+        decay = np.exp(-way)
+        decay *= amplitude**2
+        steep = (way + 1) * decay
+        way *= way
+        way /= 3
+        kernel = way * decay
+        kernel += steep
+        whole = kernel.copy()
+        whole.flat[:: len(whole) + 1] += noise**2 + 1e-9 * amplitude**2
         return whole, kernel, steep
 
     def far(self, parameters: Array) -> Array:
@@ -50,8 +52,8 @@ class Process:
 
         Leaving one out takes no other fit (Rasmussen and Williams 2006, eq. 5.12).
         """
-        inverse = torch.linalg.inv(self.covariance(parameters)[0])
-        off: Array = ((inverse @ self.y) / inverse.diagonal().sqrt()).abs().numpy()
+        inverse = np.linalg.inv(self.covariance(parameters)[0])
+        off: Array = np.abs((inverse @ self.y) / np.sqrt(inverse.diagonal()))
         return off > FAR
 
     def surprise(self, parameters: Array) -> tuple[float, Array]:
@@ -59,16 +61,22 @@ class Process:
 
         It is large where there is none.
         """
+        from scipy.linalg import lapack
+
         whole, kernel, steep = self.covariance(parameters)
-        factor, failed = torch.linalg.cholesky_ex(whole)
-        if int(failed):
+        factor, failed = lapack.dpotrf(whole, lower=1)
+        if failed:
             return 1e6, np.zeros(len(parameters))
-        solved = torch.cholesky_solve(self.y[:, None], factor)[:, 0]
-        pull = torch.cholesky_inverse(factor).sub_(torch.outer(solved, solved))
+        solved = lapack.dpotrs(factor, self.y, lower=1)[0]
+        inverse = lapack.dpotri(factor, lower=1)[0]  # its lower half
+        half = np.tril(inverse, -1)
+        pull = half + half.T - np.outer(solved, solved)
+        pull.flat[:: len(pull) + 1] += inverse.diagonal()
         trace, size = float(pull.trace()), math.exp(2 * parameters[0])
-        by_length = torch.einsum("irs,rs->i", self.squares, pull * steep).numpy() * 5 / 6 * np.exp(-2 * parameters[2:])
-        slopes = [float((pull * kernel).sum()) + 1e-9 * size * trace, math.exp(2 * parameters[1]) * trace, *by_length]
-        return 0.5 * float(self.y @ solved) + float(factor.diagonal().log().sum()), np.array(slopes)
+        steep *= pull
+        by_length = (self.squares @ steep.ravel()) * 5 / 6 * np.exp(-2 * parameters[2:])
+        slopes = [float(np.vdot(pull, kernel)) + 1e-9 * size * trace, math.exp(2 * parameters[1]) * trace, *by_length]
+        return 0.5 * float(self.y @ solved) + float(np.log(factor.diagonal()).sum()), np.array(slopes)
 
     def at(self, parameters: Array) -> tuple[float, Array]:
         """The surprise there, and where, as `likeliest` gives them."""
@@ -86,8 +94,7 @@ class Process:
             whole[free] = moved
             if noise is not None:
                 whole[1] = noise
-            with torch.no_grad():
-                loss, slopes = self.surprise(whole)
+            loss, slopes = self.surprise(whole)
             return loss, slopes[free]
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]

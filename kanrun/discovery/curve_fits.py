@@ -193,7 +193,7 @@ def slopes_of_left(curve: Curve, constants: Array, scale: Array, factors: Array,
 
 def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> Fitted:
     """The curve with constants at the least squared error near where they begin."""
-    from scipy.optimize import least_squares  # a quarter of a second that no run needs before it searches curves
+    from scipy.optimize import leastsq  # a quarter of a second that no run needs before it searches curves
 
     scale = np.where(start != 0, np.abs(start), 1.0)
     size = float(np.linalg.norm(weights * (y - np.average(y, weights=weights**2)))) or 1.0
@@ -216,9 +216,11 @@ def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> F
 
     try:
         with np.errstate(all="ignore"):
-            found = least_squares(
-                left, np.zeros(len(start)), slopes, method="lm", max_nfev=MOST, xtol=1e-12, ftol=1e-12, gtol=1e-14
-            )
+            # SciPy's least_squares takes the same steps by MINPACK, and as long again for all that it does around them.
+            steps, _, end, *_ = leastsq(
+                left, np.zeros(len(start)), Dfun=slopes, full_output=True, maxfev=MOST, xtol=1e-12, ftol=1e-12,
+                gtol=1e-14,
+            )  # fmt: skip
     except (ValueError, np.linalg.LinAlgError):
         return Fitted(curve, start, float("inf"))
-    return Fitted(curve, start + scale * found.x, float(2 * found.cost))
+    return Fitted(curve, start + scale * steps, float(end["fvec"] @ end["fvec"]))

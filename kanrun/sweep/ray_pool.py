@@ -37,7 +37,9 @@ class OnRay:
                 raise ConfigError(wrong(f"hydra.launcher.{name.lower()}s", wanted, found))
         at_once = min(int(there.get(name, 0) // wanted) for name, wanted in each.items() if wanted)
         self.size = max(1, min(jobs, at_once))
-        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": TRIES, "runtime_env": {"env_vars": ONE_THREAD}}
+        # Workers of a cluster that was begun here have the environment already, those that wait for jobs too.
+        there_only = {"runtime_env": {"env_vars": ONE_THREAD}} if address else {}
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": TRIES, **there_only}
         self.remote = self.ray.remote(work_on_ray).options(**options)
         self.going: dict[Any, Task] = {}
 

@@ -13,6 +13,7 @@ from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of
 
 ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own, and parts of more rows
 EVALUATIONS = 40  # of a form in a fit
+TOLERANCES = {"ftol": 1e-8, "xtol": 1e-8, "gtol": 1e-8}
 
 
 def cross_validated(
@@ -73,7 +74,7 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
     """
     if not len(start) or len(y) < len(start):
         return start
-    from scipy.optimize import least_squares  # a quarter of a second that no run needs before it has a formula
+    from scipy.optimize import leastsq  # a quarter of a second that no run needs before it has a formula
 
     scale = float(np.abs(y).max()) or 1.0
 
@@ -87,5 +88,11 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
             by_steps = form.slopes(start * (1 + steps), columns) * start / scale
         return np.where(np.isfinite(by_steps), np.broadcast_to(factors, y.shape)[:, None] * by_steps, 0.0)
 
-    found = least_squares(residuals, np.zeros(len(start)), slopes, method="lm", x_scale="jac", max_nfev=EVALUATIONS)
-    return start * (1 + found.x)
+    try:
+        # SciPy's least_squares takes the same steps by MINPACK, and as long again for all that it does around them.
+        steps = leastsq(
+            residuals, np.zeros(len(start)), Dfun=slopes, full_output=True, maxfev=EVALUATIONS, **TOLERANCES
+        )[0]
+    except (ValueError, np.linalg.LinAlgError):
+        return start
+    return start * (1 + steps)

@@ -106,7 +106,8 @@ def write_formulas(
     if wild := [n for j, n in enumerate(data.outputs) if verdicts[j] is Verdict.NOT and goes_wild(chosen[j], j, data)]:
         raise FormulaError(f"between the rows it leaves the range of {', '.join(wild)}")
     others, as_found = forms.of_all(symbolic.front), forms.as_found([symbolic.model, *symbolic.front])
-    fronts = front_of(others, chosen, data)
+    validated = [cross_validation_of(e, j, data) for j, e in enumerate(chosen)]
+    fronts = front_of(others, chosen, data, validated)
     estimates = estimates_of(chosen, data)
     train = scores_of(chosen, data, data.train)
     test = [None] * len(chosen) if data.test is None else scores_of(chosen, data, data.test)
@@ -119,7 +120,7 @@ def write_formulas(
             complexity=complexity(chosen[j]),
             test=test[j],
             train=train[j],
-            cross_validation=cross_validation_of(chosen[j], j, data),
+            cross_validation=validated[j],
             symbols={symbol: data.names.get(symbol, symbol) for symbol in data.inputs},
             units=dict(data.units),
             exact=claim(chosen[j], truths[j], verdicts[j], data) if truths else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kanrun.data.dataset import CLASSIFICATION, Dataset
-from kanrun.data.scores import loss_score, weights_of
+from kanrun.data.scores import Scores, loss_score, weights_of
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.choosing import bits_to_choose
@@ -90,21 +91,31 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     return bits_to_choose(expression, columns, y, factors_of_errors(data), by_size)
 
 
-def front_of(others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset) -> list[list[Alternative]]:
+def front_of(
+    others: list[list[sp.Expr]], chosen: list[sp.Expr], data: Dataset, validated: Sequence[Scores | None]
+) -> list[list[Alternative]]:
     """For every output the formulas that no other one beats in both complexity and test error, simplest first.
 
-    The chosen one is always among them: the training rows chose it, and the test rows may like another one better.
+    The chosen one, of which `validated` has the cross-validated scores, is always among them: the training rows chose
+    it, and the test rows may like another one better.
     """
     values = evaluate_texts([str(e) for e in chosen], data.judged.x, data.inputs)
-    return [pareto([alternative(e[j], j, chosen, values, data) for e in [chosen, *others]]) for j in range(len(chosen))]
+    return [
+        pareto([alternative(e, j, chosen, values, data, validated[j]) for e in dict.fromkeys([one, *more])])
+        for j, (one, *more) in enumerate(zip(chosen, *others, strict=True))
+    ]
 
 
-def alternative(expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tensor, data: Dataset) -> Alternative:
+def alternative(
+    expression: sp.Expr, j: int, chosen: list[sp.Expr], values: Tensor, data: Dataset, validated: Scores | None
+) -> Alternative:
     """`expression` for output `j`, beside the chosen ones for the other outputs of classes.
 
-    `values` [rows, outputs] are those of the chosen ones on the rows that judge.
+    `values` [rows, outputs] are those of the chosen ones on the rows that judge, `validated` the scores of that of `j`.
     """
-    judged = cross_validation_of(expression, j, data) if data.test is None else None
+    judged = None
+    if data.test is None:
+        judged = validated if expression == chosen[j] else cross_validation_of(expression, j, data)
     if judged is not None:
         error = judged[data.loss.name]
     else:

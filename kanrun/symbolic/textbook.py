@@ -39,8 +39,8 @@ def as_in_textbooks(expression: sp.Expr) -> sp.Expr:
     best = folded(expression)
     least = length(best)
     for _ in range(MOST_STEPS):
-        found = [(length(e), k, e) for k, e in enumerate(rewrite(best) for rewrite in REWRITES)]
-        shortest, _, e = min(found, key=lambda f: f[:2])
+        others = [e for e in dict.fromkeys(rewrite(best) for rewrite in REWRITES) if e != best]
+        shortest, e = min(((length(e), e) for e in others), key=lambda found: found[0], default=(least, best))
         if not shortest < least:
             return best
         best, least = e, shortest
@@ -143,7 +143,12 @@ def placed_exponentials(expression: sp.Expr) -> sp.Expr:
 
 def in_one_exponential(expression: sp.Expr) -> sp.Expr:
     """exp(u)*exp(v) as exp(u + v)."""
-    return expression.replace(lambda e: e.is_Mul, lambda e: sp.powsimp(e, combine="exp"))
+
+    def may_be_joined(e: sp.Expr) -> bool:  # SymPy takes long to see that there is nothing to do
+        factors = [f for f in e.args if not f.is_Number] if e.is_Mul else []
+        return len(factors) > 1 and any(f.is_Pow or isinstance(f, sp.exp) for f in factors)
+
+    return expression.replace(may_be_joined, lambda e: sp.powsimp(e, combine="exp"))
 
 
 def normal(expression: sp.Expr) -> sp.Expr:

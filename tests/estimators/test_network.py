@@ -63,7 +63,7 @@ def test_without_a_formula_predictions_are_those_of_the_network() -> None:
 
 def test_where_a_formula_has_no_value_the_network_has_one() -> None:
     x = np.random.default_rng(0).uniform(0.1, 3, (40, 1))
-    model = KANRegressor(grid=3).fit(x, np.log(x[:, 0]))
+    model = KANRegressor(width=[1, 1], grid=3).fit(x, np.log(x[:, 0]))
     assert model.formula_ == "log(x_1)"
     found = model.predict([[-0.5], [2.0]])
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_where_a_formula_has_no_value_the_network_has_one() -> None:
 def test_several_outputs_have_a_formula_each() -> None:
     x = rows(50)
     y = np.column_stack([2 * x[:, 0], 1 - 3 * x[:, 1]])
-    model = KANRegressor().fit(x, y)
+    model = KANRegressor(width=[2, 2]).fit(x, y)
     assert model.formula_ == ["2*x_1", "1 - 3*x_2"]
     assert len(model.front_) == 2 and model.front_[0][-1]["chosen"]
     np.testing.assert_allclose(model.predict(x), y, atol=1e-9)
@@ -89,7 +89,7 @@ def test_importances_are_attribution_scores() -> None:
     np.testing.assert_allclose(model.feature_importances_, [0.75, 0, 0.25], atol=0.05)
     scores = attribution(model.result_.network, model.result_.problem.data.train.x).inputs  # type: ignore[arg-type]
     np.testing.assert_allclose(model.feature_importances_, scores / scores.sum())
-    constant = KANRegressor().fit(x, np.full(40, 2.5))
+    constant = KANRegressor(width=[3, 1]).fit(x, np.full(40, 2.5))
     assert constant.formula_ == "5/2" and not constant.feature_importances_.any()
 
 
@@ -97,7 +97,7 @@ def test_importances_are_attribution_scores() -> None:
 def test_classes_have_any_labels_and_a_logit_each() -> None:
     x = rows(60)
     y = np.array(["down", "up"])[(x[:, 0] + 0.1 * np.random.default_rng(1).normal(size=60) > 0.2).astype(int)]
-    model = KANClassifier(grid=3, steps=5).fit(x, y)
+    model = KANClassifier(width=[2, 2], grid=3, steps=5).fit(x, y)
     assert model.classes_.tolist() == ["down", "up"] and set(model.formula_) == set(model.front_) == {"down", "up"}
     assert model.score(x, y) > 0.9
     decision, chances = model.decision_function(x), model.predict_proba(x)
@@ -167,7 +167,7 @@ def test_they_work_in_pipelines_searches_and_copies() -> None:
 
 def test_a_pickle_has_all_of_it(tmp_path: Any) -> None:
     x = rows(40, 1)
-    model = KANRegressor().fit(x, 2 * x[:, 0] + 1)
+    model = KANRegressor(width=[1, 1]).fit(x, 2 * x[:, 0] + 1)
     loaded = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
     assert loaded.formula_ == model.formula_ and loaded.front_ == model.front_

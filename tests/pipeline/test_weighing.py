@@ -24,7 +24,7 @@ from tests.contract import read_json
 from tests.helpers import additive_network, uniform_rows
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-ROWS = 99  # of which none are set aside
+ROWS = 60  # of which none are set aside
 SEARCH = {"search": {"name": "discover", "work": 300.0}}
 LONGER = {"search": {"name": "discover", "work": 600.0}}  # which finds exponentials
 LAWS: dict[str, tuple[Any, tuple[float, float], list[float]]] = {
@@ -51,9 +51,9 @@ def spoilt(name: str) -> tuple[Array, Array, list[int]]:
     draw = np.random.default_rng(3)
     x = draw.uniform(*ends, ROWS)
     y = law(x)
-    wrong = np.sort(draw.choice(ROWS, 10, replace=False))
+    wrong = np.sort(draw.choice(ROWS, ROWS // 10, replace=False))
     y = y + 0.01 * y.std() * draw.normal(size=ROWS)
-    y[wrong] += y.std() * draw.uniform(1, 4, 10)
+    y[wrong] += y.std() * draw.uniform(1, 4, ROWS // 10)
     return x, y, (wrong + 1).tolist()
 
 
