@@ -65,7 +65,7 @@ class Process:
 
         whole, kernel, steep = self.covariance(parameters)
         factor, failed = lapack.dpotrf(whole, lower=1)
-        if failed:
+        if failed or not np.isfinite(factor.diagonal()).all():  # not every LAPACK fails where there are no numbers
             return 1e6, np.zeros(len(parameters))
         solved = lapack.dpotrs(factor, self.y, lower=1)[0]
         inverse = lapack.dpotri(factor, lower=1)[0]  # its lower half
