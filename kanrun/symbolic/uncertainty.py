@@ -20,7 +20,7 @@ ROUNDING = 1e-30  # squared error of rounding itself, as part of the squared tar
 SINGULAR = 1e-10  # part of the largest singular value of the scaled Jacobian below which a direction is not determined
 TOUCHED = 1e-5  # share of a constant in such directions that makes it undetermined
 STEPS, HALVINGS = 8, 6
-NO_EFFECT = 1e-100  # part of what is missing that a constant moves by its whole size if it is left where it is
+NO_EFFECT = 1e-100  # part of what is missing that a constant moves by its size, or by 1, if it is left where it is
 GAIN = 1e-9  # part of the squared error that polishing must win
 
 Columns = Mapping[str, Array]
@@ -126,7 +126,7 @@ def in_units_of_effect(slopes: Array, constants: Array, missing: Array) -> tuple
     0 and 1 for constants on which nothing depends beside what is `missing` [rows]: a step of them has no bounds.
     """
     sizes = sizes_of(slopes)
-    telling = sizes * np.abs(constants) > NO_EFFECT * np.abs(missing).max(initial=0.0)
+    telling = sizes * np.maximum(np.abs(constants), 1.0) > NO_EFFECT * np.abs(missing).max(initial=0.0)
     scale = np.where(telling, sizes, 1.0)
     return np.where(telling, slopes / scale, 0.0), scale
 
