@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from kanrun.errors import ConfigError, KanrunError, shorten, wrong
 from kanrun.report.status import InterruptedRun
@@ -191,13 +192,18 @@ def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        storage = study.storage or optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        if study.storage:
+            storage = optuna.storages.RDBStorage(study.storage)
+        else:
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
         opened = optuna.create_study(
             storage=storage, study_name=study.name, directions=["minimize"] * len(study.objectives), load_if_exists=True
         )
     except Exception as error:
         given = study.storage or folder / JOURNAL
         raise ConfigError(wrong("hydra.sweeper.storage", given, shorten(f"{error}", 200))) from None
+    if study.storage:
+        finalize(opened, storage.engine.dispose)  # the database is let go with the study, and not by chance
     if len(opened.directions) != len(study.objectives):
         reason = f"the search there has {len(opened.directions)} of them"
         raise ConfigError(wrong("hydra.sweeper.objectives", list(study.objectives), reason))

@@ -183,8 +183,10 @@ def test_the_searches_of_one_database_are_not_mixed(kanrun: Call, tmp_path: Path
     for folder, trials in (("a", 1), ("b", 2)):
         assert kanrun(*search, f"hydra.sweeper.trials={trials}", f"hydra.sweep.dir={folder}").status == 0
     assert kanrun("-m", "sweep.resume=a", "hydra.sweeper.trials=3").status == 0
-    counts = {name[0]: len(optuna.load_study(study_name=name, storage=storage).trials)
-              for name in optuna.get_all_study_names(storage)}  # fmt: skip
+    database = optuna.storages.RDBStorage(storage)
+    counts = {name[0]: len(optuna.load_study(study_name=name, storage=database).trials)
+              for name in optuna.get_all_study_names(database)}  # fmt: skip
+    database.engine.dispose()
     assert counts == {"a": 3, "b": 2}
     other = f"hydra.sweeper.storage=sqlite:///{tmp_path / 'other.db'}"
     status, _, lines = kanrun("-m", "sweep.resume=a", "hydra.sweeper.trials=4", other)
