@@ -192,10 +192,11 @@ def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        if study.storage:
-            storage = optuna.storages.RDBStorage(study.storage)
-        else:
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        storage: Any = (
+            optuna.storages.RDBStorage(study.storage)
+            if study.storage
+            else optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        )
         opened = optuna.create_study(
             storage=storage, study_name=study.name, directions=["minimize"] * len(study.objectives), load_if_exists=True
         )
