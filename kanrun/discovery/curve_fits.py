@@ -216,11 +216,12 @@ def refined(curve: Curve, start: Array, x: Array, y: Array, weights: Array) -> F
 
     try:
         with np.errstate(all="ignore"):
-            # SciPy's least_squares takes the same steps by MINPACK, and as long again for all that it does around them.
+            # SciPy's least_squares goes by MINPACK too, and takes as long again for all that it does around it.
             steps, _, end, *_ = leastsq(
                 left, np.zeros(len(start)), Dfun=slopes, full_output=True, maxfev=MOST, xtol=1e-12, ftol=1e-12,
                 gtol=1e-14,
             )  # fmt: skip
     except (ValueError, np.linalg.LinAlgError):
         return Fitted(curve, start, float("inf"))
-    return Fitted(curve, start + scale * steps, float(end["fvec"] @ end["fvec"]))
+    unexplained = float(end["fvec"] @ end["fvec"])
+    return Fitted(curve, start + scale * steps, unexplained if math.isfinite(unexplained) else math.inf)

@@ -25,6 +25,7 @@ ROWS = 10  # at least, a wave
 FEW, MOST = 12, 24  # inputs of which all are looked at without a question, and that may be told apart
 MOST_ROWS = 2000  # that are looked at
 ALONE = 2.0  # times what all inputs leave, which is near enough for one that is looked at on its own
+TOLD = 0.5  # part of the mean square that this one must leave at most, as its waves do not follow all curves
 TINY = 1e-9  # part of what a column was, below which nothing of its own is left
 
 
@@ -83,8 +84,8 @@ def telling_alone(x: Array, y: Array, factors: Array) -> int | None:
     chosen = telling_inputs(x, y, factors)
     if not chosen:
         return None
-    left = [left_by(x[:, inputs], y * factors, factors) for inputs in (chosen[:1], chosen)]
-    return chosen[0] if left[0] <= ALONE * left[1] else None
+    nothing, one, several = (left_by(x[:, inputs], y * factors, factors) for inputs in ([], chosen[:1], chosen))
+    return chosen[0] if one <= min(ALONE * several, TOLD * nothing) else None
 
 
 def left_by(x: Array, y: Array, factors: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,14 +130,13 @@ def search(
                 ended += 1
                 found.append(outcome)
                 watcher.ended(task, outcome)
-        except KeyboardInterrupt as error:
-            for outcome in pool.close(getattr(error, "signal", "SIGINT")):
+        except BaseException as error:
+            signal = "SIGINT" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
+            for outcome in pool.close(getattr(error, "signal", signal)):
                 if outcome.state == "completed":
-                    tell(optuna, opened, study, going[outcome.number], outcome)
+                    with suppress(Exception):  # of a storage that is what has failed; a resumed search tells it
+                        tell(optuna, opened, study, going[outcome.number], outcome)
                 watcher.ended(going[outcome.number], outcome)
-            raise
-        except BaseException:
-            pool.close("SIGTERM")
             raise
         pool.close()
     return found
@@ -191,20 +191,19 @@ def open_study(study: Study, folder: Path) -> tuple[Any, Any]:
             "hydra/sweeper=kanrun_optuna: Optuna is not installed; pip install 'kanrun[optuna]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage: Any
     try:
-        storage: Any = (
-            optuna.storages.RDBStorage(study.storage)
-            if study.storage
-            else optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        )
+        if study.storage:
+            storage = optuna.storages.RDBStorage(study.storage)
+            finalize(storage, storage.engine.dispose)  # the database is let go with it, and not by chance
+        else:
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
         opened = optuna.create_study(
             storage=storage, study_name=study.name, directions=["minimize"] * len(study.objectives), load_if_exists=True
         )
     except Exception as error:
         given = study.storage or folder / JOURNAL
         raise ConfigError(wrong("hydra.sweeper.storage", given, shorten(f"{error}", 200))) from None
-    if study.storage:
-        finalize(opened, storage.engine.dispose)  # the database is let go with the study, and not by chance
     if len(opened.directions) != len(study.objectives):
         reason = f"the search there has {len(opened.directions)} of them"
         raise ConfigError(wrong("hydra.sweeper.objectives", list(study.objectives), reason))

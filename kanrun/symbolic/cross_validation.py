@@ -76,7 +76,7 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
         return start
     from scipy.optimize import leastsq  # a quarter of a second that no run needs before it has a formula
 
-    scale = float(np.abs(y).max()) or 1.0
+    scale = float(np.abs(factors * y).max()) or 1.0
 
     def residuals(steps: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -89,7 +89,7 @@ def fitted(form: Form, start: Array, columns: Columns, y: Array, factors: Array 
         return np.where(np.isfinite(by_steps), np.broadcast_to(factors, y.shape)[:, None] * by_steps, 0.0)
 
     try:
-        # SciPy's least_squares takes the same steps by MINPACK, and as long again for all that it does around them.
+        # SciPy's least_squares goes by MINPACK too, and takes as long again for all that it does around it.
         steps = leastsq(
             residuals, np.zeros(len(start)), Dfun=slopes, full_output=True, maxfev=EVALUATIONS, **TOLERANCES
         )[0]

@@ -69,8 +69,8 @@ def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Err
 
     The likelihoods of the models are densities of the same targets, so that their description lengths can be compared
     (Box and Cox 1964; Carroll and Ruppert 1988, Transformation and Weighting in Regression). Each formula is fitted
-    under each model. None where a formula leaves nothing but rounding, there are too few rows, or
-    the largest of them refute that errors are relative.
+    under each model; relative errors that the largest rows refute are not counted. None where a formula leaves nothing
+    but rounding, or there are too few rows.
     """
     best = dict[str, Fitted]()
     for expression in expressions:
@@ -84,7 +84,9 @@ def errors_of(expressions: Sequence[sp.Expr], columns: Columns, y: Array) -> Err
     if CONSTANT not in best:
         return None
     first, *others = sorted(best.values(), key=lambda found: found.bits)
-    if not others or (first.model == PROPORTIONAL and is_refuted(first.expression, columns, y)):
+    if first.model == PROPORTIONAL and is_refuted(first.expression, columns, y):
+        first, *others = others
+    if not others:
         return None
     against = others[0] if first.model == CONSTANT else best[CONSTANT]
     bits = against.bits - first.bits

@@ -87,7 +87,8 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     Of targets over decades by errors relative to their size, where these are described better.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
-    by_size = data.train.weights is None and not data.recognized and over_decades(y)
+    known = data.train.weights is not None or data.noise is not None or data.recognized
+    by_size = not known and over_decades(y)
     return bits_to_choose(expression, columns, y, factors_of_errors(data), by_size)
 
 

@@ -40,7 +40,7 @@ def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> st
     """Why a formula was chosen for output `j`."""
     if judged is not Verdict.NOT:
         return EXACT_REASON if judged is Verdict.EXACT else UNDECIDED_REASON
-    if data.loss.least_squares and is_relative(expression, j, data):
+    if is_relative(expression, j, data):
         return RELATIVE_REASON
     return SHORT_REASON
 
@@ -48,9 +48,10 @@ def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> st
 def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
     """Whether errors relative to the size of the targets explain output `j` better than errors of one size.
 
-    Where the rows have weights, or have shown what their errors are, it is said already how large these are.
+    Where rows have weights or a known noise, or have shown what their errors are, their sizes are known already.
     """
-    if data.train.weights is not None or data.recognized:
+    known = data.train.weights is not None or data.noise is not None or bool(data.recognized)
+    if known or not data.loss.least_squares:
         return False
     y, columns = data.train.y[:, j].double().cpu().numpy(), columns_of(data.train.x, data.inputs)
     ours = evaluate(expression, columns)
@@ -60,6 +61,7 @@ def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
 
 def factors_for(expression: sp.Expr, j: int, data: Dataset) -> Array | float:
     """What errors of the training rows count times for the formula of output `j`, [rows]; 1 where they are alike."""
-    if data.loss.least_squares and is_relative(expression, j, data):
-        return relative_weights(data.train.y[:, j].double().cpu().numpy())
+    if is_relative(expression, j, data):
+        factors = relative_weights(data.train.y[:, j].double().cpu().numpy())
+        return factors / factors.max()
     return factors_of_errors(data)

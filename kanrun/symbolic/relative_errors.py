@@ -23,13 +23,21 @@ def is_refuted(expression: sp.Expr, columns: Columns, y: Array) -> bool:
     chi-square test of the lower side). One that misses the top of a peak by half, as it is off by no less where next
     to nothing is left of the peak, is refuted by the same through the top.
     """
-    there, constants = y != 0, constants_of(expression)
-    with np.errstate(all="ignore"):
-        size = float(np.mean(np.log(np.abs(evaluate(expression, columns)[there] / y[there])) ** 2))
+    constants = constants_of(expression)
+    off = logarithms_off(evaluate(expression, columns), y)
+    size = float(np.mean(off**2)) if len(off) else 0.0
     if not COARSE**2 < size < math.inf or len(constants) > MOST:
         return False
     plain = evaluate(least_squared(expression, columns, y, steps=2 * STEPS), columns)
-    large = np.abs(y) >= LARGE * float(np.abs(y).max())
-    free = int(large.sum()) - len(constants)
-    off = float(np.sum((plain[large] / y[large] - 1) ** 2)) / size
-    return free > 0 and float(chdtr(free, off)) < CHANCE
+    # By the formula, as rows that are large by chance have errors of one sign.
+    large = np.abs(plain) >= LARGE * float(np.abs(plain).max())
+    left, free = logarithms_off(plain[large], y[large]), int(large.sum()) - len(constants)
+    return free > 0 and float(chdtr(free, np.sum(left**2) / size)) < CHANCE
+
+
+def logarithms_off(ours: Array, y: Array) -> Array:
+    """By how much the logarithms of values are off, of the rows where `y` [rows] is not 0."""
+    there = y != 0
+    with np.errstate(all="ignore"):
+        off: Array = np.log(np.abs(ours[there] / y[there]))
+    return off

@@ -109,6 +109,7 @@ def test_an_input_that_tells_all_is_told_from_two_that_tell_something() -> None:
     assert telling_alone(x, np.exp(2 * x[:, 1]) + 0.02 * x[:, 2] + noise, ones) == 1  # next to nothing
     assert telling_alone(x, np.exp(2 * x[:, 1]) + 0.5 * x[:, 2] + noise, ones) is None
     assert telling_alone(x, x[:, 0] * x[:, 2] + noise, ones) is None
+    assert telling_alone(x, np.sin(40 * x[:, 0]) + 0.3 * x[:, 0] + 0.3 * x[:, 1], ones) is None  # too fast for waves
     assert telling_alone(x, noise, ones) is None
 
 

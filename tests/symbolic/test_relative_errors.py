@@ -30,6 +30,20 @@ def test_errors_that_are_relative_are_not_refuted(size: float) -> None:
         assert not is_refuted(by_size(DECAY, x, y), {"x_1": x}, y)
 
 
+@pytest.mark.parametrize("size", [0.7, 1.0])
+def test_large_errors_of_logarithms_are_not_refuted_by_the_rows_that_are_large_by_chance(size: float) -> None:
+    x = np.geomspace(0.01, 10, 400)
+    for seed in range(10):
+        y = 2 * x**2 * np.exp(size * np.random.default_rng(seed).normal(size=400))
+        of_logarithms = sp.Float(np.exp(np.log(y / x**2).mean())) * x_1**2
+        assert not is_refuted(of_logarithms, {"x_1": x}, y)
+
+
+def test_targets_without_a_size_refute_nothing() -> None:
+    x = np.linspace(0, 1, 5)
+    assert not is_refuted(DECAY, {"x_1": x}, np.zeros(5))
+
+
 def test_a_peak_that_is_missed_for_what_lies_far_from_it_refutes_relative_errors() -> None:
     x = np.linspace(20, 80, 41)
     y = 0.4 / np.cosh(0.25 * (x - 50.2)) ** 2 + 1e-4  # nearly the same at the top, with tails of another shape

@@ -237,7 +237,7 @@ class Reading:
         wanted = sorted(numbers)[:most]
         places = {n: n + 1 for n in wanted}
         if self.raw.records:
-            records = islice(self.raw.records(), wanted[-1] + 1)
+            records = islice(self.raw.records(), max(wanted, default=-1) + 1)
             places |= {number: line for number, line, _ in records if number in places}
         what = "line" if self.raw.records else "row"
         more = f" and {len(numbers) - most} more" if len(numbers) > most else ""

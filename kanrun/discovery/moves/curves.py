@@ -59,7 +59,7 @@ class Curves:
             ways.append(relative_weights(y))
         context = search.context.within(self.part)
         for weights in ways:
-            keep_best(search, own, weights, context)
+            keep_best(search, own, weights, context, powers=not self.alone)
         return False
 
 
@@ -69,10 +69,13 @@ def input_alone(search: Search) -> int | None:
     return telling_alone(np.stack(list(columns.values()), axis=1), y, factors) if len(columns) > 1 else None
 
 
-def keep_best(search: Search, inputs: Sequence[str], weights: Array, context: Context) -> None:
-    """Keeps the curves of these inputs that describe the rows shortest where errors count times `weights` [rows]."""
+def keep_best(search: Search, inputs: Sequence[str], weights: Array, context: Context, powers: bool) -> None:
+    """Keeps the curves of these inputs that describe the rows shortest where errors count times `weights` [rows].
+
+    And `powers` of all inputs, where they are asked for.
+    """
     (columns, y), known = search.problem.arrays, known_to(search)
-    found = power_laws(columns, y, weights) if len(columns) > 1 and known(sp.log(X)) else []
+    found = power_laws(columns, y, weights) if powers and len(columns) > 1 and known(sp.log(X)) else []
     for name in inputs:
         if np.ptp(columns[name]) > 0:
             found += best_curves(columns, name, y, weights, known, context)

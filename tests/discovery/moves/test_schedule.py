@@ -66,7 +66,7 @@ def test_dimensionless_groups_are_tried_early_where_units_are_known() -> None:
 def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     moves = moves_of(n)
     first, *later = [k for k, move in enumerate(moves) if isinstance(move, Curves)]
-    assert moves[first] == (Curves(part=0.3) if n == 1 else Curves(part=0.2, alone=True))
+    assert moves[first] == (Curves(part=0.3) if n == 1 else Curves(part=0.3, alone=True))
     assert first == 1
     assert [moves[k - 2 : k + 1] for k in later] == [[Composites(), EdgeCurves(part=0.15), Curves(part=0.3)]] * (n > 1)
     moves = [move for move in moves if not isinstance(move, Curves)]
