@@ -126,7 +126,8 @@ def in_units_of_effect(slopes: Array, constants: Array, missing: Array) -> tuple
     0 and 1 for constants on which nothing depends beside what is `missing` [rows]: a step of them has no bounds.
     """
     sizes = sizes_of(slopes)
-    telling = sizes * np.maximum(np.abs(constants), 1.0) > NO_EFFECT * np.abs(missing).max(initial=0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        telling = sizes * np.maximum(np.abs(constants), 1.0) > NO_EFFECT * np.abs(missing).max(initial=0.0)
     scale = np.where(telling, sizes, 1.0)
     return np.where(telling, slopes / scale, 0.0), scale
 
