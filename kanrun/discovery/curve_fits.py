@@ -170,8 +170,9 @@ def projected(curve: Curve, constants: Array, x: Array, y: Array, weights: Array
         return np.zeros(design.shape[1]), np.full(len(x), 1e3) * np.abs(weights * y).max()
     sizes = np.sqrt((design**2).sum(0))
     sizes = np.where(sizes > 0, sizes, 1.0)
-    factors = np.linalg.lstsq(design / sizes, weights * y, rcond=1e-14)[0] / sizes
-    return factors, weights * y - design @ factors
+    with np.errstate(over="ignore", invalid="ignore"):  # of shapes that are next to nothing
+        factors = np.linalg.lstsq(design / sizes, weights * y, rcond=1e-14)[0] / sizes
+        return factors, weights * y - design @ factors
 
 
 def slopes_of_left(curve: Curve, constants: Array, scale: Array, factors: Array, x: Array, weights: Array) -> Array:
