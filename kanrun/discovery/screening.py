@@ -54,7 +54,7 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     x, y, root = x[counts], y[counts], factors[counts]
     whole = TINY * np.linalg.norm(y * root)
     ranks = np.stack([ranks_of(column) for column in x.T], axis=1)
-    count = min(WAVES, max(1, len(ranks) // ROWS))
+    count = waves_for(len(ranks))
     curves = [waves_of(column, count) * root[:, None] for column in ranks.T]
     chosen, left, free = list[int](), y * root, len(y)
     new = root[:, None] / np.linalg.norm(root)
@@ -90,7 +90,7 @@ def telling_alone(x: Array, y: Array, factors: Array) -> int | None:
 
 def left_by(x: Array, y: Array, factors: Array) -> float:
     """The mean square that smooth curves of the inputs, and products of two, leave of y [rows], by its free rows."""
-    count = min(WAVES, max(1, len(x) // ROWS))
+    count = waves_for(len(x))
     waves = [waves_of(ranks_of(column), count) for column in x.T]
     mixed = list(product(range(min(MIXED, count)), repeat=2))
     together = [a[:, i] * b[:, j] for a, b in combinations(waves, 2) for i, j in mixed]
@@ -98,6 +98,11 @@ def left_by(x: Array, y: Array, factors: Array) -> float:
     basis = directions(np.concatenate(columns, axis=1) * factors[:, None])
     left = without(basis, y)
     return float(left @ left) / max(len(y) - basis.shape[1], 1)
+
+
+def waves_for(rows: int) -> int:
+    """How many waves the curve of an input has that so many rows tell."""
+    return min(WAVES, max(1, rows // ROWS))
 
 
 def ranks_of(values: Array) -> Array:

@@ -21,7 +21,7 @@ from kanrun.symbolic.deciding import deciding_point
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.prior import skeleton
 from kanrun.symbolic.scoring import cross_validation_of
-from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors
+from kanrun.symbolic.values import columns_of, evaluate_texts, factors_of_errors, sizes_are_known
 
 UNLIKELY, MOST_OTHERS = 1e-3, 5  # odds of a form that is not worth a word, and forms that are told
 BETTER = 1 - 1e-9  # times the error of a shorter formula that a longer one has at most; what is nearer is rounding
@@ -87,8 +87,7 @@ def bits_of(expression: sp.Expr, j: int, data: Dataset) -> float:
     Of targets over decades by errors relative to their size, where these are described better.
     """
     columns, y = columns_of(data.train.x, data.inputs), data.train.y[:, j].double().cpu().numpy()
-    known = data.train.weights is not None or data.noise is not None or data.recognized
-    by_size = not known and over_decades(y)
+    by_size = not sizes_are_known(data) and over_decades(y)
     return bits_to_choose(expression, columns, y, factors_of_errors(data), by_size)
 
 

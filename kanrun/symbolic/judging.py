@@ -12,7 +12,7 @@ from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.bare import Verdict, verdict
 from kanrun.symbolic.compare import is_exact, over_decades, relative_loss, relative_weights
 from kanrun.symbolic.relative_errors import is_refuted
-from kanrun.symbolic.values import columns_of, factors_of_errors
+from kanrun.symbolic.values import columns_of, factors_of_errors, sizes_are_known
 
 EXACT_REASON = "exact to rounding"
 UNDECIDED_REASON = "the data cannot decide: it fits to rounding, and so do others"
@@ -48,10 +48,9 @@ def reason_of(expression: sp.Expr, j: int, judged: Verdict, data: Dataset) -> st
 def is_relative(expression: sp.Expr, j: int, data: Dataset) -> bool:
     """Whether errors relative to the size of the targets explain output `j` better than errors of one size.
 
-    Where rows have weights or a known noise, or have shown what their errors are, their sizes are known already.
+    Never where the sizes of errors are known already.
     """
-    known = data.train.weights is not None or data.noise is not None or bool(data.recognized)
-    if known or not data.loss.least_squares:
+    if sizes_are_known(data) or not data.loss.least_squares:
         return False
     y, columns = data.train.y[:, j].double().cpu().numpy(), columns_of(data.train.x, data.inputs)
     ours = evaluate(expression, columns)

@@ -152,8 +152,7 @@ def scoring_step(form: Curve, constants: Array, classes: Classes, firth: bool) -
     """A step of Fisher's scoring; Firth's adds the leverage of each row, half to either class."""
     with np.errstate(over="ignore", invalid="ignore"):
         slopes, root, chances = weighted_slopes(form, constants, classes)
-    sizes = sizes_of(slopes)
-    if not np.isfinite(sizes).all() or not sizes.any():
+    if not np.isfinite(slopes).all() or not slopes.any():
         return None
     missing = classes.weights * (classes.second - chances)
     scaled, scale = in_units_of_effect(slopes, constants, missing)

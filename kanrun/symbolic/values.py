@@ -41,6 +41,11 @@ def row_weights(data: Dataset) -> Array | float:
     return 1.0 if data.train.weights is None else data.train.weights.double().cpu().numpy()
 
 
+def sizes_are_known(data: Dataset) -> bool:
+    """Whether it is said or recognized already how large the errors of the training rows are beside each other."""
+    return data.train.weights is not None or data.noise is not None or bool(data.recognized)
+
+
 def factors_of_errors(data: Dataset) -> Array | float:
     """The factors that give errors of the training rows their weight, [rows]; 1 where they are alike."""
     return np.sqrt(row_weights(data))

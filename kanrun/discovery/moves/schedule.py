@@ -37,7 +37,7 @@ def schedule(problem: Problem) -> list[Move]:
     first, *others = structures(problem.n, problem.x.dtype, problem.width)
     moves: list[Move] = [
         Sums(shaped=False, terms=2, part=0.1),
-        Curves(part=0.3) if problem.n == 1 else Curves(part=0.3, alone=True),
+        Curves(part=0.3, alone=problem.n > 1),
         Splines(first, despite=USED_UP),  # so that there is something to read
         *([Dimensionless(part=0.25)] if problem.measured and problem.measured.known else []),
         Factors("factors of the targets", of_targets), *divided(first),
