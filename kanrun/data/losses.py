@@ -57,6 +57,14 @@ class Loss(ABC):
     def null_value(self, targets: Tensor) -> float:
         """The loss of the best constant outputs."""
 
+    def tells_apart(self, value: float, rows: int) -> bool:
+        """Whether so many rows with a loss of `value` are told apart further than they can tell.
+
+        Where all of n rows are right, the next one is wrong with a probability of about 1/n (Laplace's rule of
+        succession): a loss below 1/n comes of logits that only grow.
+        """
+        return self.nats and value * rows < 1
+
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of each output where it is one of its own, [outputs]; else that of all together, [1]."""
         return self.value(outputs, targets)[None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType
 from typing import TypeVar
@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 CALLS = 600_000  # function calls that one question to SymPy may take: about a second
 LONG = 150  # operations of an expression that is still rewritten
+LONG_TOGETHER = 600  # of several that are rewritten together, as those of all classes
 DEGREE = 40  # of the polynomials that an expression may be turned into
 TERMS = 400  # that it may have when it is multiplied out
 DIGITS = 60  # of the whole numbers in it
@@ -66,6 +67,11 @@ def rewritten(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr) -> sp.
     if sp.count_ops(expression) > LONG:  # looked at without the counting of calls, which makes Python slow
         return expression
     return bounded(lambda: rewrite(expression) if is_tractable(expression) else expression, expression)
+
+
+def are_readable(expressions: Sequence[sp.Expr]) -> bool:
+    """Whether expressions that stand together are short enough for anybody to gain by another spelling of them."""
+    return sum(map(sp.count_ops, expressions)) <= LONG_TOGETHER
 
 
 def is_tractable(expression: sp.Expr) -> bool:

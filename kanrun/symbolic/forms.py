@@ -13,7 +13,7 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.errors import KanrunError, shorten
-from kanrun.functions.algebra import rewritten
+from kanrun.functions.algebra import are_readable, rewritten
 from kanrun.model.network import KAN
 from kanrun.symbolic.adding_up import ODD, adds_up, units_for
 from kanrun.symbolic.bare import Verdict
@@ -49,7 +49,7 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     check(plain, data)
     try:
         found = plain if context.cancelled() else settled(model, plain, data, context)
-        short = [rewritten(as_in_textbooks, e) for e in found]
+        short = [rewritten(as_in_textbooks, e) for e in found] if are_readable(found) else found
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")

@@ -12,6 +12,7 @@ import sympy as sp
 
 from kanrun.context import Context
 from kanrun.data.dataset import Dataset
+from kanrun.functions.algebra import are_readable
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.model.network import KAN
 from kanrun.symbolic.bare import bare
@@ -141,7 +142,7 @@ def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Data
     expressions = snap(expressions, loss_of, rows, floor, context, ones)
     limit = max(loss_of(expressions) * (1 + 1e-6), floor)
     above = [name for name, low in zip(data.inputs, data.train.x.amin(0).tolist(), strict=True) if low > 0]
-    for rewrite in (shortest, expanded) if not context.over() else ():
+    for rewrite in (shortest, expanded) if are_readable(expressions) and not context.over() else ():
         context.spend(sum(map(work_of_rewriting, expressions)))
         short = snap([where_positive(rewrite, e, above) for e in expressions], loss_of, rows, floor, context, ones)
         size = length if any(e.atoms(sp.Float) for e in expressions) else complexity

@@ -229,7 +229,10 @@ def levenberg_marquardt(
     model: Trainable, x: Tensor, y: Tensor, loss: Loss, steps: int = 100, ridge: float | None = None,
     tolerance: float = 1e-9, context: Context = UNLIMITED, weights: Tensor | None = None,
 ) -> Fit:  # fmt: skip
-    """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, in place, until it is finished or cancelled."""
+    """Up to `steps` steps of `LevenbergMarquardt` on the loss alone, in place, until it is finished or cancelled.
+
+    Classes that are told apart as far as the rows can tell need no more, unless a `ridge` says what is best.
+    """
 
     def fitted() -> tuple[Tensor, Fit]:
         meter = context.budget.meter
@@ -239,6 +242,8 @@ def levenberg_marquardt(
         while optimizer.accepted < steps and not optimizer.finished:
             optimizer.step(objective)
             context.spend(optimizer.work())
+            if ridge is None and optimizer.reached and loss.tells_apart(optimizer.reached.loss, len(y)):
+                break
         reached = optimizer.reached or optimizer.value(objective)
         return model.get_vector(), Fit(reached.loss, optimizer.accepted)
 

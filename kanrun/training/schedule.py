@@ -100,7 +100,7 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
     if schedule.placed:
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     best = finest_that_gains(schedule, leaders, rows, log)
-    if not log.context.over() and to_be_smoothed(schedule, best, data):
+    if not log.context.over() and to_be_smoothed(schedule, best, rows):
         plan = schedule.plan(data, best.attempt)
         best = smoothed(best.model.clone(), plan, log)
         # Weights that were too large at first may have taken what those that suit the network bring back.
@@ -118,9 +118,11 @@ def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool
     """Whether exact steps have left more than next to nothing, so that the network may follow noise.
 
     A regularization that was asked for has its own say, and one that ran out of steps while it still learned has not
-    come to the noise.
+    come to the noise. Classes that could be told apart to the end show none: there validation rows say when to stop.
     """
     losses = [record.train_loss for record in trained.history]
+    if data.loss.tells_apart(losses[-1], len(data.train.y)):
+        return False
     if len(losses) >= schedule.optimizer.steps and losses[-1] < LEARNING * losses[len(losses) // 2]:
         return False
     free, null = not schedule.objective.penalizes(trained.model), null_value(data)

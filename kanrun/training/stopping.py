@@ -26,6 +26,12 @@ def idles(plan: Plan, state: TrainState) -> bool:
     return state.idle >= PATIENCE and not plan.grows_after(state.step - 1)
 
 
+def tells_all_apart(plan: Plan, state: TrainState) -> bool:
+    """The classes are told apart as far as so many rows can tell; a penalty may still have edges to take away."""
+    told = plan.objective.loss.tells_apart(state.history[-1].train_loss, len(plan.data.train.y))
+    return told and not plan.objective.penalizes(state.model) and not plan.grows_after(state.step - 1)
+
+
 def falls_behind(plan: Plan, state: TrainState) -> bool:
     """Another training was far better after as many steps."""
     behind = bool(plan.rival) and state.best_score > HOPELESS * plan.rival[min(state.step, len(plan.rival)) - 1]
@@ -37,6 +43,7 @@ RULES = (
     StopRule("nothing learned", learns_nothing, "{stage}: after {step} steps the network is no better than a constant"),
     StopRule("validation rows gain nothing", lambda plan, state: plan.validates and idles(plan, state)),
     StopRule("arrived", arrived),
+    StopRule("told apart", tells_all_apart),
     StopRule("behind", falls_behind),
     StopRule(
         "not finite",
@@ -44,7 +51,7 @@ RULES = (
         "{stage}: stopped after {undone} steps in a row that were not finite",
     ),
 )
-SMOOTH = (RULES[2], RULES[4], IDLE)  # of a training that goes on from another one and has no knots to move
+SMOOTH = (RULES[2], RULES[5], IDLE)  # of a training that goes on from another one and has no knots to move
 
 
 def first_that_holds(rules: tuple[StopRule, ...], plan: Plan, state: TrainState) -> StopRule | None:

@@ -6,10 +6,11 @@ import sympy as sp
 import torch
 
 from kanrun.context import UNLIMITED
-from kanrun.data.dataset import REGRESSION, Dataset, Rows
-from kanrun.data.losses import MSE
+from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
+from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
+from kanrun.model.network import KAN
 from kanrun.symbolic.settle import settled_forms, undisguised
 from tests.helpers import fixed_network, uniform_rows
 
@@ -33,3 +34,17 @@ def test_errors_below_the_rounding_of_the_largest_rows_leave_simple_numbers() ->
     model = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 2.00000000001)])
     (found,) = settled_forms(model, [parse_formula("2.00000000001*x_1", ["x_1"])], dataset(2 * X + noise), UNLIMITED)
     assert str(found) == "2*x_1"
+
+
+def test_formulas_of_many_classes_are_rewritten_only_where_somebody_may_read_them() -> None:
+    x = uniform_rows(60, 2, seed=1)
+    spread = parse_formula("2.5*x_1*sin(1.3*x_2) + 2.5*x_1*cos(0.7*x_2 + 0.4) + 2.5*x_1*exp(0.3*x_2)", ["x_1", "x_2"])
+
+    def nodes(classes: int) -> set[int]:
+        y = torch.arange(60) % classes
+        names = [f"c{j}" for j in range(classes)]
+        data = Dataset("d", Rows(x, y), None, ["x_1", "x_2"], names, CLASSIFICATION, CROSS_ENTROPY)
+        return {sp.count_ops(e) for e in settled_forms(KAN([2, classes]), [spread] * classes, data, UNLIMITED)}
+
+    (short,), (long,) = nodes(2), nodes(50)
+    assert short < long == sp.count_ops(spread)

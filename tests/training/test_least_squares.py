@@ -169,6 +169,14 @@ def test_cross_entropy_reaches_what_scipy_reaches() -> None:
     assert fit.loss == pytest.approx(loss_at(model, reached, x, y, CROSS_ENTROPY), rel=1e-12)  # without the ridge
 
 
+def test_classes_are_told_apart_no_further_than_their_number_tells() -> None:
+    x = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]
+    y = (x[:, 0] > 0).long()
+    loss = levenberg_marquardt(KAN([1, 2], seed=1), x, y, CROSS_ENTROPY, 200).loss
+    assert loss < 1 / 40  # where all of 40 are right, one of 41 may be wrong
+    assert levenberg_marquardt(KAN([1, 2], seed=1), x, y, CROSS_ENTROPY, 200, ridge=0.0).loss < 0.01 * loss
+
+
 def test_ridge_bounds_the_constants_of_separable_classes() -> None:
     x = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]
     y = (x[:, 0] > 0).long()

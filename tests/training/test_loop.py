@@ -140,7 +140,7 @@ def all_finite(model: KAN) -> bool:
 def test_training_learns(optimizer: OptimizerConfig, make: Callable[[], Dataset]) -> None:
     data = make()
     steps = 8 if optimizer.name == "lbfgs" else 40
-    result = go(KAN([2, 3, len(data.outputs)], grid=3), data, Objective(data.loss), optimizer, steps=steps)
+    result = go(KAN([2, 2, len(data.outputs)], grid=3), data, Objective(data.loss), optimizer, steps=steps)
     assert result.learned
     assert result.messages == []
     assert result.history[-1].train_loss < 0.2 * data.loss.null_value(data.train.y)

@@ -267,6 +267,20 @@ def test_noise_is_smoothed_by_penalties_and_rows_without_it_are_left_alone() -> 
     assert not go(data, penalty=Penalty(lamb=1e-3)).smooth
 
 
+def test_classes_that_could_be_told_apart_to_the_end_are_not_smoothed() -> None:
+    plain, noisy = planted(150), planted(150, noise=0.7)
+    for data, wanted in ((plain, False), (noisy, True)):
+        train_rows, test_rows = (Rows(r.x, (r.y[:, 0] > 0.3).long()) for r in (data.train, data.test) if r is not None)
+        classes = replace(data, train=train_rows, test=test_rows, outputs=["a", "b"], loss=CROSS_ENTROPY)
+        result = train_by_schedule(
+            Schedule(
+                lambda attempt: KAN([2, 1, 2], grid=3, seed=attempt), Objective(CROSS_ENTROPY), LmConfig(steps=40)
+            ),
+            classes,
+        )
+        assert result.smooth is wanted
+
+
 def test_noise_is_smoothed_no_longer_than_the_steps_that_were_asked_for() -> None:
     plan = Plan(planted(150, noise=0.5), Objective(MSE), LmConfig(), "train", 60, 0)
     long, short = (

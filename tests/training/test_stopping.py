@@ -7,8 +7,9 @@ import pytest
 
 from kanrun.config.schema import LmConfig
 from kanrun.data.dataset import REGRESSION, Dataset, Rows, hold_back
-from kanrun.data.losses import MSE
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.network import KAN
+from kanrun.training.history import Record
 from kanrun.training.loop import first_state
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.stopping import (
@@ -28,15 +29,16 @@ ROWS = Rows(X, X**2)
 DATA = Dataset("d", ROWS, ROWS, ["x_1"], ["y"], REGRESSION, MSE)
 
 
-def plan(steps: int = 50, **others: Any) -> Plan:
+def plan(steps: int = 50, loss: Loss = MSE, lamb: float = 0.1, **others: Any) -> Plan:
     settings: dict[str, Any] = {"data": DATA, "optimizer": LmConfig(grid_update_until=9)} | others
-    return Plan(objective=Objective(MSE, Penalty(0.1)), stage="train", steps=steps, seed=0, **settings)
+    return Plan(objective=Objective(loss, Penalty(lamb)), stage="train", steps=steps, seed=0, **settings)
 
 
-def state(step: int = 30, **others: Any) -> TrainState:
+def state(step: int = 30, loss: float = 1.0, **others: Any) -> TrainState:
     """After `step` steps, of a network that has learned something and gains on."""
     start = first_state(KAN([1, 1], grid=3), plan())
-    return replace(start, step=step, **{"learned": True, "best_score": 1.0, "idle": 0} | others)
+    history = [Record("train", step - 1, loss, None, 0.0, 1.0)]
+    return replace(start, step=step, history=history, **{"learned": True, "best_score": 1.0, "idle": 0} | others)
 
 
 def held(p: Plan, s: TrainState) -> str | None:
@@ -70,6 +72,14 @@ def test_an_optimizer_that_has_arrived_ends_it_when_no_new_knots_help_it() -> No
     assert held(plan(), state(10, finished_steps=1)) is None
     assert held(plan(), state(10, finished_steps=2)) == "arrived"
     assert held(plan(), state(30, finished_steps=0)) is None
+
+
+def test_classes_are_told_apart_as_far_as_their_number_tells() -> None:
+    free = plan(loss=CROSS_ENTROPY, lamb=0.0)
+    assert held(free, state(5, loss=0.9 / len(X))) == "told apart"  # the next row is wrong with a chance of 1 in 41
+    assert held(free, state(5, loss=1.1 / len(X))) is None
+    assert held(plan(loss=MSE, lamb=0.0), state(5, loss=0.9 / len(X))) is None  # values have no such end
+    assert held(plan(loss=CROSS_ENTROPY, lamb=0.1), state(5, loss=0.9 / len(X))) is None  # edges still go
 
 
 def test_who_is_far_behind_another_one_after_as_many_steps_is_given_up() -> None:
