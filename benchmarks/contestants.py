@@ -138,7 +138,8 @@ def hello(seed: int) -> tuple[Any, Any]:
     """The config of the training and its rows: exp(sin(pi x_1) + x_2^2), 1000 to train and 1000 to test."""
     import torch
 
-    from kanrun.config.schema import Config, LmConfig, ModelConfig, SymbolicConfig
+    from kanrun.config.datasets import SymbolicConfig
+    from kanrun.config.schema import Config, LmConfig, ModelConfig
     from kanrun.data.build import build_dataset
 
     formula = SymbolicConfig(formula="exp(sin(pi*x_1)+x_2**2)", domain=[-1, 1], n_train=1000, n_test=1000)

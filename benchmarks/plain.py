@@ -51,7 +51,8 @@ def random_laws(count: int, seed: int) -> list[Law]:
     """Formulas of one to four inputs that have values on their whole domain, and not only one."""
     import torch
 
-    from kanrun.config.schema import Config, SymbolicConfig
+    from kanrun.config.datasets import SymbolicConfig
+    from kanrun.config.schema import Config
     from kanrun.data.build import build_dataset
     from kanrun.errors import KanrunError
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAD = """\
 # Every setting
 
-This page is made by `make docs` from `kanrun/config/schema.py`, where each setting has its default, its meaning and its
+This page is made by `make docs` from `kanrun/config/`, where each setting has its default, its meaning and its
 limits, and from the files in `configs/`. `kanrun --help` shows the same; `kanrun --cfg job` shows the config that a
 command line comes to.
 

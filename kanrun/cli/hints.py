@@ -6,8 +6,9 @@ import difflib
 from dataclasses import fields
 
 from kanrun.cli.commands import COMMANDS
+from kanrun.config.datasets import TableConfig
 from kanrun.config.packaged import config_folder
-from kanrun.config.schema import GROUPS, TableConfig
+from kanrun.config.schema import GROUPS
 from kanrun.errors import shorten, unknown, wrong
 
 

@@ -14,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from kanrun.cli.compose import Composer, is_own_value, settings_of
 from kanrun.cli.foreign import is_foreign, refuse_composed, refuse_main_file
 from kanrun.cli.sweeping import asked_for, of_plan, overrides_of_jobs, sweep_folder, tasks_of
-from kanrun.config.schema import Config, TableConfig
+from kanrun.config.datasets import TableConfig
+from kanrun.config.schema import Config
 from kanrun.errors import ConfigError, KanrunError, wrong
 from kanrun.sweep.axes import Plan, each_once
 from kanrun.sweep.tasks import Task

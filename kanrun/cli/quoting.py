@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.datasets import TableConfig
 
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".xlsx", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json",
           ".npy", ".npz", ".gz")  # fmt: skip

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from kanrun.config.datasets import ContrastiveConfig, MoonsConfig
 from kanrun.config.schema import (
     AutoConfig,
     Config,
-    ContrastiveConfig,
     MlpConfig,
     ModelConfig,
-    MoonsConfig,
     PruneConfig,
 )
 from kanrun.errors import as_typed, wrong

@@ -8,19 +8,16 @@ from typing import Any
 
 import torch
 
-from kanrun.config.schema import (
-    GROUPS,
-    Config,
+from kanrun.config.datasets import (
     ContrastiveConfig,
     DatasetConfig,
-    MlpConfig,
-    ModelConfig,
     MoonsConfig,
     RowsConfig,
     SklearnConfig,
     SymbolicConfig,
     TableConfig,
 )
+from kanrun.config.schema import GROUPS, Config, MlpConfig, ModelConfig
 from kanrun.config.validation import given_width
 from kanrun.data.dataset import Dataset, Rows, hold_back, in_all_parts
 from kanrun.data.robust import with_loss

@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanrun.config.schema import ContrastiveConfig
+from kanrun.config.datasets import ContrastiveConfig
 from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 from kanrun.data.formula import draw_inputs, finite_values, read_domain
 from kanrun.data.losses import MSE

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanrun.config.schema import SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
 from kanrun.errors import ConfigError, wrong

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.datasets import make_moons as draw_moons
 
-from kanrun.config.schema import MoonsConfig
+from kanrun.config.datasets import MoonsConfig
 from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 

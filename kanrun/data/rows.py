@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import Config, RowsConfig
+from kanrun.config.datasets import RowsConfig
+from kanrun.config.schema import Config
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.robust import with_loss

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanrun.config.schema import SklearnConfig
+from kanrun.config.datasets import SklearnConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.split import FEW, parts_of

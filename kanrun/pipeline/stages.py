@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kanrun.config.schema import ContrastiveConfig, ModelConfig
+from kanrun.config.datasets import ContrastiveConfig
+from kanrun.config.schema import ModelConfig
 from kanrun.context import Context, Events, Silent
 from kanrun.data.dataset import Dataset
 from kanrun.model.network import KAN

@@ -10,17 +10,15 @@ import torch
 import yaml
 
 from kanrun.cli.main import prepared
+from kanrun.config.datasets import ContrastiveConfig, MoonsConfig, SymbolicConfig
 from kanrun.config.packaged import config_folder
 from kanrun.config.schema import (
     GROUPS,
     AdamConfig,
     AutoConfig,
     Config,
-    ContrastiveConfig,
     FixConfig,
     LmConfig,
-    MoonsConfig,
-    SymbolicConfig,
 )
 from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset, network_width

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from kanrun.config.datasets import SymbolicConfig
 from kanrun.config.schema import (
     AdamConfig,
     AutoConfig,
@@ -11,7 +12,6 @@ from kanrun.config.schema import (
     PruneConfig,
     RegularizationConfig,
     SearchConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.config.search_settings import check_search, unused_by_search

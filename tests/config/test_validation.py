@@ -8,7 +8,14 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from kanrun.config.schema import GROUPS, AutoConfig, Config, FixConfig, ModelConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.datasets import MoonsConfig, SymbolicConfig
+from kanrun.config.schema import (
+    GROUPS,
+    AutoConfig,
+    Config,
+    FixConfig,
+    ModelConfig,
+)
 from kanrun.config.validation import known_keys, read_config
 from kanrun.errors import ConfigError, as_typed
 from kanrun.functions.library import FUNCTIONS

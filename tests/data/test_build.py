@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import Config, ContrastiveConfig, DatasetConfig, ModelConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.datasets import ContrastiveConfig, DatasetConfig, MoonsConfig, SymbolicConfig
+from kanrun.config.schema import Config, ModelConfig
 from kanrun.data.build import MAKERS, build_dataset, check_match, moved, network_width, register_dataset
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.errors import ConfigError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from kanrun.config.schema import ContrastiveConfig
+from kanrun.config.datasets import ContrastiveConfig
 from kanrun.data.contrastive import make_contrastive
 from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 from kanrun.data.losses import MSE

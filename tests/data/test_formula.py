@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from kanrun.config.schema import SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
 from kanrun.data.dataset import REGRESSION, Dataset
 from kanrun.data.formula import make_symbolic, read_domain
 from kanrun.data.losses import MSE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config.schema import Config, ModelConfig, MoonsConfig
+from kanrun.config.datasets import MoonsConfig
+from kanrun.config.schema import Config, ModelConfig
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import CLASSIFICATION, Dataset
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss

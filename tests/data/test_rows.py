@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config.schema import Config, RowsConfig
+from kanrun.config.datasets import RowsConfig
+from kanrun.config.schema import Config
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.rows import Counts, as_inputs, as_targets, column_names, dataset_of, set_aside

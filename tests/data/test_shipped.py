@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn import datasets
 
-from kanrun.config.schema import SklearnConfig
+from kanrun.config.datasets import SklearnConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION
 from kanrun.data.shipped import make_shipped
 from kanrun.errors import ConfigError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import Config, SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
+from kanrun.config.schema import Config
 from kanrun.context import UNLIMITED, Budget, Context, Meter, Silent
 from kanrun.data.build import build_dataset
 from kanrun.data.dataset import Dataset

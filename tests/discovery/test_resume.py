@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import Config, SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
+from kanrun.config.schema import Config
 from kanrun.context import Budget, Context, Entry, Journal, Meter
 from kanrun.data.build import build_dataset
 from kanrun.discovery.discover import discover

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import sympy as sp
 
-from kanrun.config.schema import Config, ModelConfig, PlotsConfig, SearchConfig, SymbolicConfig, SymbolicFitConfig
+from kanrun.config.datasets import SymbolicConfig
+from kanrun.config.schema import (
+    Config,
+    ModelConfig,
+    PlotsConfig,
+    SearchConfig,
+    SymbolicFitConfig,
+)
 from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.sums import Sums
 from kanrun.pipeline import reaching, stages

@@ -9,18 +9,16 @@ from typing import Any
 import pytest
 import torch
 
+from kanrun.config.datasets import ContrastiveConfig, MoonsConfig, SymbolicConfig
 from kanrun.config.schema import (
     AdamConfig,
     AutoConfig,
     Config,
-    ContrastiveConfig,
     LbfgsConfig,
     LmConfig,
     MlpConfig,
     ModelConfig,
-    MoonsConfig,
     PlotsConfig,
-    SymbolicConfig,
 )
 from kanrun.config.validation import read_config
 from kanrun.data.build import build_dataset, network_width

@@ -11,18 +11,15 @@ import pytest
 import torch
 
 from benchmarks.interruptions import lasting
+from kanrun.config.datasets import ContrastiveConfig, DatasetConfig, MoonsConfig, SymbolicConfig
 from kanrun.config.schema import (
     AdamConfig,
     Config,
-    ContrastiveConfig,
-    DatasetConfig,
     LbfgsConfig,
     ModelConfig,
-    MoonsConfig,
     PlotsConfig,
     PruneConfig,
     RegularizationConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.pipeline.run import run

@@ -16,19 +16,17 @@ import pytest
 import torch
 import yaml
 
+from kanrun.config.datasets import ContrastiveConfig, MoonsConfig, SymbolicConfig
 from kanrun.config.schema import (
     AdamConfig,
     AutoConfig,
     Config,
-    ContrastiveConfig,
     FixConfig,
     LbfgsConfig,
     LmConfig,
     ModelConfig,
-    MoonsConfig,
     PlotsConfig,
     PruneConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.config.validation import read_config

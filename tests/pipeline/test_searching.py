@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from kanrun.config.datasets import MoonsConfig, SymbolicConfig
 from kanrun.config.schema import (
     Config,
     ModelConfig,
-    MoonsConfig,
     PlotsConfig,
     SearchConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.context import Budget, Context, Meter

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config.schema import ContrastiveConfig
+from kanrun.config.datasets import ContrastiveConfig
 from kanrun.data.contrastive import make_contrastive
 from kanrun.data.dataset import CLASSIFICATION, Dataset, Rows
 from kanrun.data.losses import MSE

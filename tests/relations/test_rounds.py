@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from kanrun.config.schema import ContrastiveConfig
+from kanrun.config.datasets import ContrastiveConfig
 from kanrun.data.contrastive import make_contrastive
 from kanrun.data.dataset import Dataset, hold_back
 from kanrun.functions.library import library

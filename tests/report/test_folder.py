@@ -7,7 +7,8 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from kanrun.config.schema import Config, ContrastiveConfig, FixConfig, ModelConfig, SymbolicConfig
+from kanrun.config.datasets import ContrastiveConfig, SymbolicConfig
+from kanrun.config.schema import Config, FixConfig, ModelConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import ConfigError
 from kanrun.report.files import read_yaml

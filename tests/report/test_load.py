@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from kanrun.config.datasets import MoonsConfig, SymbolicConfig
 from kanrun.config.schema import (
     Config,
     LbfgsConfig,
     ModelConfig,
-    MoonsConfig,
     PlotsConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.errors import KanrunError

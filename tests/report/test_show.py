@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kanrun.config.schema import Config, LbfgsConfig, SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
+from kanrun.config.schema import Config, LbfgsConfig
 from kanrun.config.validation import read_config
 from kanrun.errors import KanrunError
 from kanrun.report.load import record_of

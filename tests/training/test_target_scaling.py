@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from kanrun.config.datasets import SymbolicConfig
 from kanrun.config.schema import (
     Config,
     MlpConfig,
     ModelConfig,
     PlotsConfig,
-    SymbolicConfig,
     SymbolicFitConfig,
 )
 from kanrun.data.dataset import REGRESSION, Dataset, Rows

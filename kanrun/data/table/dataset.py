@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import torch
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.datasets import TableConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
 from kanrun.data.dataset import Rows as Part
 from kanrun.data.losses import CROSS_ENTROPY, MSE

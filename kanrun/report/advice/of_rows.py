@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanrun.config.schema import SymbolicConfig, TableConfig
+from kanrun.config.datasets import SymbolicConfig, TableConfig
 from kanrun.data.dataset import CLASSIFICATION
 from kanrun.data.scores import weights_of
 from kanrun.errors import counted

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kanrun.config.schema import SymbolicConfig
+from kanrun.config.datasets import SymbolicConfig
 from kanrun.config.search_settings import most_work_of_reading
 from kanrun.data.dataset import null_value
 from kanrun.data.scores import chance

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.datasets import TableConfig
 from kanrun.data.dataset import Dataset
 from kanrun.data.table.dataset import make_table
 from kanrun.errors import ConfigError

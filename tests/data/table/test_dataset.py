@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.datasets import TableConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset
 from kanrun.data.table.dataset import make_table
 from kanrun.errors import ConfigError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanrun.config.schema import TableConfig
+from kanrun.config.datasets import TableConfig
 from kanrun.data.table import read
 from kanrun.data.table.asked import Asked
 from kanrun.data.table.dataset import make_table

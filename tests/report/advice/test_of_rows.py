@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kanrun.config.schema import SymbolicConfig, TableConfig
+from kanrun.config.datasets import SymbolicConfig, TableConfig
 from kanrun.pipeline.fit import FitResult
 from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, log_of_target, noise, unbalanced
 from kanrun.symbolic.uncertainty import Constant
