@@ -15,7 +15,8 @@ from benchmarks.answers import Answer, Constants, answered, columns_of, constant
 from benchmarks.forms import is_law, same_form
 from benchmarks.laws import beside
 from kanrun.functions.evaluate import evaluate
-from kanrun.symbolic.uncertainty import constants_of, estimate
+from kanrun.symbolic.constants import constants_of
+from kanrun.symbolic.uncertainty import estimate
 
 Case = dict[str, Any]
 

@@ -16,10 +16,10 @@ from kanrun.discovery.atoms import monomials
 from kanrun.functions.builtin import Function
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import symbol
+from kanrun.symbolic.constants import Columns
 from kanrun.symbolic.expression import edge_expression, number
 from kanrun.symbolic.logistic import Classes, climbed
 from kanrun.symbolic.prior import bits_of_form
-from kanrun.symbolic.uncertainty import Columns
 
 WIDTH, MOST_TERMS = 8, 6  # sums that are kept, and terms of a sum
 FIRST, TRIED = 300, 16  # terms that are tried as the first one, whose score says little, and for each sum after that

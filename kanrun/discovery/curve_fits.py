@@ -15,10 +15,11 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import symbol as input_called
+from kanrun.symbolic.constants import Columns
 from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import number
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import Columns, polished
 
 SCREENED, REFINED = 150, 400  # rows by which beginnings are chosen, and by which curves are
 BEGINNINGS, MOST = 3, 40  # of a curve that are refined, and evaluations of each

@@ -26,6 +26,7 @@ from kanrun.symbolic.adding_up import ODD, adds_up
 from kanrun.symbolic.bare import Verdict, bare, verdict
 from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.compare import over_decades, relative_loss
+from kanrun.symbolic.constants import Columns
 from kanrun.symbolic.dimensions import Units
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.prior import skeleton
@@ -33,7 +34,6 @@ from kanrun.symbolic.relative_errors import is_refuted
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.snap import EXACT
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import Columns
 
 NEVER = 1e6  # bits of what is out of reach
 LONG = 30  # nodes of a network's formula; with noise those of textbook laws have 10 to 25 before they are settled

@@ -20,13 +20,13 @@ from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
 from kanrun.state import Problem
 from kanrun.symbolic.choosing import bits_to_choose
+from kanrun.symbolic.constants import MOST, Columns, constants_of
 from kanrun.symbolic.error_models import CONSTANT, errors_of
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.outliers import far_rows
 from kanrun.symbolic.robust_fit import robustly_fitted
 from kanrun.symbolic.search import Symbolic
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of
 from kanrun.symbolic.values import columns_of
 from kanrun.training.pruning import MOST_ROWS
 

@@ -14,7 +14,8 @@ from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.protocol import Network, without_gradient
 from kanrun.predictions.inputs import Array, Input, beyond
-from kanrun.symbolic.uncertainty import MOST, errors_of_values
+from kanrun.symbolic.constants import MOST
+from kanrun.symbolic.uncertainty import errors_of_values
 from kanrun.symbolic.values import OWN_LENGTH
 
 

@@ -11,9 +11,10 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import ROUNDED, agrees, has_digits, weights_by_size
+from kanrun.symbolic.constants import MOST, Columns, constants_of
 from kanrun.symbolic.expression import complexity, numbers_in
+from kanrun.symbolic.polishing import least_squared, squares
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, least_squared, squares
 
 ODD = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 at 0
 UNDONE = {sp.atan: sp.tan, sp.asin: sp.sin, sp.acos: sp.cos, sp.atanh: sp.tanh, sp.log: sp.exp}

@@ -17,9 +17,10 @@ import sympy as sp
 from kanrun.data.dataset import Dataset
 from kanrun.functions.naming import as_shown
 from kanrun.symbolic.adding_up import with_units
+from kanrun.symbolic.constants import MOST, Form, constants_of
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.logistic import Classes, is_separated, weighted_slopes
-from kanrun.symbolic.uncertainty import MOST, Constant, Form, constants_of, standard_errors
+from kanrun.symbolic.uncertainty import Constant, standard_errors
 
 PURE = "boundary"  # the name of what has no unit
 

@@ -6,11 +6,12 @@ import sympy as sp
 
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import relative_loss
+from kanrun.symbolic.constants import Columns
 from kanrun.symbolic.cross_validation import ONE_BY_ONE
 from kanrun.symbolic.description import description_at
 from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
+from kanrun.symbolic.polishing import squares
 from kanrun.symbolic.relative_errors import is_refuted
-from kanrun.symbolic.uncertainty import Columns, squares
 
 
 def bits_to_choose(

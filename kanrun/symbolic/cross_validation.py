@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from kanrun.functions.evaluate import Array
-from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of
+from kanrun.symbolic.constants import MOST, Columns, Form, constants_of
 
 ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own, and parts of more rows
 EVALUATIONS = 40  # of a form in a fit

@@ -9,8 +9,9 @@ import sympy as sp
 
 from kanrun.data.losses import ROUNDING, residual_bits
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.constants import Columns, constants_of
+from kanrun.symbolic.polishing import squares
 from kanrun.symbolic.prior import bits_of_form
-from kanrun.symbolic.uncertainty import Columns, constants_of, squares
 
 PART_OF_A_WAVE, PART_OF_ANY = 8.0, 24.0  # bits of a wave of which the rows show less than a period, of any frequency
 

@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 
 from kanrun.functions.evaluate import Array
-from kanrun.symbolic.uncertainty import constants_of
+from kanrun.symbolic.constants import constants_of
 
 SMALL = 1e-8  # of exponents: nothing
 HOMOGENEOUS = (sp.Abs, sp.Max, sp.Min)  # functions whose value has the dimension of their arguments

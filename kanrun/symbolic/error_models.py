@@ -11,9 +11,10 @@ import sympy as sp
 
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import relative_loss
+from kanrun.symbolic.constants import Columns, constants_of
 from kanrun.symbolic.description import description_at
+from kanrun.symbolic.polishing import is_rounding, polished, squares
 from kanrun.symbolic.relative_errors import is_refuted
-from kanrun.symbolic.uncertainty import Columns, constants_of, is_rounding, polished, squares
 
 CONSTANT, PROPORTIONAL, POISSON = "constant", "proportional", "poisson"
 CLEAR = 6.0  # bits by which one model of errors describes the rows shorter than the others before it is believed

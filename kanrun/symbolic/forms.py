@@ -20,9 +20,9 @@ from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.front import bits_of
 from kanrun.symbolic.judging import verdict_on_training
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.settle import settled
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import polished
 from kanrun.symbolic.values import evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")

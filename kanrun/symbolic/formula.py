@@ -21,6 +21,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.adding_up import adds_up, units_for, with_units
 from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.between import goes_wild
+from kanrun.symbolic.constants import Columns, constants_of
 from kanrun.symbolic.decision import Decision, decision_between
 from kanrun.symbolic.expression import complexity, rounded
 from kanrun.symbolic.forms import Forms, FormulaError
@@ -28,17 +29,10 @@ from kanrun.symbolic.front import MOST_OTHERS, Alternative, Other, front_of, oth
 from kanrun.symbolic.judging import claim, factors_for, reason_of, verdict_on_training
 from kanrun.symbolic.outliers import outliers_of
 from kanrun.symbolic.perhaps import simple_number
+from kanrun.symbolic.polishing import is_rounding
 from kanrun.symbolic.scoring import cross_validation_of, scores_of
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.uncertainty import (
-    Columns,
-    Constant,
-    Estimate,
-    constants_of,
-    estimate,
-    is_rounding,
-    of_classes,
-)
+from kanrun.symbolic.uncertainty import Constant, Estimate, estimate, of_classes
 from kanrun.symbolic.values import OWN_LENGTH, evaluate_texts, factors_of_errors, training_arrays
 
 log = logging.getLogger("kanrun")

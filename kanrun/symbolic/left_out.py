@@ -7,7 +7,7 @@ import sympy as sp
 
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import relative_loss
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, jacobian, sizes_of
+from kanrun.symbolic.constants import MOST, Columns, constants_of, jacobian, sizes_of
 
 LARGEST = 0.99  # leverage of a row that alone decides a constant
 

@@ -17,11 +17,18 @@ import sympy as sp
 from scipy.special import expit
 
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.constants import (
+    MOST,
+    Columns,
+    Form,
+    constants_of,
+    in_units_of_effect,
+    sizes_of,
+)
 from kanrun.symbolic.description import bits_of_inputs, bits_of_waves
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.prior import bits_of_form
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, Form, constants_of, in_units_of_effect, sizes_of
 
 STEPS, HALVINGS = 60, 12
 GAIN = 1e-8  # of the likelihood, in nats, below which a step is the last one

@@ -12,8 +12,9 @@ from scipy.special import ndtri
 from kanrun.data.dataset import Dataset
 from kanrun.data.robust import STUDENT, scale_of
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.constants import constants_of
+from kanrun.symbolic.polishing import is_rounding
 from kanrun.symbolic.robust_fit import robustly_fitted
-from kanrun.symbolic.uncertainty import constants_of, is_rounding
 from kanrun.symbolic.values import columns_of, factors_of_errors
 
 FAR = 4.0  # robust standard deviations from which a row may be one

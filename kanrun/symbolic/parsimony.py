@@ -9,9 +9,11 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.constants import MOST, Columns, constants_of
 from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.polishing import is_rounding, polished, squares
 from kanrun.symbolic.snap import EXPONENT, PHASE, is_sound, places_of, savings, unity
-from kanrun.symbolic.uncertainty import MOST, Columns, Constant, constants_of, is_rounding, of_values, polished, squares
+from kanrun.symbolic.uncertainty import Constant, of_values
 
 SURE = 0.1  # part of the distance to its neighbours to which a constant must be known to be taken for a simple number
 STRAIGHT_AT_0 = (sp.sin, sp.tan, sp.tanh, sp.asin, sp.atan, sp.atanh)  # with slope 1 there

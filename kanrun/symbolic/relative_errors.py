@@ -9,7 +9,8 @@ import sympy as sp
 from scipy.special import chdtr
 
 from kanrun.functions.evaluate import Array, evaluate
-from kanrun.symbolic.uncertainty import MOST, STEPS, Columns, constants_of, least_squared
+from kanrun.symbolic.constants import MOST, Columns, constants_of
+from kanrun.symbolic.polishing import STEPS, least_squared
 
 LARGE = 0.1  # part of the largest value from which values are large
 COARSE = 0.2  # size of relative errors from which they are seen in any picture of the large values

@@ -10,8 +10,9 @@ import sympy as sp
 
 from kanrun.data.robust import loss_at, scale_of, weights_at
 from kanrun.functions.evaluate import Array, evaluate
+from kanrun.symbolic.constants import Columns, constants_of
 from kanrun.symbolic.description import description_at
-from kanrun.symbolic.uncertainty import Columns, constants_of, is_rounding, polished, squares
+from kanrun.symbolic.polishing import is_rounding, polished, squares
 
 AGAIN = 12  # times at most that rows are weighed by what a formula leaves of them
 SETTLED = 1e-4  # change of the weights, whose mean is 1, that is none

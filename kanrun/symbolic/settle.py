@@ -22,9 +22,9 @@ from kanrun.symbolic.expression import complexity
 from kanrun.symbolic.frame import frame_of
 from kanrun.symbolic.judging import is_relative
 from kanrun.symbolic.parsimony import settled as parsimonious
+from kanrun.symbolic.polishing import squares
 from kanrun.symbolic.snap import EXACT, expanded, shortest, snap, where_positive, work_of_rewriting
 from kanrun.symbolic.textbook import length
-from kanrun.symbolic.uncertainty import squares
 from kanrun.symbolic.values import columns_of, factors_of_errors, training_arrays, training_loss
 from kanrun.symbolic.worth import worthwhile
 

@@ -9,10 +9,11 @@ import sympy as sp
 from kanrun.context import UNLIMITED, Context
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.bare import LARGE, fewer, nodes, straighter, without_identities, work_of_look
+from kanrun.symbolic.constants import MOST, Columns, constants_of
 from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import complexity
+from kanrun.symbolic.polishing import is_rounding, polished, squares
 from kanrun.symbolic.snap import is_sound
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, is_rounding, polished, squares
 
 SMALL = 1e-3  # constants that may be nothing together
 

@@ -9,11 +9,12 @@ from kanrun.data.losses import MSE
 from kanrun.data.units import dimension_of
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.adding_up import adds_up, units_for, with_units
+from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.dimensions import Units
 from kanrun.symbolic.forms import FormulaError
 from kanrun.symbolic.formula import write_formulas
 from kanrun.symbolic.search import Symbolic
-from kanrun.symbolic.uncertainty import Constant, constants_of
+from kanrun.symbolic.uncertainty import Constant
 from tests.helpers import fixed_network, uniform_rows
 
 

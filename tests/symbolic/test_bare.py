@@ -11,7 +11,7 @@ from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic import bare as module
 from kanrun.symbolic.bare import Verdict, bare, verdict, without_identities, work_of_look
-from kanrun.symbolic.uncertainty import Columns
+from kanrun.symbolic.constants import Columns
 from tests.helpers import Array
 
 NAMES = ["x_1", "x_2"]

@@ -8,7 +8,7 @@ from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.compare import relative_loss
 from kanrun.symbolic.cross_validation import ONE_BY_ONE, cross_validated
 from kanrun.symbolic.description import description, description_at
-from kanrun.symbolic.uncertainty import polished
+from kanrun.symbolic.polishing import polished
 
 x = sp.Symbol("x_1", real=True)
 LINE = sp.Float(2.1) * x + sp.Float(0.9)

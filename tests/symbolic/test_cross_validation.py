@@ -11,8 +11,8 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.constants import Form, constants_of
 from kanrun.symbolic.cross_validation import ONE_BY_ONE, PARTS, cross_validated, fitted, folds_of, parts, predictions
-from kanrun.symbolic.uncertainty import Form, constants_of
 from tests.helpers import Array
 
 RANDOM = np.random.default_rng(0)

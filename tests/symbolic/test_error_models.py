@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.error_models import CONSTANT, POISSON, PROPORTIONAL, Errors, errors_of, of_logarithms
-from kanrun.symbolic.uncertainty import constants_of, polished
+from kanrun.symbolic.polishing import polished
 
 x = sp.Symbol("x_1", real=True)
 LAWS = [

@@ -15,8 +15,9 @@ from kanrun.symbolic.compare import relative_weights
 from kanrun.symbolic.cross_validation import cross_validated
 from kanrun.symbolic.formula import estimates_of
 from kanrun.symbolic.judging import RELATIVE_REASON, SHORT_REASON, factors_for, is_relative, reason_of
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.scoring import FOLDS_SEED, cross_validation_of
-from kanrun.symbolic.uncertainty import estimate, polished
+from kanrun.symbolic.uncertainty import estimate
 
 LAW = sp.Float(3.1) * sp.exp(-sp.Float(1.1) * sp.Symbol("x_1"))
 

@@ -7,9 +7,10 @@ import pytest
 
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.compare import relative_loss
+from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.cross_validation import cross_validated
 from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss, leverages
-from kanrun.symbolic.uncertainty import constants_of, polished
+from kanrun.symbolic.polishing import polished
 
 X = {"x_1": np.linspace(0.3, 3.0, 14)}
 DRAW = np.random.default_rng(5)

@@ -10,8 +10,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from kanrun.functions.parser import parse_formula
+from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.logistic import Classes, is_separated, log_odds
-from kanrun.symbolic.uncertainty import constants_of
 
 DRAW = np.random.default_rng(3)
 X = DRAW.uniform(-2, 2, (300, 2))

@@ -8,8 +8,10 @@ from kanrun.context import UNLIMITED, Budget, Context, Meter
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula, symbol
 from kanrun.symbolic import parsimony
+from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.parsimony import proposals, settled, simple_numbers, squares, straightened, work_of_polish
-from kanrun.symbolic.uncertainty import Constant, constants_of, polished
+from kanrun.symbolic.polishing import polished
+from kanrun.symbolic.uncertainty import Constant
 from tests.helpers import Array, formula_values, used_up
 
 X_1, X_2 = symbol("x_1"), symbol("x_2")

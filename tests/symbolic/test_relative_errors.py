@@ -6,8 +6,8 @@ import sympy as sp
 
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.compare import relative_loss, relative_weights
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.relative_errors import is_refuted
-from kanrun.symbolic.uncertainty import polished
 
 x_1 = sp.Symbol("x_1")
 DECAY = sp.Float(3.1) * sp.exp(-sp.Float(1.1) * x_1)

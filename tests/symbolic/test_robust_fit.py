@@ -6,9 +6,9 @@ import sympy as sp
 from scipy.optimize import least_squares
 
 from kanrun.data.robust import HUBER, STUDENT, loss_at
+from kanrun.symbolic.constants import Columns, constants_of
 from kanrun.symbolic.description import description
 from kanrun.symbolic.robust_fit import RobustFit, robustly_fitted
-from kanrun.symbolic.uncertainty import Columns, constants_of
 
 x = sp.Symbol("x_1", real=True)
 LAW = sp.Float(2.0) * sp.exp(sp.Float(-0.6) * x)

@@ -11,93 +11,25 @@ from sklearn.linear_model import LogisticRegression
 from kanrun.data.weights import weights_of_errors
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.snap import EXACT
+from kanrun.symbolic.constants import MOST, constants_of
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.uncertainty import (
-    MOST,
-    ROUNDING,
-    constants_of,
     errors_of_values,
     estimate,
-    is_rounding,
-    jacobian,
     of_classes,
     of_values,
-    polished,
-    sizes_of,
-    squares,
     standard_errors,
 )
-from tests.helpers import Array, formula_values
+from tests.helpers import formula_values
+from tests.sum_of_curves import TRUTH, columns, model, noisy, rows, text
 
-TRUTH = (2.013, -0.71, 1.31, -0.41)
-
-
-def rows(count: int = 150, seed: int = 0, inputs: int = 2) -> Array:
-    return np.random.default_rng(seed).uniform(-1, 1, (count, inputs))
-
-
-def columns(x: Array) -> dict[str, Array]:
-    return {f"x_{i + 1}": x[:, i] for i in range(x.shape[1])}
-
-
-def model(x: Array, a: float, b: float, c: float, d: float) -> Array:
-    return a * np.exp(b * x[0]) + np.sin(c * x[1] + d)
-
-
-def text(a: float, b: float, c: float, d: float) -> sp.Expr:
-    return parse_formula(f"{a!r}*exp({b!r}*x_1)+sin({c!r}*x_2+{d!r})")
-
-
-def noisy(seed: int = 0, noise: float = 0.05, count: int = 150) -> tuple[Array, Array]:
-    x = rows(count)
-    return x, model(x.T, *TRUTH) + noise * np.random.default_rng(seed + 1).normal(size=count)
-
-
-# ---- which numbers are constants -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("formula", "values"),
-    [
-        ("x_1**2 + 3*x_2/7 - pi*x_1 + sqrt(2)", []),
-        ("sin(1.31*x_2 - 0.41) + 2.5*exp(-0.71*x_1)", [1.31, -0.41, 2.5, -0.71]),
-        ("0.25*x_1 + 0.25*x_2", [0.25]),
-        ("x_1 - 0.3*x_2", [-0.3]),
-        ("0.3*x_1 - 0.3*x_2", [0.3, -0.3]),
-        ("1.5*x_1/(x_2 + 2.5)", [1.5, 2.5]),
-        ("x_1**1.25 + x_1**(-0.75)", [-0.75, 1.25]),
-        ("-1.5*exp(-2.5*x_1**2)", [-1.5, -2.5]),
-    ],
-)
-def test_decimals_are_constants_and_snapped_numbers_are_not(formula: str, values: list[float]) -> None:
-    found = [float(f) for f in constants_of(parse_formula(formula))]
-    assert sorted(found) == sorted(values)
-    printed = str(parse_formula(formula))
-    places = [printed.index(str(abs(v))) for v in found]
-    assert places == sorted(places)
-
-
-@pytest.mark.parametrize(
-    "formula",
-    ["2.5*exp(-0.7*x_1)", "(x_1+1.5)**0.3*x_2", "0.4/(1.3*x_1+2.2)+Abs(x_2-0.2)", "log(x_1+1.7)*tanh(0.3*x_2)", "2.5"],
-)
-def test_the_jacobian_is_that_of_finite_differences(formula: str) -> None:
-    x, expression = rows(40), parse_formula(formula)
-    constants = constants_of(expression)
-    slopes = jacobian(expression, constants, columns(x))
-    assert slopes.shape == (40, len(constants))
-    for k, f in enumerate(constants):
-        ends = [evaluate(expression.xreplace({f: sp.Float(float(f) + h, 17)}), columns(x)) for h in (1e-6, -1e-6)]
-        np.testing.assert_allclose(slopes[:, k], (ends[0] - ends[1]) / 2e-6, atol=1e-7)
-
-
-def test_a_function_without_a_derivative_is_differentiated_by_differences() -> None:
-    expression = parse_formula("besselj(2, 1.3*x_1) + elliptic_e(0.3*x_1) + sign(x_1 - 0.2)*0.7 + Max(x_1, 0.1)")
-    slopes = jacobian(expression, constants_of(expression), columns(rows(30)))
-    assert np.isfinite(slopes).all()
-
-
-# ---- standard errors -----------------------------------------------------------------------------------------------
+LAWS = {
+    "line": ("2.5*x_1 + 1.3", lambda x, a, b: a * x + b),
+    "decay": ("3.2*exp(-0.71*x_1)", lambda x, a, b: a * np.exp(-b * x)),
+    "power": ("1.7*x_1**1.37", lambda x, a, b: a * x**b),
+    "saturation": ("4.1*x_1/(1.6 + x_1)", lambda x, a, b: a * x / (b + x)),
+    "logarithm": ("2.2*log(x_1) - 0.73", lambda x, a, b: a * np.log(x) + b),
+}
 
 
 def test_standard_errors_are_those_of_curve_fit() -> None:
@@ -202,80 +134,6 @@ def test_a_row_where_logits_or_their_slopes_have_no_value_says_nothing_of_their_
     assert same == known
 
 
-# ---- polish --------------------------------------------------------------------------------------------------------
-
-
-def test_polish_reaches_the_least_squares_of_curve_fit() -> None:
-    x, y = noisy()
-    best, _ = curve_fit(model, x.T, y, TRUTH)
-    found = polished(text(2.2, -0.6, 1.2, -0.3), columns(x), y)
-    aims = dict(zip(("a", "b", "c", "d"), best.tolist(), strict=True))
-    assert sorted(float(f) for f in constants_of(found)) == pytest.approx(sorted(aims.values()), rel=1e-6)
-
-
-def test_polish_leaves_snapped_numbers_and_exact_formulas_alone() -> None:
-    x, y = noisy()
-    found = polished(parse_formula("2.2*exp(-x_1/2)+sin(x_2)"), columns(x), y)
-    assert found.has(sp.exp(-sp.Symbol("x_1", real=True) / 2))
-    _, clean = noisy(noise=0.0)
-    assert polished(text(*TRUTH), columns(x), clean) == text(*TRUTH)
-    whole = parse_formula("x_1**2 + 3")
-    assert polished(whole, columns(x), y) == whole
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_polish_never_makes_the_training_error_larger(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    x = rows(50, seed)
-    y = draw.normal(size=50)
-    a, b, c, d = draw.normal(size=4).round(3).tolist()
-    for start in (
-        f"{a}*log({abs(b)}+1.001+x_1)+{c}*x_2", f"{a}/(x_1+{b})+{d}", f"{a}*exp({b}*x_1+{d})*sqrt(x_2+{abs(c)}+1.001)",
-        f"{a}*sin({10 * b}*x_1+{c})",
-    ):  # fmt: skip
-        before = parse_formula(start)
-        after = polished(before, columns(x), y)
-        errors = [float(np.sum((formula_values(str(e), x) - y) ** 2)) for e in (before, after)]
-        assert errors[1] <= errors[0]
-
-
-def test_a_formula_without_values_somewhere_is_not_polished() -> None:
-    x, y = noisy()
-    expression = parse_formula("0.5*log(x_1)")
-    assert polished(expression, columns(x), y) == expression
-
-
-def test_constants_whose_slope_is_no_number_on_some_row_are_not_polished() -> None:
-    """A root has a value at 0, and no slope."""
-    x = np.array([[-0.5, 0.0], [0.5, 0.0], [1.5, 0.0]])
-    expression = parse_formula("sqrt(x_1 + 0.5)")
-    assert polished(expression, columns(x), np.array([0.3, 0.9, 1.7])) == expression
-    assert polished(expression, columns(x[1:]), np.array([0.9, 1.7])) != expression
-
-
-def test_constants_whose_slopes_have_squares_beyond_all_numbers_are_polished() -> None:
-    x = {"x_1": np.linspace(0.5, 1, 20)}
-    y = 1.1e-20 * np.exp(400 * x["x_1"])
-    found = polished(parse_formula("1e-20*exp(400.0*x_1)", ["x_1"]), x, y)
-    assert evaluate(found, x) == pytest.approx(y, rel=1e-9)
-
-
-@pytest.mark.parametrize("rate", [300.0, 690.0, 705.0, 715.0])
-def test_a_constant_on_which_no_value_depends_keeps_no_other_from_being_polished(rate: float) -> None:
-    """Its own step, over a slope of down to 1e-310, would be beyond all numbers; warnings are errors here."""
-    x = np.linspace(1, 2, 20)
-    y = 2.25 * x + np.where(x < 1.03, 0.1, 0.0)
-    found = polished(parse_formula(f"2.1*x_1 + exp(-{rate}*x_1)", ["x_1"]), {"x_1": x}, y)
-    assert evaluate(found, {"x_1": x}) == pytest.approx((x @ y) / (x @ x) * x, rel=1e-9)
-
-
-def test_squares_that_overflow_are_infinite_and_nothing_is_printed() -> None:
-    """Warnings are errors here."""
-    x = np.array([1.0, 2.0])
-    huge = parse_formula("1e200*x_1", ["x_1"])
-    assert squares(huge, {"x_1": x}, x) == math.inf
-
-
 # ---- errors of values ----------------------------------------------------------------------------------------------
 
 
@@ -324,17 +182,6 @@ def test_the_covariance_of_other_constants_is_refused() -> None:
         errors_of_values(parse_formula("2.5*x_1"), {"x_1": np.ones(2)}, [[1.0, 0.0], [0.0, 1.0]], [])
 
 
-# ---- errors of measurement -----------------------------------------------------------------------------------------
-
-LAWS = {
-    "line": ("2.5*x_1 + 1.3", lambda x, a, b: a * x + b),
-    "decay": ("3.2*exp(-0.71*x_1)", lambda x, a, b: a * np.exp(-b * x)),
-    "power": ("1.7*x_1**1.37", lambda x, a, b: a * x**b),
-    "saturation": ("4.1*x_1/(1.6 + x_1)", lambda x, a, b: a * x / (b + x)),
-    "logarithm": ("2.2*log(x_1) - 0.73", lambda x, a, b: a * np.log(x) + b),
-}
-
-
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("law", list(LAWS))
 def test_with_errors_of_measurement_constants_are_those_of_curve_fit(law: str, absolute: bool) -> None:
@@ -369,28 +216,3 @@ def test_known_errors_hold_though_there_are_no_more_rows_than_constants() -> Non
 def test_a_formula_without_constants_has_its_chi_square() -> None:
     given, y = {"x_1": np.linspace(1, 2, 11)}, np.linspace(1, 2, 11) + 0.1
     assert estimate(parse_formula("x_1"), given, y, noise=0.01).reduced == pytest.approx(1.0)
-
-
-def test_a_power_of_zero_has_a_slope_by_its_exponent() -> None:
-    expression = parse_formula("2.5*x_1**1.7", ["x_1"])
-    slopes = jacobian(expression, constants_of(expression), {"x_1": np.array([0.0, 1.0, 2.0])})
-    np.testing.assert_allclose(slopes[:, 1], [0.0, 0.0, 2.5 * 2**1.7 * np.log(2.0)], atol=1e-12)
-
-
-@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200, 1e300])
-def test_the_size_of_a_column_is_its_norm_even_where_squares_are_no_numbers(size: float) -> None:
-    column = rows(30, inputs=1)[:, 0]
-    expected = math.sqrt(math.fsum(v * v for v in column.tolist()))
-    found = sizes_of(np.stack([size * column, np.zeros(30), np.where(column > 0.5, np.inf, column)], axis=1))
-    assert found.tolist() == [pytest.approx(size * expected, rel=1e-12, abs=0), 0.0, math.inf]
-
-
-@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
-def test_rounding_is_a_part_of_the_spread_or_of_the_size_of_targets_that_hardly_vary(size: float) -> None:
-    y = size * np.linspace(-2.0, 3.0, 40)
-    spread = 40 * EXACT * float(np.var(y))
-    assert is_rounding(0.0, y) and is_rounding(0.9 * spread, y) and not is_rounding(1.1 * spread, y)
-    level = size * (1.0 + 1e-14 * np.linspace(0.0, 1.0, 40))
-    last = 40 * ROUNDING * size**2
-    assert is_rounding(0.9 * last, level) and not is_rounding(1.1 * last, level)
-    assert is_rounding(0.0, np.zeros(5))

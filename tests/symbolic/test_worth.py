@@ -8,7 +8,8 @@ import sympy as sp
 
 from kanrun.context import UNLIMITED
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.uncertainty import MOST, Columns, constants_of, polished
+from kanrun.symbolic.constants import MOST, Columns, constants_of
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.worth import description, simpler, whole_exponents, worthwhile
 from tests.helpers import Array, formula_values, used_up
 

@@ -21,8 +21,9 @@ from kanrun.functions.algebra import rewritten
 from kanrun.functions.curves import X
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades, relative_weights
+from kanrun.symbolic.constants import constants_of
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import constants_of, polished
 
 KEPT = 8  # curves that are kept
 MUCH_WORSE = 30.0  # bits beyond those of the best one, with which a curve is not looked at any more

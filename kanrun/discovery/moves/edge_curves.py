@@ -18,9 +18,10 @@ from kanrun.discovery.search import Search
 from kanrun.discovery.trial import Trial
 from kanrun.functions.algebra import rewritten
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.constants import MOST, constants_of
 from kanrun.symbolic.expression import number
+from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.textbook import as_in_textbooks
-from kanrun.symbolic.uncertainty import MOST, constants_of, polished
 
 SUM = "sum"  # the structure whose edges are looked at
 LOOKED_AT, CURVES = 2, 3  # networks that are, under different link functions, and curves of an edge that are tried
