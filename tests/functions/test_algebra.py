@@ -122,6 +122,14 @@ def test_terms_are_at_least_those_of_the_expression_multiplied_out(text: str) ->
     assert terms(expression) >= max(len(sp.Add.make_args(sp.expand(part))) for part in inside)
 
 
+@pytest.mark.parametrize(
+    "text", ["x_1", "7*x_1*x_2*sin(x_1)*exp(x_2)", "x_1*(x_2+1)", "(x_1+x_2)**5", "(x_1+sin(x_2))*(x_2+exp(x_1))/x_1"]
+)
+def test_terms_are_those_of_the_expression_multiplied_out_where_none_are_alike(text: str) -> None:
+    expression = read(text)
+    assert terms(expression) == len(sp.Add.make_args(sp.expand(expression)))
+
+
 def test_large_numbers_and_long_expressions_are_left_alone() -> None:
     assert not is_tractable(sp.Rational(10**80, 3) * read("x_1"))
     assert not is_tractable(sp.Add(*[sp.sin(k * read("x_1")) for k in range(1, 90)]))

@@ -52,6 +52,7 @@ def test_formulas_that_add_up(text: str, output: str) -> None:
     ("text", "output"),
     [
         ("x + t", "m"),
+        ("x + t", "s"),
         ("x*y", "m"),
         ("sin(x)", "m"),
         ("exp(x)", "m"),
@@ -62,6 +63,9 @@ def test_formulas_that_add_up(text: str, output: str) -> None:
         ("log(x)", "m"),
         ("abs(x)", "s"),
         ("Max(x, t)", "m"),
+        ("Max(x, t)", "s"),
+        ("Min(x, y, t)", "m"),
+        ("Min(x, y, t)", "s"),
         ("Min(x, y)", "s"),
         ("x + 1", "m"),  # 1 and pi hide no unit
         ("x + pi", "m"),

@@ -14,7 +14,16 @@ from kanrun.symbolic.bare import Verdict
 from kanrun.symbolic.compare import relative_weights
 from kanrun.symbolic.cross_validation import cross_validated
 from kanrun.symbolic.formula import estimates_of
-from kanrun.symbolic.judging import RELATIVE_REASON, SHORT_REASON, factors_for, is_relative, reason_of
+from kanrun.symbolic.judging import (
+    EXACT_REASON,
+    RELATIVE_REASON,
+    SHORT_REASON,
+    UNDECIDED_REASON,
+    factors_for,
+    is_relative,
+    reason_of,
+    verdict_on_training,
+)
 from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.scoring import FOLDS_SEED, cross_validation_of
 from kanrun.symbolic.uncertainty import estimate
@@ -59,3 +68,11 @@ def test_errors_that_are_known_and_values_of_one_size_are_taken_as_they_are() ->
         assert not is_relative(LAW, 0, other)
         assert reason_of(LAW, 0, Verdict.NOT, other) == SHORT_REASON
         assert np.unique(factors_for(LAW, 0, other)).tolist() == [factor]
+
+
+@pytest.mark.parametrize(("rows", "reason"), [(3, UNDECIDED_REASON), (4, EXACT_REASON)])
+def test_a_line_is_called_exact_only_where_rows_are_left_beside_its_two_numbers(rows: int, reason: str) -> None:
+    x = torch.linspace(0.5, 2.0, rows, dtype=torch.float64)[:, None]
+    data = Dataset("d", Rows(x, 2 * x + 1), None, ["x_1"], ["y"], REGRESSION, MSE)
+    line = 2 * sp.Symbol("x_1") + 1
+    assert reason_of(line, 0, verdict_on_training(line, 0, data), data) == reason

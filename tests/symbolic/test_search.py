@@ -279,3 +279,15 @@ def test_of_very_many_edges_each_keeps_its_best_function(monkeypatch: pytest.Mon
     assert [list(one.layers[0].functions.values()) for one in (found.model, *found.front)] == [best] * (
         1 + len(found.front)
     )
+
+
+def test_an_edge_is_exchanged_for_the_function_that_says_more_and_never_for_its_own() -> None:
+    x = uniform_rows(60, 1, seed=1)
+    y = torch.sin(2 * x + 0.3)
+    trials = search.Search(x, y, MSE, library(["x", "x^2", "sin"]), EXACT)
+    line = trials.polish(fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.0)]), 10)
+    assert trials.exchange(line, (0, 0, 0), ["x"], 0, 30) is line and trials.tried == [line]
+    assert trials.exchange(line, (0, 0, 0), ["exp"], 0, 30) is line and trials.tried == [line]  # no choice any more
+    found = trials.exchange(line, (0, 0, 0), [], 3, 30)
+    assert functions(found.model) == {"sin"}
+    assert found.loss < 1e-12 and found.bits < line.bits

@@ -11,8 +11,8 @@ from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.model.network import KAN
-from kanrun.symbolic.settle import settled_forms, undisguised
-from tests.helpers import fixed_network, uniform_rows
+from kanrun.symbolic.settle import settled_forms, undisguised, weights_of_errors
+from tests.helpers import Array, fixed_network, uniform_rows
 
 X = uniform_rows(80, 1, seed=1)
 
@@ -48,3 +48,22 @@ def test_formulas_of_many_classes_are_rewritten_only_where_somebody_may_read_the
 
     (short,), (long,) = nodes(2), nodes(50)
     assert short < long == sp.count_ops(spread)
+
+
+def test_rows_count_by_their_size_in_the_outputs_over_decades_alone() -> None:
+    draw = np.random.default_rng(0)
+    x = np.linspace(0, 10, 60)
+    falling = 3.1 * np.exp(-1.1 * x) * (1 + 0.1 * draw.normal(size=60))
+    straight = 2 * x + 1 + 0.1 * draw.normal(size=60)
+    laws = [parse_formula(text, ["x_1"]) for text in ("3.1*exp(-1.1*x_1)", "2.0*x_1 + 1.0")]
+
+    def weights(y: Array, expressions: list[sp.Expr]) -> list[Array] | None:
+        names = [f"y_{j}" for j in range(y.shape[1])]
+        rows = Rows(torch.as_tensor(x)[:, None], torch.as_tensor(y))
+        return weights_of_errors(expressions, Dataset("d", rows, None, ["x_1"], names, REGRESSION, MSE))
+
+    both = weights(np.stack([falling, straight], axis=1), laws)
+    assert both is not None
+    np.testing.assert_allclose(both[0] * falling, 1.0)
+    np.testing.assert_allclose(both[1] * straight.std(), 1.0)
+    assert weights(straight[:, None], laws[1:]) is None

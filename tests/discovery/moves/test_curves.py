@@ -33,9 +33,10 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Array]]:
     return seen
 
 
-def run(x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None = None) -> None:
+def run(x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None = None, alone: bool = False) -> None:
     problem = Problem(x, y, list(FUNCTIONS.values()), weights=weights)
-    Curves(part=1.0).run(Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 100.0)), lambda _: []))
+    search = Search.begun(problem, 0, Context(Budget.of(Meter(), math.inf, 100.0)), lambda _: [])
+    Curves(part=1.0, alone=alone).run(search)
 
 
 def test_inputs_that_do_not_vary_have_no_curves(looked_at: list[tuple[str, Array]]) -> None:
@@ -54,3 +55,12 @@ def test_targets_over_decades_are_fitted_by_relative_errors_too(looked_at: list[
     run(X[:, :1], y, torch.ones(60, dtype=torch.float64))  # whose errors are known
     run(X[:, :1], X[:, :1])
     assert len(looked_at) == 2
+
+
+@pytest.mark.parametrize(("alone", "names"), [(True, ["x_2"]), (False, ["x_1", "x_3"])])
+def test_the_input_that_tells_all_is_looked_at_first_and_the_others_later(
+    alone: bool, names: list[str], looked_at: list[tuple[str, Array]]
+) -> None:
+    x = uniform_rows(200, 3, seed=1, low=0.5, high=2.0)
+    run(x, torch.sin(3 * x[:, 1:2]), alone=alone)
+    assert [name for name, _ in looked_at] == names
