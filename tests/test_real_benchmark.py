@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
 
-from benchmarks import answers, own_judge, real
+from benchmarks import answers, own_judge, real, real_parts
 from benchmarks.forms import free, is_law
 from benchmarks.peers import Fitted
 from kanrun.functions.evaluate import evaluate
@@ -69,6 +71,23 @@ def test_noisy_laws_are_searched_and_counted(
     assert "Left out: pyoperon (not installed)." in out and "pyoperon:" not in out
     for system in ("kanrun", "gplearn", "curve_fit"):
         assert f"\n{system}: 1 of 1 right, 1 chosen or listed" in out
+
+
+def test_constants_are_counted_where_the_form_is_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "judge.py").write_text(JUDGE)
+    given = argparse.Namespace(file=tmp_path / "laws.json", system="kanrun", seconds=None, work=None)
+    case = {"name": "square 0", "law": {"domain": [[1.0, 2.0]]}, "draw": 0}
+
+    def told(text: str, error: float) -> dict[str, Any]:
+        constants = [{"value": float(text.split("*")[0]), "standard_error": error}]
+        answer = answers.Answer(text, text, 0.0, constants)
+        monkeypatch.setattr(real_parts, "answered", lambda *_: answer)
+        found = real_parts.of_constants(case, given)
+        return {key: found[key] for key in ("form", "within", "of")}
+
+    assert told("2.38*x_1**2", 0.01) == {"form": True, "within": 1, "of": 1}
+    assert told("2.38*x_1**2", 0.001) == {"form": True, "within": 0, "of": 1}  # ten errors from 2.37
+    assert told("2.38*x_1**3", 0.01) == {"form": False, "within": 0, "of": 0}
 
 
 def test_scipy_fits_every_constant_of_a_law_and_says_how_well() -> None:

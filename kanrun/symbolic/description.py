@@ -14,10 +14,11 @@ from kanrun.symbolic.polishing import squares
 from kanrun.symbolic.prior import bits_of_form
 
 PART_OF_A_WAVE, PART_OF_ANY = 8.0, 24.0  # bits of a wave of which the rows show less than a period, of any frequency
+LEAST_EXPONENT = 1e-3  # of a power; with smaller ones c*x**p is c but where x is next to 0
 
 
 def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
-    """Bits of the rows by a formula; infinite where it has no value on some."""
+    """Bits of the rows by a formula; infinite where it has no value on some, or is a step that no row shows."""
     return description_at(squares(expression, columns, y, weights) / len(y), expression, columns, y, weights)
 
 
@@ -31,7 +32,7 @@ def description_at(loss: float, expression: sp.Expr, columns: Columns, y: Array,
     own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
     spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
     unexplained = loss / max(spread, 1e-300)
-    if not math.isfinite(unexplained):
+    if not math.isfinite(unexplained) or has_steps(expression):
         return math.inf
     digits = 0.5 * math.log2(len(y) / min(1.0, unexplained + ROUNDING))
     form = bits_of_form(expression) + bits_of_inputs(expression, columns) + bits_of_waves(expression, columns)
@@ -44,7 +45,7 @@ def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:
 
 
 def bits_of_waves(expression: sp.Expr, columns: Columns) -> float:
-    """Bits of waves of which the rows show only a part.
+    """Bits of waves of which the rows show only a part: those between which half a turn or more passes show none of it.
 
     That may be an angle between two of its values. Where the frequency is a decimal, nothing in the rows is a wave.
     """
@@ -52,5 +53,17 @@ def bits_of_waves(expression: sp.Expr, columns: Columns) -> float:
     for wave in expression.atoms(sp.sin, sp.cos):
         turned = evaluate(wave.args[0], columns)
         fitted = any(wave.args[0].diff(symbol).atoms(sp.Float) for symbol in wave.free_symbols)
-        total += (PART_OF_ANY if fitted else PART_OF_A_WAVE) * (not float(np.ptp(turned)) >= 2 * math.pi)
+        total += (PART_OF_ANY if fitted else PART_OF_A_WAVE) * (not turn_shown(turned) >= 2 * math.pi)
     return total
+
+
+def turn_shown(angles: Array) -> float:
+    """How far a wave turns between rows at these angles, without gaps in which it may turn either way (Nyquist)."""
+    with np.errstate(invalid="ignore"):
+        gaps = np.diff(np.sort(angles, axis=None))
+    return float(gaps[gaps < math.pi].sum())
+
+
+def has_steps(expression: sp.Expr) -> bool:
+    """Whether a power has so small an exponent that it is a step at 0 and a constant elsewhere."""
+    return any(p.exp.is_Float and abs(p.exp) < LEAST_EXPONENT for p in expression.atoms(sp.Pow))

@@ -47,5 +47,20 @@ def test_a_wave_needs_a_period_of_data() -> None:
     assert bits_of_waves(angle, {"x_1": X}) == PART_OF_A_WAVE < PART_OF_ANY
 
 
+def test_rows_show_nothing_of_a_wave_where_half_a_turn_or_more_lies_between_them() -> None:
+    wave = parse_formula("0.19*sin(1.963*x_1)", ["x_1"])
+    near = np.array([0.0625, 0.125, 0.25, 0.5, 1.0])
+    assert bits_of_waves(wave, {"x_1": np.append(near, 4.0)}) == PART_OF_ANY  # six of its seven radians lie in one gap
+    assert bits_of_waves(wave, {"x_1": np.append(near, [2.0, 3.0, 4.0])}) == 0
+    assert bits_of_waves(wave, {"x_1": np.append(near, [math.inf, math.nan])}) == PART_OF_ANY
+
+
+def test_a_power_that_is_only_a_step_at_zero_is_no_formula() -> None:
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    y = np.array([0.7, 6.4, 6.3, 6.5])
+    assert description(parse_formula("6.4*x_1**7.9e-11", ["x_1"]), {"x_1": x}, y) == math.inf
+    assert description(parse_formula("6.4*x_1**0.01", ["x_1"]), {"x_1": x}, y) < math.inf
+
+
 def test_a_formula_without_a_value_on_a_row_is_none() -> None:
     assert description(parse_formula("log(x_1 - 1)", ["x_1"]), {"x_1": X}, X) == math.inf
