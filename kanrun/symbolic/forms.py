@@ -28,6 +28,7 @@ from kanrun.symbolic.values import evaluate_texts, factors_of_errors, training_a
 log = logging.getLogger("kanrun")
 
 MADE = 0.15  # units of work: of a node of a formula that is made
+ALIKE = 0.1  # bits between formulas that are as good as one
 SMALL = 40  # nodes of a formula that is written whatever the budget is
 
 
@@ -127,6 +128,8 @@ class Forms:
 def shortest_first(models: Sequence[KAN], forms: Forms) -> list[KAN]:
     """The networks by how short their formula describes the rows; as they are where the first one is exact.
 
+    Of the shortest ones that are as good as alike, such as a square root and an exponential of half a logarithm, which
+    settle at constants of the same digits, the network with the fewest parameters comes first.
     For one output of values: where there are several, networks were chosen for all of them together.
     """
     data = forms.data
@@ -140,4 +143,5 @@ def shortest_first(models: Sequence[KAN], forms: Forms) -> list[KAN]:
         bits[id(model)] = math.inf
         for [e] in forms.of_all([model]):
             bits[id(model)] = bits_of(e, 0, data) + (0.0 if adds_up(e, units) else ODD)
-    return sorted(models, key=lambda model: bits[id(model)])
+    alike = min(bits.values()) + ALIKE
+    return sorted(models, key=lambda model: (max(bits[id(model)], alike), model.parameter_count()))

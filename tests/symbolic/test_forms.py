@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import MSE
-from kanrun.symbolic.forms import SMALL, Forms
+from kanrun.symbolic.forms import SMALL, Forms, shortest_first
 from tests.helpers import fixed_network, uniform_rows, used_up
 
 
@@ -19,3 +20,16 @@ def test_when_time_is_over_only_short_formulas_and_those_made_before_are_written
     assert [[str(e) for e in found] for found in forms.of_all([long, short])] == [["sin(x_1)"]]
     made = forms.of(long)
     assert forms.of_all([long, short])[0] == made
+
+
+def test_of_networks_with_one_formula_the_one_with_the_fewest_parameters_comes_first() -> None:
+    x = uniform_rows(40, 1, 0, 0.2, 1.5)
+    noise = 0.004 * torch.as_tensor(np.random.default_rng(0).normal(size=(40, 1)))
+    data = Dataset("d", Rows(x, 2.006 * torch.sqrt(x) + noise), None, ["x_1"], ["y"], REGRESSION, MSE)
+    root = fixed_network([1, 1], [(0, 0, 0, "sqrt", 1.0, 0.0, 2.006)])
+    power = fixed_network([1, 1, 1], [(0, 0, 0, "log", 1.0, 0.0, 0.5), (1, 0, 0, "exp", 1.0, 0.0, 2.006)])
+    worse = fixed_network([1, 1], [(0, 0, 0, "x", 1.0, 0.0, 1.8)])
+    forms = Forms(data)
+    assert [str(forms.of(m)[0]).split("*")[-1] for m in (root, power)] == ["sqrt(x_1)"] * 2
+    for networks in ([power, worse, root], [worse, root, power]):
+        assert shortest_first(networks, forms) == [root, power, worse]
