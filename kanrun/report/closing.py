@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kanrun.data.losses import loss_of
+from kanrun.report.advice.values import CLEARLY_WORSE
 from kanrun.report.next_steps import next_steps
 from kanrun.report.scores import name_of, score_of, score_table, scores_shown
 from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines, score_line
@@ -20,7 +21,8 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
 
 MOST_ADVICE = 4  # of which the first matters most
-VERDICT = ("nonfinite", "worse", "nothing", "explains little")  # kinds of advice
+FIRST = ("nonfinite", CLEARLY_WORSE)  # kinds of advice without which no formula is an answer
+VERDICT = ("worse", "nothing", "explains little")  # kinds that belong right behind it
 MOST_SIGNS = 500  # of a formula
 MOST_CONSTANTS = 10
 
@@ -30,7 +32,7 @@ def say_end(out: Console, result: Result, folder: Path) -> None:
     metrics = result.metrics
     say_answer(out, result)
     say_relations(out, result)
-    say_advice(out, verdict(metrics, own=False))
+    say_advice(out, advice_but(metrics, (*FIRST, *VERDICT)))
     if metrics["stages"]:
         out.print(score_table(metrics["stages"], out))
     else:
@@ -48,13 +50,14 @@ def say_answer(out: Console, result: Result) -> None:
     """The formulas with their scores and what is known of them; without any, how good the network is."""
     metrics, formulas = result.metrics, result.formulas
     of_classes = bool(formulas) and loss_of(formulas[0].judged).logits
+    say_advice(out, advice_of(metrics, FIRST))
     for formula in formulas:
         exact = " [green](exact)[/]" if formula.exact else ""
         text = in_short(formula.rounded)
         out.print(f"[bold]{escape(formula.output)}[/] = {escape(text)}{exact}", soft_wrap=True)
         if not of_classes or formula is formulas[0]:
             say_below(out, how_good(formula))
-    say_advice(out, verdict(metrics))
+    say_advice(out, advice_of(metrics, VERDICT))
     for formula in formulas:
         for line in [*about_lines(formula, MOST_CONSTANTS), *other_lines(formula)]:
             say_below(out, line)
@@ -76,9 +79,14 @@ def say_below(out: Console, line: str) -> None:
     out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
 
 
-def verdict(metrics: Mapping[str, Any], own: bool = True) -> list[Mapping[str, Any]]:
-    """The advice that says whether the answer is one, which belongs right behind it; or the rest."""
-    return [one for one in metrics.get("advice", []) if (one.get("kind") in VERDICT) == own]
+def advice_of(metrics: Mapping[str, Any], kinds: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The advice of these kinds."""
+    return [one for one in metrics.get("advice") or [] if isinstance(one, dict) and one.get("kind") in kinds]
+
+
+def advice_but(metrics: Mapping[str, Any], kinds: Sequence[str]) -> list[Mapping[str, Any]]:
+    """All other advice."""
+    return [one for one in metrics.get("advice") or [] if isinstance(one, dict) and one.get("kind") not in kinds]
 
 
 def how_good(formula: Formula) -> str:

@@ -15,7 +15,7 @@ from kanrun.config.packaged import set_by_option
 from kanrun.config.schema import GROUPS, Config
 from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
-from kanrun.report.closing import say_advice
+from kanrun.report.closing import FIRST, advice_but, advice_of, say_advice
 from kanrun.report.load import Record, formula_of
 from kanrun.report.scores import as_error, error_name, name_of, score_table
 from kanrun.report.standard_output import console_of
@@ -42,13 +42,14 @@ def show_run(record: Record, out: Console | None = None) -> None:
     if metrics.get("stages"):
         out.print(score_table(metrics["stages"], out))
     formulas = [formula_of(entry) for entry in record.formulas]
+    say_advice(out, advice_of(metrics, FIRST))
     for formula in formulas:
         show_formula(formula, out)
     for line in decision_lines(formulas):
         out.print(Text(line))
     for relation in record.formulas[0].get("relation") or [] if record.formulas else ():
         out.print(f"[bold]relation[/]: {escape(str(relation.get('rounded')))}", soft_wrap=True)
-    say_advice(out, [one for one in metrics.get("advice") or [] if isinstance(one, dict)])
+    say_advice(out, advice_but(metrics, FIRST))
     for warning in metrics.get("warnings", []):
         out.print(f"[yellow]note[/]: {escape(str(warning))}")
 

@@ -47,9 +47,11 @@ def test_the_answer_comes_first_and_what_to_do_next_last(width: int) -> None:
 
 def test_that_the_answer_is_none_is_said_before_its_constants_and_other_advice_behind_them() -> None:
     found = finished(constants=[Constant(2.0, 0.1)])
-    advice = [{"kind": kind, "finding": kind} for kind in ("noise", "worse")]
+    advice = [{"kind": kind, "finding": kind} for kind in ("noise", "worse", "clearly worse")]
     lines = told(replace(found, metrics={**found.metrics, "advice": advice}))
-    assert lines[2:5] == ["note: worse", "  constants of y: 2.00 ± 0.10", "note: noise"]
+    assert lines[0] == "note: clearly worse"
+    assert lines[1].startswith("y = ")
+    assert lines[3:6] == ["note: worse", "  constants of y: 2.00 ± 0.10", "note: noise"]
 
 
 def test_without_a_formula_the_network_is_the_answer() -> None:

@@ -10,6 +10,7 @@ from kanrun.data.losses import MSE
 from kanrun.data.scores import chance, weights_of
 from kanrun.errors import counted
 from kanrun.report.advice.values import (
+    CLEARLY_WORSE,
     Advice,
     alternatives,
     is_exact,
@@ -27,6 +28,7 @@ from kanrun.symbolic.formula import Formula
 
 FEW = 3  # rows a parameter of a network, with fewer of which it follows them wherever they go
 WORSE = 1.05  # times the network's error
+CLEARLY = 1e-3  # of R2, by which it is said before the formula
 NOTHING = 1e-6  # part of the variance that a formula may leave: how much less the network leaves is no news then
 LONG = 60  # nodes of a formula that nobody reads
 BEYOND = 1.5  # times the noise
@@ -58,13 +60,15 @@ def worse_than_network(result: Result) -> list[Advice]:
         return []  # of rows that a network can learn by heart its error says nothing
     if key == "accuracy" and old - new > 2 * chance(old, new, rows):
         against = " against ".join(part_shown(value, digits=3) for value in (new, old))
+        clearly = True
         sentence = f"accuracy is lower than the network's by {old - new:.3g} ({against})"
     elif key == "rmse" and new > WORSE * old and not 1 - (after.get("r2") or 0.0) < NOTHING:
         sentence = f"RMSE is {new / max(old, 1e-300):.3g} times the network's ({new:.3g} against {old:.3g})"
+        clearly = (before.get("r2") or 0.0) - (after.get("r2") or 0.0) >= CLEARLY
     else:
         return []
     ways = [*better_points(result, old if key == "rmse" else None), *other_forms(result), BY_NETWORK]
-    return [Advice("worse", f"the formula's {part} {sentence}", alternatives(ways))]
+    return [Advice(CLEARLY_WORSE if clearly else "worse", f"the formula's {part} {sentence}", alternatives(ways))]
 
 
 def better_points(result: Result, rmse: float | None = None) -> list[str]:

@@ -17,6 +17,7 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.judging import EXACT_REASON
 
+CLEARLY_WORSE = "clearly worse"  # kind of the advice that no formula stands without
 MORE = 4  # times as much, where there was too little
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.errors import KanrunError
+from kanrun.report.closing import FIRST
 from kanrun.report.files import read_json, text_of
 from kanrun.report.load import Record, formula_of, record_of
 from kanrun.report.pages.formulas import decided, source_in, told
@@ -53,7 +54,7 @@ def page_of(folder: Path) -> str:
         when=str(status.get("ended") or status.get("started") or "")[:16].replace("T", " "),
         resumed=status.get("resumed"), title=title_of(record), command=command_of(record),
         folder=shlex.quote(str(folder)),
-        told=told(formulas, source), decided=decided(formulas, source), relations=relations_of(record),
+        told=told(formulas, source), decided=decided(formulas, source), relations=relations_of(record), first=FIRST,
         shown=shown, answers=of(shown, ANSWERS), networks=of(shown, NETWORKS), training=of(shown, TRAINING),
         part=part_of(metrics), scores=scores_of(metrics), most_columns=MOST_COLUMNS,
         files={name: about for name, about in FILES.items() if (folder / name).exists()}, log=log_of(folder, record),

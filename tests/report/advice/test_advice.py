@@ -51,11 +51,11 @@ def test_it_stands_in_the_metrics_and_on_the_console(tmp_path: Path, capsys: pyt
     settings = {**PLAIN, "dataset": {"formula": "sin(3*x_1)*exp(x_1)", "domain": [0, 3], "n_train": 60, "n_test": 30},
                 "symbolic": {"discover": False, "library": ["x"]}}  # fmt: skip
     run(settings, tmp_path / "run")
-    [worse] = [one for one in read_json(tmp_path / "run" / "metrics.json")["advice"] if one["kind"] == "worse"]
+    [worse] = [one for one in read_json(tmp_path / "run" / "metrics.json")["advice"] if one["kind"] == "clearly worse"]
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert f"note: {worse['finding']}" in lines
     assert f"try {worse['suggestion']}" in lines
-    assert lines.index(f"note: {worse['finding']}") > next(n for n, li in enumerate(lines) if li.startswith("y = "))
+    assert lines.index(f"note: {worse['finding']}") < next(n for n, li in enumerate(lines) if li.startswith("y = "))
 
 
 def test_advice_that_nobody_can_follow_is_seen_here() -> None:

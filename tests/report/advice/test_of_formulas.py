@@ -38,13 +38,19 @@ def with_test(result: FitResult, stage: int, **scores: float | None) -> FitResul
 
 def test_a_formula_that_is_worse_than_its_network_is_told_with_both_errors(poor: FitResult) -> None:
     before, after = (entry["test"]["rmse"] for entry in poor.metrics["stages"][-2:])
-    worse = advice_in(poor)["worse"]
+    worse = advice_in(poor)["clearly worse"]
     assert worse.finding == (
         f"the formula's test RMSE is {after / before:.3g} times the network's ({after:.3g} against {before:.3g})"
     )
     assert worse.suggestion.split(", or ") == [
         "symbolic.discover=true", "search=discover", "symbolic.library=null", "kanrun predict RUN FILE --network",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("r2", "kind"), [(0.9989, "clearly worse"), (0.9991, "worse")])
+def test_a_thousandth_of_the_variance_is_clearly_worse(poor: FitResult, r2: float, kind: str) -> None:
+    [told] = worse_than_network(with_test(with_test(poor, -2, rmse=0.5, r2=1.0), -1, rmse=0.6, r2=r2))
+    assert told.kind == kind
 
 
 @pytest.mark.parametrize(("after", "told"), [(0.4, False), (0.52, False), (0.53, True), (None, False)])

@@ -42,6 +42,17 @@ def test_the_data_are_told_with_their_parts_their_target_and_what_made_them(nois
     assert re.search(r"y target", told) and "x_2 input" in told
 
 
+def test_that_the_network_knows_more_is_said_before_the_formula(noisy_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(noisy_run, folder)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    advice = [{"kind": kind, "finding": f"it is {kind}", "suggestion": ""} for kind in ("worse", "clearly worse")]
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "advice": advice}), encoding="utf-8")
+    text = text_of(page_of(folder))
+    assert text.startswith("The answer The network knows more: it is clearly worse. ")
+    assert text.index("What the run says of itself") < text.index("it is worse")
+
+
 def test_it_is_the_same_when_it_is_made_again(noisy_run: Path) -> None:
     assert page_of(noisy_run) == (noisy_run / PAGE).read_text(encoding="utf-8")
 
