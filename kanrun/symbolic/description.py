@@ -32,7 +32,7 @@ def description_at(loss: float, expression: sp.Expr, columns: Columns, y: Array,
     own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape) ** 2
     spread = float(np.average((y - np.average(y, weights=own)) ** 2, weights=own) * own.mean())
     unexplained = loss / max(spread, 1e-300)
-    if not math.isfinite(unexplained) or has_steps(expression):
+    if not math.isfinite(unexplained) or has_steps(expression, columns):
         return math.inf
     digits = 0.5 * math.log2(len(y) / min(1.0, unexplained + ROUNDING))
     form = bits_of_form(expression) + bits_of_inputs(expression, columns) + bits_of_waves(expression, columns)
@@ -64,6 +64,7 @@ def turn_shown(angles: Array) -> float:
     return float(gaps[gaps < math.pi].sum())
 
 
-def has_steps(expression: sp.Expr) -> bool:
-    """Whether a power has so small an exponent that it is a step at 0 and a constant elsewhere."""
-    return any(p.exp.is_Float and abs(p.exp) < LEAST_EXPONENT for p in expression.atoms(sp.Pow))
+def has_steps(expression: sp.Expr, columns: Columns) -> bool:
+    """Whether a power has so small an exponent that it is a constant but in rows where its base is 0."""
+    small = [p for p in expression.atoms(sp.Pow) if p.exp.is_Float and abs(p.exp) < LEAST_EXPONENT]
+    return any(bool((evaluate(p.base, columns) == 0).any()) for p in small)

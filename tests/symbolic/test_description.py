@@ -60,6 +60,7 @@ def test_a_power_that_is_only_a_step_at_zero_is_no_formula() -> None:
     y = np.array([0.7, 6.4, 6.3, 6.5])
     assert description(parse_formula("6.4*x_1**7.9e-11", ["x_1"]), {"x_1": x}, y) == math.inf
     assert description(parse_formula("6.4*x_1**0.01", ["x_1"]), {"x_1": x}, y) < math.inf
+    assert description(parse_formula("6.4*x_1**7.9e-11", ["x_1"]), {"x_1": x + 1}, y) < math.inf  # a constant
 
 
 def test_a_formula_without_a_value_on_a_row_is_none() -> None:
