@@ -16,10 +16,10 @@ from benchmarks.forms import is_law, same_form
 from benchmarks.laws import beside
 from kanrun.functions.evaluate import evaluate
 from kanrun.symbolic.constants import constants_of
-from kanrun.symbolic.polishing import polished, squares
+from kanrun.symbolic.polishing import least_squared, squares
 
 Case = dict[str, Any]
-POLISHED = 5  # times, by which constants that noise has moved are back at the truth
+STEPS = 40  # by which constants that noise has moved are back at the truth
 
 
 def judge_of(file: Path) -> Any:
@@ -184,9 +184,7 @@ def of_constants(case: Case, given: argparse.Namespace) -> Case:
     noise = 0.05 * y.std() * np.random.default_rng([seed, 9]).standard_normal(len(y))
     answer = answered(x, y + noise, argparse.Namespace(**{**vars(given), "seed": seed}))
     found, columns = expression_of(answer.text, x.shape[1]), columns_of(x)
-    truth = found  # the same form at the truth, if it has it
-    for _ in range(POLISHED):
-        truth = polished(truth, columns, y)
+    truth = least_squared(found, columns, y, steps=STEPS)  # the same form at the truth, if it has it
     own = constants_with_errors(found, columns, y + noise) if answer.constants is None else answer.constants
     told, values = {**case, "text": answer.shown, "cpu": answer.cpu}, constants_of(truth)
     if squares(truth, columns, y) > 1e-12 * np.var(y) * len(y) or len(own) != len(values):

@@ -9,13 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from kanrun.config.schema import (
-    GROUPS,
-    Config,
-    FixConfig,
-    MlpConfig,
-    ModelConfig,
-)
+from kanrun.config.schema import GROUPS, Config, FixConfig, MlpConfig, ModelConfig
 from kanrun.config.search_settings import check_search
 from kanrun.errors import ConfigError, unknown, wrong
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kanrun.data.losses import loss_of
-from kanrun.report.advice.values import CLEARLY_WORSE
+from kanrun.report.advice.values import FIRST
 from kanrun.report.next_steps import next_steps
 from kanrun.report.scores import name_of, score_of, score_table, scores_shown
 from kanrun.report.words import about_lines, decision_lines, front_lines, other_lines, score_line
@@ -21,8 +21,7 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
 
 MOST_ADVICE = 4  # of which the first matters most
-FIRST = ("nonfinite", CLEARLY_WORSE)  # kinds of advice without which no formula is an answer
-VERDICT = ("worse", "nothing", "explains little")  # kinds that belong right behind it
+VERDICT = ("worse", "nothing", "explains little")  # kinds of advice that belong right behind the answer
 MOST_SIGNS = 500  # of a formula
 MOST_CONSTANTS = 10
 
@@ -32,7 +31,7 @@ def say_end(out: Console, result: Result, folder: Path) -> None:
     metrics = result.metrics
     say_answer(out, result)
     say_relations(out, result)
-    say_advice(out, advice_but(metrics, (*FIRST, *VERDICT)))
+    say_advice(out, advice_of(metrics, (*FIRST, *VERDICT), among=False))
     if metrics["stages"]:
         out.print(score_table(metrics["stages"], out))
     else:
@@ -79,14 +78,10 @@ def say_below(out: Console, line: str) -> None:
     out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
 
 
-def advice_of(metrics: Mapping[str, Any], kinds: Sequence[str]) -> list[Mapping[str, Any]]:
-    """The advice of these kinds."""
-    return [one for one in metrics.get("advice") or [] if isinstance(one, dict) and one.get("kind") in kinds]
-
-
-def advice_but(metrics: Mapping[str, Any], kinds: Sequence[str]) -> list[Mapping[str, Any]]:
-    """All other advice."""
-    return [one for one in metrics.get("advice") or [] if isinstance(one, dict) and one.get("kind") not in kinds]
+def advice_of(metrics: Mapping[str, Any], kinds: Sequence[str], among: bool = True) -> list[Mapping[str, Any]]:
+    """The advice of these kinds, or all other advice."""
+    advice = [one for one in metrics.get("advice") or [] if isinstance(one, dict)]
+    return [one for one in advice if (one.get("kind") in kinds) == among]
 
 
 def how_good(formula: Formula) -> str:

@@ -15,7 +15,8 @@ from kanrun.config.packaged import set_by_option
 from kanrun.config.schema import GROUPS, Config
 from kanrun.data.losses import LOSSES
 from kanrun.errors import as_typed, counted
-from kanrun.report.closing import FIRST, advice_but, advice_of, say_advice
+from kanrun.report.advice.values import FIRST
+from kanrun.report.closing import advice_of, say_advice
 from kanrun.report.load import Record, formula_of
 from kanrun.report.scores import as_error, error_name, name_of, score_table
 from kanrun.report.standard_output import console_of
@@ -49,7 +50,7 @@ def show_run(record: Record, out: Console | None = None) -> None:
         out.print(Text(line))
     for relation in record.formulas[0].get("relation") or [] if record.formulas else ():
         out.print(f"[bold]relation[/]: {escape(str(relation.get('rounded')))}", soft_wrap=True)
-    say_advice(out, advice_but(metrics, FIRST))
+    say_advice(out, advice_of(metrics, FIRST, among=False))
     for warning in metrics.get("warnings", []):
         out.print(f"[yellow]note[/]: {escape(str(warning))}")
 

@@ -18,7 +18,7 @@ LEAST_EXPONENT = 1e-3  # of a power; with smaller ones c*x**p is c but where x i
 
 
 def description(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
-    """Bits of the rows by a formula; infinite where it has no value on some, or is a step that no row shows."""
+    """Bits of the rows by a formula; infinite where it has no value on some, or `has_steps`."""
     return description_at(squares(expression, columns, y, weights) / len(y), expression, columns, y, weights)
 
 

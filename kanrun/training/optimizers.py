@@ -9,13 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import (
-    AdamConfig,
-    AutoConfig,
-    LbfgsConfig,
-    LmConfig,
-    OptimizerConfig,
-)
+from kanrun.config.schema import AdamConfig, AutoConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.context import Over
 from kanrun.data.losses import MSE, Loss
 from kanrun.errors import ConfigError, wrong

@@ -29,7 +29,7 @@ def idles(plan: Plan, state: TrainState) -> bool:
 def tells_all_apart(plan: Plan, state: TrainState) -> bool:
     """The classes are told apart as far as so many rows can tell; a penalty may still have edges to take away."""
     told = plan.objective.loss.tells_apart(state.history[-1].train_loss, len(plan.data.train.y))
-    return told and not plan.objective.penalizes(state.model) and not plan.grows_after(state.step - 1)
+    return told and not plan.objective.penalizes(state.model)
 
 
 def falls_behind(plan: Plan, state: TrainState) -> bool:
@@ -39,19 +39,21 @@ def falls_behind(plan: Plan, state: TrainState) -> bool:
 
 
 IDLE = StopRule("idle", idles)
+ARRIVED = StopRule("arrived", arrived)
+NOT_FINITE = StopRule(
+    "not finite",
+    lambda _, state: state.undone >= MAX_UNDONE,
+    "{stage}: stopped after {undone} steps in a row that were not finite",
+)
 RULES = (
     StopRule("nothing learned", learns_nothing, "{stage}: after {step} steps the network is no better than a constant"),
     StopRule("validation rows gain nothing", lambda plan, state: plan.validates and idles(plan, state)),
-    StopRule("arrived", arrived),
+    ARRIVED,
     StopRule("told apart", tells_all_apart),
     StopRule("behind", falls_behind),
-    StopRule(
-        "not finite",
-        lambda _, state: state.undone >= MAX_UNDONE,
-        "{stage}: stopped after {undone} steps in a row that were not finite",
-    ),
+    NOT_FINITE,
 )
-SMOOTH = (RULES[2], RULES[5], IDLE)  # of a training that goes on from another one and has no knots to move
+SMOOTH = (ARRIVED, NOT_FINITE, IDLE)  # of a training that goes on from another one and has no knots to move
 
 
 def first_that_holds(rules: tuple[StopRule, ...], plan: Plan, state: TrainState) -> StopRule | None:

@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import (
-    AutoConfig,
-    Config,
-    FixConfig,
-    ModelConfig,
-    RegularizationConfig,
-)
+from kanrun.config.schema import AutoConfig, Config, FixConfig, ModelConfig, RegularizationConfig
 from kanrun.config.validation import read_config
 from kanrun.pipeline.problem import build_network, grids_of, make_problem, penalty_of, threads_of
 from tests.helpers import uniform_rows

@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from kanrun.config.schema import (
-    AUTO,
-    PLAIN,
-    Config,
-    LmConfig,
-    SearchConfig,
-)
+from kanrun.config.schema import AUTO, PLAIN, Config, LmConfig, SearchConfig
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.discovery.state import Tried

@@ -8,13 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kanrun.config.schema import (
-    AdamConfig,
-    AutoConfig,
-    LbfgsConfig,
-    LmConfig,
-    OptimizerConfig,
-)
+from kanrun.config.schema import AdamConfig, AutoConfig, LbfgsConfig, LmConfig, OptimizerConfig
 from kanrun.context import Over, never
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.errors import ConfigError

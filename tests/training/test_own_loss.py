@@ -9,13 +9,7 @@ from rich.console import Console
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from kanrun.config.schema import (
-    AdamConfig,
-    LbfgsConfig,
-    LmConfig,
-    OptimizerConfig,
-    PruneConfig,
-)
+from kanrun.config.schema import AdamConfig, LbfgsConfig, LmConfig, OptimizerConfig, PruneConfig
 from kanrun.data.dataset import REGRESSION, Dataset, Rows
 from kanrun.data.losses import LOSSES, MSE, Loss, loss_of, register_loss
 from kanrun.data.scores import scores

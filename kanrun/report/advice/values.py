@@ -17,7 +17,8 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.judging import EXACT_REASON
 
-CLEARLY_WORSE = "clearly worse"  # kind of the advice that no formula stands without
+CLEARLY_WORSE = "clearly worse"
+FIRST = ("nonfinite", CLEARLY_WORSE)  # kinds of advice without which no formula is an answer
 MORE = 4  # times as much, where there was too little
 
 

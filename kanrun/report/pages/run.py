@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.errors import KanrunError
-from kanrun.report.closing import FIRST
+from kanrun.report.advice.values import FIRST
 from kanrun.report.files import read_json, text_of
 from kanrun.report.load import Record, formula_of, record_of
 from kanrun.report.pages.formulas import decided, source_in, told
