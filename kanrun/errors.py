@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class KanrunError(Exception):
@@ -37,6 +37,12 @@ def as_typed(value: object) -> str:
 def counted(number: int, noun: str) -> str:
     """1 input, 2 inputs."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[object], most: int) -> str:
+    """a, b, c; of more than so many the first ones, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def shorten(text: str, limit: int = 200) -> str:

@@ -16,17 +16,21 @@ from kanrun.discovery.search import Search, WithoutLandmarks
 from kanrun.discovery.state import SearchState
 from kanrun.model.joining import among_inputs
 
+UNLIKELY = 0.2  # part of the budget for many inputs of which none tells anything
+
 
 def discover(problem: Problem, seed: int = 0, context: Context = UNLIMITED) -> SearchState:
     """The formula of a problem, in the `result` of the state in which its search ends.
 
     A part of the budget is left for writing it. The search begins at the last landmark of the journal, where there is
     one; everything of a later decision is in the state that is kept there. Of many inputs it looks at those that tell
-    something, which the state then names; what it gives is for all of them.
+    something, which the state then names; what it gives is for all of them. Where none does it soon ends.
     """
     inputs = inputs_to_look_at(problem)
-    if not inputs:
+    if inputs is None:
         return in_own_units(problem, seed, context)
+    if not inputs:
+        return in_own_units(problem, seed, replace(context, budget=context.budget.share(UNLIKELY)))
     state = among_others(problem, inputs, seed, context)
     more = inputs_left_out(problem, inputs, state)
     if not more or context.over():
@@ -48,7 +52,7 @@ def inputs_left_out(problem: Problem, inputs: list[int], state: SearchState) -> 
     with torch.no_grad():
         left = (problem.y - state.result.symbolic.model(problem.x))[:, 0].double().cpu().numpy()
     found = telling_inputs(problem.x.double().cpu().numpy(), left, problem.factors)
-    return [i for i in found if i not in inputs]
+    return [i for i in found or () if i not in inputs]
 
 
 def in_own_units(problem: Problem, seed: int, context: Context) -> SearchState:

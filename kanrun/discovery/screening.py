@@ -13,6 +13,7 @@ from itertools import combinations, product
 import numpy as np
 from scipy.special import fdtrc
 
+from kanrun.discovery.lines import line_through
 from kanrun.discovery.problem import Problem
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades
@@ -29,26 +30,31 @@ TOLD = 0.5  # part of the mean square that this one must leave at most, as its w
 TINY = 1e-9  # part of what a column was, below which nothing of its own is left
 
 
-def inputs_to_look_at(problem: Problem) -> list[int]:
+def inputs_to_look_at(problem: Problem) -> list[int] | None:
     """Of many inputs those that tell something about the targets, or about their logarithms where these span decades.
 
-    Empty where all are to be looked at.
+    Those of a straight line do, and no others if what it leaves is noise. None where all are to be looked at.
     """
     if problem.n <= FEW or problem.width is not None:
-        return []
+        return None
     x, (_, y), factors = problem.x.double().cpu().numpy(), problem.arrays, problem.factors
-    found = telling_inputs(x, y, factors)
+    line = line_through(x, y, factors)
+    if line is not None and problem.leaves_noise(line.of):
+        return line.inputs
+    told = [telling_inputs(x, y, factors), line.inputs if line else []]
     if over_decades(y):
         there = y != 0
-        found += telling_inputs(x[there], np.log(np.abs(y[there])), np.ones(there.sum()))
-    return sorted(set(found)) if len(set(found)) <= MOST else []
+        told.append(telling_inputs(x[there], np.log(np.abs(y[there])), np.ones(there.sum())))
+    known = [inputs for inputs in told if inputs is not None]
+    found = {i for inputs in known for i in inputs}
+    return sorted(found) if len(known) == len(told) and len(found) <= MOST else None
 
 
-def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
+def telling_inputs(x: Array, y: Array, factors: Array) -> list[int] | None:
     """The inputs of x [rows, inputs] that say something about y [rows], the most telling first.
 
-    Errors of the rows count times their `factors` [rows]. Empty where no input tells more than chance among so many,
-    and where so many tell something that others may too.
+    Errors of the rows count times their `factors` [rows]. Empty where no input tells more than chance among so many;
+    None where so many tell something, or so few rows are left, that others may too.
     """
     counts = np.flatnonzero(factors)[:MOST_ROWS]
     x, y, root = x[counts], y[counts], factors[counts]
@@ -61,7 +67,7 @@ def telling_inputs(x: Array, y: Array, factors: Array) -> list[int]:
     while True:
         left, free = without(new, left), free - new.shape[1]
         if len(chosen) == MOST or free <= 2 * WAVES:
-            return []
+            return None
         if np.linalg.norm(left) <= whole:
             return chosen
         curves = [without(new, curve) for curve in curves]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import torch
 from scipy.special import chdtri
@@ -46,15 +45,14 @@ def is_noise(rest: Tensor, x: Tensor, joined: Tensor) -> bool:
 def is_white(rest: Tensor, x: Tensor, waved: Tensor) -> bool:
     """The same for residuals with mean 0 and mean square 1, and the waves over all columns [rows, columns, WAVES]."""
     of_columns = (torch.einsum("r,rcw->cw", rest, waved) ** 2).sum(1) / len(rest)
-    pairs = list(combinations(range(x.shape[1]), 2))
-    few = waved[:, :, :MIXED]
-    of_pairs = [
-        float((torch.einsum("r,rv,rw->vw", rest, few[:, i], few[:, j]) ** 2).sum()) / len(rest) for i, j in pairs
-    ]
-    chance = CHANCE / (len(of_columns) + len(pairs))
+    count = x.shape[1]
+    few = waved[:, :count, :MIXED].flatten(1)
+    products = ((rest[:, None] * few).T @ few).reshape(count, MIXED, count, MIXED)
+    of_pairs = (products**2).sum((1, 3)).triu(1) / len(rest)
+    chance = CHANCE / (len(of_columns) + math.comb(count, 2))
     return (
         float(of_columns.max()) < chi_square(WAVES, chance)
-        and max(of_pairs, default=0.0) < chi_square(MIXED**2, chance)
+        and float(of_pairs.max()) < chi_square(MIXED**2, chance)
         and not is_neighbourly(rest, x)
     )
 

@@ -18,7 +18,7 @@ from kanrun.discovery.discover import discover
 from kanrun.discovery.problem import Problem as Wanted
 from kanrun.discovery.state import SearchState
 from kanrun.discovery.trial import Discovered
-from kanrun.errors import ConfigError, counted, wrong
+from kanrun.errors import ConfigError, counted, listed, wrong
 from kanrun.functions.builtin import Function
 from kanrun.model.joining import side_by_side
 from kanrun.model.network import KAN
@@ -33,6 +33,7 @@ from kanrun.symbolic.formula import Formula
 from kanrun.training.history import Record
 from kanrun.training.pruning import MOST_ROWS
 
+MOST_NAMED = 20  # inputs in a message
 ROUGH = 0.3  # part of the budget of a search by a robust loss for the formula that says which rows are outliers
 
 
@@ -239,7 +240,7 @@ def summary_of_all(found: Sequence[Found], outputs: Sequence[str]) -> dict[str, 
 
 def sentence_of_inputs(looked_at: Sequence[int], names: Sequence[str], of: str) -> str:
     """Which of many inputs a search has looked at, and how it looks at others."""
-    told = ", ".join(names[i] for i in looked_at)
+    told = listed([names[i] for i in looked_at], MOST_NAMED)
     return f"of {len(names)} inputs those that tell something were searched{of}: {told}; dataset.inputs names others"
 
 

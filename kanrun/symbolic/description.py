@@ -40,8 +40,22 @@ def description_at(loss: float, expression: sp.Expr, columns: Columns, y: Array,
 
 
 def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:
-    """Bits of saying which input each is."""
-    return math.log2(max(1, len(columns))) * sum(node.is_Symbol for node in sp.preorder_traversal(expression))
+    """Bits of saying which input each is; those of a line in several are a set, which has no order."""
+    count = max(1, len(columns))
+    named = sum(node.is_Symbol for node in sp.preorder_traversal(expression))
+    lines = [sum(map(is_line_of_one, node.args)) for node in sp.preorder_traversal(expression) if node.is_Add]
+    together = sum(log2_binomial(count, inputs) for inputs in lines)
+    return together + math.log2(count) * (named - sum(lines))
+
+
+def is_line_of_one(term: sp.Expr) -> bool:
+    """Whether a term is an input, or a number times one."""
+    return term.is_Symbol or (term.is_Mul and len(term.args) == 2 and term.args[0].is_Number and term.args[1].is_Symbol)
+
+
+def log2_binomial(count: int, chosen: int) -> float:
+    """Bits of saying which of so many are chosen."""
+    return math.log2(math.comb(count, chosen))
 
 
 def bits_of_waves(expression: sp.Expr, columns: Columns) -> float:

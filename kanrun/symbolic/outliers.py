@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from kanrun.data.dataset import Dataset
 from kanrun.data.robust import STUDENT, scale_of
+from kanrun.errors import listed
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.polishing import is_rounding
@@ -72,8 +73,7 @@ def far_rows(off: Array, x: Array, constants: int) -> list[int]:
 
 def rows_in_words(numbers: Sequence[int]) -> str:
     """rows 4, 17, 23 by their numbers, of many the first ten."""
-    more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
-    return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:MOST_NAMED]))}{more}"
+    return f"row{'s' * (len(numbers) > 1)} {listed(numbers, MOST_NAMED)}"
 
 
 def is_alone(row: int, off: Array, x: Array) -> bool:

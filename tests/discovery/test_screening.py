@@ -28,7 +28,9 @@ def columns(rows: int, inputs: int, seed: int = 0, low: float = -1.0) -> Array:
 
 
 def told(x: Array, y: Array) -> list[int]:
-    return telling_inputs(x, y, np.ones(len(y)))
+    found = telling_inputs(x, y, np.ones(len(y)))
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_inputs_that_do_not_vary_are_never_chosen() -> None:
 
 def test_so_many_that_tell_something_are_not_told_apart_from_the_others() -> None:
     x = columns(2000, MOST + 6)
-    assert told(x, x[:, : MOST + 1].sum(1)) == []
+    assert telling_inputs(x, x[:, : MOST + 1].sum(1), np.ones(2000)) is None
     assert set(told(x, x[:, :FEW].sum(1))) == set(range(FEW))
 
 
@@ -92,13 +94,13 @@ def test_targets_over_decades_are_looked_at_by_their_logarithms_too() -> None:
     x = columns(300, 30, low=0.0)
     y = np.exp(12 * x[:, 3] + 2 * x[:, 4]) * np.exp(0.3 * np.random.default_rng(1).normal(size=300))
     problem = Problem(torch.tensor(x), torch.tensor(y)[:, None], list(FUNCTIONS.values()))
-    assert set(inputs_to_look_at(problem)) >= {3, 4}
+    assert set(inputs_to_look_at(problem) or ()) >= {3, 4}
 
 
 def test_few_inputs_are_all_looked_at() -> None:
     x = columns(300, FEW)
     problem = Problem(torch.tensor(x), torch.tensor(x[:, :1]), list(FUNCTIONS.values()))
-    assert inputs_to_look_at(problem) == []
+    assert inputs_to_look_at(problem) is None
 
 
 def test_an_input_that_tells_all_is_told_from_two_that_tell_something() -> None:

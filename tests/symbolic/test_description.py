@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.description import PART_OF_A_WAVE, PART_OF_ANY, bits_of_waves, description, description_at
+from kanrun.symbolic.description import (
+    PART_OF_A_WAVE,
+    PART_OF_ANY,
+    bits_of_inputs,
+    bits_of_waves,
+    description,
+    description_at,
+)
 from kanrun.symbolic.prior import bits_of_form
 
 X = np.linspace(0.1, 6.0, 200)
@@ -38,6 +45,20 @@ def test_an_input_among_many_takes_bits_of_saying_which() -> None:
     many = {f"x_{k}": X for k in range(1, 9)}
     more = description_at(0.1, law, many, y) - description_at(0.1, law, {"x_1": X}, y)
     assert more == pytest.approx(3.0)
+
+
+def test_inputs_of_a_line_are_named_as_a_set_and_others_in_their_order() -> None:
+    names = [f"x_{k}" for k in range(1, 9)]
+    columns = dict.fromkeys(names, X)
+
+    def bits(text: str) -> float:
+        return bits_of_inputs(parse_formula(text, names), columns)
+
+    assert bits("1.5*x_1 - x_2 + 0.3*x_7 + 2") == pytest.approx(math.log2(8 * 7 * 6 / 6))
+    assert bits(" + ".join(f"{k}.5*{name}" for k, name in enumerate(names))) == pytest.approx(0)
+    assert bits("1.5*x_1 + 2") == bits("1.5*x_1*exp(3)") == pytest.approx(3)
+    assert bits("x_1*x_2 + x_3**2") == pytest.approx(9)
+    assert bits("1.5*x_1 + 2*x_2 + sin(x_3 + x_4)") == pytest.approx(2 * math.log2(28))
 
 
 def test_a_wave_needs_a_period_of_data() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kanrun.discovery.moves.composites import Composites
-from kanrun.discovery.moves.curves import Curves
+from kanrun.discovery.moves.curves import MOST_INPUTS, Curves
 from kanrun.discovery.moves.dimensionless import Dimensionless
 from kanrun.discovery.moves.edge_curves import EdgeCurves
 from kanrun.discovery.moves.factors import Factors, of_leader, of_targets
@@ -13,6 +13,7 @@ from kanrun.discovery.moves.fractions import Fractions
 from kanrun.discovery.moves.groups import Groups
 from kanrun.discovery.moves.reading import AsGood, Reading
 from kanrun.discovery.moves.splines import Splines
+from kanrun.discovery.moves.straight import Straight
 from kanrun.discovery.moves.sums import SimplerSums, Sums
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Move
@@ -36,6 +37,7 @@ def schedule(problem: Problem) -> list[Move]:
     """The moves for a problem, with those that were registered."""
     first, *others = structures(problem.n, problem.x.dtype, problem.width)
     moves: list[Move] = [
+        *([Straight()] if problem.n > MOST_INPUTS else []),
         Sums(shaped=False, terms=2, part=0.1),
         Curves(part=0.3, alone=problem.n > 1),
         Splines(first, despite=USED_UP),  # so that there is something to read

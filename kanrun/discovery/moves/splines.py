@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kanrun.discovery.fits import PROMISING
 from kanrun.discovery.links import LINKS, Link
 from kanrun.discovery.moves.reading import SHARP, consider
+from kanrun.discovery.screening import FEW
 from kanrun.discovery.search import Search
 from kanrun.discovery.structures import Structure
 
@@ -56,10 +57,15 @@ class Splines:
         state, structure = search.state, self.structure
         if (structure.plain and link is not LINKS[0]) or not link.allows(search.problem.y):
             return
-        if search.over() and (state.findings.all or state.reserve):
+        if (search.over() or self.is_beyond_rows(search)) and (state.findings.all or state.reserve):
             return
         fitted = search.fits.coarse(structure, link, state.seed + SEEDS_APART * self.round)
         state.doing.coarse += fitted[: AT_ONCE if structure.plain else 1]
+
+    def is_beyond_rows(self, search: Search) -> bool:
+        """Whether the structure has more parameters than rows, because of many inputs: it would say anything."""
+        problem = search.problem
+        return problem.n > FEW and self.structure.build(0).parameter_count() > len(problem.x)
 
     def sharpen(self, search: Search) -> None:
         """Puts the most promising ones on finer grids."""

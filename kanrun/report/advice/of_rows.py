@@ -12,7 +12,7 @@ import torch
 from kanrun.config.datasets import SymbolicConfig, TableConfig
 from kanrun.data.dataset import CLASSIFICATION
 from kanrun.data.scores import weights_of
-from kanrun.errors import counted
+from kanrun.errors import counted, listed
 from kanrun.model.attribution import attribution
 from kanrun.model.network import KAN
 from kanrun.report.advice.of_formulas import worse_than_network
@@ -155,7 +155,7 @@ def irrelevant(result: Result) -> list[Advice]:
     if not unused or len(unused) == len(data.inputs):
         return []
     names = [data.input_names[i] for i in unused]
-    shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    shown = listed(names, MOST_NAMED)
     most = max(shares[i] for i in unused)
     share = f"{'at most ' if most and len(names) > 1 else ''}{100 * most:.2g} %"
     looks = "looks irrelevant" if len(names) == 1 else "look irrelevant"

@@ -19,6 +19,7 @@ from kanrun.discovery.moves.groups import Groups
 from kanrun.discovery.moves.reading import AsGood, Reading
 from kanrun.discovery.moves.schedule import divided, register, schedule
 from kanrun.discovery.moves.splines import Splines
+from kanrun.discovery.moves.straight import Straight
 from kanrun.discovery.moves.sums import SimplerSums, Sums
 from kanrun.discovery.problem import Problem
 from kanrun.discovery.search import Move
@@ -77,6 +78,11 @@ def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     assert moves[2].structure == ""
     assert kinds[6:9] == [Sums, Sums, Fractions]
     assert kinds[-4:] == [SimplerSums, SimplerSums, AsGood, Reading]
+
+
+def test_a_straight_line_in_many_inputs_comes_before_all_else() -> None:
+    assert isinstance(moves_of(7)[0], Straight)
+    assert not any(isinstance(move, Straight) for move in moves_of(6))
 
 
 def sums(moves: list[Any]) -> list[tuple[type, bool, int, float]]:

@@ -1,0 +1,46 @@
+"""A straight line in many inputs, which sums of few terms would have to be grown to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sympy as sp
+import torch
+
+from kanrun.discovery.compose import bits_of
+from kanrun.discovery.expression_network import network_of_expression
+from kanrun.discovery.lines import line_through
+from kanrun.discovery.moves.reading import keep_functions
+from kanrun.discovery.search import Search
+from kanrun.functions.parser import symbol as input_called
+from kanrun.symbolic.expression import number
+
+WORK = 1e-6  # units, times rows and the square of inputs
+
+
+class Straight:
+    """Fits a line to all inputs, and keeps it without those that it does not need."""
+
+    name: ClassVar[str] = "straight line"
+    despite: ClassVar[frozenset[str]] = frozenset()
+
+    def wanted(self, search: Search) -> bool:
+        """Where no width is given."""
+        return search.problem.width is None
+
+    def run(self, search: Search) -> bool:
+        """The line as a formula, where there is one."""
+        problem = search.problem
+        search.context.spend(WORK * len(problem.x) * problem.n**2)
+        columns, y = problem.arrays
+        line = line_through(problem.x.double().cpu().numpy(), y, problem.factors)
+        if line is None:
+            return False
+        names = list(columns)
+        terms = [number(line.slopes[i]) * input_called(names[i]) for i in line.inputs]
+        library = {f.name: f for f in problem.functions}
+        network = network_of_expression(sp.Add(number(line.constant), *terms), names, library, problem.y)
+        with torch.no_grad():
+            loss = problem.loss(network(problem.x))
+        keep_functions(search, self.name, network, loss, bits_of(network, loss, 1 + len(terms), problem))
+        return False
