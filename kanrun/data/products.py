@@ -38,36 +38,42 @@ class Dense:
 class Blocks:
     """A Jacobian most of which is 0: entries that all outputs share, then those of one output alone.
 
-    In a last layer an entry belongs to one output, so that with many outputs the whole would be mostly zeros.
+    In a last layer an entry belongs to one output, so that with many outputs the whole would be mostly zeros. The
+    entries before it reach the outputs through its inputs alone: by the chain rule they are `slopes` times `inner`.
     """
 
-    shared: Tensor  # by the first entries: [rows, outputs, S]
-    own: Tensor  # by the last ones, of the output that each belongs to: [rows, L]
+    slopes: Tensor  # of the outputs by these inputs, or by themselves where they are fewer: [rows, outputs, K]
+    inner: Tensor  # of these by the first entries: [rows, K, S]
+    own: Tensor  # by the last entries, of the output that each belongs to: [rows, L]
     owners: Tensor  # that output: [L]
 
     def pulled(self, slopes: Tensor) -> Tensor:
         """J^T s summed over the rows, [P], of `slopes` s [rows, outputs]."""
-        shared = self.shared.flatten(0, 1).T @ slopes.flatten()
-        return torch.cat([shared, (self.own * slopes[:, self.owners]).sum(0)])
+        inner = (slopes[:, None] @ self.slopes).flatten()
+        return torch.cat([self.inner.flatten(0, 1).T @ inner, (self.own * slopes[:, self.owners]).sum(0)])
 
     def mixed(self, weights: Tensor) -> Tensor:
         """Sums over the outputs by `weights` [rows, outputs]: [rows, P]."""
-        return torch.cat([(weights[:, None] @ self.shared)[:, 0], self.own * weights[:, self.owners]], dim=1)
+        shared = weights[:, None] @ self.slopes @ self.inner
+        return torch.cat([shared[:, 0], self.own * weights[:, self.owners]], dim=1)
 
     def scaled(self, factors: Tensor) -> Blocks:
         """With every output times its `factors` [rows, outputs]."""
-        return Blocks(self.shared * factors[..., None], self.own * factors[:, self.owners], self.owners)
+        slopes, own = self.slopes * factors[..., None], self.own * factors[:, self.owners]
+        return Blocks(slopes, self.inner, own, self.owners)
 
     def square(self) -> Tensor:
         """J^T J over rows and outputs: [P, P]."""
-        first, size = self.shared.shape[2], self.shared.shape[2] + self.own.shape[1]
-        flat, matrix = self.shared.flatten(0, 1), self.own.new_zeros(size, size)
+        (_, outputs, inputs), first, size = self.slopes.shape, self.inner.shape[2], self.owners.shape[0]
+        # With S = Q R, N^T S^T S N is (R N)^T R N, of fewer rows than there are outputs.
+        slopes = torch.linalg.qr(self.slopes, mode="r").R if outputs > inputs else self.slopes
+        flat, matrix = (slopes @ self.inner).flatten(0, 1), self.own.new_zeros(first + size, first + size)
         matrix[:first, :first] = flat.T @ flat
-        for output in range(self.shared.shape[1]):
+        for output in range(outputs):
             places = (self.owners == output).nonzero().flatten()
             own, place = self.own[:, places], first + places
             matrix[place[:, None], place] = own.T @ own
-            across = self.shared[:, output].T @ own
+            across = (self.slopes[:, output, None] @ self.inner)[:, 0].T @ own
             matrix[:first, place], matrix[place, :first] = across, across.T
         return matrix
 

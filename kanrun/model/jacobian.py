@@ -61,18 +61,21 @@ class KanPass:
         if last.n_mult or self.outputs.shape[1] < FEW:
             return None
         (rows, outputs), x, features = self.outputs.shape, self.inputs[-1], self.features[-1]
-        counts = [layer.parameter_count() for layer in layers]
-        shared = self.outputs.new_empty(rows, outputs, sum(counts))
+        counts, slopes = [layer.parameter_count() for layer in layers], self.by_outputs()
         own = self.outputs.new_empty(rows, 1, last.parameter_count())
         by_entries(last, x, [features.values] if features else [], {0: own.new_ones(rows, 1, outputs, 1)}, own)
+        nodes = slopes
         if layers:
-            self.fill(shared.split(counts, dim=2), by_inputs(last, x, features, self.by_outputs()))
-        return Blocks(shared, own[:, 0], owners_of(last))
+            nodes = by_inputs(last, x, features, slopes)
+            if last.n_in < outputs:
+                slopes, nodes = nodes, by_themselves(x)
+        inner = self.outputs.new_empty(*nodes.shape[:2], sum(counts))
+        self.fill(inner.split(counts, dim=2) if layers else (), nodes)
+        return Blocks(slopes, inner, own[:, 0], owners_of(last))
 
     def by_outputs(self) -> Tensor:
         """The derivatives of the outputs by themselves: [rows, n_out, n_out]."""
-        rows, outputs = self.outputs.shape
-        return torch.eye(outputs, dtype=self.outputs.dtype, device=self.outputs.device).expand(rows, -1, -1)
+        return by_themselves(self.outputs)
 
     def fill(self, parts: Sequence[Tensor], nodes: Tensor) -> None:
         """Writes the derivatives by the entries of the first layers into `parts`, by those of the last one's nodes."""
@@ -86,6 +89,12 @@ class KanPass:
                 nodes = by_inputs(layer, x, features, sums)
 
 
+def by_themselves(values: Tensor) -> Tensor:
+    """The derivatives of `values` [rows, n] by themselves: [rows, n, n]."""
+    rows, n = values.shape
+    return torch.eye(n, dtype=values.dtype, device=values.device).expand(rows, -1, -1)
+
+
 def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
     """How many numbers a row's Jacobian has, and how many multiplications its products take."""
     last, size, outputs = layers[-1], sum(layer.parameter_count() for layer in layers), layers[-1].n_out
@@ -94,7 +103,8 @@ def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
     own = last.parameter_count()
     shared, each = size - own, torch.bincount(owners_of(last), minlength=outputs)
     across = int((each**2).sum()) + 2 * shared * own
-    return outputs * shared + own, outputs * shared**2 + across + size**2
+    through = min(outputs, last.n_in) if len(layers) > 1 else outputs
+    return through * shared + own, through * shared**2 + across + size**2
 
 
 def owners_of(layer: KANLayer) -> Tensor:

@@ -135,7 +135,12 @@ def exact_forms(expressions: list[sp.Expr], data: Dataset, context: Context) -> 
 
 
 def shortened(expressions: list[sp.Expr], loss: LossOf, floor: float, data: Dataset, context: Context) -> list[sp.Expr]:
-    """The formulas with simple numbers, rewritten where that makes them shorter, at the same loss."""
+    """The formulas with simple numbers, rewritten where that makes them shorter, at the same loss.
+
+    Those of classes that together are too long to be read stay as they are.
+    """
+    if data.loss.logits and not are_readable(expressions):
+        return expressions
     loss_of = counted(loss, data, context)
     rows = len(data.train.x)
     ones = data.loss.logits

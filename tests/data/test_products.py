@@ -35,7 +35,7 @@ def of_classes(width: list[int | list[int]]) -> KAN:
     return model
 
 
-@pytest.mark.parametrize("width", [[2, 5], [2, 3, 6], [2, [1, 2], 5]])
+@pytest.mark.parametrize("width", [[2, 5], [2, 3, 6], [2, 3, 2, 6], [2, 7, 5], [2, [1, 2], 5]])
 @pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
 def test_blocks_give_what_all_entries_give(width: list[int | list[int]], loss: Loss) -> None:
     model, x = of_classes(width), uniform_rows(50, 2, seed=1)

@@ -317,7 +317,7 @@ def test_a_jacobian_in_blocks_has_the_numbers_that_are_held_and_the_multiplicati
     blocks = model.passed(uniform_rows(1, 2)).blocks()
     assert blocks is not None
     numbers, products = extent_of(model.layers)
-    assert numbers == blocks.shared.numel() + blocks.own.numel()
-    (_, outputs, shared), each = blocks.shared.shape, torch.bincount(blocks.owners).tolist()
-    of_blocks = outputs * shared**2 + sum(own**2 + 2 * shared * own for own in each)
+    assert numbers == blocks.inner.numel() + blocks.own.numel()
+    (_, through, shared), each = blocks.inner.shape, torch.bincount(blocks.owners).tolist()
+    of_blocks = through * shared**2 + sum(own**2 + 2 * shared * own for own in each)
     assert products == of_blocks + model.parameter_count() ** 2  # which is as much for the matrix itself

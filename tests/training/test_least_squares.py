@@ -390,5 +390,5 @@ def test_the_extent_is_that_of_the_jacobian_as_it_is_held(width: list[int | list
     if blocks is None:
         assert (numbers, products) == (7 * model.n_out * size, 7 * model.n_out * size**2)
     else:
-        assert numbers == blocks.shared.numel() + blocks.own.numel()
+        assert numbers == blocks.inner.numel() + blocks.own.numel()
         assert products < 7 * model.n_out * size**2
