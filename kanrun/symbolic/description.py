@@ -11,7 +11,7 @@ from kanrun.data.losses import ROUNDING, residual_bits
 from kanrun.functions.evaluate import Array, evaluate
 from kanrun.symbolic.constants import Columns, constants_of
 from kanrun.symbolic.polishing import squares
-from kanrun.symbolic.prior import bits_of_form
+from kanrun.symbolic.prior import bits_of_form, is_line_of_one
 
 PART_OF_A_WAVE, PART_OF_ANY = 8.0, 24.0  # bits of a wave of which the rows show less than a period, of any frequency
 LEAST_EXPONENT = 1e-3  # of a power; with smaller ones c*x**p is c but where x is next to 0
@@ -46,11 +46,6 @@ def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:
     lines = [sum(map(is_line_of_one, node.args)) for node in sp.preorder_traversal(expression) if node.is_Add]
     together = sum(log2_binomial(count, inputs) for inputs in lines)
     return together + math.log2(count) * (named - sum(lines))
-
-
-def is_line_of_one(term: sp.Expr) -> bool:
-    """Whether a term is an input, or a number times one."""
-    return term.is_Symbol or (term.is_Mul and len(term.args) == 2 and term.args[0].is_Number and term.args[1].is_Symbol)
 
 
 def log2_binomial(count: int, chosen: int) -> float:

@@ -31,6 +31,7 @@ FUNCTIONS = {
     sp.Abs: "bend", sp.Max: "bend", sp.Min: "bend", sp.sign: "bend",
 }  # fmt: skip
 NAMES = {*FUNCTIONS.values(), "other"}
+LINE, LINE_INPUT = 5.0, 1.0  # bits of a line in several inputs, which has no law's name, and of one more input
 NESTED = 6.6  # bits of a formula with functions of functions, which few laws have
 # Bits of each of KINDS in each of PLACES.
 # fmt: off
@@ -121,10 +122,26 @@ def is_nested(expression: sp.Expr) -> bool:
 
 
 def bits_of_form(expression: sp.Expr) -> float:
-    """Bits of an expression but for the precision of its constants: node by node, or by the name of a law's form."""
+    """Bits of an expression but for the precision of its constants: node by node, or by the name of a law's form.
+
+    A line in several inputs, a regression, is a name too: it is what people write of a table without a law.
+    """
     told, forms = bits_of_nodes(expression), named_forms()
+    if inputs := inputs_of_line(expression):
+        told = min(told, LINE + LINE_INPUT * inputs)
     count = forms.get(skeleton(expression))
     return told if count is None else min(told, 1 + math.log2(sum(forms.values()) / count))
+
+
+def inputs_of_line(expression: sp.Expr) -> int:
+    """How many inputs a line has; 0 for what is no line."""
+    terms = [term for term in sp.Add.make_args(expression) if not term.is_number]
+    return len(terms) if all(map(is_line_of_one, terms)) else 0
+
+
+def is_line_of_one(term: sp.Expr) -> bool:
+    """Whether a term is an input, or a number times one."""
+    return term.is_Symbol or (term.is_Mul and len(term.args) == 2 and term.args[0].is_Number and term.args[1].is_Symbol)
 
 
 def bits_of_nodes(expression: sp.Expr) -> float:

@@ -6,7 +6,19 @@ import pytest
 
 from benchmarks.prior import FORMS, forms, named_laws, nested, table
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.prior import BITS, KINDS, NESTED, PLACES, bits_of_form, events, named_forms, skeleton
+from kanrun.symbolic.prior import (
+    BITS,
+    KINDS,
+    LINE,
+    LINE_INPUT,
+    NESTED,
+    PLACES,
+    bits_of_form,
+    events,
+    inputs_of_line,
+    named_forms,
+    skeleton,
+)
 from kanrun.symbolic.textbook import as_in_textbooks
 
 
@@ -72,3 +84,23 @@ def test_a_form_is_the_same_whatever_its_constants(one: str, other: str) -> None
 def test_the_form_of_a_named_law_is_told_by_its_name() -> None:
     named, odd = (parse_formula(text, ["x_1"]) for text in ("3.7*x_1/(x_1 + 0.9)", "3.7*x_1**1.5/(x_1 + 0.9)"))
     assert bits_of_form(named) < 8 < 15 < bits_of_form(odd)
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        ("1.7*x_1 - 0.3*x_2 + 4.2", 2), ("x_1 + 2*x_2 - x_3", 3), ("0.5*x_3", 1), ("x_2", 1), ("x_1*x_2 + 0.1", 0),
+        ("1.7*x_1 + x_2**2", 0), ("sin(x_1) + x_2", 0), ("2.5", 0),
+    ],
+)  # fmt: skip
+def test_a_line_is_known_by_its_inputs(text: str, inputs: int) -> None:
+    assert inputs_of_line(parse_formula(text, ["x_1", "x_2", "x_3"])) == inputs
+
+
+def test_a_line_in_several_inputs_is_told_by_its_name_and_each_more_input_takes_a_bit() -> None:
+    names = [f"x_{k}" for k in range(1, 9)]
+    lines = [" + ".join(f"{k}.5*{name}" for k, name in enumerate(names[:n], 1)) + " - 7.3" for n in range(1, 9)]
+    bits = [bits_of_form(parse_formula(text, names)) for text in lines]
+    assert all(bits[n + 1] - bits[n] == pytest.approx(LINE_INPUT) for n in range(1, 7))
+    assert bits[0] <= LINE + LINE_INPUT and bits[1] == LINE + 2 * LINE_INPUT
+    assert bits_of_form(parse_formula("1.7*x_1 - 0.3*x_2**1.7 + 4.2", names)) > bits[1]

@@ -37,7 +37,7 @@ def schedule(problem: Problem) -> list[Move]:
     """The moves for a problem, with those that were registered."""
     first, *others = structures(problem.n, problem.x.dtype, problem.width)
     moves: list[Move] = [
-        *([Straight()] if problem.n > MOST_INPUTS else []),
+        *([Straight()] if problem.n > MOST_INPUTS else []),  # which soon ends a search where it leaves noise
         Sums(shaped=False, terms=2, part=0.1),
         Curves(part=0.3, alone=problem.n > 1),
         Splines(first, despite=USED_UP),  # so that there is something to read
@@ -55,6 +55,7 @@ def schedule(problem: Problem) -> list[Move]:
         *(Splines(s, number) for number in range(1, ROUNDS + 1) for s in (first, *others) if s.plain),
         SimplerSums(shaped=False, terms=2, part=0.1),
         SimplerSums(shaped=True, terms=1, part=0.1),
+        *([Straight(despite=USED_UP | {"noise", "stalled"})] if 1 < problem.n <= MOST_INPUTS else []),
         AsGood(),
         Reading(),
     ]  # fmt: skip

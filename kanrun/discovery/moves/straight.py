@@ -1,7 +1,8 @@
-"""A straight line in many inputs, which sums of few terms would have to be grown to."""
+"""A straight line in all inputs: in many sums of few terms would have to be grown to it, in few they may pass it by."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import sympy as sp
@@ -18,15 +19,16 @@ from kanrun.symbolic.expression import number
 WORK = 1e-6  # units, times rows and the square of inputs
 
 
+@dataclass(frozen=True)
 class Straight:
     """Fits a line to all inputs, and keeps it without those that it does not need."""
 
+    despite: frozenset[str] = frozenset()
     name: ClassVar[str] = "straight line"
-    despite: ClassVar[frozenset[str]] = frozenset()
 
     def wanted(self, search: Search) -> bool:
-        """Where no width is given."""
-        return search.problem.width is None
+        """Where no width is given and nothing is exact."""
+        return search.problem.width is None and not search.state.findings.exact
 
     def run(self, search: Search) -> bool:
         """The line as a formula, where there is one."""

@@ -70,7 +70,7 @@ def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
     assert moves[first] == (Curves(part=0.3) if n == 1 else Curves(part=0.3, alone=True))
     assert first == 1
     assert [moves[k - 2 : k + 1] for k in later] == [[Composites(), EdgeCurves(part=0.15), Curves(part=0.3)]] * (n > 1)
-    moves = [move for move in moves if not isinstance(move, Curves)]
+    moves = [move for move in moves if not isinstance(move, Curves | Straight)]
     kinds = [type(move) for move in moves]
     assert moves[0] == Sums(shaped=False, terms=2, part=0.1)
     assert kinds[1] is Splines
@@ -82,7 +82,14 @@ def test_cheap_and_simple_things_come_first_and_reading_last(n: int) -> None:
 
 def test_a_straight_line_in_many_inputs_comes_before_all_else() -> None:
     assert isinstance(moves_of(7)[0], Straight)
-    assert not any(isinstance(move, Straight) for move in moves_of(6))
+    assert not any(isinstance(move, Straight) for move in moves_of(7)[1:])
+
+
+def test_in_few_inputs_it_comes_at_the_end_whatever_has_ended_the_search_but_something_exact() -> None:
+    *_, line, good, reading = moves_of(6)
+    assert line == Straight(despite=frozenset({"cancelled", "seconds", "work", "noise", "stalled"}))
+    assert (good, reading) == (AsGood(), Reading())
+    assert not any(isinstance(move, Straight) for move in moves_of(1))
 
 
 def sums(moves: list[Any]) -> list[tuple[type, bool, int, float]]:
