@@ -11,7 +11,7 @@ from sympy.printing.mathml import MathMLContentPrinter, MathMLPresentationPrinte
 
 from kanrun.exporters.source import CannotExportError, Law, Source, one_line
 from kanrun.functions.algebra import bounded
-from kanrun.functions.naming import indexed, is_word
+from kanrun.functions.naming import indexed, is_long, is_word
 from kanrun.symbolic.expression import rounded
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
@@ -86,7 +86,8 @@ def element(law: Law, source: Source) -> str:
 
 def written(printer: type, equation: sp.Expr, source: Source) -> str:
     """The XML of an equation."""
-    one = printer()
+    inputs = [source.name(symbol.name) for symbol in equation.free_symbols if symbol.is_real]
+    one = printer({"mul_symbol": "dot" if any(map(is_long, inputs)) else None})
     one.names = source
     text: str = one._print(equation).toxml()
     # Names of characters are known in HTML only.

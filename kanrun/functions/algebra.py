@@ -127,6 +127,10 @@ def is_zero(expression: sp.Expr) -> bool:
     return bool(rewritten(sp.simplify, expression) == 0)
 
 
-def latex_of(expression: sp.Expr, symbols: Mapping[sp.Symbol, str] | None = None) -> str:
-    """The expression as LaTeX, with other names for some symbols; its text where that cannot be made."""
-    return bounded(lambda: str(sp.latex(expression, symbol_names=dict(symbols or {}))), f"\\mathtt{{{expression}}}")
+def latex_of(expression: sp.Expr, symbols: Mapping[sp.Symbol, str] | None = None, dots: bool = False) -> str:
+    """The expression as LaTeX, with other names for some symbols and maybe `dots` between factors.
+
+    Its text where that cannot be made.
+    """
+    how = {"symbol_names": dict(symbols or {}), "mul_symbol": "dot" if dots else None}
+    return bounded(lambda: str(sp.latex(expression, **how)), f"\\mathtt{{{expression}}}")

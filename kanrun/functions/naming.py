@@ -36,6 +36,11 @@ def is_word(name: str) -> bool:
     return re.fullmatch(r"[^\W\d]\w*", name) is not None
 
 
+def is_long(name: str) -> bool:
+    """Whether factors of this name need a dot between them: `mass` and `speed` side by side would be read as one."""
+    return len(name) > 1 and indexed(name) is None
+
+
 def latex_name(name: str) -> str:
     """`x_1` as a symbol with an index, a letter as itself, other words upright; any other name as a text."""
     visible = "".join(c if c.isprintable() else "?" for c in " ".join(name.split()))
@@ -55,4 +60,6 @@ def as_shown(expression: sp.Expr, names: Mapping[str, str]) -> str:
 
 def as_latex(expression: sp.Expr, names: Mapping[str, str]) -> str:
     """The expression as LaTeX with the user's names of its symbols."""
-    return latex_of(expression, {s: latex_name(names[s.name]) for s in expression.free_symbols if s.name in names})
+    inputs = {s: names[s.name] for s in expression.free_symbols if s.name in names}
+    dots = any(map(is_long, inputs.values()))
+    return latex_of(expression, {s: latex_name(name) for s, name in inputs.items()}, dots)

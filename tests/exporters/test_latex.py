@@ -72,5 +72,13 @@ def test_a_formula_without_latex_gets_it(text: str) -> None:
 @pytest.mark.parametrize("name", EVIL)
 def test_the_users_names_are_escaped(name: str) -> None:
     [line] = latex(source("2.54321678*x_1", output=name, symbols={"x_1": name})).splitlines()
-    assert line == rf"\[ {latex_name(name)} = 2.543 {latex_name(name)} \]"
+    assert line == rf"\[ {latex_name(name)} = 2.543 \cdot {latex_name(name)} \]"
     assert is_balanced(line)
+
+
+def test_long_names_are_kept_apart_by_dots() -> None:
+    law = "0.5*x_1*x_2**2"
+    [line] = latex(source(law, output="E", symbols={"x_1": "mass", "x_2": "speed"})).splitlines()
+    assert line == r"\[ E = 0.5 \cdot \mathrm{mass} \cdot \mathrm{speed}^{2} \]"
+    [line] = latex(source(law, output="E", symbols={"x_1": "m", "x_2": "v"})).splitlines()
+    assert line == r"\[ E = 0.5 m v^{2} \]"

@@ -124,3 +124,9 @@ def test_what_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("kanrun.exporters.mathml.bounded", lambda _, otherwise: otherwise)
     with pytest.raises(CannotExportError, match=r"MathML has no way to write x_1\*x_2"):
         mathml(source("x_1*x_2"))
+
+
+@pytest.mark.parametrize(("name", "dots"), [("mass", 2), ("path length", 2), ("m", 0), ("x_1", 0)])
+def test_long_names_are_kept_apart_by_dots(name: str, dots: int) -> None:
+    shown = mathml(source("2.5*x_1*x_2", symbols={"x_1": name, "x_2": "v"})).split("<annotation-xml")[0]
+    assert shown.count("&#xB7;") == dots and shown.count("&InvisibleTimes;") + shown.count("\u2062") == 2 - dots
