@@ -55,7 +55,7 @@ def schedule(problem: Problem) -> list[Move]:
         *(Splines(s, number) for number in range(1, ROUNDS + 1) for s in (first, *others) if s.plain),
         SimplerSums(shaped=False, terms=2, part=0.1),
         SimplerSums(shaped=True, terms=1, part=0.1),
-        *([Straight(despite=USED_UP | {"noise", "stalled"})] if 1 < problem.n <= MOST_INPUTS else []),
+        *([Straight(despite=frozenset({"noise", "stalled", "seconds", "work"}))] if 1 < problem.n <= MOST_INPUTS else []),
         AsGood(),
         Reading(),
     ]  # fmt: skip
