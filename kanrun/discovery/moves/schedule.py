@@ -23,6 +23,7 @@ MANY = 9  # structures after which longer sums are worth their time
 ROUNDS = 3  # of further restarts of what may be stuck, where nothing is exact and no noise is seen
 
 USED_UP = frozenset({"cancelled", "seconds", "work"})
+UNLESS_CANCELLED = frozenset({"noise", "stalled", "seconds", "work"})
 
 Moves = Callable[[Problem], Sequence[Move]]
 REGISTERED: list[tuple[Moves, str]] = []
@@ -55,7 +56,7 @@ def schedule(problem: Problem) -> list[Move]:
         *(Splines(s, number) for number in range(1, ROUNDS + 1) for s in (first, *others) if s.plain),
         SimplerSums(shaped=False, terms=2, part=0.1),
         SimplerSums(shaped=True, terms=1, part=0.1),
-        *([Straight(despite=frozenset({"noise", "stalled", "seconds", "work"}))] if 1 < problem.n <= MOST_INPUTS else []),
+        *([Straight(despite=UNLESS_CANCELLED)] if 1 < problem.n <= MOST_INPUTS else []),
         AsGood(),
         Reading(),
     ]  # fmt: skip
