@@ -8,20 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 import sympy as sp
-import torch
 
 from kanrun.context import Context
-from kanrun.discovery.compose import bits_of
-from kanrun.discovery.curve_fits import Found, best_curves, power_laws
-from kanrun.discovery.expression_network import FUNCTIONS_OF, NoNetworkError, network_of_expression
-from kanrun.discovery.moves.reading import keep_functions
+from kanrun.discovery.curve_fits import best_curves, power_laws
+from kanrun.discovery.expression_network import FUNCTIONS_OF
+from kanrun.discovery.moves.expressions import keep_expression
 from kanrun.discovery.screening import telling_alone
 from kanrun.discovery.search import Search
 from kanrun.functions.algebra import rewritten
 from kanrun.functions.curves import X
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.compare import over_decades, relative_weights
-from kanrun.symbolic.constants import constants_of
 from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.textbook import as_in_textbooks
 
@@ -87,25 +84,10 @@ def keep_best(search: Search, inputs: Sequence[str], weights: Array, context: Co
         search.context.spend(POLISHING)
         # In one wave and one power no constant stands twice, which would be two in a network.
         expression = rewritten(as_in_textbooks, polished(curve.expression, columns, y, weights))
-        kept += keep(search, curve, expression, list(columns))
+        kept += keep_expression(search, f"curve: {curve.name}", expression)
 
 
 def known_to(search: Search) -> Callable[[sp.Expr], bool]:
     """Whether the functions of a shape are all in the library of a search."""
     library = {f.name for f in search.problem.functions}
     return lambda shape: all(FUNCTIONS_OF.get(f.func) in library for f in shape.atoms(sp.Function))
-
-
-def keep(search: Search, curve: Found, expression: sp.Expr, inputs: Sequence[str]) -> bool:
-    """Adds a curve to what was found, as a network; whether there is one for it."""
-    problem = search.problem
-    library = {f.name: f for f in problem.functions}
-    try:
-        network = network_of_expression(expression, inputs, library, problem.y)
-    except NoNetworkError:
-        return False
-    with torch.no_grad():
-        loss = problem.loss(network(problem.x))
-    bits = bits_of(network, loss, len(constants_of(expression)), problem)
-    keep_functions(search, f"curve: {curve.name}", network, loss, bits)
-    return True

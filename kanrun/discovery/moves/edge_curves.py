@@ -13,7 +13,8 @@ import torch
 from kanrun.context import Context
 from kanrun.discovery.curve_fits import Found, best_curves, described
 from kanrun.discovery.findings import STRUCTURED
-from kanrun.discovery.moves.curves import POLISHING, keep, known_to
+from kanrun.discovery.moves.curves import POLISHING, known_to
+from kanrun.discovery.moves.expressions import keep_expression
 from kanrun.discovery.search import Search
 from kanrun.discovery.trial import Trial
 from kanrun.functions.algebra import rewritten
@@ -91,7 +92,7 @@ def keep_sums(search: Search, trial: Trial, context: Context) -> None:
     found.sort(key=lambda one: one.bits)
     for one in found[:KEPT]:
         if one.bits < found[0].bits + MUCH_WORSE and not search.over():
-            keep(search, one, rewritten(as_in_textbooks, one.expression), list(columns))
+            keep_expression(search, f"curve: {one.name}", rewritten(as_in_textbooks, one.expression))
 
 
 def of_factors(trial: Trial) -> bool:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import sympy as sp
-import torch
 
-from kanrun.discovery.compose import bits_of
-from kanrun.discovery.expression_network import network_of_expression
 from kanrun.discovery.lines import line_through
-from kanrun.discovery.moves.reading import keep_functions
+from kanrun.discovery.moves.expressions import keep_expression
 from kanrun.discovery.search import Search
 from kanrun.functions.parser import symbol as input_called
 from kanrun.symbolic.expression import number
@@ -40,9 +37,5 @@ class Straight:
             return False
         names = list(columns)
         terms = [number(line.slopes[i]) * input_called(names[i]) for i in line.inputs]
-        library = {f.name: f for f in problem.functions}
-        network = network_of_expression(sp.Add(number(line.constant), *terms), names, library, problem.y)
-        with torch.no_grad():
-            loss = problem.loss(network(problem.x))
-        keep_functions(search, self.name, network, loss, bits_of(network, loss, 1 + len(terms), problem))
+        keep_expression(search, self.name, sp.Add(number(line.constant), *terms))
         return False

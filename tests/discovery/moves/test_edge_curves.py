@@ -122,8 +122,8 @@ def kept_of(search: Search, bits: list[float], monkeypatch: pytest.MonkeyPatch) 
     """The bits of the sums that are kept where those met have these."""
     curve, left, kept = Found("line", a, 0.0), list(bits), list[float]()
     monkeypatch.setattr(edge_curves, "curves_of_edges", lambda *_: [[curve], [curve] * len(bits)])
-    monkeypatch.setattr(edge_curves, "described", lambda found, *_: [Found("sum", found[0][1], left.pop(0))])
-    monkeypatch.setattr(edge_curves, "keep", lambda _, one, *__: kept.append(one.bits))
+    monkeypatch.setattr(edge_curves, "described", lambda found, *_: [Found(str(left[0]), found[0][1], left.pop(0))])
+    monkeypatch.setattr(edge_curves, "keep_expression", lambda _, name, __: kept.append(float(name.split()[1])))
     [trial] = additive(search)
     edge_curves.keep_sums(search, trial, UNLIMITED)
     return kept
