@@ -7,16 +7,18 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import sympy as sp
 
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset
 from kanrun.errors import KanrunError, shorten
-from kanrun.functions.algebra import are_readable, rewritten
+from kanrun.functions.algebra import are_readable, bounded, rewritten
 from kanrun.model.network import KAN
 from kanrun.symbolic.adding_up import ODD, adds_up, units_for
 from kanrun.symbolic.bare import Verdict
+from kanrun.symbolic.decimals import with_decimals
 from kanrun.symbolic.expression import complexity, network_expressions
 from kanrun.symbolic.front import bits_of
 from kanrun.symbolic.judging import verdict_on_training
@@ -51,11 +53,20 @@ def expressions_of(model: KAN, data: Dataset, context: Context = UNLIMITED) -> l
     try:
         found = plain if context.cancelled() else settled(model, plain, data, context)
         short = [rewritten(as_in_textbooks, e) for e in found] if are_readable(found) else found
+        short = in_decimals(short, data)
         check(short, data)
     except Exception:
         log.exception("a formula is kept as it is")
         return plain
     return short
+
+
+def in_decimals(expressions: list[sp.Expr], data: Dataset) -> list[sp.Expr]:
+    """Formulas with decimals where people write them, those that leave nothing but rounding."""
+    if data.loss.logits:
+        return expressions
+    columns, y = training_arrays(data)
+    return [bounded(partial(with_decimals, e, columns, y[:, j]), e) for j, e in enumerate(expressions)]
 
 
 def with_reference(logits: list[sp.Expr]) -> list[sp.Expr]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import sympy as sp
 
@@ -34,13 +35,18 @@ def odd_spellings(expression: sp.Expr) -> int:
     return found
 
 
-def as_in_textbooks(expression: sp.Expr) -> sp.Expr:
-    """An equal expression that is shorter to write, constants and all; the same where none is."""
+def as_in_textbooks(
+    expression: sp.Expr, size: Callable[[sp.Expr], float] = length, more: Sequence[Rewrite] = ()
+) -> sp.Expr:
+    """An equal expression that is shorter to write, constants and all; the same where none is.
+
+    `size` is what it takes to write one, and `more` are rewritings beside the usual ones.
+    """
     best = folded(expression)
-    least = length(best)
+    least = size(best)
     for _ in range(MOST_STEPS):
-        others = [e for e in dict.fromkeys(rewrite(best) for rewrite in REWRITES) if e != best]
-        shortest, e = min(((length(e), e) for e in others), key=lambda found: found[0], default=(least, best))
+        others = [e for e in dict.fromkeys(rewrite(best) for rewrite in (*REWRITES, *more)) if e != best]
+        shortest, e = min(((size(e), e) for e in others), key=lambda found: found[0], default=(least, best))
         if not shortest < least:
             return best
         best, least = e, shortest
@@ -102,15 +108,18 @@ def begun_with_one(expression: sp.Expr) -> sp.Expr:
     return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, begun)
 
 
-def ended_with_one(expression: sp.Expr) -> sp.Expr:
-    """(c + a*z)**n as a**n * (c/a + z)**n, so that the last term of sums in powers and denominators is bare."""
+def with_bare_term(expression: sp.Expr, k: int) -> sp.Expr:
+    """(c + a*z)**n as a**n * (c/a + z)**n, so that term `k` of sums in powers and denominators is bare."""
 
-    def ended(e: sp.Expr) -> sp.Expr:
-        factor = e.base.args[-1].as_coeff_Mul()[0]
+    def divided(e: sp.Expr) -> sp.Expr:
+        factor = e.base.args[k].as_coeff_Mul()[0] if k < len(e.base.args) else sp.Integer(1)
         usable = factor.is_Float and (factor > 0 or e.exp.is_Integer)
         return factor**e.exp * sp.Add(*(over(t, factor) for t in e.base.args)) ** e.exp if usable else e
 
-    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, ended)
+    return expression.replace(lambda e: e.is_Pow and e.base.is_Add and e.exp.is_number, divided)
+
+
+ended_with_one = partial(with_bare_term, k=-1)
 
 
 def without_inner_inverse(expression: sp.Expr) -> sp.Expr:
