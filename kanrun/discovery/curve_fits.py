@@ -15,8 +15,8 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import symbol as input_called
+from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.constants import Columns
-from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.snap import is_sound
@@ -68,16 +68,20 @@ def best_curves(
     known: Callable[[sp.Expr], bool],
     context: Context = UNLIMITED,
 ) -> list[Found]:
-    """The curves of the input `name` that describe `y` [rows] shortest, best first.
+    """The curves of the input `name` that describe `y` [rows] shortest, best first, by `fits_of_curves`."""
+    return found_of(fits_of_curves(columns[name], y, weights, known, context), columns, name, y, weights)
+
+
+def fits_of_curves(
+    x: Array, y: Array, weights: Array, known: Callable[[sp.Expr], bool], context: Context = UNLIMITED
+) -> list[Fitted]:
+    """All curves of an input fitted to `y` [rows].
 
     Errors count times `weights` [rows]. Only those whose shapes are `known`, with two rows or more for each constant,
     and positive ones for inputs that are not below 0. Factors are solved for (variable projection, Golub and Pereyra
     1973, SIAM J. Numer. Anal. 10(2)).
     """
-    x, symbol = columns[name], input_called(name)
-    span = Span(float(x.min()), float(x.max()), len(x))
-    chosen = np.random.default_rng(0).permutation(len(x))
-    few, some = chosen[:SCREENED], chosen[:REFINED]
+    span, rows = Span.of(x), sampled(x, y, weights)
     found = []
     for curve in CURVES:
         if (curve.positive and span.low < 0) or not all(map(known, curve.shapes)):
@@ -86,28 +90,48 @@ def best_curves(
             break
         context.spend(SCREENING)
         for variant in curve.variants():
-            if ROWS * (len(variant.shapes) + len(variant.constants)) > len(x):
-                continue
-            fits = [
-                refined(variant, constants, x[some], y[some], weights[some])
-                for constants in beginnings(variant, span, x[few], y[few], weights[few])
-            ]
-            best = min(fits, key=lambda fit: fit.unexplained, default=None)
-            if best is not None and np.isfinite(best.unexplained):
+            best = best_fit(variant, np.array(list(variant.starts(span)), dtype=np.float64), *rows)
+            if best is not None:
                 found.append(best)
-    named = [(fit.curve.name, fit.expression(x, y, weights, symbol)) for fit in within_reach(found, len(some))]
+    return found
+
+
+def best_fit(curve: Curve, starts: Array, x: Array, y: Array, weights: Array) -> Fitted | None:
+    """A curve fitted from the best of these `starts` [starts, constants] to rows that are `sampled`.
+
+    None where there are too few rows for its constants, or where it has no value.
+    """
+    if ROWS * (len(curve.shapes) + len(curve.constants)) > len(x):
+        return None
+    few = slice(SCREENED)
+    fits = [refined(curve, c, x, y, weights) for c in beginnings(curve, starts, x[few], y[few], weights[few])]
+    best = min(fits, key=lambda fit: fit.unexplained, default=None)
+    return best if best is not None and np.isfinite(best.unexplained) else None
+
+
+def sampled(*columns: Array) -> list[Array]:
+    """So many rows of each as curves are fitted to, in an order by chance."""
+    chosen = np.random.default_rng(0).permutation(len(columns[0]))[:REFINED]
+    return [column[chosen] for column in columns]
+
+
+def found_of(fits: list[Fitted], columns: Columns, name: str, y: Array, weights: Array) -> list[Found]:
+    """Fitted curves of an input as expressions with the bits of the rows by each, best first."""
+    x, symbol = columns[name], input_called(name)
+    named = [(fit.curve.name, fit.expression(x, y, weights, symbol)) for fit in within_reach(fits, len(x))]
     return described([(n, e) for n, e in named if e is not None], columns, y, weights)
 
 
 def within_reach(fits: list[Fitted], rows: int) -> list[Fitted]:
-    """Those whose errors, of so many rows, cost few enough bits more than the least ones that a form can make it up."""
+    """Those whose errors, of so many rows or fewer, cost few enough bits more than the least ones to be chosen."""
     least = max(min((fit.unexplained for fit in fits), default=0.0), ROUNDING)
+    rows = min(rows, REFINED)
     return [fit for fit in fits if 0.5 * rows * math.log2(max(fit.unexplained, ROUNDING) / least) < HOPELESS]
 
 
 def described(named: list[tuple[str, sp.Expr]], columns: Columns, y: Array, weights: Array) -> list[Found]:
     """Expressions with the bits of the rows by each, those with a value on every row."""
-    found = [Found(name, e, description(e, columns, y, weights)) for name, e in named]
+    found = [Found(name, e, bits_to_choose(e, columns, y, weights)) for name, e in named]
     return sorted((f for f in found if np.isfinite(f.bits)), key=lambda f: f.bits)
 
 
@@ -145,9 +169,8 @@ def shapes_at(curve: Curve, constants: Array, x: Array) -> Array:
     return result
 
 
-def beginnings(curve: Curve, span: Span, x: Array, y: Array, weights: Array) -> list[Array]:
-    """The best constants to begin with."""
-    starts = np.array(list(curve.starts(span)), dtype=np.float64)
+def beginnings(curve: Curve, starts: Array, x: Array, y: Array, weights: Array) -> list[Array]:
+    """The best of these `starts` [starts, constants] to begin with."""
     if not curve.constants:
         return [np.zeros(0)]
     design = weights[None, :, None] * shapes_at(curve, starts, x)

@@ -10,7 +10,8 @@ import numpy as np
 import sympy as sp
 
 X = sp.Symbol("x", real=True)
-A, B, C, D = (sp.Symbol(f"shape {k}", real=True) for k in range(4))  # with a blank: no input is called so
+SHAPE = [sp.Symbol(f"shape {k}", real=True) for k in range(16)]  # with a blank: no input is called so
+A, B, C, D = SHAPE[:4]
 FASTEST, SLOWEST = 30.0, 0.2  # rates, in parts of the range of the input
 RATES, PLACES, WAVES = 9, 9, 60
 
@@ -23,6 +24,11 @@ class Span:
     high: float
     rows: int
 
+    @classmethod
+    def of(cls, x: np.ndarray) -> Span:
+        """That of the input `x` [rows]."""
+        return cls(float(x.min()), float(x.max()), len(x))
+
     @property
     def width(self) -> float:
         """The range."""
@@ -31,6 +37,10 @@ class Span:
     def rates(self) -> list[float]:
         """Rates at which something may change over the range."""
         return [float(r) for r in np.geomspace(SLOWEST, FASTEST, RATES) / self.width]
+
+    def slopes(self) -> list[float]:
+        """Slopes of lines that begin with 1 at 0 and rise, for an input that is not below 0."""
+        return [float(f / self.high) for f in np.geomspace(0.1, 100, 5)]
 
     def both_ways(self) -> list[float]:
         """The same rising and falling."""
@@ -106,7 +116,7 @@ class Curve:
     @property
     def constants(self) -> list[sp.Symbol]:
         """Those of the shapes."""
-        return [c for c in (A, B, C, D) if any(s.has(c) for s in self.shapes)]
+        return [c for c in SHAPE if any(s.has(c) for s in self.shapes)]
 
     def variants(self) -> list[Curve]:
         """The curve with and without its level."""
@@ -124,9 +134,22 @@ def each(*kinds: str | tuple[float, ...]) -> Starts:
     return starts
 
 
+def no_starts(_: Span) -> Iterator[tuple[float, ...]]:
+    """None, of a curve that is begun from elsewhere."""
+    yield from ()
+
+
 def poles(span: Span) -> Iterator[tuple[float, ...]]:
     """Rates of the inverse of the distance from a place, and the place."""
     yield from span.poles()
+
+
+def pairs_of_roots(span: Span) -> Iterator[tuple[float, ...]]:
+    """Factors of the input and its square in 1 + a*x + b*x**2, with complex roots at places within and beyond."""
+    far = (span.low - span.width, *span.places(), span.high + span.width)
+    for place, width in product(far, (0.1 * span.width, 0.3 * span.width, span.width, 3 * span.width)):
+        size = place**2 + width**2
+        yield -2 * place / size, 1 / size
 
 
 def curve(
@@ -137,6 +160,7 @@ def curve(
 
 
 ONE = sp.Integer(1)
+BELOW = 1 + A * X + B * X**2
 SWITCH = 1 / (1 + sp.exp(A * (B - X)))
 CURVES = [
     curve("line", (X,), each()),
@@ -189,6 +213,10 @@ CURVES = [
     curve("square over a difference of squares", (X**2 / (X**2 - A),), "squares", level=False),
     curve("saturation of squares", (X**2 / (A + X**2),), "squares", level=False),
     curve("saturation and inhibition", (X / (A + X + B * X**2),), each("sizes", (0.001, 0.01, 0.1, 1.0)), level=False,
+          positive=True),
+    curve("line over a parabola", (1 / BELOW, X / BELOW), pairs_of_roots, level=False),
+    curve("parabola over a parabola", (1 / BELOW, X / BELOW, X**2 / BELOW), pairs_of_roots, level=False),
+    curve("exponential over a line", (sp.exp(A * X) / (1 + B * X),), each("both_ways", "slopes"), level=False,
           positive=True),
     curve("stretched approach", (1 - sp.exp(-((X * A) ** B)),), each("rates", (0.5, 0.8, 1.5, 3.0)), level=False,
           positive=True),

@@ -10,11 +10,13 @@ import numpy as np
 import sympy as sp
 
 from kanrun.context import Context
-from kanrun.discovery.curve_fits import best_curves, power_laws
+from kanrun.discovery.curve_fits import Found, fits_of_curves, found_of, power_laws
+from kanrun.discovery.curve_sums import sums_of_curves
 from kanrun.discovery.expression_network import FUNCTIONS_OF
 from kanrun.discovery.moves.expressions import keep_expression
 from kanrun.discovery.screening import telling_alone
 from kanrun.discovery.search import Search
+from kanrun.discovery.stopping import reason_to_stop
 from kanrun.functions.algebra import rewritten
 from kanrun.functions.curves import X
 from kanrun.functions.evaluate import Array
@@ -74,9 +76,21 @@ def keep_best(search: Search, inputs: Sequence[str], weights: Array, context: Co
     """
     (columns, y), known = search.problem.arrays, known_to(search)
     found = power_laws(columns, y, weights) if powers and len(columns) > 1 and known(sp.log(X)) else []
+    fits = {}
     for name in inputs:
         if np.ptp(columns[name]) > 0:
-            found += best_curves(columns, name, y, weights, known, context)
+            fits[name] = fits_of_curves(columns[name], y, weights, known, context)
+            found += found_of(fits[name], columns, name, y, weights)
+    keep(search, found, weights)
+    if len(columns) == len(fits) == 1 and reason_to_stop(search) is None:
+        [(name, of_one)] = fits.items()
+        if longer := sums_of_curves(of_one, columns[name], y, weights, known, context):
+            keep(search, found_of(longer, columns, name, y, weights), weights)
+
+
+def keep(search: Search, found: Sequence[Found], weights: Array) -> None:
+    """Keeps the curves that describe the rows shortest, with their constants at their best."""
+    columns, y = search.problem.arrays
     best, kept = min((c.bits for c in found), default=0.0), 0
     for curve in sorted(found, key=lambda c: c.bits):
         if curve.bits > best + MUCH_WORSE or kept == KEPT or search.state.findings.exact or search.over():

@@ -25,11 +25,12 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Array]]:
     """The inputs whose curves are fitted, and the weights of errors by which they are."""
     seen = list[tuple[str, Array]]()
 
-    def noted(_: Any, name: str, __: Array, weights: Array, *___: Any) -> list[Any]:
+    def noted(_: Any, __: Any, name: str, ___: Array, weights: Array) -> list[Any]:
         seen.append((name, weights))
         return []
 
-    monkeypatch.setattr(module, "best_curves", noted)
+    monkeypatch.setattr(module, "fits_of_curves", lambda *_: [])
+    monkeypatch.setattr(module, "found_of", noted)
     return seen
 
 
