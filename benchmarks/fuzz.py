@@ -27,6 +27,7 @@ from kanrun.errors import KanrunError
 from kanrun.functions.parser import parse_formula
 
 LONGEST, ENDING, READING = 60.0, 2.0, 1.0  # seconds of a run, of its end after a signal, and of a formula that is read
+GOING_ON = 0.2  # seconds of a run that is to be killed, once it has begun
 
 # ---- processes -----------------------------------------------------------------------------------------------------
 
@@ -44,7 +45,7 @@ class Ended:
 def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGEST, begun: Path | None = None) -> Ended:
     """Does it in a copy of this process, which has everything imported already.
 
-    It is ended after `longest` seconds, or a second after there is a file or folder by the name of `begun`.
+    It is ended after `longest` seconds, or a little after there is a file or folder by the name of `begun`.
     """
     begin, output = time.monotonic(), folder / "said.txt"
     child = os.fork()
@@ -67,7 +68,7 @@ def in_a_process(action: Callable[[], Any], folder: Path, longest: float = LONGE
             os._exit(status)
     status, late = waited(child, begin + longest, begun), False
     if status is None and begun is not None:
-        status = waited(child, time.monotonic() + 1.0)
+        status = waited(child, time.monotonic() + GOING_ON)
     if status is None:
         os.kill(child, signal.SIGTERM)
         late = waited(child, time.monotonic() + ENDING) is None
@@ -356,7 +357,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     import torch
 
-    import kanrun.pipeline.run  # noqa: F401  # so that copies of this process have it
+    import kanrun.cli.inside_hydra  # so that copies of this process have it, and what a run needs
+    import kanrun.sweep.preloaded  # noqa: F401
 
     torch.set_num_threads(1)
     wrong = total = 0

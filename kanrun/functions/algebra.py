@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType
 from typing import TypeVar
@@ -62,6 +63,7 @@ def is_ending(frame: FrameType) -> bool:
     return above is not None
 
 
+@lru_cache(maxsize=2000)  # the same forms come up again and again, and half of the time goes into counting
 def rewritten(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr) -> sp.Expr:
     """The expression rewritten; as it was where it is too large for that, or where SymPy does not come to an end."""
     if sp.count_ops(expression) > LONG:  # looked at without the counting of calls, which makes Python slow

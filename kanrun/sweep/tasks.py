@@ -68,6 +68,7 @@ def work(task: Task, last_resort: Callable[[Any, str], None] | None = None) -> O
 
 def run_or_resume(task: Task, last_resort: Callable[[Any, str], None]) -> dict[str, Any]:
     """Begins the run, or goes on with what is there. Gives back the metrics."""
+    import kanrun.sweep.preloaded  # noqa: F401
     from kanrun.pipeline.run import begin_run, resume
     from kanrun.report.files import read_json
     from kanrun.report.status import state_of

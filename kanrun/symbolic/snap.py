@@ -182,11 +182,16 @@ def is_sound(expression: sp.Expr) -> bool:
 
 def shortest(expression: sp.Expr) -> sp.Expr:
     """An equal expression, the shortest to write among a few: by its nodes, with decimals as textbooks have it."""
-    rewrites = (sp.factor_terms, sp.powsimp, with_squares, lambda e: sp.factor_terms(with_squares(e)))
+    rewrites = (sp.factor_terms, sp.powsimp, with_squares, with_squares_outside)
     plain = [rewritten(rewrite, expression) for rewrite in rewrites]
     if expression.atoms(sp.Float):
         return rewritten(as_in_textbooks, min([expression, *plain], key=length))
     return min([expression, *plain, *simplified(expression)], key=complexity)
+
+
+def with_squares_outside(expression: sp.Expr) -> sp.Expr:
+    """With powers of sums as factors of the whole."""
+    return sp.factor_terms(with_squares(expression))
 
 
 def work_of_rewriting(expression: sp.Expr) -> float:
@@ -200,15 +205,18 @@ def expanded(expression: sp.Expr) -> sp.Expr:
     powers = [p.exp for p in expression.atoms(sp.Pow) if p.base.is_Add and p.exp.is_Integer]
     if any(abs(n) > 4 for n in powers) or len(powers) > 6:
         return expression
-
-    def without_rounding(total: sp.Expr) -> sp.Expr:
-        sizes = {term: abs(float(term.as_coeff_Mul()[0])) for term in total.args}
-        return sp.Add(*[term for term, size in sizes.items() if size > 1e-9 * max(sizes.values())])
-
-    def multiplied_out(whole: sp.Expr) -> sp.Expr:
-        return sp.expand(whole, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
-
     return rewritten(multiplied_out, expression)
+
+
+def multiplied_out(expression: sp.Expr) -> sp.Expr:
+    """The same for any expression."""
+    return sp.expand(expression, power_exp=False, log=False).replace(lambda e: e.is_Add, without_rounding)
+
+
+def without_rounding(total: sp.Expr) -> sp.Expr:
+    """A sum without the terms that are nothing beside its largest."""
+    sizes = {term: abs(float(term.as_coeff_Mul()[0])) for term in total.args}
+    return sp.Add(*[term for term, size in sizes.items() if size > 1e-9 * max(sizes.values())])
 
 
 def where_positive(rewrite: Callable[[sp.Expr], sp.Expr], expression: sp.Expr, names: Iterable[str]) -> sp.Expr:

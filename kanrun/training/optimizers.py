@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
@@ -26,13 +27,22 @@ COARSE = 5  # intervals on which exact steps begin: on fine grids they follow si
 def spare_dynamo() -> None:
     """Keeps torch's optimizers from importing its compiler, which takes a second and is not used here.
 
-    They import it to mark three of their methods as not to be compiled; marked beforehand they leave it alone. Without
+    They import it to mark some of their methods as not to be compiled; marked beforehand they leave it alone. Without
     effect where torch does this differently.
     """
-    for name in ("add_param_group", "zero_grad", "load_state_dict"):
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
         method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
         if method is not None and not hasattr(method, "__dynamo_disable"):
             setattr(method, "__dynamo_disable", method)
+
+
+spare_dynamo()
+
+
+class PlainAdam(torch.optim.Adam):
+    """Takes the step itself, without what torch has wrapped around it, which imports the compiler too."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
 
 
 class Optimizer(Protocol):
@@ -121,7 +131,7 @@ class Adam:
 
     def __init__(self, rows: Rows, config: AdamConfig) -> None:
         self.rows, self.batch_size = rows, config.batch_size
-        self.optimizer = torch.optim.Adam(rows.model.parameters(), lr=config.learning_rate)
+        self.optimizer = PlainAdam(rows.model.parameters(), lr=config.learning_rate)
 
     def step(self, objective: Objective) -> None:
         """One epoch."""
@@ -204,7 +214,6 @@ def kind_of(config: OptimizerConfig) -> Kind:
 
 def make_optimizer(rows: Rows, config: OptimizerConfig) -> Optimizer:
     """The optimizer that `config` names, ready for its first step."""
-    spare_dynamo()
     return kind_of(config).make(rows, config)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -29,7 +31,23 @@ def alone() -> dict[str, Path]:
     return {}
 
 
+class Begun(NamedTuple):
+    process: subprocess.Popen[str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    """The command with the sweep on Ray, which mostly waits: it begins with the first test and is looked at last."""
+    folder = tmp_path_factory.mktemp("ray")
+    command = [str(Path(sys.executable).with_name("kanrun")), *SWEEP, *LAUNCHERS["kanrun_ray"]]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, text=True, env=os.environ, **streams) as process:
+        yield Begun(process, folder)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_ray")
 @pytest.mark.parametrize("name", ["kanrun", "kanrun_slurm"])
 def test_the_numbers_do_not_depend_on_the_launcher(
     name: str, kanrun: Call, tmp_path: Path, alone: dict[str, Path]
@@ -37,30 +55,29 @@ def test_the_numbers_do_not_depend_on_the_launcher(
     status, out, lines = kanrun(*SWEEP, *LAUNCHERS[name])
     assert status == 0, lines
     assert "2 jobs: 2 completed" in out
-    assert_as_alone(kanrun, tmp_path, alone)
+    assert_as_alone(kanrun, tmp_path, tmp_path, alone)
 
 
 @pytest.mark.slow
 def test_ray_gives_the_same_numbers_and_ends_with_the_command(
-    kanrun: Call, tmp_path: Path, alone: dict[str, Path]
+    on_ray: Begun, kanrun: Call, tmp_path: Path, alone: dict[str, Path]
 ) -> None:
-    command = [str(Path(sys.executable).with_name("kanrun")), *SWEEP, *LAUNCHERS["kanrun_ray"]]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ)
-    assert ended.returncode == 0, ended.stderr
-    assert "2 jobs: 2 completed" in ended.stdout
-    assert_as_alone(kanrun, tmp_path, alone)
+    out, err = on_ray.process.communicate()
+    assert on_ray.process.returncode == 0, err
+    assert "2 jobs: 2 completed" in out
+    assert_as_alone(kanrun, on_ray.folder, tmp_path, alone)
 
 
-def assert_as_alone(kanrun: Call, folder: Path, alone: dict[str, Path]) -> None:
-    """The sweep in the folder has the configs and numbers of one whose jobs are done one after the other."""
+def assert_as_alone(kanrun: Call, folder: Path, here: Path, alone: dict[str, Path]) -> None:
+    """The sweep in the folder has the configs and numbers of one whose jobs are done one after the other, `here`."""
     if not alone:
         assert kanrun(*SWEEP, "hydra.sweep.dir=alone", *LAUNCHERS["basic"]).status == 0
-        alone["folder"] = folder / "alone"
+        alone["folder"] = here / "alone"
     for job in "01":
-        here, there = folder / "s" / job, alone["folder"] / job
-        scores = [[stage["test"] for stage in read_json(one / "metrics.json")["stages"]] for one in (here, there)]
+        this, that = folder / "s" / job, alone["folder"] / job
+        scores = [[stage["test"] for stage in read_json(one / "metrics.json")["stages"]] for one in (this, that)]
         assert scores[0] == scores[1]
-        assert (here / "config.yaml").read_text() == (there / "config.yaml").read_text()
+        assert (this / "config.yaml").read_text() == (that / "config.yaml").read_text()
 
 
 def test_a_cluster_that_is_not_there_is_one_line(kanrun: Call, tmp_path: Path) -> None:

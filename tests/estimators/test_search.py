@@ -9,14 +9,15 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
-from kanrun.estimators import FormulaRegressor, KANClassifier, search
+from kanrun.estimators import FormulaRegressor, KANClassifier, network, search
 from kanrun.estimators.search import units_within
 from tests.estimators.few_functions import choose_among_few
 
 
 @pytest.fixture(autouse=True)
 def few_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    choose_among_few(monkeypatch, search)
+    for module in (search, network):
+        choose_among_few(monkeypatch, module)
 
 
 def rows(count: int = 80) -> Any:

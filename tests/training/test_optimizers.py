@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -28,6 +29,7 @@ from kanrun.training.optimizers import (
     kind_of,
     make_optimizer,
     smoothing,
+    spare_dynamo,
 )
 from tests.helpers import tangled_network, uniform_rows
 
@@ -287,3 +289,17 @@ def test_an_epoch_that_is_cancelled_ends_before_its_next_batch() -> None:
 def test_a_network_without_splines_cannot_be_smoothed() -> None:
     with pytest.raises(ValueError, match="without splines"):
         smoothing(replace(rows(KAN([2, 1])), model=MLP([2, 3, 1])), SmoothConfig())
+
+
+@pytest.mark.parametrize("config", STEPPING, ids=lambda c: c.name)
+def test_no_step_nor_state_needs_the_compiler_of_torch_whose_import_takes_a_second(
+    config: OptimizerConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in vars(torch.optim.Optimizer).values():  # as in a process that has trained nothing yet
+        monkeypatch.delattr(getattr(method, "__wrapped__", method), "__dynamo_disable", raising=False)
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    spare_dynamo()
+    optimizer = make_optimizer(rows(KAN([2, 1], grid=3)), config)
+    optimizer.step(Objective(MSE))
+    optimizer.resume(optimizer.state())
+    optimizer.step(Objective(MSE))
