@@ -124,11 +124,15 @@ class Known:
         return sorted(self.sums.values(), key=lambda one: one.bits)
 
 
-def terms_of(x: Tensor, names: list[str], functions: Mapping[str, Function]) -> Terms | None:
-    """Products of powers of the inputs, and functions of each of them, as far as the library has them."""
+def terms_of(
+    x: Tensor, names: list[str], functions: Mapping[str, Function], products: bool = True
+) -> Terms | None:  # fmt: skip
+    """Powers of the inputs and maybe their products, and functions of each input, as far as the library has them."""
     x, found = x.double().cpu(), list[tuple[sp.Expr, Array]]()
     symbols = [symbol(name) for name in names]
     for term in monomials(x, dict(functions))[1:]:
+        if len(term) > 1 and not products:
+            continue
         factors = [edge_expression(f.function, 1.0, 0.0, 1.0, symbols[f.argument]) for f in term]
         product = math.prod((f.function.value(x[:, f.argument]) for f in term), start=torch.ones_like(x[:, 0]))
         found.append((sp.Mul(*factors), product.numpy()))

@@ -115,8 +115,39 @@ def network_of_expression(e: sp.Expr, inputs: Sequence[str], library: Mapping[st
     Raises NoNetworkError for a function that the library has not.
     """
     compiler = Compiler(inputs, library)
-    end = compiler.node([compiler.value(e)])
-    nodes, last = compiler.nodes, compiler.nodes[end].level
+    return network_of_values(compiler, [compiler.value(e)], y)
+
+
+def network_of_sums(
+    terms: Sequence[sp.Expr], factors: Sequence[Sequence[float]], inputs: Sequence[str],
+    library: Mapping[str, Function], y: Tensor,
+) -> KAN:  # fmt: skip
+    """The network whose outputs are sums of the same terms: for each of them a constant and the `factors` of the terms.
+
+    Terms are nodes that all outputs share, unless each is a function of an input of its own. Raises NoNetworkError as
+    above.
+    """
+    compiler = Compiler(inputs, library)
+    values = [compiler.value(term) for term in terms]
+    sources = [edge[0] for value in values for edge in value.edges]
+    direct = len(sources) == len(terms) == len(set(sources)) and max(sources, default=0) < len(inputs)
+    if not direct or any(value.constant for value in values):
+        values = [Value([plain(compiler.node([value]))]) for value in values]
+    ends = [
+        Value([(*value.edges[0][:4], factor * value.edges[0][4])
+               for value, factor in zip(values, own, strict=True) if factor], constant)
+        for constant, *own in factors
+    ]  # fmt: skip
+    return network_of_values(compiler, ends, y)
+
+
+def network_of_values(compiler: Compiler, ends: Sequence[Value], y: Tensor) -> KAN:
+    """The network whose outputs are these values, in the dtype of `y`."""
+    numbers = [compiler.node([value]) for value in ends]
+    nodes, inputs = compiler.nodes, compiler.inputs
+    last = max(nodes[k].level for k in numbers)
+    for k in numbers:
+        nodes[k].level = last
     needed = {k: max((n.level for n in nodes if any(edge[0] == k for v in n.factors for edge in v.edges)), default=0)
               for k in range(len(nodes))}  # fmt: skip
     layers, biases = list[Layer](), list[list[float]]()
@@ -139,7 +170,7 @@ def network_of_expression(e: sp.Expr, inputs: Sequence[str], library: Mapping[st
         place = {k: layer.number(at) for k, at in places.items()}
         layers.append(layer)
         biases.append([*sums, *products])
-    model = built(layers, len(inputs), dict(library), y)
+    model = built(layers, len(inputs), dict(compiler.library), y)
     with torch.no_grad():
         for layer, bias in zip(model.layers, biases, strict=True):
             layer.bias += y.new_tensor(bias)

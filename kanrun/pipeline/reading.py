@@ -21,7 +21,7 @@ from kanrun.functions.parser import parse_formula
 from kanrun.model.attribution import attribution
 from kanrun.model.joining import among_inputs, side_by_side
 from kanrun.model.network import KAN
-from kanrun.pipeline.classes import by_log_odds, has_log_odds
+from kanrun.pipeline.classes import bits_of_logits, by_log_odds, by_shared_terms, has_classes, has_log_odds
 from kanrun.pipeline.searching import bounded, search_problem
 from kanrun.pipeline.weighing import as_counted, weighed
 from kanrun.pipeline.writing import NONE, functions_of, kept, told_of_outliers, without_constants
@@ -39,7 +39,8 @@ MOST_INPUTS = 12  # that a search looks at
 SEARCHED = 2 / 3  # part of the work for the search
 WRITING = 0.25  # part of the work of reading a network that is left for writing the formula
 DOUBTS = {EXACT_REASON: 0, UNDECIDED_REASON: 1}
-BY_SEARCH, BY_EDGES = "found by a search over the rows", "read edge by edge"
+BY_SEARCH, BY_EDGES, BY_TERMS = "found by a search over the rows", "read edge by edge", "sums of terms"
+TERMS = 0.3  # part of the work that sums of terms for classes may take
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Reading:
 
         All are judged by rows that count alike for them: `counted`, for each output.
         """
+        if counted[0].loss.logits:
+            return 0, bits_of_logits(self.formulas, counted[0])
         texts = (parse_formula(f.expression, counted[0].inputs, "expression", OWN_LENGTH) for f in self.formulas)
         return self.doubt, sum(bits_of(e, 0, data) for e, data in zip(texts, counted, strict=True))
 
@@ -81,6 +84,8 @@ def read_formulas(problem: Problem, state: State, network: KAN, context: Context
         except Exception as error:
             log.exception("the search for the formula failed")
             state = state.warned(f"the search for the formula failed ({failure(error)})", context)
+    if is_free(problem) and has_classes(problem) and not has_log_odds(problem):
+        state, found = by_terms(problem, state, network, whole)
     if not any(reading.settled or reading.doubt == 0 for reading in found):
         state, reading = by_edges(problem, state, network, whole, found)
         found += [reading] if reading else []
@@ -138,6 +143,21 @@ def by_classes(
     model, formulas = found
     counted = of_each_output(problem.data)
     return state, [Reading(problem.scaling.entered(model), tuple(formulas), BY_EDGES, counted)]
+
+
+def by_terms(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, list[Reading]]:
+    """The logits of several classes by sums of terms; settled where the edges cannot be read as anything shorter."""
+    context = replace(whole, budget=whole.budget.within(TERMS))
+    try:
+        found = by_shared_terms(problem, network, network.active_inputs(), context)
+    except Exception as error:
+        log.exception("the search for sums of terms failed")
+        return state.warned(f"the search for sums of terms failed ({failure(error)})", whole), []
+    if found is None:
+        return state, []
+    counted = of_each_output(problem.data)
+    model = problem.scaling.entered(found.network)
+    return state, [Reading(model, tuple(found.formulas), BY_TERMS, counted, found.shorter)]
 
 
 def by_edges(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from kanrun.config.schema import PruneConfig
 from kanrun.context import UNLIMITED, Context
@@ -135,12 +136,19 @@ def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
 def losses_on(model: KAN, rows: Rows, loss: Loss) -> list[float]:
     """The losses on these rows, without regularization, output by output where the loss has one of each.
 
-    Those of logits are taken at the scale that suits these rows best (temperature scaling, Guo et al. 2017, sec. 4.2):
-    a network that is too sure of itself would make one that can tell less look as good.
+    Those of logits are `at_best_scale`.
     """
     with torch.no_grad():
-        outputs = model(rows.x)
-        scales = TEMPERATURES if loss.logits else (1.0,)
-        losses = [loss.weighted_values(scale * outputs, rows.y, rows.weights).tolist() for scale in scales]
+        return at_best_scale(model(rows.x), rows, loss)
+
+
+def at_best_scale(outputs: Tensor, rows: Rows, loss: Loss) -> list[float]:
+    """The losses of outputs on these rows, of logits at the scale that suits the rows best.
+
+    That is temperature scaling (Guo et al. 2017, sec. 4.2): a network that is too sure of itself would make one that
+    can tell less look as good.
+    """
+    scales = TEMPERATURES if loss.logits else (1.0,)
+    losses = [loss.weighted_values(scale * outputs, rows.y, rows.weights).tolist() for scale in scales]
     best: list[float] = min(losses, key=sum)
     return best

@@ -4,7 +4,7 @@ import pytest
 import sympy as sp
 import torch
 
-from kanrun.discovery.expression_network import NoNetworkError, network_of_expression
+from kanrun.discovery.expression_network import NoNetworkError, network_of_expression, network_of_sums
 from kanrun.functions.library import FUNCTIONS
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic.expression import network_expressions
@@ -57,3 +57,31 @@ def test_only_functions_of_the_library_are_used() -> None:
         network_of_expression(sp.sin(sp.Symbol("x_1", real=True)), INPUTS, line, X)
     model = network_of_expression(parse_formula("x_1**2", INPUTS), INPUTS, line, X)
     torch.testing.assert_close(model(X).detach(), X[:, :1] ** 2)
+
+
+@pytest.mark.parametrize(
+    ("texts", "width"),
+    [
+        (["x_1", "x_3"], [3, 3]),
+        (["exp(-x_1)", "x_2**2"], [3, 3]),
+        (["x_1", "x_1**2"], [3, 2, 3]),
+        (["x_1*x_2", "x_3", "Abs(x_1)"], [3, 1, 3, 3]),
+        (["exp(-x_1) + 1.5"], [3, 1, 3]),
+        ([], [3, 3]),
+    ],
+)
+def test_sums_of_the_same_terms_share_their_nodes(texts: list[str], width: list[int]) -> None:
+    terms = [parse_formula(text, INPUTS) for text in texts]
+    factors = [[0.0] * (1 + len(terms)), [1.5, *[0.7] * len(terms)], [-2.0, *range(len(terms))]]
+    model = network_of_sums(terms, factors, INPUTS, FUNCTIONS, X)
+    sums = [sp.Add(sp.Float(c), *(f * t for f, t in zip(own, terms, strict=True))) for c, *own in factors]
+    torch.testing.assert_close(model(X).detach(), evaluate_all(sums, X, INPUTS), rtol=1e-12, atol=1e-12)
+    assert [n if isinstance(n, int) else sum(n) for n in model.width][-1] == 3
+    assert len(model.layers[-1].alive) == 3 and not model.layers[-1].alive[0].any()  # 0 needs no edge
+    if "*x" not in "".join(texts):
+        assert model.width == width
+
+
+def test_sums_of_functions_that_the_library_has_not_are_refused() -> None:
+    with pytest.raises(NoNetworkError, match="no edge is exp"):
+        network_of_sums([sp.exp(sp.Symbol("x_1", real=True))], [[0.0, 1.0]], INPUTS, {"x": FUNCTIONS["x"]}, X)

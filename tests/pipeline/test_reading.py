@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +109,81 @@ def test_a_search_that_fails_leaves_what_is_read(monkeypatch: pytest.MonkeyPatch
     assert found.formulas and found.metrics["warnings"] == [
         "the search for the formula failed (ZeroDivisionError: of our own doing)"
     ]
+
+
+MIDDLES = np.array([[0, 0], [2, 0], [0, 2]])
+
+
+def many_classes() -> tuple[Any, Any]:
+    """Three clouds that overlap."""
+    labels = np.arange(150) % 3
+    return MIDDLES[labels] + np.random.default_rng(0).normal(size=(150, 2)), labels
+
+
+OF_CLASSES = {"model": {"width": [2, 3]}, "optimizer": {"steps": 3}, "symbolic": {**FEW, "work": 300.0}}
+
+
+def test_edges_of_many_classes_are_not_read_where_sums_of_terms_are_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("edges are read")
+
+    monkeypatch.setattr(reading, "find_formula", never)
+    found = fit(*many_classes(), OF_CLASSES)
+    assert [f.expression == "0" for f in found.formulas] == [True, False, False]
+    x, labels = many_classes()
+    nearest = ((x[:, None] - MIDDLES) ** 2).sum(2).argmin(1)  # Bayes' rule
+    told = found.network(torch.as_tensor(x)).argmax(1).numpy()
+    assert np.mean(told == labels) > np.mean(nearest == labels) - 0.05
+
+
+@pytest.mark.parametrize("shorter", [True, False])
+def test_of_sums_of_terms_and_edges_the_shorter_description_is_taken(
+    monkeypatch: pytest.MonkeyPatch, shorter: bool
+) -> None:
+    sums = list[str]()
+
+    def by_shared_terms(*given: Any) -> Any:
+        found = original(*given)
+        sums.extend(f.expression for f in found.formulas)
+        return replace(found, shorter=False)
+
+    def bits(formulas: Any, data: Any) -> float:  # noqa: ARG001
+        return float(([f.expression for f in formulas] == sums) != shorter)
+
+    original = reading.by_shared_terms
+    monkeypatch.setattr(reading, "by_shared_terms", by_shared_terms)
+    monkeypatch.setattr(reading, "bits_of_logits", bits)
+    found = fit(*many_classes(), OF_CLASSES)
+    assert ([f.expression for f in found.formulas] == sums) is shorter
+
+
+@pytest.mark.fails_within
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, []),
+        (ZeroDivisionError("of our own"), ["the search for sums of terms failed (ZeroDivisionError: of our own)"]),
+    ],
+)
+def test_where_no_sums_of_terms_are_found_edges_are_read(
+    monkeypatch: pytest.MonkeyPatch, given: Exception | None, said: list[str]
+) -> None:
+    def by_shared_terms(*_: Any) -> None:
+        if given:
+            raise given
+
+    read = list[KAN]()
+    original = reading.find_formula
+
+    def find_formula(model: KAN, *given: Any) -> Any:
+        read.append(model)
+        return original(model, *given)
+
+    monkeypatch.setattr(reading, "by_shared_terms", by_shared_terms)
+    monkeypatch.setattr(reading, "find_formula", find_formula)
+    found = fit(*many_classes(), OF_CLASSES)
+    assert found.formulas and len(read) == 1
+    assert found.metrics.get("warnings", []) == said
 
 
 def test_edges_are_read_alone_where_that_is_asked_for() -> None:
