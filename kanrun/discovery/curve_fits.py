@@ -15,8 +15,8 @@ from kanrun.context import UNLIMITED, Context
 from kanrun.functions.curves import CURVES, Curve, Span, X
 from kanrun.functions.evaluate import Array
 from kanrun.functions.parser import symbol as input_called
-from kanrun.symbolic.choosing import bits_to_choose
 from kanrun.symbolic.constants import Columns
+from kanrun.symbolic.description import description
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.polishing import polished
 from kanrun.symbolic.snap import is_sound
@@ -131,7 +131,7 @@ def within_reach(fits: list[Fitted], rows: int) -> list[Fitted]:
 
 def described(named: list[tuple[str, sp.Expr]], columns: Columns, y: Array, weights: Array) -> list[Found]:
     """Expressions with the bits of the rows by each, those with a value on every row."""
-    found = [Found(name, e, bits_to_choose(e, columns, y, weights)) for name, e in named]
+    found = [Found(name, e, description(e, columns, y, weights)) for name, e in named]
     return sorted((f for f in found if np.isfinite(f.bits)), key=lambda f: f.bits)
 
 
