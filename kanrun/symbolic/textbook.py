@@ -54,13 +54,21 @@ def as_in_textbooks(
 
 
 def folded(expression: sp.Expr) -> sp.Expr:
-    """The expression with every product of a decimal and other numbers as one decimal."""
+    """The expression with every product of a decimal and other numbers as one decimal.
+
+    A decimal before a sum whose terms have decimals all goes into these: it could be any number.
+    """
 
     def one(product: sp.Expr) -> sp.Expr:
         numbers = [f for f in product.args if f.is_number]
-        if len(numbers) < 2 or not any(f.is_Float for f in numbers):
+        if not any(f.is_Float for f in numbers):
             return product
-        return number(float(sp.Mul(*numbers))) * sp.Mul(*(f for f in product.args if not f.is_number))
+        factor, others = number(float(sp.Mul(*numbers))), [f for f in product.args if not f.is_number]
+        whole = next((f for f in others if f.is_Add and all(t.as_coeff_Mul()[0].is_Float for t in f.args)), None)
+        if whole is None:
+            return factor * sp.Mul(*others) if len(numbers) > 1 else product
+        others.remove(whole)
+        return sp.Mul(sp.Add(*(factor * term for term in whole.args)), *others)
 
     return expression.replace(lambda e: e.is_Mul, one)
 

@@ -10,7 +10,7 @@ from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic import textbook
 from kanrun.symbolic.expression import rounded
-from kanrun.symbolic.textbook import as_in_textbooks, length
+from kanrun.symbolic.textbook import as_in_textbooks, folded, length
 
 X = {"x_1": np.linspace(0.1, 3.0, 50)}
 SPELLINGS = [
@@ -71,3 +71,11 @@ def test_few_steps_lead_to_an_equal_form_that_is_no_longer(monkeypatch: pytest.M
     after = as_in_textbooks(before)
     assert length(after) < length(before)
     np.testing.assert_allclose(evaluate(after, X), evaluate(before, X), rtol=1e-12)
+
+
+def test_a_decimal_before_a_sum_of_decimals_goes_into_it() -> None:
+    x = sp.Symbol("x", real=True)
+    both = sp.Float(-1e6) * (sp.Float(0.25) * x**2 - sp.Float(0.5) * x + sp.Float(3.0)) / (x**2 - sp.Float(37.5))
+    assert folded(both) == (sp.Float(-2.5e5) * x**2 + sp.Float(5e5) * x - sp.Float(3e6)) / (x**2 - sp.Float(37.5))
+    begun_with_one = sp.Float(2.5) * (1 + sp.Float(0.5) * x) / (x + 1)
+    assert folded(begun_with_one) == begun_with_one
