@@ -45,7 +45,7 @@ def as_in_textbooks(
     best = folded(expression)
     least = size(best)
     for _ in range(MOST_STEPS):
-        others = [e for e in dict.fromkeys(rewrite(best) for rewrite in (*REWRITES, *more)) if e != best]
+        others = [e for e in dict.fromkeys(folded(rewrite(best)) for rewrite in (*REWRITES, *more)) if e != best]
         shortest, e = min(((size(e), e) for e in others), key=lambda found: found[0], default=(least, best))
         if not shortest < least:
             return best
