@@ -11,7 +11,7 @@ from typing import Any
 
 from kanrun.errors import ConfigError, KanrunError, failure, shorten, wrong
 from kanrun.sweep.pools import ONE_THREAD, free_cores, prepared_for
-from kanrun.sweep.tasks import Outcome, Task, leave_word, work
+from kanrun.sweep.tasks import Outcome, Task, leave_word, work_from_queue
 
 TRIES = 1  # more of a job whose worker is lost; it goes on from its checkpoint
 LONGEST = 5.0  # seconds until somebody answers
@@ -40,7 +40,7 @@ class OnRay:
         # Workers of a cluster that was begun here have the environment already, those that wait for jobs too.
         there_only = {"runtime_env": {"env_vars": ONE_THREAD}} if address else {}
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": TRIES, **there_only}
-        self.remote = self.ray.remote(work_on_ray).options(**options)
+        self.remote = self.ray.remote(work_from_queue).options(**options)
         self.going: dict[Any, Task] = {}
 
     def begin(self, address: str | None) -> None:
@@ -116,11 +116,6 @@ def no_cluster(address: str | None, error: Exception) -> ConfigError:
     """What there is to say then."""
     reason = f"no cluster answers there ({shorten(str(error), 120)}); `ray start --head` begins one"
     return ConfigError(wrong("hydra.launcher.address", address, reason))
-
-
-def work_on_ray(task: Task) -> Outcome:
-    """The job in a worker of Ray's."""
-    return work(task)
 
 
 def imported() -> Any:

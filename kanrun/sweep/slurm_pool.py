@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kanrun.errors import ConfigError, KanrunError, failure, shorten, wrong
-from kanrun.sweep.tasks import Outcome, Task, leave_word, work
+from kanrun.sweep.tasks import Outcome, Task, leave_word, work_from_queue
 
 CLUSTERS = ("slurm", "local")
 PAUSE = 0.2  # seconds between two looks at which jobs have ended
@@ -46,7 +46,7 @@ class OnSlurm:
     def submit(self, task: Task) -> None:
         """Hands it to the queue."""
         task = replace(task, again=True)  # a queue may begin it anew
-        self.going.append((self.executor.submit(work, task), task))
+        self.going.append((self.executor.submit(work_from_queue, task), task))
 
     def next(self) -> Outcome:
         """The next one that ends."""

@@ -66,9 +66,15 @@ def work(task: Task, last_resort: Callable[[Any, str], None] | None = None) -> O
     return outcome_of(task, metrics)
 
 
+def work_from_queue(task: Task) -> Outcome:
+    """Does a job in a process that a queue has begun for it, which has imported nothing yet."""
+    import kanrun.sweep.preloaded  # noqa: F401
+
+    return work(task)
+
+
 def run_or_resume(task: Task, last_resort: Callable[[Any, str], None]) -> dict[str, Any]:
     """Begins the run, or goes on with what is there. Gives back the metrics."""
-    import kanrun.sweep.preloaded  # noqa: F401
     from kanrun.pipeline.run import begin_run, resume
     from kanrun.report.files import read_json
     from kanrun.report.status import state_of

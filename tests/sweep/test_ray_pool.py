@@ -44,7 +44,7 @@ class Cluster:
         return {"CPU": 2.0}
 
     def remote(self, function: Any) -> Any:
-        assert function is ray_pool.work_on_ray
+        assert function is ray_pool.work_from_queue
         return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda task: Reference(task.number)))
 
     def wait(self, references: list[Reference], num_returns: int, timeout: float | None = None) -> Any:
