@@ -31,6 +31,8 @@ HOPELESS = 300.0  # bits, more than any curve has for its form and its constants
 RIDGE = 1e-12  # part of the largest curvature
 DIFFERENCE = 1.5e-8  # part of a constant by which it moves for a slope
 
+Rows = tuple[Array, Array, Array]  # of an input, targets and weights
+
 
 @dataclass(frozen=True)
 class Found:
@@ -109,10 +111,10 @@ def best_fit(curve: Curve, starts: Array, x: Array, y: Array, weights: Array) ->
     return best if best is not None and np.isfinite(best.unexplained) else None
 
 
-def sampled(*columns: Array) -> list[Array]:
-    """So many rows of each as curves are fitted to, in an order by chance."""
-    chosen = np.random.default_rng(0).permutation(len(columns[0]))[:REFINED]
-    return [column[chosen] for column in columns]
+def sampled(x: Array, y: Array, weights: Array) -> Rows:
+    """So many rows as curves are fitted to, in an order by chance."""
+    chosen = np.random.default_rng(0).permutation(len(x))[:REFINED]
+    return x[chosen], y[chosen], weights[chosen]
 
 
 def found_of(fits: list[Fitted], columns: Columns, name: str, y: Array, weights: Array) -> list[Found]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import sympy as sp
 
 from kanrun.context import Context
-from kanrun.data.losses import residual_bits
-from kanrun.discovery.curve_fits import ROUNDING, SCREENING, Fitted, best_fit, projected, sampled
+from kanrun.discovery.curve_fits import ROUNDING, SCREENING, Fitted, Rows, best_fit, projected, sampled
 from kanrun.functions.curves import CURVES, ONE, SHAPE, Curve, Span, no_starts
 from kanrun.functions.evaluate import Array
+from kanrun.symbolic.description import bits_of_rows
 from kanrun.symbolic.prior import bits_of_form
 
 PEAKS = ("peak", "resonance")
@@ -27,15 +28,14 @@ LEADERS, TERMS, EXCHANGES = 3, 4, 3  # sums that grow, curves that a sum may hav
 WORTH = 6.0  # bits that another curve must win
 NARROWEST, WIDTHS = 2.0, 6  # rows that a peak is wide at least, and widths from there on that are tried
 
-Rows = tuple[Array, Array, Array]
-
 
 @dataclass(frozen=True)
 class Sum:
-    """A fitted sum of the curves `parts`, whose constants stand one after the other."""
+    """A sum of the curves `parts`, whose constants stand one after the other, fitted to so many `rows`."""
 
     parts: tuple[Curve, ...]
     fit: Fitted
+    rows: int
 
     @property
     def name(self) -> str:
@@ -48,15 +48,14 @@ class Sum:
         rest = np.concatenate([self.fit.constants[: ends[k]], self.fit.constants[ends[k + 1] :]])
         return (*self.parts[:k], *self.parts[k + 1 :]), rest
 
-    def bits(self, rows: int) -> float:
-        """The description length of so many rows, where all constants are decimals."""
+    @cached_property
+    def bits(self) -> float:
+        """The description length of the rows, where all constants are decimals."""
         decimals = iter(np.linspace(0.4, 0.6, 2 * len(SHAPE)).tolist())  # all others, so that no two terms are one
         given = {c: sp.Float(next(decimals)) for c in self.fit.curve.constants}
         terms = [sp.Float(next(decimals)) * s.xreplace(given) for s in self.fit.curve.shapes]
-        constants = len(terms) + len(given)
         left = max(self.fit.unexplained, ROUNDING)
-        form = bits_of_form(sp.Add(*terms))
-        return residual_bits(left, rows) + form + constants * 0.5 * math.log2(rows / min(1.0, left))
+        return bits_of_rows(left, self.rows, bits_of_form(sp.Add(*terms)), len(terms) + len(given))
 
 
 def sums_of_curves(
@@ -72,13 +71,12 @@ def sums_of_curves(
     Every time all constants are fitted anew, by variable projection, and then curves of the best sum are exchanged for
     others: forward selection with exchanges (Miller 2002, Subset Selection in Regression, sec. 3.4).
     """
-    span, (own, targets, errors) = Span.of(x), sampled(x, y, weights)
-    rows, found = (own, targets, errors), list[Sum]()
+    span, rows, found = Span.of(x), sampled(x, y, weights), list[Sum]()
     for family in FAMILIES:
         parts = {curve.name: curve for curve in CURVES if curve.name in family and all(map(known, curve.shapes))}
         found += sums_of_family(fits, parts, span, rows, context)
-    least = min((Sum((fit.curve,), fit).bits(len(own)) for fit in fits), default=0.0)
-    best = best_of([one for one in found if one.bits(len(own)) < least - WORTH], span, len(own))
+    least = min((Sum((fit.curve,), fit, len(rows[0])).bits for fit in fits), default=0.0)
+    best = best_of([one for one in found if one.bits < least - WORTH], span)
     plain = [best_fit(total(one.parts)[1], one.fit.constants[None], *rows) for one in best]
     return [*(one.fit for one in best), *(fit for fit in plain if fit is not None)]
 
@@ -87,15 +85,16 @@ def sums_of_family(
     fits: Sequence[Fitted], parts: dict[str, Curve], span: Span, rows: Rows, context: Context
 ) -> list[Sum]:
     """Sums that grow by these parts."""
-    count, found = len(rows[0]), list[Sum]()
-    waves = any(map(has_waves, parts.values()))
-    single = [taken_apart(fit, parts) for fit in fits if has_waves(fit.curve) == waves or fit.curve.name == LINE]
-    leaders = [*best_of(single, span, count), *best_of([one for one in single if one.name == LINE], span, count)]
+    found, waves = list[Sum](), any(map(has_waves, parts.values()))
+    single = [
+        taken_apart(fit, parts, len(rows[0])) for fit in fits if has_waves(fit.curve) == waves or fit.curve.name == LINE
+    ]
+    leaders = [*best_of(single, span), *best_of([one for one in single if one.name == LINE], span)]
     for _ in range(TERMS - 1):
-        least = min((leader.bits(count) for leader in leaders), default=0.0)
+        least = min((leader.bits for leader in leaders), default=0.0)
         longer = [one for leader in leaders for one in grown(leader, parts, span, rows, context)]
-        leaders = [one for one in best_of(longer, span, count) if one.bits(count) < least - WORTH]
-        leaders = leaders and best_of([exchanged(leaders[0], parts, span, rows, context), *leaders], span, count)
+        leaders = [one for one in best_of(longer, span) if one.bits < least - WORTH]
+        leaders = leaders and best_of([exchanged(leaders[0], parts, span, rows, context), *leaders], span)
         found += leaders
     return found
 
@@ -105,18 +104,18 @@ def has_waves(curve: Curve) -> bool:
     return any(shape.has(sp.sin, sp.cos) for shape in curve.shapes)
 
 
-def taken_apart(fit: Fitted, parts: dict[str, Curve]) -> Sum:
-    """A fitted curve as a sum, of two curves or of itself alone."""
+def taken_apart(fit: Fitted, parts: dict[str, Curve], rows: int) -> Sum:
+    """A curve that is fitted to so many rows as a sum, of two curves or of itself alone."""
     names = TAKEN_APART.get(fit.curve.name, ())
     known = all(name in parts for name in names)
-    return Sum(tuple(parts[name] for name in names) if names and known else (fit.curve,), fit)
+    return Sum(tuple(parts[name] for name in names) if names and known else (fit.curve,), fit, rows)
 
 
-def best_of(sums: Sequence[Sum], span: Span, rows: int) -> list[Sum]:
+def best_of(sums: Sequence[Sum], span: Span) -> list[Sum]:
     """The first few by their bits; of those that are sums of the same curves the best one."""
-    ordered = sorted(sums, key=lambda one: -one.bits(rows))
+    ordered = sorted(sums, key=lambda one: -one.bits)
     once = {one.name: one for one in ordered if shows_its_waves(one, span)}
-    return sorted(once.values(), key=lambda one: one.bits(rows))[:LEADERS]
+    return sorted(once.values(), key=lambda one: one.bits)[:LEADERS]
 
 
 def shows_its_waves(one: Sum, span: Span) -> bool:
@@ -136,7 +135,6 @@ def grown(leader: Sum, parts: dict[str, Curve], span: Span, rows: Rows, context:
 
 def exchanged(one: Sum, parts: dict[str, Curve], span: Span, rows: Rows, context: Context) -> Sum:
     """A sum in which other curves stand in the place of some, as long as that wins bits."""
-    count = len(rows[0])
     for _ in range(EXCHANGES):
         others = list[Sum]()
         for k, gone in enumerate(one.parts):
@@ -145,8 +143,8 @@ def exchanged(one: Sum, parts: dict[str, Curve], span: Span, rows: Rows, context
                 if part.name != gone.name and not context.over():
                     context.spend(SCREENING)
                     others += with_part(rest, constants, part, span, rows)
-        [best, *_] = [*best_of(others, span, count), one]
-        if not best.bits(count) < one.bits(count):
+        [best, *_] = [*best_of(others, span), one]
+        if not best.bits < one.bits:
             break
         one = best
     return one
@@ -157,10 +155,10 @@ def with_part(parts: tuple[Curve, ...], constants: Array, part: Curve, span: Spa
     rest = projected(total(parts)[0], constants, *rows)[1]
     own = [*part.starts(span), *(peaks_at(rows[0], rest) if part.name in PEAKS else ())]
     starts = np.array([[*constants, *start] for start in own], dtype=np.float64)
-    for curve in total((*parts, part))[:1]:
-        fit = best_fit(curve, starts, *rows)
+    for with_level in total((*parts, part))[:1]:
+        fit = best_fit(with_level, starts, *rows)
         if fit is not None:
-            yield Sum((*parts, part), fit)
+            yield Sum((*parts, part), fit, len(rows[0]))
 
 
 def total(parts: tuple[Curve, ...]) -> list[Curve]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import sympy as sp
 
 from kanrun.functions.algebra import LONG
@@ -32,9 +32,10 @@ def with_decimals(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
     if sp.count_ops(expression) > LONG:
         return expression
     odd = any(digits_of(r) > FEW_DIGITS or is_meant_as_decimal(r) for r in expression.atoms(sp.Rational))
-    if not (odd or expression.atoms(sp.Float)) or not agrees(evaluate(expression, columns), y):
+    values = evaluate(expression, columns)
+    if not (odd or expression.atoms(sp.Float)) or not agrees(values, y):
         return expression
-    nearest = ROUNDED if agrees(evaluate(expression, columns), y, ROUNDED) else AGREEMENT
+    nearest = ROUNDED if agrees(values, y, ROUNDED) else AGREEMENT
     rewrites: list[Rewrite] = [factored_out, factor_inside, *(partial(with_bare_term, k=k) for k in range(MOST_TERMS))]
     above = [name for name, values in columns.items() if (values > 0).all()]
 
@@ -43,10 +44,9 @@ def with_decimals(expression: sp.Expr, columns: Columns, y: Array) -> sp.Expr:
 
     spellings = [decimals_in(expression), tidied(where_positive(respelled, expression, above))]
     for spelling in sorted(spellings, key=bits_of_spelling):
-        if bits_of_spelling(spelling) < bits_of_spelling(expression):
-            values = evaluate(spelling, columns)
-            if np.isfinite(values).all() and agrees(values, y, nearest):
-                return spelling
+        shorter = bits_of_spelling(spelling) < bits_of_spelling(expression)
+        if shorter and agrees(evaluate(spelling, columns), y, nearest):
+            return spelling
     return expression
 
 
@@ -66,7 +66,7 @@ def has_end(value: sp.Rational) -> bool:
 
 def is_as_short(value: sp.Rational) -> bool:
     """Whether the decimal of a fraction has no more digits than the fraction."""
-    return digits_of(sp.Float(float(value), SHOWN)) <= digits_of(value)
+    return digits_of(as_decimal(value)) <= digits_of(value)
 
 
 def digits_of(value: sp.Expr) -> int:
@@ -84,26 +84,29 @@ def as_decimal(value: sp.Expr) -> sp.Expr:
 
 def decimals_in(expression: sp.Expr) -> sp.Expr:
     """The expression with its fractions that are meant as decimals as such, but for factors of pi and the like."""
-    if expression.is_Rational:
-        return as_decimal(expression) if is_meant_as_decimal(expression) else expression
-    if expression.is_number or not expression.args:
-        return expression
-    if has_factor_like_pi(expression):
-        return expression.func(*(a if a.is_number else decimals_in(a) for a in expression.args))
-    return expression.func(*map(decimals_in, expression.args))
+    return with_numbers(expression, where_meant)
 
 
 def all_decimals(expression: sp.Expr) -> sp.Expr:
     """The expression with all its rational numbers but 1 and -1 as decimals, exponents and factors of pi left alone."""
+    return with_numbers(expression, lambda value: value if abs(value) == 1 else number(float(value)))
+
+
+def where_meant(value: sp.Rational) -> sp.Expr:
+    """A fraction as a decimal where it is meant as one."""
+    return as_decimal(value) if is_meant_as_decimal(value) else value
+
+
+def with_numbers(expression: sp.Expr, written: Callable[[sp.Rational], sp.Expr]) -> sp.Expr:
+    """The expression with its rational numbers as they are `written`; those of exponents `where_meant`."""
     if expression.is_Rational:
-        return expression if abs(expression) == 1 else number(float(expression))
+        return written(expression)
     if expression.is_number or not expression.args:
         return expression
     if expression.is_Pow and expression.exp.is_number:
-        return all_decimals(expression.base) ** decimals_in(expression.exp)
-    if has_factor_like_pi(expression):
-        return expression.func(*(a if a.is_number else all_decimals(a) for a in expression.args))
-    return expression.func(*map(all_decimals, expression.args))
+        return with_numbers(expression.base, written) ** with_numbers(expression.exp, where_meant)
+    alone = has_factor_like_pi(expression)
+    return expression.func(*(a if alone and a.is_number else with_numbers(a, written) for a in expression.args))
 
 
 def has_factor_like_pi(expression: sp.Expr) -> bool:

@@ -34,9 +34,14 @@ def description_at(loss: float, expression: sp.Expr, columns: Columns, y: Array,
     unexplained = loss / max(spread, 1e-300)
     if not math.isfinite(unexplained) or has_steps(expression, columns):
         return math.inf
-    digits = 0.5 * math.log2(len(y) / min(1.0, unexplained + ROUNDING))
     form = bits_of_form(expression) + bits_of_inputs(expression, columns) + bits_of_waves(expression, columns)
-    return residual_bits(unexplained, len(y)) + form + digits * len(constants_of(expression))
+    return bits_of_rows(unexplained, len(y), form, len(constants_of(expression)))
+
+
+def bits_of_rows(unexplained: float, rows: int, form: float, constants: int) -> float:
+    """Bits of so many rows by a form of known bits with so many constants, each to the digits that the rows tell."""
+    digits = 0.5 * math.log2(rows / min(1.0, unexplained + ROUNDING))
+    return residual_bits(unexplained, rows) + form + digits * constants
 
 
 def bits_of_inputs(expression: sp.Expr, columns: Columns) -> float:

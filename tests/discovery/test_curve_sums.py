@@ -78,21 +78,21 @@ def test_two_lines_or_more_constants_than_there_are_names_for_make_no_sum() -> N
 
 def test_what_stands_without_one_curve_keeps_its_own_constants() -> None:
     parts = (NAMED["peak"], NAMED["line"], NAMED["exponential"])
-    one = Sum(parts, Fitted(total(parts)[0], np.array([1.0, 2.0, 3.0]), 0.5))
+    one = Sum(parts, Fitted(total(parts)[0], np.array([1.0, 2.0, 3.0]), 0.5), 120)
     assert [(tuple(p.name for p in rest), list(c)) for rest, c in map(one.without, range(3))] == [
         (("line", "exponential"), [3.0]), (("peak", "exponential"), [1.0, 2.0, 3.0]), (("peak", "line"), [1.0, 2.0])
     ]  # fmt: skip
 
 
 def test_bits_of_a_longer_sum_that_explains_no_more_are_more() -> None:
-    short = Sum((NAMED["wave"],), Fitted(total((NAMED["wave"],))[0], np.array([3.0]), 0.1))
+    short = Sum((NAMED["wave"],), Fitted(total((NAMED["wave"],))[0], np.array([3.0]), 0.1), 120)
     both = (NAMED["wave"], NAMED["wave"])
-    assert Sum(both, Fitted(total(both)[0], np.array([3.0, 5.0]), 0.1)).bits(120) > short.bits(120) + 10
+    assert Sum(both, Fitted(total(both)[0], np.array([3.0, 5.0]), 0.1), 120).bits > short.bits + 10
 
 
 def test_a_wave_of_which_less_than_half_a_period_is_seen_is_none() -> None:
     wave, span = (NAMED["wave"],), Span.of(X)
-    fits = [Sum(wave, Fitted(total(wave)[0], np.array([w]), 0.1)) for w in (1e-6, 0.2, 0.5)]
+    fits = [Sum(wave, Fitted(total(wave)[0], np.array([w]), 0.1), 120) for w in (1e-6, 0.2, 0.5)]
     assert [shows_its_waves(one, span) for one in fits] == [False, False, True]
 
 
