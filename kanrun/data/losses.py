@@ -215,9 +215,8 @@ class CrossEntropy(Loss):
     def by_products(self, outputs: Tensor, targets: Tensor, products: Products, count: int) -> tuple[Tensor, Tensor]:
         """The same."""
         p = torch.softmax(outputs, dim=1)
-        gradient, mean = products.pulled(p - F.one_hot(targets, outputs.shape[1])), products.mixed(p)
-        # J^T diag(p) J less the square of the means, as taking these off first would leave no zeros in J.
-        return gradient / count, (products.scaled(p.sqrt()).square() - mean.T @ mean).div_(count)
+        gradient = products.pulled(p - F.one_hot(targets, outputs.shape[1]))
+        return gradient / count, products.spread(p).div_(count)
 
     def null_value(self, targets: Tensor) -> float:
         """The entropy of the shares of the classes, in nats."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+from kanrun.data.blas import one_thread
 
 Array = Any
 
@@ -80,7 +80,7 @@ class Process:
 
     def at(self, parameters: Array) -> tuple[float, Array]:
         """The surprise there, and where, as `likeliest` gives them."""
-        with blas().limit(limits=1, user_api="blas"):
+        with one_thread():
             return self.surprise(parameters)[0], parameters
 
     def likeliest(self, start: Array, noise: float | None = None) -> tuple[float, Array]:
@@ -99,7 +99,7 @@ class Process:
 
         ends = [(math.log(1e-2), math.log(1e2)), (math.log(NONE), math.log(3.0))]
         ends += [(math.log(SHORTEST), math.log(LONGEST))] * (len(start) - 2)
-        with blas().limit(limits=1, user_api="blas"):
+        with one_thread():
             found = minimize(value, np.asarray(start)[free], jac=True, method="L-BFGS-B",
                              bounds=[ends[i] for i in free], options={"maxiter": STEPS})  # fmt: skip
         whole = np.array(start, dtype=float)
@@ -107,14 +107,6 @@ class Process:
         if noise is not None:
             whole[1] = noise
         return float(found.fun), whole
-
-
-@cache
-def blas() -> ThreadpoolController:
-    """What sets the threads of BLAS: several of them for a few numbers take four times as long as all else here."""
-    import scipy.optimize  # noqa: F401 - only a library that is loaded is found
-
-    return ThreadpoolController()
 
 
 def noise_of_fit(x: Array, y: Array) -> tuple[float, float] | None:

@@ -18,6 +18,7 @@ from scipy.linalg import cho_solve, cholesky
 from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context
+from kanrun.data.blas import one_thread
 from kanrun.discovery.class_terms import NEW, Terms, terms_of
 from kanrun.functions.builtin import Function
 from kanrun.functions.evaluate import Array
@@ -112,11 +113,12 @@ def sums_for_classes(
     spreads = np.sqrt(np.average((terms.values - means) ** 2, axis=0, weights=own))
     whole = Labelled((terms.values - means) / spreads, np.eye(classes)[labels.astype(int)], own)
     step = -(-len(labels) // SELECTING)
-    found = chosen(Selection(whole.every(step), bits_of(terms, len(labels)), is_plain(terms), context))
+    with one_thread():
+        found = chosen(Selection(whole.every(step), bits_of(terms, len(labels)), is_plain(terms), context))
+        if step > 1 and found.chosen:
+            found = fitted(whole, found.chosen, found.factors, found.pull, context)
     if not found.chosen:
         return None
-    if step > 1:
-        found = fitted(whole, found.chosen, found.factors, found.pull, context)
     told, used = bits_of(terms, len(labels)), list(found.chosen)
     factors = found.factors - found.factors[0]
     scaled = factors[:, 1:] / (spreads[used] * terms.scales[used])

@@ -19,6 +19,8 @@ from kanrun.model.layer import FACTORS, KANLayer
 from kanrun.model.spline import Spread, pulled_back, spread_out
 from kanrun.model.structure import shape_of
 
+ALONE = 50  # multiplications in a product of matrices that take as long as one of a number alone
+
 
 @dataclass(frozen=True)
 class KanPass:
@@ -51,42 +53,47 @@ class KanPass:
         rows, outputs = self.outputs.shape
         counts = [layer.parameter_count() for layer in self.layers]
         result = self.outputs.new_empty(rows, outputs, sum(counts)) if into is None else into
-        self.fill(result.split(counts, dim=2), self.by_outputs())
+        for depth, (sums, part) in enumerate(zip(self.by_sums(), result.split(counts, dim=2), strict=True)):
+            features = self.features[depth]
+            values = [features.values] if features else []
+            by_entries(self.layers[depth], self.inputs[depth], values, {0: sums[..., None]}, part)
         return result
 
     @torch.no_grad()
     def blocks(self) -> Blocks | None:
-        """The same without the zeros of the last layer; None where outputs are few, or products of its sums."""
+        """The same by the sums of the layers; None where outputs are few, or products of the last layer's sums."""
         *layers, last = self.layers
         if last.n_mult or self.outputs.shape[1] < FEW:
             return None
-        (rows, outputs), x, features = self.outputs.shape, self.inputs[-1], self.features[-1]
-        counts, slopes = [layer.parameter_count() for layer in layers], self.by_outputs()
-        own = self.outputs.new_empty(rows, 1, last.parameter_count())
-        by_entries(last, x, [features.values] if features else [], {0: own.new_ones(rows, 1, outputs, 1)}, own)
-        nodes = slopes
-        if layers:
-            nodes = by_inputs(last, x, features, slopes)
-            if last.n_in < outputs:
-                slopes, nodes = nodes, by_themselves(x)
-        inner = self.outputs.new_empty(*nodes.shape[:2], sum(counts))
-        self.fill(inner.split(counts, dim=2) if layers else (), nodes)
-        return Blocks(slopes, inner, own[:, 0], owners_of(last))
+        *slopes, nodes = self.by_sums()
+        starts = [sum(layer.n_sub for layer in layers[:depth]) for depth in range(len(layers))]
+        sums = [owners_of(layer) + start for layer, start in zip(layers, starts, strict=True)]
+        inner = [self.by_own_entries(depth) for depth in range(len(layers))]
+        own, owners = self.by_own_entries(len(layers)), owners_of(last)
+        return Blocks(
+            torch.cat([nodes[:, :, :0], *slopes], dim=2), torch.cat([own[:, :0], *inner], dim=1),
+            torch.cat([owners[:0], *sums]), own, owners,
+        )  # fmt: skip
 
-    def by_outputs(self) -> Tensor:
-        """The derivatives of the outputs by themselves: [rows, n_out, n_out]."""
-        return by_themselves(self.outputs)
+    def by_own_entries(self, depth: int) -> Tensor:
+        """The derivatives of a layer's sums by its trained entries, each of the sum it belongs to: [rows, entries]."""
+        layer, x, features = self.layers[depth], self.inputs[depth], self.features[depth]
+        result = x.new_empty(len(x), 1, layer.parameter_count())
+        ones = x.new_ones(len(x), 1, layer.n_sub, 1)
+        by_entries(layer, x, [features.values] if features else [], {0: ones}, result)
+        return result[:, 0]
 
-    def fill(self, parts: Sequence[Tensor], nodes: Tensor) -> None:
-        """Writes the derivatives by the entries of the first layers into `parts`, by those of the last one's nodes."""
-        for depth in range(len(parts) - 1, -1, -1):
+    def by_sums(self) -> list[Tensor]:
+        """The derivatives of the outputs by the sums of every layer, [rows, n_out, n_sub] each."""
+        nodes, found = by_themselves(self.outputs), list[Tensor]()
+        for depth in range(len(self.layers) - 1, -1, -1):
             layer, x, features = self.layers[depth], self.inputs[depth], self.features[depth]
             values = [features.values] if features else []
             subnodes = {VALUE: layer.subnodes(x, *values)} if layer.n_mult else {}
-            sums = by_sums(layer, subnodes, {VALUE: nodes}, [VALUE])[VALUE]
-            by_entries(layer, x, values, {0: sums[..., None]}, parts[depth])
+            found.append(by_sums(layer, subnodes, {VALUE: nodes}, [VALUE])[VALUE])
             if depth:
-                nodes = by_inputs(layer, x, features, sums)
+                nodes = by_inputs(layer, x, features, found[-1])
+        return found[::-1]
 
 
 def by_themselves(values: Tensor) -> Tensor:
@@ -96,15 +103,12 @@ def by_themselves(values: Tensor) -> Tensor:
 
 
 def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
-    """How many numbers a row's Jacobian has, and how many multiplications its products take."""
+    """How many numbers a row's Jacobian is held by, and how many multiplications its products take."""
     last, size, outputs = layers[-1], sum(layer.parameter_count() for layer in layers), layers[-1].n_out
     if last.n_mult or outputs < FEW:
         return outputs * size, outputs * size**2
-    own = last.parameter_count()
-    shared, each = size - own, torch.bincount(owners_of(last), minlength=outputs)
-    across = int((each**2).sum()) + 2 * shared * own
-    through = min(outputs, last.n_in) if len(layers) > 1 else outputs
-    return through * shared + own, through * shared**2 + across + size**2
+    sums = sum(layer.n_sub for layer in layers[:-1])
+    return outputs * sums + size, size**2 + ALONE * sums * (outputs + size)
 
 
 def owners_of(layer: KANLayer) -> Tensor:

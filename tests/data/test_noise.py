@@ -7,6 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from kanrun.data.blas import blas
 from kanrun.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows
 from kanrun.data.losses import CROSS_ENTROPY, MSE
 from kanrun.data.noise import (
@@ -20,7 +21,7 @@ from kanrun.data.noise import (
     of_repeats,
     second_differences,
 )
-from kanrun.data.smooth_fit import Process, blas, noise_of_fit
+from kanrun.data.smooth_fit import Process, noise_of_fit
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 SEEDS = range(10)

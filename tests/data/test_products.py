@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
-from kanrun.data.products import FEW, Dense, square
+from kanrun.data.products import FEW, Dense, square, symmetric_square
 from kanrun.functions.library import FUNCTIONS
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import normal_equations
@@ -35,7 +35,7 @@ def of_classes(width: list[int | list[int]]) -> KAN:
     return model
 
 
-@pytest.mark.parametrize("width", [[2, 5], [2, 3, 6], [2, 3, 2, 6], [2, 7, 5], [2, [1, 2], 5]])
+@pytest.mark.parametrize("width", [[2, 5], [2, 3, 6], [2, 3, 2, 6], [2, 7, 5], [2, [1, 2], 5], [2, [1, 2], 3, 5]])
 @pytest.mark.parametrize("loss", [MSE, CROSS_ENTROPY])
 def test_blocks_give_what_all_entries_give(width: list[int | list[int]], loss: Loss) -> None:
     model, x = of_classes(width), uniform_rows(50, 2, seed=1)
@@ -51,6 +51,13 @@ def test_blocks_give_what_all_entries_give(width: list[int | list[int]], loss: L
     whole = loss.gauss_newton(kept.outputs, y, kept.jacobian(), y.numel())
     for one, other in zip(normal_equations(model, x, y, loss, chunk=20), whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_square_of_values_is_the_same_on_any_device() -> None:
+    values = uniform_rows(40, 7, seed=1)
+    torch.testing.assert_close(symmetric_square(values), values.T @ values, rtol=1e-13, atol=1e-13)
+    elsewhere = symmetric_square(values.to("meta"))
+    assert elsewhere.shape == (7, 7) and elsewhere.device.type == "meta"
 
 
 def test_products_of_sums_and_few_outputs_have_no_blocks() -> None:
