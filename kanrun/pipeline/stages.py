@@ -116,7 +116,7 @@ def refit(problem: Problem, state: State, context: Context) -> State:
     rows = as_counted(problem.rows, problem, kan)
     assert isinstance(config.model, ModelConfig)
     smooth = state.follows_noise and can_smooth(kan, config.optimizer)
-    if state.follows_noise and not smooth:
+    if state.follows_noise and (rows.loss.nats or not smooth):
         rows = with_validation(rows, kan.parameter_count(), config.seed)
     told = replace(context, events=ForTargets(context.events, problem.scaling))
     result = train_pruned(

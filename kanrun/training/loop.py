@@ -161,7 +161,8 @@ class Trainer:
         test, judged = (self.loss_on(r, f) for r, f in zip((data.test, data.validation), self.features, strict=True))
         seconds, grid = time.perf_counter() - self.begin, state.model.grid
         state.history.append(Record(plan.stage, state.step, loss, test, penalty, seconds, judged, grid, plan.attempt))
-        score = (loss if judged is None else judged) + penalty
+        known = judged is not None and optimizers.kind_of(plan.optimizer).expects
+        score = (loss if judged is None else judged) + (0.0 if known else penalty)
         state.idle = 0 if score < (1 - GAIN) * state.best_score else state.idle + 1
         if score <= state.best_score:
             state.best_score, state.best = score, state.good

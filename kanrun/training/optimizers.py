@@ -161,13 +161,15 @@ class Kind:
     """What there is to know about an optimizer: how it is made, and what it can do.
 
     It takes networks of up to `max_parameters`; it begins on at most `coarse_grid` intervals; `finds_valleys` where its
-    steps end in the nearest valley, so that other restarts of a small network are worth their time.
+    steps end in the nearest valley, so that other restarts of a small network are worth their time; `expects` where the
+    penalty that a step gives is what other rows are expected to cost more, which rows held back show themselves.
     """
 
     make: Callable[[Rows, Any], Optimizer]
     max_parameters: int | None = None
     coarse_grid: int | None = None
     finds_valleys: bool = False
+    expects: bool = False
 
     def takes(self, parameters: int) -> bool:
         """Whether it takes a network of so many parameters."""
@@ -201,7 +203,7 @@ OPTIMIZERS: dict[type[OptimizerConfig], Kind] = {
         lambda rows, _: LevenbergMarquardt(rows.model, rows.x, rows.y, cancelled=rows.cancelled, weights=rows.weights),
         max_parameters=MOST_FOR_LM, coarse_grid=COARSE, finds_valleys=True,
     ),
-    SmoothConfig: Kind(smoothing, max_parameters=MOST_SMOOTHED),
+    SmoothConfig: Kind(smoothing, max_parameters=MOST_SMOOTHED, expects=True),
     LbfgsConfig: Kind(Lbfgs),
     AdamConfig: Kind(Adam),
 }  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import torch
+
 from kanrun.config.schema import OptimizerConfig
 from kanrun.context import Context
 from kanrun.data.dataset import VALIDATION_PART, Dataset, hold_back, null_value
@@ -101,11 +103,7 @@ def train_by_schedule(schedule: Schedule, data: Dataset, context: Context | None
         leaders = [better_knots(schedule, t, rows, log) for t in leaders]
     best = finest_that_gains(schedule, leaders, rows, log)
     if not log.context.over() and to_be_smoothed(schedule, best, rows):
-        plan = schedule.plan(data, best.attempt)
-        best = smoothed(best.model.clone(), plan, log)
-        # Weights that were too large at first may have taken what those that suit the network bring back.
-        again = smoothed(best.model.clone(), plan, log, smooth=True)
-        best = again if again.score < best.score else best
+        best = at_its_smoothest(schedule, best, rows if judges_smoothing(rows) else data, log)
     elif rows is not data and not best.overfits and not log.context.over():
         # No row is left to say when to stop, so this goes no further than the validation rows had allowed.
         whole = replace(schedule.plan(data, best.attempt), steps=best.best_step + 1)
@@ -127,6 +125,26 @@ def to_be_smoothed(schedule: Schedule, trained: Training, data: Dataset) -> bool
         return False
     free, null = not schedule.objective.penalizes(trained.model), null_value(data)
     return free and can_smooth(trained.model, schedule.optimizer) and trained.loss > CLEAN * null > 0
+
+
+def judges_smoothing(data: Dataset) -> bool:
+    """Whether rows held back say how far a smoothing goes.
+
+    Where rows are few, probabilities near 0 and 1 tell so little of a network's entries that it seems to have hardly
+    any, and what other rows are expected to cost (Akaike's criterion) falls while it rises.
+    """
+    return data.loss.nats and data.validation is not None
+
+
+def at_its_smoothest(schedule: Schedule, best: Training, data: Dataset, log: Log) -> Training:
+    """The network smoothed, as it is at its best."""
+    plan = schedule.plan(data, best.attempt)
+    found = smoothed(best.model.clone(), plan, log)
+    if judges_smoothing(data):
+        return min(best, found, key=lambda training: training.loss)
+    # Weights that were too large at first may have taken what those that suit the network bring back.
+    again = smoothed(found.model.clone(), plan, log, smooth=True)
+    return again if again.score < found.score else found
 
 
 def smoothed(model: Network, plan: Plan, log: Log, smooth: bool = False) -> Training:
@@ -229,7 +247,12 @@ def train_pruned(
     log = Log(context or Context())
     plan = Plan(data, Objective(data.loss), optimizer, "refit", optimizer.refit_steps, seed, rules=(*RULES, IDLE))
     if smooth and can_smooth(model, optimizer):
-        return replace(smoothed(model.clone(), plan, log, smooth=True), history=log.history)
+        found, held = smoothed(model.clone(), plan, log, smooth=not judges_smoothing(data)), data.validation
+        if held is not None and judges_smoothing(data):
+            with torch.no_grad():
+                before = float(data.loss.weighted_value(model(held.x), held.y, held.weights))
+            found = found if found.score < before else replace(found, model=model.clone())
+        return replace(found, history=log.history)
     best = log.train(model.clone(), plan)
     null = null_value(data)
     for attempt in range(1, 1 + ANEW) if model.parameter_count() <= MOST_ANEW else ():

@@ -7,6 +7,7 @@ from kanrun.training.train_state import Plan, StopRule, TrainState
 MAX_UNDONE = 5  # steps undone in a row before a stage gives up
 HOPELESS = 10.0  # a restart whose objective is this many times that of a better one is given up
 PATIENCE = 10  # steps without a gain, on the best constant or on the best step, before a stage ends
+SOON = 3  # the same of rows held back, before a smoothing ends: each of its steps is several
 UNLEARNED = 0.1  # part of the steps, if that is more, that a network may take to get better than a constant
 
 
@@ -24,6 +25,11 @@ def learns_nothing(plan: Plan, state: TrainState) -> bool:
 def idles(plan: Plan, state: TrainState) -> bool:
     """For a while no step has gained anything."""
     return state.idle >= PATIENCE and not plan.grows_after(state.step - 1)
+
+
+def gains_no_more(plan: Plan, state: TrainState) -> bool:
+    """For a few steps the rows held back have gained nothing."""
+    return plan.validates and state.idle >= SOON
 
 
 def tells_all_apart(plan: Plan, state: TrainState) -> bool:
@@ -53,7 +59,8 @@ RULES = (
     StopRule("behind", falls_behind),
     NOT_FINITE,
 )
-SMOOTH = (ARRIVED, NOT_FINITE, IDLE)  # of a training that goes on from another one and has no knots to move
+# Of a training that goes on from another one and has no knots to move.
+SMOOTH = (ARRIVED, NOT_FINITE, IDLE, StopRule("validation rows gain no more", gains_no_more))
 
 
 def first_that_holds(rules: tuple[StopRule, ...], plan: Plan, state: TrainState) -> StopRule | None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from kanrun.context import Context
+from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
+from kanrun.model.network import KAN
 from kanrun.pipeline import stages
 from kanrun.state import State
 from tests.helpers import used_up
@@ -33,3 +35,24 @@ def test_by_a_robust_loss_a_network_is_trained_again_as_long_as_there_is_time(
     monkeypatch.setattr(stages, "reached", lambda _, state, __, model, ___: replace(state, current=model))
     assert stages.train(problem, State(), context).current is plain.model
     assert weighed == [bool(loss)] * trainings
+
+
+@pytest.mark.parametrize(("loss", "follows", "held"), [(CROSS_ENTROPY, True, True), (CROSS_ENTROPY, False, False),
+                                                       (MSE, True, False)])  # fmt: skip
+def test_a_refit_of_classes_that_follow_noise_listens_to_rows_held_back(
+    monkeypatch: pytest.MonkeyPatch, loss: Loss, follows: bool, held: bool
+) -> None:
+    plain = result().problem
+    problem = replace(plain, rows=replace(plain.rows, loss=loss))
+    given = list[Any]()
+
+    def train_pruned(kan: Any, rows: Any, *_: Any, **__: Any) -> Any:
+        given.append(rows)
+        return SimpleNamespace(model=kan)
+
+    monkeypatch.setattr(stages, "train_pruned", train_pruned)
+    monkeypatch.setattr(stages, "can_smooth", lambda *_: True)
+    monkeypatch.setattr(stages, "recorded", lambda _, state, *__: state)
+    monkeypatch.setattr(stages, "reached", lambda _, state, __, model, ___: replace(state, current=model))
+    stages.refit(problem, State(current=KAN([2, 30, 1]), follows_noise=follows), Context())
+    assert [rows.validation is not None for rows in given] == [held]

@@ -281,6 +281,78 @@ def test_classes_that_could_be_told_apart_to_the_end_are_not_smoothed() -> None:
         assert result.smooth is wanted
 
 
+def few_rows_of_classes(rows: int = 90) -> Dataset:
+    """Three classes in stripes, a third of them drawn at random."""
+    data, draw = planted(rows), torch.Generator().manual_seed(0)
+
+    def told(part: Rows | None) -> Rows:
+        assert part is not None
+        y = (part.y[:, 0] > 0.0).long() + (part.y[:, 0] > 0.7).long()
+        other = torch.rand(len(y), generator=draw) < 1 / 3
+        return Rows(part.x, torch.where(other, torch.randint(0, 3, (len(y),), generator=draw), y))
+
+    parts = {"train": told(data.train), "test": told(data.test), "outputs": ["a", "b", "c"]}
+    return replace(data, **parts, task=CLASSIFICATION, loss=CROSS_ENTROPY)  # type: ignore[arg-type]
+
+
+def of_classes(data: Dataset, parameters: int) -> Training:
+    schedule = Schedule(
+        lambda attempt: KAN([2, 3, 3], grid=3, seed=attempt), Objective(CROSS_ENTROPY), LmConfig(steps=60),
+        parameters=parameters, seed=1,
+    )  # fmt: skip
+    return train_by_schedule(schedule, data)
+
+
+def smoothings(training: Training) -> list[list[Record]]:
+    """The records of each training after the first."""
+    found = list[list[Record]]()
+    for record in training.history:
+        if record.step == 0:
+            found.append([])
+        found[-1].append(record)
+    return found[1:]
+
+
+def test_rows_held_back_say_how_far_classes_are_smoothed() -> None:
+    data = few_rows_of_classes()
+    result = of_classes(data, parameters=10**6)
+    ((*smoothed,),) = smoothings(result)
+    held = [record.validation_loss for record in result.history]
+    assert None not in held and all(
+        record.regularization > 0 for record in smoothed
+    )  # what others are expected to cost
+    rows = validation_of(hold_back(data, 0.2, 1))
+    with torch.no_grad():
+        reached = float(CROSS_ENTROPY.value(result.model(rows.x), rows.y))
+    assert reached == pytest.approx(min(loss for loss in held if loss is not None))
+    assert result.smooth and reached < math.log(3)
+
+
+def test_classes_of_many_rows_a_parameter_are_smoothed_twice_by_all_of_them() -> None:
+    result = of_classes(few_rows_of_classes(500), parameters=1)
+    assert len(smoothings(result)) == 2
+    assert {record.validation_loss for record in result.history} == {None}
+
+
+@pytest.mark.parametrize("gain", [True, False])
+def test_a_pruned_network_stays_as_it_is_where_rows_held_back_gain_nothing(
+    monkeypatch: pytest.MonkeyPatch, gain: bool
+) -> None:
+    data, asked = hold_back(few_rows_of_classes(), 0.2, 1), list[bool]()
+    model, other = (KAN([2, 3], grid=3, seed=seed) for seed in (1, 2))
+
+    def smoothed(given: KAN, plan: Plan, log: schedules.Log, smooth: bool = False) -> Training:  # noqa: ARG001
+        asked.append(smooth)
+        return Training(other, [], [], True, [0.0 if gain else 1e9])
+
+    monkeypatch.setattr(schedules, "smoothed", smoothed)
+    result = train_pruned(model, data, LmConfig(), seed=0, noise_scale=0.1, smooth=True)
+    assert torch.equal(result.model.get_vector(), (other if gain else model).get_vector())
+    everyone = train_pruned(model, few_rows_of_classes(), LmConfig(), seed=0, noise_scale=0.1, smooth=True)
+    assert everyone.model is other  # no row is left to say that it is worse
+    assert asked == [False, True]
+
+
 def test_noise_is_smoothed_no_longer_than_the_steps_that_were_asked_for() -> None:
     plan = Plan(planted(150, noise=0.5), Objective(MSE), LmConfig(), "train", 60, 0)
     long, short = (

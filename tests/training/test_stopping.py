@@ -18,6 +18,8 @@ from kanrun.training.stopping import (
     MAX_UNDONE,
     PATIENCE,
     RULES,
+    SMOOTH,
+    SOON,
     StopRule,
     first_that_holds,
 )
@@ -65,6 +67,13 @@ def test_rows_held_back_end_a_training_and_others_only_where_it_is_asked_for(val
     for idle, expected in ((PATIENCE - 1, None), (PATIENCE, "validation rows gain nothing")):
         assert held(plan(data=data), state(idle=idle)) == (expected if validates else None)
     assert held(plan(data=DATA, rules=(*RULES, IDLE)), state(idle=PATIENCE)) == "idle"
+
+
+def test_a_smoothing_is_ended_sooner_by_rows_held_back() -> None:
+    data = hold_back(DATA, 0.2, seed=0)
+    assert held(plan(data=data, rules=SMOOTH), state(idle=SOON - 1)) is None
+    assert held(plan(data=data, rules=SMOOTH), state(idle=SOON)) == "validation rows gain no more"
+    assert held(plan(data=DATA, rules=SMOOTH), state(idle=SOON)) is None
 
 
 def test_an_optimizer_that_has_arrived_ends_it_when_no_new_knots_help_it() -> None:
