@@ -11,6 +11,7 @@ from kanrun.config.schema import PruneConfig
 from kanrun.context import UNLIMITED, Context
 from kanrun.data.dataset import Dataset, Rows, at_most, of_output
 from kanrun.data.losses import Loss
+from kanrun.data.products import FEW
 from kanrun.model.joining import alone, beside
 from kanrun.model.network import KAN
 from kanrun.model.pruning import prune_by_score, simplify
@@ -23,6 +24,7 @@ MOST_ROWS = 20_000  # that pruning and the choice of functions look at; more wou
 NEGLIGIBLE = 1e-4  # part of the loss' unit (the targets' variance, or a coin's entropy) that pruning may always cost
 REFIT_STEPS = 15
 SMOOTHING_STEPS = 5
+MOST_WORK = 1500.0  # units for removals one by one from a network of many classes
 HALVINGS = 6  # of thresholds that cost too much
 REMOVED, LOOKED_AT = 1.5, 3e-3  # units of work, a layer and a row, of what leads to a refit
 USUAL = PruneConfig()
@@ -76,8 +78,17 @@ def prune_and_refit(
     else:
         pruned = model
     if pruned.parameter_count() <= MOST_PARAMETERS:
-        pruned = simplify(pruned, x, beyond, 0.0, over=context.over)
+        end = context.budget.meter.work + MOST_WORK
+        ends = has_many_classes(model, data.loss)
+        pruned = simplify(
+            pruned, x, beyond, 0.0, over=lambda: context.over() or (ends and context.budget.meter.work > end)
+        )
     return pruned
+
+
+def has_many_classes(model: KAN, loss: Loss) -> bool:
+    """Whether a network tells so many classes that each of its steps takes long."""
+    return loss.logits and model.n_out >= FEW
 
 
 def refitted(model: KAN, data: Dataset, context: Context, smooth: bool = False) -> list[float]:
@@ -113,8 +124,13 @@ def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
 def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
     """The same under penalties on its edges, with the losses that generalized cross-validation expects."""
     x, y, loss = data.train.x, data.train.y, data.loss
+    large = model.parameter_count() > MOST_PARAMETERS
+    if large and has_many_classes(
+        model, loss
+    ):  # held against smaller ones that are trained, and so not by its loss alone
+        return [Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True).expected]
     model.fit_grids(x)
-    if model.parameter_count() > MOST_PARAMETERS:
+    if large:
         return losses_on(model, data.train, loss)
     optimizer = Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True)
     total, vector = optimizer.expected, model.get_vector()

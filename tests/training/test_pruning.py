@@ -213,3 +213,39 @@ def test_a_network_too_large_to_be_smoothed_has_the_loss_that_it_has(monkeypatch
     before = model.get_vector()
     assert pruning.smoothed(model, data, UNLIMITED) == losses_on(model, data.train, MSE)
     assert len(model.get_vector()) == len(before)
+
+
+def many_classes() -> Dataset:
+    """Five classes in stripes of the first input, a fifth of them drawn at random."""
+    draw = torch.Generator().manual_seed(0)
+    y = ((X[:, 0] + 1) * 2.499).long()
+    y = torch.where(torch.rand(len(X), generator=draw) < 0.2, torch.randint(0, 5, (len(X),), generator=draw), y)
+    rows = Rows(X, y)
+    return Dataset("classes", rows, rows, ["x_1", "x_2", "x_3"], list("abcde"), CLASSIFICATION, CROSS_ENTROPY)
+
+
+def test_a_large_network_of_many_classes_is_judged_by_what_other_rows_are_expected_to_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = many_classes()
+    model = trained(data, [3, 2, 5], steps=4)
+    vector = model.get_vector()
+    small = pruning.smoothed(model.clone(), data, UNLIMITED)
+    monkeypatch.setattr(pruning, "MOST_PARAMETERS", 1)
+    (large,) = pruning.smoothed(model, data, UNLIMITED)
+    assert torch.equal(model.get_vector(), vector)  # nothing is trained
+    assert large > losses_on(model, data.train, CROSS_ENTROPY)[0]  # as it is on the rows themselves
+    assert large > small[0]  # which is the least that was expected on the way
+
+
+def test_edges_of_many_classes_go_one_by_one_as_long_as_there_is_work_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = many_classes()
+    model = trained(data, [3, 5], steps=4)
+    config = PruneConfig(node_threshold=0.0, edge_threshold=0.0, tolerance=1.5)
+    pruned = prune_and_refit(model.clone(), data, config, smooth=True)
+    assert pruned.active_edges() < model.active_edges()
+    monkeypatch.setattr(pruning, "MOST_WORK", 0.0)
+    assert prune_and_refit(model.clone(), data, config, smooth=True).active_edges() > pruned.active_edges()
+    two = classes()
+    narrow = trained(two, [3, 2], steps=4)
+    assert prune_and_refit(narrow, two, config, smooth=True).active_edges() < narrow.active_edges()
