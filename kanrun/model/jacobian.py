@@ -102,13 +102,26 @@ def by_themselves(values: Tensor) -> Tensor:
     return torch.eye(n, dtype=values.dtype, device=values.device).expand(rows, -1, -1)
 
 
-def extent_of(layers: Sequence[KANLayer]) -> tuple[int, int]:
-    """How many numbers a row's Jacobian is held by, and how many multiplications its products take."""
+@dataclass(frozen=True)
+class Extent:
+    """What a Jacobian takes: numbers that it is held by, multiplications of its products, and sums it is made by."""
+
+    numbers: int
+    products: int
+    sums: int = 0  # 0 where it is held with all its entries
+
+    def times(self, rows: int) -> Extent:
+        """That of so many rows, of one of them."""
+        return Extent(rows * self.numbers, rows * self.products, self.sums)
+
+
+def extent_of(layers: Sequence[KANLayer]) -> Extent:
+    """What the Jacobian of a row takes."""
     last, size, outputs = layers[-1], sum(layer.parameter_count() for layer in layers), layers[-1].n_out
     if last.n_mult or outputs < FEW:
-        return outputs * size, outputs * size**2
+        return Extent(outputs * size, outputs * size**2)
     sums = sum(layer.n_sub for layer in layers[:-1])
-    return outputs * sums + size, size**2 + ALONE * sums * (outputs + size)
+    return Extent(outputs * sums + size, size**2 + ALONE * sums * (outputs + size), sums + outputs)
 
 
 def owners_of(layer: KANLayer) -> Tensor:

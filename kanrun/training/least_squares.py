@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
-from kanrun.model.jacobian import KanPass, extent_of
+from kanrun.model.jacobian import Extent, KanPass, extent_of
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Pass, Trainable, depth_of
@@ -23,6 +23,7 @@ MOST_FOR_LM = 3000  # parameters; a step costs rows * parameters^2 + parameters^
 CHUNK = 4096  # rows whose Jacobian is held at once
 TRIALS = 10  # with growing damping before a step is given up
 MANY_OUTPUTS = 3e-5  # units of work for a number of the Jacobian of each output beyond the first
+MADE_SUM, MADE_NUMBER = 0.2, 4.5e-5  # the same of a sum that it is made by, and of each number of these
 SETTING_UP = 0.2  # units of work before the first step, and as many a layer
 SMOOTH = 1e-9  # part of the largest curvature that a rough step counts as
 
@@ -61,13 +62,11 @@ def normal_equations(
     return gradient, matrix
 
 
-def extent(model: Trainable, rows: int) -> tuple[int, int]:
-    """How many numbers the Jacobian at so many rows has, and how many multiplications its products take."""
+def extent(model: Trainable, rows: int) -> Extent:
+    """What the Jacobian at so many rows takes."""
     size = model.parameter_count()
-    numbers, products = (
-        extent_of(model.layers) if isinstance(model, KAN) else (model.n_out * size, model.n_out * size**2)
-    )
-    return rows * numbers, rows * products
+    one = extent_of(model.layers) if isinstance(model, KAN) else Extent(model.n_out * size, model.n_out * size**2)
+    return one.times(rows)
 
 
 @dataclass(frozen=True)
@@ -175,9 +174,10 @@ class LevenbergMarquardt:
     def work(self) -> float:
         """Units of work in the last step: what each layer and trial costs in any case, and sums over all targets."""
         p, layers, trials = len(self.vector), depth_of(self.model), max(self.trials, 1)
-        numbers, products = self.extent
-        sums = 2.6e-6 * trials * numbers + 4e-8 * products + 1e-8 * trials * p**3
-        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + MANY_OUTPUTS * (numbers - len(self.x) * p)
+        whole, own = self.extent, len(self.x) * p
+        sums = 2.6e-6 * trials * whole.numbers + 4e-8 * whole.products + 1e-8 * trials * p**3
+        made = MADE_SUM * whole.sums + MADE_NUMBER * own if whole.sums else MANY_OUTPUTS * (whole.numbers - own)
+        return 0.1 * (1 + trials) + (0.15 + 0.2 * trials) * layers + sums + made
 
     def step(self, objective: Objective) -> tuple[float, float] | None:
         """One accepted step, or none where ten trials with growing damping were no better.

@@ -189,8 +189,7 @@ class Smoothing:
 
     def work(self) -> float:
         """Units of work in the last step: its steps, one more curvature, and the inverse."""
-        _, products = extent(self.model, len(self.x))
-        return self.spent + 4e-8 * products + 5e-8 * self.model.parameter_count() ** 3
+        return self.spent + 4e-8 * extent(self.model, len(self.x)).products + 5e-8 * self.model.parameter_count() ** 3
 
     def state(self) -> dict[str, Any]:
         """What it remembers beside the network."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kanrun.functions.library import FUNCTIONS
-from kanrun.model.jacobian import ALONE, KanPass, by_entries, by_inputs, by_sums, extent_of, finite_derivatives
+from kanrun.model.jacobian import ALONE, Extent, KanPass, by_entries, by_inputs, by_sums, extent_of, finite_derivatives
 from kanrun.model.jets import Jet
 from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN, Width
@@ -308,7 +308,7 @@ def test_a_jacobian_as_a_whole_has_a_number_for_every_output_and_entry(width: Wi
     outputs, jacobian = model.jacobian(uniform_rows(1, 2))
     assert model.passed(uniform_rows(1, 2)).blocks() is None
     # A product of two entries is summed over the outputs.
-    assert extent_of(model.layers) == (jacobian.numel(), outputs.numel() * model.parameter_count() ** 2)
+    assert extent_of(model.layers) == Extent(jacobian.numel(), outputs.numel() * model.parameter_count() ** 2)
 
 
 @pytest.mark.parametrize("width", [[2, 9], [2, 3, 12], [2, 3, [1, 1], 12]])
@@ -318,9 +318,10 @@ def test_a_jacobian_in_blocks_has_the_numbers_that_are_held_and_the_multiplicati
     model = KAN(width, grid=3)
     blocks, size = model.passed(uniform_rows(1, 2)).blocks(), model.parameter_count()
     assert blocks is not None
-    numbers, products = extent_of(model.layers)
-    assert numbers == blocks.slopes.numel() + blocks.inner.numel() + blocks.own.numel()
+    extent = extent_of(model.layers)
+    assert extent.numbers == blocks.slopes.numel() + blocks.inner.numel() + blocks.own.numel()
     outputs, sums = blocks.slopes.shape[1:]
     assert sums == sum(layer.n_sub for layer in model.layers[:-1])
+    assert extent.sums == sums + outputs
     # Each entry with each, and with each sum one number after the other, as are the outputs with the sums.
-    assert products == size**2 + ALONE * sums * (size + outputs)
+    assert extent.products == size**2 + ALONE * sums * (size + outputs)

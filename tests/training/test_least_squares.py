@@ -11,6 +11,7 @@ from scipy.optimize import least_squares, minimize, minimize_scalar
 from torch import Tensor
 
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
+from kanrun.model.jacobian import Extent
 from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
 from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, extent, levenberg_marquardt, normal_equations
@@ -386,9 +387,9 @@ def test_a_row_of_weight_two_trains_as_two_rows(loss: Loss) -> None:
 def test_the_extent_is_that_of_the_jacobian_as_it_is_held(width: list[int | list[int]]) -> None:
     model, x = KAN(width, grid=3, seed=0), uniform_rows(7, 2)
     blocks, size = model.passed(x).blocks(), model.parameter_count()
-    numbers, products = extent(model, 7)
+    whole = extent(model, 7)
     if blocks is None:
-        assert (numbers, products) == (7 * model.n_out * size, 7 * model.n_out * size**2)
+        assert whole == Extent(7 * model.n_out * size, 7 * model.n_out * size**2)
     else:
-        assert numbers == blocks.slopes.numel() + blocks.inner.numel() + blocks.own.numel()
-        assert products > 7 * size**2
+        assert whole.numbers == blocks.slopes.numel() + blocks.inner.numel() + blocks.own.numel()
+        assert whole.products > 7 * size**2 and whole.sums == sum(layer.n_sub for layer in model.layers)
