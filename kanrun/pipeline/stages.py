@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from kanrun.config.datasets import ContrastiveConfig
 from kanrun.config.schema import ModelConfig
 from kanrun.context import Context, Events, Silent
@@ -118,6 +120,8 @@ def refit(problem: Problem, state: State, context: Context) -> State:
     smooth = state.follows_noise and can_smooth(kan, config.optimizer)
     if state.follows_noise and (rows.loss.nats or not smooth):
         rows = with_validation(rows, kan.parameter_count(), config.seed)
+    if rows.loss.nats and rows.validation is not None and not smooth and is_as_trained(state):
+        return reached(problem, state, "refit", kan, context)  # the same rows have ended its training
     told = replace(context, events=ForTargets(context.events, problem.scaling))
     result = train_pruned(
         kan,
@@ -129,6 +133,14 @@ def refit(problem: Problem, state: State, context: Context) -> State:
         smooth=smooth,
     )
     return reached(problem, recorded(problem, state, "refit", result, context), "refit", result.model, context)
+
+
+def is_as_trained(state: State) -> bool:
+    """Whether pruning has left the network as a training did that followed noise."""
+    before, after = state.networks.get("train"), state.networks.get("prune")
+    if not (state.follows_noise and isinstance(before, KAN) and isinstance(after, KAN)):
+        return False
+    return torch.equal(before.get_vector(), after.get_vector())
 
 
 def look_at_inputs(problem: Problem, state: State, context: Context) -> State:

@@ -107,8 +107,10 @@ def refitted(model: KAN, data: Dataset, context: Context, smooth: bool = False) 
 def refit(model: KAN, data: Dataset, context: Context) -> list[float]:
     """Trains a network briefly in place, unless it is large; gives the losses on the rows that judge it."""
     x, y, judges = data.train.x, data.train.y, data.validation or data.train
-    model.fit_grids(x)
-    if model.parameter_count() > MOST_PARAMETERS:
+    large = model.parameter_count() > MOST_PARAMETERS
+    if not (large and has_many_classes(model, data.loss)):
+        model.fit_grids(x)
+    if large:
         return losses_on(model, judges, data.loss)
     kept, before = model.get_vector(), losses_on(model, judges, data.loss)
     whole = levenberg_marquardt(model, x, y, data.loss, REFIT_STEPS, context=context, weights=data.train.weights).loss

@@ -56,3 +56,28 @@ def test_a_refit_of_classes_that_follow_noise_listens_to_rows_held_back(
     monkeypatch.setattr(stages, "reached", lambda _, state, __, model, ___: replace(state, current=model))
     stages.refit(problem, State(current=KAN([2, 30, 1]), follows_noise=follows), Context())
     assert [rows.validation is not None for rows in given] == [held]
+
+
+@pytest.mark.parametrize(("smooth", "changed", "trained"), [(False, False, 0), (False, True, 1), (True, False, 1)])
+def test_classes_whose_network_pruning_left_as_it_was_are_not_trained_by_the_same_rows_again(
+    monkeypatch: pytest.MonkeyPatch, smooth: bool, changed: bool, trained: int
+) -> None:
+    plain = result().problem
+    problem = replace(plain, rows=replace(plain.rows, loss=CROSS_ENTROPY))
+    kan = KAN([2, 30, 1])
+    after = kan.clone()
+    if changed:
+        after.set_vector(2 * after.get_vector())
+    calls = list[KAN]()
+
+    def train_pruned(kan: KAN, *_: Any, **__: Any) -> Any:
+        calls.append(kan)
+        return SimpleNamespace(model=kan)
+
+    monkeypatch.setattr(stages, "train_pruned", train_pruned)
+    monkeypatch.setattr(stages, "can_smooth", lambda *_: smooth)
+    monkeypatch.setattr(stages, "recorded", lambda _, state, *__: state)
+    monkeypatch.setattr(stages, "reached", lambda _, state, __, model, ___: replace(state, current=model))
+    state = State(current=after, networks={"train": kan, "prune": after}, follows_noise=True)
+    assert stages.refit(problem, state, Context()).current is after
+    assert len(calls) == trained

@@ -229,9 +229,12 @@ def test_a_large_network_of_many_classes_is_judged_by_what_other_rows_are_expect
 ) -> None:
     data = many_classes()
     model = trained(data, [3, 2, 5], steps=4)
+    model.layers[0].set_grid(model.layers[0].grid * 2)
+    levenberg_marquardt(model, X, data.train.y, CROSS_ENTROPY, 4)
     vector = model.get_vector()
     small = pruning.smoothed(model.clone(), data, UNLIMITED)
     monkeypatch.setattr(pruning, "MOST_PARAMETERS", 1)
+    assert pruning.refit(model, data, UNLIMITED) == losses_on(model, data.train, CROSS_ENTROPY)
     (large,) = pruning.smoothed(model, data, UNLIMITED)
     assert torch.equal(model.get_vector(), vector)  # nothing is trained
     assert large > losses_on(model, data.train, CROSS_ENTROPY)[0]  # as it is on the rows themselves
