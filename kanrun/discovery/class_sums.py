@@ -28,6 +28,7 @@ MOST_FACTORS = 1500  # of all terms and classes together: a step solves equation
 MOST_MULTIPLIED = 12  # inputs, whose products may be terms
 SELECTING = 3000  # rows that terms are chosen by; the factors are those of all rows
 WIDTH, TRIALS = 3, 3  # sums that are kept, and terms that each is tried with
+CLEARLY = 2.0  # bits that a term must cost before it goes: odds of four to one, as far as an approximation can tell
 ALIKE = 0.5  # part of what the best term promises
 PATIENCE = 2  # more terms that may win nothing
 STEPS, HALVINGS = 12, 12
@@ -168,11 +169,19 @@ def chosen(selection: Selection) -> Fit:
     """The sum of the fewest bits: the line in all inputs where there is room for it, with more terms, then fewer."""
     rows, context = selection.rows, selection.context
     nothing = fitted(rows, (), np.zeros((selection.classes, 1)), 1.0, context)
-    line = tuple(int(k) for k in np.flatnonzero(selection.plain))
+    line = independent(rows, np.flatnonzero(selection.plain).tolist())
     if line and selection.has_room(len(line)):
         start = np.column_stack([nothing.factors, np.zeros((selection.classes, len(line)))])
         nothing = min(nothing, fitted(rows, line, start, 1.0, context), key=selection.total)
     return reduced(selection, grown(selection, nothing))
+
+
+def independent(rows: Labelled, terms: list[int]) -> tuple[int, ...]:
+    """The terms that say something beside those before them."""
+    root = np.sqrt(rows.weights)[:, None]
+    new = np.abs(np.diag(np.linalg.qr(root * with_constants(rows.terms[:, terms]), mode="r")))[1:]
+    whole = np.sqrt(((root * rows.terms[:, terms]) ** 2).sum(0))
+    return tuple(k for k, own, size in zip(terms, new, whole, strict=False) if own**2 > NEW * size**2)
 
 
 def grown(selection: Selection, first: Fit) -> Fit:
@@ -233,11 +242,11 @@ def promised(selection: Selection, fit: Fit) -> Array:
 
 
 def reduced(selection: Selection, best: Fit) -> Fit:
-    """Without the terms that cost more bits than they save, half of them at once and then fewer."""
+    """Without the terms that cost clearly more bits than they save, half of them at once and then fewer."""
     part = 0.5
     while len(best.chosen) > 1 and not selection.context.over():
         saved = saved_by(best) - selection.bits[list(best.chosen)]
-        doomed = np.flatnonzero(saved < 0)
+        doomed = np.flatnonzero(saved < -CLEARLY)
         count = math.ceil(part * len(doomed))
         if not count:
             break
@@ -246,7 +255,7 @@ def reduced(selection: Selection, best: Fit) -> Fit:
         start = best.factors[:, [0, *(1 + k for k in kept)]]
         rest = tuple(best.chosen[k] for k in kept)
         trial = fitted(selection.rows, rest, start, best.pull, selection.context)
-        if selection.total(trial) < selection.total(best):
+        if selection.total(trial) < selection.total(best) - CLEARLY * count:
             best = trial
         elif count == 1:
             break

@@ -148,8 +148,9 @@ def by_classes(
 def by_terms(problem: Problem, state: State, network: KAN, whole: Context) -> tuple[State, list[Reading]]:
     """The logits of several classes by sums of terms; settled where the edges cannot be read as anything shorter."""
     context = replace(whole, budget=whole.budget.within(TERMS))
+    begun = problem.model  # of whose inputs pruning may have taken what terms need
     try:
-        found = by_shared_terms(problem, network, network.active_inputs(), context)
+        found = by_shared_terms(problem, network, begun.active_inputs() if isinstance(begun, KAN) else [], context)
     except Exception as error:
         log.exception("the search for sums of terms failed")
         return state.warned(f"the search for sums of terms failed ({failure(error)})", whole), []

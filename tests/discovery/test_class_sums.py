@@ -19,6 +19,7 @@ from kanrun.discovery.class_sums import (
     bits_of,
     chosen,
     fitted,
+    independent,
     is_plain,
     likeliest,
     promised,
@@ -171,6 +172,24 @@ def test_of_terms_that_say_the_same_one_is_enough() -> None:
     rows = labelled()
     double = Labelled(np.column_stack([rows.terms[:, :2], rows.terms[:, :2]]), rows.told, rows.weights)
     assert sorted(k % 2 for k in chosen(selection(double)).chosen) == [0, 1]
+
+
+def test_of_a_line_what_follows_from_other_inputs_is_left_out() -> None:
+    rows = labelled()
+    both = rows.terms[:, :1] + rows.terms[:, 1:2]
+    wide = Labelled(np.column_stack([rows.terms[:, :2], both, rows.terms[:, 2:]]), rows.told, rows.weights)
+    assert independent(wide, [0, 1, 2, 3, 4]) == (0, 1, 3, 4)
+    assert independent(wide, [2, 1, 0, 4]) == (2, 1, 4)
+    few = Labelled(wide.terms[:3], wide.told[:3], wide.weights[:3])
+    assert independent(few, [0, 1, 3, 4]) == (0, 1)  # beside the constant
+
+
+def test_a_term_stays_as_long_as_it_is_not_clearly_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = labelled()
+    whole = started(rows, (0, 1, 2, 3))
+    assert reduced(selection(rows), whole).chosen == (0, 1)
+    monkeypatch.setattr(class_sums, "CLEARLY", 1e3)
+    assert reduced(selection(rows), whole).chosen == (0, 1, 2, 3)
 
 
 def test_an_input_of_a_line_takes_next_to_nothing_to_tell_and_a_function_of_it_more() -> None:

@@ -136,6 +136,21 @@ def test_edges_of_many_classes_are_not_read_where_sums_of_terms_are_shorter(monk
     assert np.mean(told == labels) > np.mean(nearest == labels) - 0.05
 
 
+def test_sums_of_terms_look_at_inputs_that_pruning_has_taken_from_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = result("train"), list[list[int]]()
+
+    def by_shared_terms(problem: Any, network: Any, inputs: list[int], context: Any) -> None:  # noqa: ARG001
+        asked.append(inputs)
+
+    begun = KAN([3, 2], grid=3)
+    begun.layers[0].alive[:, 1] = False  # an input that was taken out on purpose
+    monkeypatch.setattr(reading, "by_shared_terms", by_shared_terms)
+    small = KAN([3, 2], grid=3)
+    small.layers[0].alive[:, :2] = False
+    reading.by_terms(replace(found.problem, model=begun), found.state, small, Context())
+    assert asked == [[0, 2]]
+
+
 @pytest.mark.parametrize("shorter", [True, False])
 def test_of_sums_of_terms_and_edges_the_shorter_description_is_taken(
     monkeypatch: pytest.MonkeyPatch, shorter: bool
