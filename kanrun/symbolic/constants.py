@@ -33,12 +33,18 @@ class _Recorder(StrPrinter):  # type: ignore[misc]
 
 def constants_of(expression: sp.Expr) -> list[sp.Float]:
     """The decimals of an expression in order of appearance in its text, each value once; snapped ones are none."""
+    return list(in_order(expression))
+
+
+@lru_cache(maxsize=2000)
+def in_order(expression: sp.Expr) -> tuple[sp.Float, ...]:
+    """The same, of which much is asked again of an expression: SymPy takes its time to write it down."""
     recorder = _Recorder()
     recorder.doprint(expression)
     atoms = expression.atoms(sp.Float)
     found = [f for size in recorder.sizes for f in (size, -size) if f in atoms]
     rest = sorted(atoms.difference(found), key=float)
-    return list(dict.fromkeys([*found, *rest]))
+    return tuple(dict.fromkeys([*found, *rest]))
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,11 @@ def sizes_of(columns: Array) -> Array:
     """Norms of the columns [rows, columns], whose squares may be too large or too small to be numbers."""
     largest = np.abs(columns).max(axis=0, initial=0.0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    finite = np.isfinite(largest)
+    if finite.all():  # as nearly always, and asked for in every step of a fit
+        return unit * np.linalg.norm(columns / unit, axis=0)
     sizes: Array = unit * np.linalg.norm(np.nan_to_num(columns / unit, posinf=0.0, neginf=0.0), axis=0)
-    return np.where(np.isfinite(largest), sizes, largest)
+    return np.where(finite, sizes, largest)
 
 
 def in_units_of_effect(slopes: Array, constants: Array, missing: Array) -> tuple[Array, Array]:
