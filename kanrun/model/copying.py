@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
+PLAIN = (bool, int, float, str, type(None))  # nothing that could be changed
 
 
 def copied(module: M) -> M:
@@ -20,14 +21,17 @@ def copied(module: M) -> M:
 
 def value_of(value: Any) -> Any:
     """A copy of an attribute: of tables, among them those of parameters, buffers and modules, entry by entry."""
-    if isinstance(value, nn.Parameter):
-        return nn.Parameter(value.detach().clone(), value.requires_grad)
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, nn.Module):
-        return copied(value)
+    if isinstance(value, PLAIN):
+        return value
     if isinstance(value, dict) and not hasattr(value, "__deepcopy__"):
         other = value.copy()
         other.update((name, value_of(part)) for name, part in value.items())
         return other
+    if isinstance(value, Tensor):
+        own = value.detach().clone()
+        return nn.Parameter(own, value.requires_grad) if isinstance(value, nn.Parameter) else own
+    if isinstance(value, nn.Module):
+        return copied(value)
+    if isinstance(value, set):
+        return {value_of(part) for part in value}
     return copy.deepcopy(value)
