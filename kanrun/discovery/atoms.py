@@ -162,10 +162,11 @@ def starting_factors(
             continue
         ranges = ranges_of(function, few)
         slopes = [(high - low) / 2 / half for low, high in ranges]
-        starts = [(a, (high + low) / 2 - a * middle) for a, (low, high) in zip(slopes, ranges, strict=True)]
-        for a in (1.0, -1.0) if function.name == "exp" else (1.0,):
-            if bool(function.allows(a * t)):
-                yield Factor(function, argument, a)
-        for a, b in starts:
-            if bool(function.allows(a * t + b)):
-                yield Factor(function, argument, a, b, True)
+        plain = [(a, 0.0, False) for a in ((1.0, -1.0) if function.name == "exp" else (1.0,))]
+        shaped = [(a, (high + low) / 2 - a * middle, True) for a, (low, high) in zip(slopes, ranges, strict=True)]
+        starts = [*plain, *shaped]
+        a, b = t.new_tensor([start[:2] for start in starts]).unbind(1)
+        allowed = function.allows(t[:, None] * a + b).tolist()
+        for start, is_allowed in zip(starts, allowed, strict=True):
+            if is_allowed:
+                yield Factor(function, argument, *start)
