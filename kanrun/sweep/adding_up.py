@@ -22,6 +22,7 @@ HIGHER = ("r2", "accuracy")  # scores of which more is better
 CLOSE = 1e-6  # relative, between values of formulas that are the same
 COMPARED = 500  # formulas that are held against each other; of further ones only texts are
 POINTS = 16
+MOST_KEYS = 8  # settings that are drawn
 
 
 @dataclass(frozen=True)
@@ -214,3 +215,14 @@ def relations_found(rows: Sequence[Row]) -> list[Found]:
         for text in dict.fromkeys(row.relations):
             jobs.setdefault(text, []).append(row.job)
     return sorted((Found(text, found) for text, found in jobs.items()), key=lambda one: -len(one.jobs))
+
+
+def varied(rows: Sequence[Row]) -> list[str]:
+    """The settings of which completed jobs have more than one value; seeds are what the spread is over."""
+    keys = dict.fromkeys(key for row in rows for key in row.values if not is_seed(key))
+    return [key for key in keys if len({str(row.values.get(key)) for row in rows}) > 1][:MOST_KEYS]
+
+
+def scored(rows: Sequence[Row], key: str | None) -> list[Row]:
+    """The rows that have the score."""
+    return [row for row in rows if key and (value := row.scores.get(key)) is not None and math.isfinite(value)]

@@ -18,7 +18,7 @@ from kanrun.report.files import write_text
 from kanrun.report.pages.pictures import InPage, inline, is_broad
 from kanrun.report.pages.rendering import render
 from kanrun.report.paging import PAGE, write_page
-from kanrun.sweep.adding_up import Sums, scores_beside
+from kanrun.sweep.adding_up import Sums, scored, scores_beside, varied
 from kanrun.sweep.rows import Row, not_completed
 
 log = logging.getLogger("kanrun")
@@ -74,6 +74,8 @@ def link(job: str) -> str:
 
 def pictures(ranks: Sequence[Row], key: str | None) -> list[InPage]:
     """The score against what was varied."""
+    if not varied(scored(ranks, key)):  # matplotlib takes a third of a second
+        return []
     from kanrun.sweep.pictures import figures_of
 
     found = []

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kanrun.report.look import BLUE, MUTED, VERMILLION, content_of, house_style, shortened
-from kanrun.sweep.adding_up import HIGHER, is_seed
+from kanrun.sweep.adding_up import HIGHER, scored, varied
 from kanrun.sweep.rows import Row
 
-MOST_KEYS, MOST_VALUES, MOST_LINES, MOST_POINTS = 8, 12, 300, 2000
+MOST_VALUES, MOST_LINES, MOST_POINTS = 12, 300, 2000
 DECADES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 
 
@@ -36,17 +36,6 @@ class Axis:
         places = np.log10(self.places) if self.log else self.places
         low, high = places.min(), places.max()
         return (places - low) / ((high - low) or 1.0)
-
-
-def varied(rows: Sequence[Row]) -> list[str]:
-    """The settings of which completed jobs have more than one value; seeds are what the spread is over."""
-    keys = dict.fromkeys(key for row in rows for key in row.values if not is_seed(key))
-    return [key for key in keys if len({str(row.values.get(key)) for row in rows}) > 1][:MOST_KEYS]
-
-
-def scored(rows: Sequence[Row], key: str | None) -> list[Row]:
-    """The rows that have the score."""
-    return [row for row in rows if key and (value := row.scores.get(key)) is not None and math.isfinite(value)]
 
 
 def figures_of(rows: Sequence[Row], key: str | None) -> dict[str, str]:

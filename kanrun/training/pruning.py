@@ -78,11 +78,9 @@ def prune_and_refit(
     else:
         pruned = model
     if pruned.parameter_count() <= MOST_PARAMETERS:
-        end = context.budget.meter.work + MOST_WORK
         ends = has_many_classes(model, data.loss)
-        pruned = simplify(
-            pruned, x, beyond, 0.0, over=lambda: context.over() or (ends and context.budget.meter.work > end)
-        )
+        allowed = context.budget.meter.work + MOST_WORK if ends else math.inf
+        pruned = simplify(pruned, x, beyond, 0.0, over=lambda: context.over() or context.budget.meter.work > allowed)
     return pruned
 
 
@@ -127,9 +125,8 @@ def smoothed(model: KAN, data: Dataset, context: Context) -> list[float]:
     """The same under penalties on its edges, with the losses that generalized cross-validation expects."""
     x, y, loss = data.train.x, data.train.y, data.loss
     large = model.parameter_count() > MOST_PARAMETERS
-    if large and has_many_classes(
-        model, loss
-    ):  # held against smaller ones that are trained, and so not by its loss alone
+    # Held against smaller ones that are trained, and so not by its loss alone.
+    if large and has_many_classes(model, loss):
         return [Smoothing(model, x, y, loss, weights=data.train.weights, smooth=True).expected]
     model.fit_grids(x)
     if large:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kanrun.sweep.adding_up import add_up
+from kanrun.sweep.adding_up import add_up, varied
 from kanrun.sweep.page import page_of
-from kanrun.sweep.pictures import Axis, axis_of, by_value, figures_of, parallel, varied
+from kanrun.sweep.pictures import Axis, axis_of, by_value, figures_of, parallel
 from kanrun.sweep.rows import Row
 
 EVIL = "</script><script>alert(1)</script>"
