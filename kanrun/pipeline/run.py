@@ -99,6 +99,7 @@ def resume(
         raise KanrunError(f"{folder}: {reason}; go on with that version, or begin anew with overwrite=true")
     check_tracker(config)
     with held(folder), threads_of(config):
+        problem = make_problem(config)  # before the status: without its table or device a run stays as it was left
         status, console = Status(folder, resumed=True), Console(QUIET if quiet else config.console)
         with (
             watched(status, last_resort) as interruption,
@@ -108,7 +109,7 @@ def resume(
         ):
             one = Run(config, folder, status, console, interruption, overseer, resumed=True)
             state, begun = one.checkpoint.load(one.tell)
-            return carry_out(one, make_problem(config), state, begun)
+            return carry_out(one, problem, state, begun)
 
 
 def watched(status: Status, last_resort: LastResort | None) -> Any:

@@ -217,12 +217,22 @@ def test_what_cannot_be_resumed_is_one_line_and_stays_as_it_is(
         patch.setattr("kanrun.pipeline.run.__version__", "99.0")
         with pytest.raises(KanrunError, match=r"this is 99\.0"):
             resume(tmp_path / "run")
+    before = (tmp_path / "run" / "status.json").read_bytes()
+    with monkeypatch.context() as patch:  # as on a machine that lacks the table, or the device
+        patch.setattr("kanrun.pipeline.run.make_problem", lambda _: raise_error("device=cuda is not here"))
+        with pytest.raises(KanrunError, match="not here"):
+            resume(tmp_path / "run", quiet=True)
+    assert (tmp_path / "run" / "status.json").read_bytes() == before
     assert (tmp_path / "run" / "checkpoint" / "state.npz").exists()
     resume(tmp_path / "run", quiet=True)
     files = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
     assert resume(tmp_path / "run") is None
     assert "nothing left to do" in capsys.readouterr().out
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()} == files
+
+
+def raise_error(text: str) -> None:
+    raise KanrunError(text)
 
 
 def in_another_thread(work: Any) -> None:

@@ -57,6 +57,12 @@ def test_failed_jobs_are_named_first_with_a_link() -> None:
     assert '<a href="a%20b/report.html">job a b</a> failed: no &lt;room&gt;' in text
 
 
+def test_a_job_that_goes_on_has_no_page_to_go_to() -> None:
+    text = page([row(0), Row("1", {}, "running")])
+    assert 'href="0/report.html"' in text and 'href="1/report.html"' not in text
+    assert cells(text)[1][0] == "1"
+
+
 def test_a_sweep_without_a_completed_job_has_a_page() -> None:
     text = page([Row("0", {}, "failed", error="why")])
     assert "The best" not in text

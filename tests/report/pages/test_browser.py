@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from kanrun.pipeline.run import run
+from kanrun.report.lock import held
 from kanrun.report.paging import PAGE, write_page
 from kanrun.sweep.summary import summarize
 from tests.browser import CHROMIUM, CONTRASTS, DRIVER, MISSING, Browser, chromium
@@ -184,6 +185,20 @@ def test_the_jobs_of_a_sweep_are_sorted_and_found(browser: Browser, folders: dic
     )
     assert browser.ask(jobs) == ["mlp"]
     assert browser.ask("return document.querySelector('table.jobs a').href").endswith("/sweep/mlp/report.html")
+
+
+def test_a_job_that_goes_on_is_no_link(browser: Browser, folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["sweep"] / "mlp", tmp_path / "ended")
+    (tmp_path / "begun").mkdir()
+    for name in ("config.yaml", "status.json"):
+        shutil.copy(folders["sweep"] / "mlp" / name, tmp_path / "begun")
+    status = json.loads((tmp_path / "begun" / "status.json").read_text())
+    (tmp_path / "begun" / "status.json").write_text(json.dumps({**status, "state": "running"}))
+    with held(tmp_path / "begun"):
+        summarize(tmp_path, Console(file=io.StringIO()))
+    browser.open(tmp_path / PAGE)
+    shown = "return [...document.querySelectorAll('table.jobs tbody tr')].map((r) => [r.cells[0].textContent, "
+    assert sorted(browser.ask(f"{shown} r.querySelector('a') !== null])")) == [["begun", False], ["ended", True]]
 
 
 def test_it_can_be_printed(browser: Browser, folders: dict[str, Path]) -> None:

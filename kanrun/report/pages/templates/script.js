@@ -36,7 +36,7 @@ for (const table of document.querySelectorAll("table.front")) {
 const data = document.getElementById("cells");
 if (data) {
   const all = JSON.parse(data.textContent), table = document.querySelector("table.jobs"), body = table.tBodies[0];
-  const tools = document.querySelector(".tools"), page = 100;
+  const tools = document.querySelector(".tools"), page = 100, state = Number(table.dataset.state);
   const address = (job) => `${job.split("/").map(encodeURIComponent).join("/")}/report.html`;
   let rows = all, start = 0, column = -1, down = false;
   const show = () => {
@@ -44,7 +44,7 @@ if (data) {
       const row = document.createElement("tr");
       cells.forEach((cell, place) => {
         const one = row.insertCell();
-        if (place === 0) {
+        if (place === 0 && cells[state] !== "running") { // which has no page yet
           const link = one.appendChild(document.createElement("a"));
           link.href = address(String(cell));
           link.textContent = cell;
