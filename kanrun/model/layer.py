@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from kanrun.functions.library import FUNCTIONS, Library
 from kanrun.model import grids, spline
 from kanrun.model.bases import BASES
+from kanrun.model.prepared import Prepared
 from kanrun.model.spline import Knots
 from kanrun.model.spline_sums import SplineSums
 from kanrun.model.structure import Places, Structure, shape_of, structure_of
@@ -28,15 +29,6 @@ class LayerTrace:
     edges: Tensor  # [rows, n_sub, n_in], zero for removed edges
     subnodes: Tensor  # [rows, n_sub]
     nodes: Tensor  # [rows, n_out]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What one pass needs of a layer's inputs and grid alone."""
-
-    features: Tensor  # [rows, n_in, G+k(+1)]
-    covariance: Tensor  # of the features of each input: [n_in, G+k(+1), G+k(+1)]
-    spread: Tensor  # standard deviation of each input: [n_in]
 
 
 class KANLayer(nn.Module):
@@ -189,9 +181,7 @@ class KANLayer(nn.Module):
 
     def prepare(self, x: Tensor) -> Prepared:
         """What of the rows `x` [rows, n_in] stays the same as long as the grid does."""
-        features = self.features(x)
-        centred = (features - features.mean(0)).transpose(0, 1)
-        return Prepared(features, centred.transpose(1, 2) @ centred / len(x), x.std(0, correction=0))
+        return Prepared(self.features(x), x.std(0, correction=0))
 
     def weights(self) -> Tensor:
         """The coefficients of `features`, zero for edges that are not splines: [n_sub, n_in, G+k(+1)]."""
@@ -271,12 +261,10 @@ class KANLayer(nn.Module):
     def forward_with_strengths(self, x: Tensor, prepared: Prepared | None = None) -> tuple[Tensor, Tensor]:
         """Nodes [rows, n_out], and how much every spline edge varies against its input: std(edge) / (std(input) + 0.1).
 
-        The strengths are [n_sub, n_in], zero for fixed and removed edges. std(edge)^2 is w^T C w with the features'
-        covariance C, which needs no [rows, n_sub, n_in] of edge outputs.
+        The strengths are [n_sub, n_in], zero for fixed and removed edges.
         """
         prepared = prepared or self.prepare(x)
-        weights = self.weights().transpose(0, 1)
-        variance = ((weights @ prepared.covariance) * weights).sum(2).T
+        variance = prepared.variances(self.weights().transpose(0, 1)).T
         tiny = torch.finfo(x.dtype).eps
         spread = (variance.clamp(min=0) + tiny).sqrt() - tiny**0.5
         return self.multiply(self.subnodes(x, prepared.features)), spread / (prepared.spread + 0.1)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kanrun.model.copying import copied
-from kanrun.model.layer import Prepared
 from kanrun.model.network import Width, split_width
+from kanrun.model.prepared import Prepared
 from kanrun.model.rows import as_rows
 
 

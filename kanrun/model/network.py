@@ -17,8 +17,9 @@ from kanrun.model import grids
 from kanrun.model.bases import BASES
 from kanrun.model.copying import copied
 from kanrun.model.jacobian import KanPass
-from kanrun.model.layer import FACTORS, KANLayer, LayerTrace, Prepared
+from kanrun.model.layer import FACTORS, KANLayer, LayerTrace
 from kanrun.model.memory import keep_freed_memory
+from kanrun.model.prepared import Prepared
 from kanrun.model.rows import as_rows
 from kanrun.model.structure import Places, shape_of
 

@@ -8,8 +8,8 @@ from typing import Protocol, Self, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 
 
 class Pass(Protocol):

@@ -12,8 +12,8 @@ from torch import Tensor
 from kanrun.context import UNLIMITED, Context, Over, never
 from kanrun.data.losses import Loss
 from kanrun.model.jacobian import Extent, KanPass, extent_of
-from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 from kanrun.model.protocol import Pass, Trainable, depth_of
 from kanrun.training.objective import Objective, prepared
 from kanrun.training.roughness import roughness

@@ -10,7 +10,7 @@ import torch
 
 from kanrun.context import Context
 from kanrun.data.dataset import Rows, null_value
-from kanrun.model.layer import Prepared
+from kanrun.model.prepared import Prepared
 from kanrun.model.protocol import Network
 from kanrun.training import optimizers
 from kanrun.training.history import Record

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from kanrun.data.losses import Loss
-from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 from kanrun.model.protocol import Trainable, has_splines
 
 MOST_PREPARED = 2**24  # numbers that are kept for rows seen many times

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from kanrun.model.bases import BASES
-from kanrun.model.layer import KANLayer, Prepared
+from kanrun.model.layer import KANLayer
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 from kanrun.training.objective import Penalty, regularization
 
 FLOOR = 1e-4  # strength below which an edge is held as if it had this much, so that no curvature is infinite

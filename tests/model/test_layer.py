@@ -101,8 +101,9 @@ def test_what_is_trained_follows_the_state_of_each_edge() -> None:
     assert bias.tolist() == [False, True, False, True]
 
 
-def test_strengths_are_spreads_of_spline_edges_over_those_of_inputs() -> None:
-    x = uniform_rows(50, 3, seed=2) * torch.tensor([1.0, 0.1, 3.0], dtype=torch.float64)
+@pytest.mark.parametrize("rows", [50, 5])  # more and fewer than the features of an input
+def test_strengths_are_spreads_of_spline_edges_over_those_of_inputs(rows: int) -> None:
+    x = uniform_rows(rows, 3, seed=2) * torch.tensor([1.0, 0.1, 3.0], dtype=torch.float64)
     for seed in range(3):
         model = tangled_network(seed=seed)
         for layer, trace in zip(model.layers, model.trace(x), strict=True):

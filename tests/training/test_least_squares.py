@@ -12,8 +12,8 @@ from torch import Tensor
 
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.model.jacobian import Extent
-from kanrun.model.layer import Prepared
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 from kanrun.training.least_squares import CHUNK, LevenbergMarquardt, extent, levenberg_marquardt, normal_equations
 from kanrun.training.objective import Objective, Penalty
 from tests.helpers import Array, additive_network, autograd_jacobian, tangled_network, trained_gradient, uniform_rows

@@ -13,9 +13,9 @@ from kanrun.config.schema import AdamConfig, AutoConfig, LbfgsConfig, LmConfig, 
 from kanrun.context import Over, never
 from kanrun.data.losses import CROSS_ENTROPY, MSE, Loss
 from kanrun.errors import ConfigError
-from kanrun.model.layer import Prepared
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
+from kanrun.model.prepared import Prepared
 from kanrun.training.least_squares import LevenbergMarquardt
 from kanrun.training.objective import Objective, Penalty
 from kanrun.training.optimizers import (
