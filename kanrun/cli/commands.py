@@ -147,7 +147,7 @@ def predict(options: Namespace) -> None:
 
     run = load_run(options.folder)
     inputs = run.columns
-    rows = rows_of(options.rows, inputs)
+    rows = rows_of(options.rows, inputs, run.told)
     found = run.predictions(rows, options.formula, options.network)
     if options.output:
         put(as_csv(found, rows.x, inputs), options.output)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kanrun.data.table.raw import Told
 from kanrun.data.table.trained import strangers
 from kanrun.errors import ConfigError, KanrunError
 from kanrun.predictions.inputs import Array, Input, Taken
@@ -16,22 +18,38 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kanrun.data.table.columns import Column
+    from kanrun.data.table.raw import Raw
 
 
-def rows_of(path: str | Path, inputs: Sequence[Input]) -> Taken:
+def rows_of(path: str | Path, inputs: Sequence[Input], told: Told | None = None) -> Taken:
     """The rows of a file in any format of tables; NaN where a cell is empty or holds no number.
 
     Columns are found by name, in any order; others are left out. Numbers in other units than those of training are
-    converted. Raises KanrunError, in one line that names the file, for what cannot be read, a column that is not there
-    and units that cannot agree.
+    converted. How the file of training was `told` to be written, this one is, unless its columns are not found so.
+    Raises KanrunError, in one line that names the file, for what cannot be read, a column that is not there and units
+    that cannot agree.
     """
+    called = tuple(name for one in inputs for name in one.names)
+    plain, as_there = Told(called=called), replace(told or Told(), called=called)
+    if as_there == plain:
+        return rows_told(path, inputs, plain)
+    try:
+        return rows_told(path, inputs, as_there)
+    except KanrunError as error:
+        try:
+            return rows_told(path, inputs, plain)
+        except KanrunError:
+            raise error from None
+
+
+def rows_told(path: str | Path, inputs: Sequence[Input], told: Told) -> Taken:
+    """The same of a file that is written as it is told."""
     from kanrun.data.table.columns import FILLED, cleaned, columns_of
     from kanrun.data.table.files import opened
-    from kanrun.data.table.raw import Told
     from kanrun.data.table.trained import Likeness
 
     try:
-        with opened(Path(path), Told()) as raw:
+        with opened(Path(path), told) as raw:
             columns, _ = columns_of(raw)
             names, likeness = [c.name for c in columns], Likeness()
             own = [likeness.read_as(columns[one.number(names)], one.trained) for one in inputs]
@@ -46,14 +64,21 @@ def rows_of(path: str | Path, inputs: Sequence[Input]) -> Taken:
     if not len(values):
         raise KanrunError(f"{path}: there are no rows")
     unknown = np.zeros(values.shape, dtype=bool)
-    told = dict[str, str]()
+    texts = dict[str, str]()
     for k, one in enumerate(inputs):
         if f"t{k}" in frame.columns:
             strange = frame[f"t{k}"]
             unknown[:, k] = strange.is_not_null().to_numpy()
             if counts := dict(strange.drop_nulls().value_counts().sort(f"t{k}").iter_rows()):
-                told[one.name] = strangers(one.name, counts, one.seen)
-    return Taken(values, unknown, (*likeness.notes, *told.values()))
+                texts[one.name] = strangers(one.name, counts, one.seen)
+    return Taken(values, unknown, (*as_told(path, told, raw), *likeness.notes, *texts.values()))
+
+
+def as_told(path: str | Path, told: Told, raw: Raw) -> list[str]:
+    """That a text is read as the run was told of its own file: 1,234 is another number with another decimal mark."""
+    settings = {"separator": told.separator, "decimal": told.decimal, "encoding": told.encoding}
+    given = ", ".join(f"{name}={value!r}" for name, value in settings.items() if value is not None)
+    return [f"{Path(path).name} is read with {given}, as in training"] if given and raw.records else []
 
 
 def cells_of(one: Input, column: Column, decimal: str) -> dict[str, pl.Expr]:

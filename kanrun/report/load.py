@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from kanrun.config.datasets import TableConfig
 from kanrun.config.schema import Config
 from kanrun.data.losses import loss_of
+from kanrun.data.table.raw import Told
 from kanrun.errors import KanrunError, shorten, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
@@ -50,6 +52,14 @@ class LoadedRun:
         """What metrics.json says of the columns of the table."""
         about = self.metrics.get("data") or {}
         return [one for one in about.get("columns", []) if isinstance(one, dict)]
+
+    @property
+    def told(self) -> Told:
+        """How the file of the table is written, as far as the config says so."""
+        section = self.config.dataset
+        if not isinstance(section, TableConfig):
+            return Told()
+        return Told(section.separator, section.decimal, section.encoding)
 
     @property
     def classes(self) -> bool:

@@ -66,3 +66,14 @@ def test_a_mistake_is_one_line(kanrun: Call, tmp_path: Path, table: str, argumen
     found = kanrun(*arguments)
     assert found.status == 1 and len(found.lines) == 1
     assert reason.format(tmp_path) in found.lines[0]
+
+
+def test_new_rows_are_read_with_the_decimal_mark_that_the_table_was_told_to_have(kanrun: Call, tmp_path: Path) -> None:
+    lines = [f'"{i},{i * i:03d}","{2 * i},{7 * i:03d}"' for i in range(1, 25)]
+    (tmp_path / "t.csv").write_text("\n".join(['"1","2"', *lines]) + "\n")
+    assert kanrun("t.csv", "target=2", "decimal=,", *QUICK, "hydra.run.dir=run").status == 0
+    found = kanrun("predict", "run", "t.csv", "--network", "-o", "out.csv")
+    assert (found.status, found.out) == (0, "note: t.csv is read with decimal=',', as in training\n")
+    first, *rows = (tmp_path / "out.csv").read_text().splitlines()
+    assert first.split(",")[0] == "1"
+    assert [float(row.split(",")[0]) for row in rows] == [i + i * i / 1000 for i in range(1, 25)]

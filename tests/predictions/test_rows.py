@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kanrun.data.table.raw import Told
 from kanrun.errors import KanrunError
 from kanrun.predictions.inputs import Input
 from kanrun.predictions.rows import rows_of
@@ -101,3 +102,22 @@ def test_texts_that_training_knew_are_nothing_to_tell(tmp_path: Path) -> None:
 def test_a_table_without_rows_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(KanrunError, match=r"new.csv: there are no rows$"):
         rows_of(written(tmp_path, "T,p,gas\n,,\n"), INPUTS)
+
+
+def test_a_header_of_numbers_is_one_where_inputs_are_called_so(tmp_path: Path) -> None:
+    waves = [Input("x_400", ("400",)), Input("x_410", ("410",))]
+    assert rows_of(written(tmp_path, "400,410\n1,2\n3,4\n"), waves).x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize(("decimal", "value"), [(".", 1234.0), (",", 1.234)])
+def test_a_file_is_read_as_that_of_training_was_told_to_be_written(tmp_path: Path, decimal: str, value: float) -> None:
+    taken = rows_of(written(tmp_path, 'T,p\n"1,234","5,678"\n"2,345","6,789"\n'), INPUTS[:2], Told(decimal=decimal))
+    assert taken.x[0, 0] == value
+    assert taken.notes == (f"new.csv is read with decimal={decimal!r}, as in training",)
+
+
+def test_a_file_with_another_separator_than_that_of_training_is_read_all_the_same(tmp_path: Path) -> None:
+    taken = rows_of(written(tmp_path, "T,p\n1,2\n3,4\n"), INPUTS[:2], Told(separator=";"))
+    assert (taken.x.tolist(), taken.notes) == ([[1.0, 2.0], [3.0, 4.0]], ())
+    with pytest.raises(KanrunError, match=r"new.csv: no column T; there are a\|b$"):
+        rows_of(written(tmp_path, "a|b\n1|2\n3|4\n"), INPUTS[:2], Told(separator=";"))
