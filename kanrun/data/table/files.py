@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from kanrun.data.table.arrays import read_npy, read_npz
+from kanrun.data.table.layout import SAMPLE_RECORDS, decimal_of
 from kanrun.data.table.objects import read_json
 from kanrun.data.table.raw import Raw, Reader, Told, renamed
 from kanrun.data.table.text import CHUNK, open_quote, read_text
 from kanrun.errors import ConfigError, shorten
 
+COMMA = ", decimal comma"
 KINDS = "text such as CSV, .xlsx, .parquet, .jsonl, .npy and .npz, also compressed as .gz"
 
 
@@ -34,7 +36,7 @@ def opened(path: Path, told: Told) -> Iterator[Raw]:
         with tempfile.TemporaryDirectory(prefix="kanrun-") as folder:
             plain = unpacked(path, Path(folder)) if packed else linked(path, Path(folder))
             try:
-                raw = reader_of(plain, name)(plain, Path(folder), told)
+                raw = marked(reader_of(plain, name)(plain, Path(folder), told), told)
                 yield raw
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 raise ConfigError(damage_of(raw)) from None
@@ -126,6 +128,20 @@ def reader_of(path: Path, name: str) -> Reader:
     return read_text
 
 
+def marked(raw: Raw, told: Told) -> Raw:
+    """A file of values with the decimal mark of the numbers that stand in texts there."""
+    import polars as pl
+
+    if raw.layout is not None:
+        return raw
+    mark = told.decimal
+    if mark is None:
+        texts = raw.frame.select([name for name, kind in raw.frame.collect_schema().items() if kind == pl.String])
+        sample = texts.head(SAMPLE_RECORDS).collect(engine="streaming")
+        mark = decimal_of([[cell or "" for cell in row] for row in sample.iter_rows()], ",")
+    return replace(raw, mark=mark, kind=raw.kind + COMMA * (mark == ","))
+
+
 def read_parquet(path: Path, folder: Path, told: Told) -> Raw:  # noqa: ARG001
     """Columns with types."""
     import polars as pl
@@ -148,11 +164,13 @@ def read_excel(path: Path, folder: Path, told: Told) -> Raw:
     if not rows:
         raise ConfigError("there is no table in its sheets")
     target = folder / "sheet"
+    texts = [[cell for cell in row if isinstance(cell, str)] for row in rows[:SAMPLE_RECORDS]]
+    mark = told.decimal or decimal_of(texts, ",")
     with target.open("w", encoding="utf-8", newline="") as stream:
-        write_rows(stream, rows)
-    raw = read_text(target, folder, Told(",", ".", "utf-8", told.called))
+        write_rows(stream, rows, mark)
+    raw = read_text(target, folder, Told(",", mark, "utf-8", told.called))
     others = f", the first of {len(sheets)}" if len(sheets) > 1 else ""
-    return replace(raw, kind=f"workbook, sheet {name!r}{others}")
+    return replace(raw, kind=f"workbook, sheet {name!r}{others}" + COMMA * (mark == ","))
 
 
 def zipped(path: Path) -> bool:
@@ -160,10 +178,11 @@ def zipped(path: Path) -> bool:
     return begins_with(path, b"PK")
 
 
-def write_rows(stream: IO[str], rows: list[list[Any]]) -> None:
-    """The cells of a sheet as CSV, numbers in full."""
+def write_rows(stream: IO[str], rows: list[list[Any]], mark: str) -> None:
+    """The cells of a sheet as CSV, numbers in full with the decimal mark of its texts."""
     import csv
 
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)  # so that # begins no comment
     for row in rows:
-        writer.writerow([repr(c) if isinstance(c, float) else str(c).replace("\n", " ") for c in row])
+        cells = [repr(c).replace(".", mark) if isinstance(c, float) else str(c).replace("\n", " ") for c in row]
+        writer.writerow(cells)

@@ -34,8 +34,8 @@ class Raw:
     """A file's rows as the engine reads them: columns c0, c1, ... and `row number`, below names and units.
 
     Text files have texts in all columns, of which the last `MORE` have no name: what is there is too much. `records`
-    gives (number, line, cells) of a text's records; `aside` names what in the file is no column, with why, and
-    `doubt` says what may be wrong where a name is not found.
+    gives (number, line, cells) of a text's records; `aside` names what in the file is no column, with why, `doubt`
+    says what may be wrong where a name is not found, and `mark` is the decimal mark of texts in a file of values.
     """
 
     frame: pl.LazyFrame
@@ -46,11 +46,12 @@ class Raw:
     records: Callable[[], Iterator[tuple[int, int, list[str]]]] | None = field(default=None, repr=False)
     aside: tuple[str, ...] = ()
     doubt: str = ""
+    mark: str = "."
 
     @property
     def decimal(self) -> str:
         """The decimal mark of texts."""
-        return self.layout.decimal if self.layout else "."
+        return self.layout.decimal if self.layout else self.mark
 
 
 Reader = Callable[[Path, Path, Told], Raw]  # from a file and a folder for what has to be written on the way

@@ -318,3 +318,30 @@ def test_arrays_of_numpy_in_every_type_that_holds_numbers(tmp_path: Path) -> Non
     assert rows_of(tmp_path, npz(X=ARRAY), "x_3", "t.npz").y.sum() == TOTAL
     rows = rows_of(tmp_path, npz(X=ARRAY[:, :2], p=ARRAY[:, 2], about=np.array(3)), name="t.npz")
     assert inputs_of(rows) == ["X_1", "X_2"] and any("about" in note for note in rows.notes)
+
+
+def with_texts(name: str, texts: list[str]) -> bytes:
+    """A file of values in which one column of numbers, T, stands in texts."""
+    lines = [{"T": text, "V": i * i % 7 + 0.25, "p": i**3} for i, text in enumerate(texts)]
+    if name == "t.xlsx":
+        return workbook([["T", "V", "p"], *(list(line.values()) for line in lines)])
+    return parquet(pl.DataFrame(lines)) if name == "t.parquet" else "\n".join(map(json.dumps, lines)).encode()
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.xlsx"])
+@pytest.mark.parametrize(("mark", "factor"), [(",", 0.001), (".", 1.0)])
+def test_numbers_in_texts_have_the_decimal_mark_that_is_asked_for(
+    tmp_path: Path, name: str, mark: str, factor: float
+) -> None:
+    content = with_texts(name, [f"{i},{i:03d}" for i in range(1, 13)])
+    rows = rows_of(tmp_path, content, name=name, decimal=mark)
+    assert rows.x[:, 0] == pytest.approx([1001 * i * factor for i in range(1, 13)])
+    assert rows.x[:, 1].tolist() == [i * i % 7 + 0.25 for i in range(12)]
+    assert ("decimal comma" in rows.notes[0]) == (mark == ",")
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.xlsx"])
+def test_a_decimal_comma_in_texts_is_found_where_one_can_be_nothing_else(tmp_path: Path, name: str) -> None:
+    rows = rows_of(tmp_path, with_texts(name, ["1,500", *(f"{i},5" for i in range(2, 13))]), name=name)
+    assert rows.x[:, :2].tolist() == [[i + 1.5, i * i % 7 + 0.25] for i in range(12)]
+    assert "decimal comma" in rows.notes[0]
