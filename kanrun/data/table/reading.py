@@ -29,7 +29,7 @@ from kanrun.data.table.columns import (
 from kanrun.data.table.names import column_asked, numbers_called
 from kanrun.data.table.raw import MORE, ROW, Raw
 from kanrun.data.table.trained import Likeness, strangers
-from kanrun.errors import ConfigError, shorten, wrong
+from kanrun.errors import ConfigError, counted, shorten, wrong
 
 if TYPE_CHECKING:
     import polars as pl
@@ -221,16 +221,26 @@ class Reading:
         for name, key in keys.items():
             column = of_key[key]
             if column.kind in (DATE, OTHER, EMPTY):
-                reason = f"{column.header} holds {column.words()}, which cannot be compared"
-                raise ConfigError(wrong(where_is.KEY, where, reason))
-            number = column.number(self.raw.decimal)
+                what = "is empty" if column.kind == EMPTY else f"holds {column.words()}"
+                raise ConfigError(wrong(where_is.KEY, where, f"{column.header} {what}, which cannot be compared"))
             if column.kind in (TEXT, MIXED):
                 kinds[name], exprs[name] = where_is.TEXT, column.text()
             elif column.kind == BOOLEAN:
-                kinds[name], exprs[name] = where_is.BOOLEAN, number == 1
+                kinds[name], exprs[name] = where_is.BOOLEAN, self.comparable(column) == 1
             else:
-                kinds[name], exprs[name] = where_is.NUMBER, number
+                kinds[name], exprs[name] = where_is.NUMBER, self.comparable(column)
         return where_is.Filter(where, exprs, kinds).of(tree)
+
+    def comparable(self, column: Column) -> pl.Expr:
+        """Its numbers, null where it has none: to the engine what is no number is larger than all."""
+        import polars as pl
+
+        number = column.number(self.raw.decimal)
+        odd = self.frame.filter(number.is_nan()).select(ROW).collect(engine="streaming")[ROW].to_list()
+        if odd:
+            why = f"without a finite number in {shorten(column.header, 60)}, so no comparison in dataset.where is true"
+            self.warnings.append(f"{counted(len(odd), 'row')} {why}: {self.lines(odd)}")
+        return pl.when(number.is_not_nan()).then(number)
 
     def lines(self, numbers: Sequence[int], most: int = 5) -> str:
         """Where rows are in the file: their lines in a text, and else their numbers from 1."""

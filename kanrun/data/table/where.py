@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY = "dataset.where"
-NUMBER, BOOLEAN, TEXT = "number", "truth value", "text"
+NUMBER, BOOLEAN, TEXT, LIST = "number", "truth value", "text", "list"
 # Words of Python that mean nothing here, and so can be names of columns.
 WORDS = sorted(set(keyword.kwlist) - {"and", "or", "not", "in", "True", "False"})
 LONGEST, DEEPEST = 1000, 30  # characters; brackets and operators within each other
 FORM = "a comparison of columns, such as T > 300 and gas == 'N2'; names with blanks or signs in backticks, `E (eV)` > 2"
+AFTER_IN = "after in stands a list of values, such as gas in ['N2', 'He']"
 TEXTS = r"""((?:`[^`]*`|[^`'"])+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # in quotes, or what is outside of them
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -114,6 +115,8 @@ class Filter:
 
     def of(self, tree: ast.expr) -> pl.Expr:
         """The whole. Raises ConfigError where it is not true or false of a row."""
+        if self.kind(tree) == LIST:
+            self.alike([tree], BOOLEAN)
         if self.kind(tree) != BOOLEAN:
             raise ConfigError(wrong(KEY, self.text, f"it is neither true nor false of a row; needed is {FORM}"))
         made: pl.Expr = self.made(tree)
@@ -125,6 +128,8 @@ class Filter:
             return self.kinds[node.id]
         if isinstance(node, ast.Constant):
             return {bool: BOOLEAN, str: TEXT}.get(type(node.value), NUMBER)
+        if isinstance(node, (ast.List, ast.Tuple)):
+            return LIST
         if isinstance(node, ast.UnaryOp):
             return BOOLEAN if isinstance(node.op, ast.Not) else NUMBER
         return NUMBER if isinstance(node, ast.BinOp) else BOOLEAN
@@ -162,7 +167,7 @@ class Filter:
             return COMPARISONS[type(op)](self.made(left), self.made(right))
         values = right.elts if isinstance(right, (ast.List, ast.Tuple)) else []
         if not values or not all(isinstance(v, ast.Constant) for v in values):
-            raise ConfigError(wrong(KEY, self.text, "after in stands a list of values, such as gas in ['N2', 'He']"))
+            raise ConfigError(wrong(KEY, self.text, AFTER_IN))
         self.alike(values, self.kind(left))
         inside = self.made(left).is_in([self.value(v) for v in values if isinstance(v, ast.Constant)])
         return ~inside if isinstance(op, ast.NotIn) else inside
@@ -174,5 +179,7 @@ class Filter:
     def alike(self, nodes: Sequence[ast.expr], wanted: str) -> None:
         """Raises ConfigError where parts are of another kind than what they are held against."""
         for node in nodes:
+            if LIST in (self.kind(node), wanted):
+                raise ConfigError(wrong(KEY, self.text, f"a comma or a list stands where none is read; {AFTER_IN}"))
             if self.kind(node) != wanted:
                 raise ConfigError(wrong(KEY, self.text, f"a {self.kind(node)} stands where a {wanted} is needed"))

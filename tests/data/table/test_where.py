@@ -104,6 +104,10 @@ def test_an_expression_chooses_the_rows_that_it_is_true_of(path: str, where: str
         ("T > 1e400", "Constant is not allowed"),
         (f"T > 1{'0' * 400}", "Constant is not allowed"),
         ("T > 1j", "Constant is not allowed"),
+        ("T > 1,000", "a comma or a list stands where none is read"),
+        ("T > (1, 2)", "a comma or a list stands where none is read"),
+        ("[T] == [1]", "a comma or a list stands where none is read"),
+        ("not [ok]", "a comma or a list stands where none is read"),
         ("gas == b'N2'", "Constant is not allowed"),
         ("T > 30 & ok", "BitAnd is not allowed"),
         ("", "cannot be read"),
@@ -130,5 +134,15 @@ def test_what_means_nothing_is_refused_at_once(path: str, where: str, reason: st
 
 
 def test_rows_left_out_are_counted(tmp_path: Path) -> None:
-    rows = rows_of(tmp_path, CONTENT, inputs=["T"], where="T <= 30")
-    assert (rows.read, len(rows.x), rows.dropped) == (40, 30, {"where": 10})
+    rows = rows_of(tmp_path, CONTENT, inputs=["T"], where="T <= 30 and (gas == 'He' or ok)")
+    left = sum(r["gas"] == "He" or bool(r["ok"]) for r in ROWS[:30])
+    assert (rows.read, len(rows.x), rows.dropped, rows.warnings) == (40, left, {"where": 40 - left}, [])
+
+
+@pytest.mark.parametrize("where", ["T > 5", "T < 5000", "not (T > 5000)", "T != 7", "T not in [7]"])
+@pytest.mark.parametrize("cell", ["warm", "inf", "NA"])
+def test_no_comparison_of_what_is_no_number_is_true(tmp_path: Path, where: str, cell: str) -> None:
+    lines = [f"{cell if i == 20 else i},{i * i % 7},{i * i}" for i in range(8, 40)]
+    rows = rows_of(tmp_path, "\n".join(["T,q,p", *lines]), inputs=["q"], where=where)
+    assert (len(rows.x), rows.dropped) == (31, {"where": 1})
+    assert [w for w in rows.warnings if w.endswith("is true: line 14")] == rows.warnings[: cell != "NA"]
