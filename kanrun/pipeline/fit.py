@@ -192,7 +192,7 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
     """The scores of all formulas together, with constants that have not seen the rows; None where there are none."""
     found = [f.cross_validation for f in state.formulas if f.cross_validation is not None]
-    return together(found, problem.data) if found else None
+    return together(found, problem.data) if found and len(found) == len(state.formulas) else None
 
 
 def judged(result: R) -> R:

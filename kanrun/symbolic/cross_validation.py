@@ -36,6 +36,15 @@ def cross_validated(
     return {"mse": mse, "rmse": math.sqrt(mse), "r2": 1 - mse / spread if spread > 0 else None}
 
 
+def tells_of(expression: sp.Expr, rows: int) -> bool:
+    """Whether a cross-validation of so many rows says anything of a form: its constants are fitted without each part.
+
+    They stay as all rows have them where they are too many for that, or more than the rows that are left.
+    """
+    largest = 1 if rows <= ONE_BY_ONE else -(-rows // PARTS)
+    return len(constants_of(expression)) <= min(MOST, rows - largest)
+
+
 def folds_of(rows: int) -> str | int:
     """Into how many parts so many rows fall."""
     return "leave-one-out" if rows <= ONE_BY_ONE else PARTS

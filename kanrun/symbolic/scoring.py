@@ -9,7 +9,7 @@ import sympy as sp
 
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
-from kanrun.symbolic.cross_validation import cross_validated, folds_of
+from kanrun.symbolic.cross_validation import cross_validated, folds_of, tells_of
 from kanrun.symbolic.judging import factors_for
 from kanrun.symbolic.values import evaluate_texts, training_arrays
 
@@ -26,8 +26,13 @@ def scores_of(expressions: list[sp.Expr], data: Dataset, rows: Rows) -> list[Sco
 
 
 def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | None:
-    """Scores of a formula of values for output `j`, for a table of the user's and where no rows are set aside."""
+    """Scores of a formula of values for output `j`, for a table of the user's and where no rows are set aside.
+
+    None where its constants could not be fitted without some of the rows.
+    """
     if data.loss.logits or (data.test is not None and not data.of_a_file):
+        return None
+    if not tells_of(expression, len(data.train.x)):
         return None
     columns, y = training_arrays(data)
     given = data.train.weights is not None and not data.recognized

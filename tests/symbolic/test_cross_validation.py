@@ -11,8 +11,17 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from kanrun.functions.parser import parse_formula
-from kanrun.symbolic.constants import Form, constants_of
-from kanrun.symbolic.cross_validation import ONE_BY_ONE, PARTS, cross_validated, fitted, folds_of, parts, predictions
+from kanrun.symbolic.constants import MOST, Form, constants_of
+from kanrun.symbolic.cross_validation import (
+    ONE_BY_ONE,
+    PARTS,
+    cross_validated,
+    fitted,
+    folds_of,
+    parts,
+    predictions,
+    tells_of,
+)  # fmt: skip
 from tests.helpers import Array
 
 RANDOM = np.random.default_rng(0)
@@ -92,6 +101,14 @@ def test_more_constants_than_rows_stay_as_they_are() -> None:
     expression = parsed("1.5*x + 2.5*x^2 + 0.5")
     form, start = Form.of(expression, constants_of(expression)), np.array([1.5, 2.5, 0.5])
     assert np.array_equal(fitted(form, start, {"x": X[:2]}, X[:2]), start)
+
+
+@pytest.mark.parametrize(("rows", "left"), [(3, 2), (4, 3), (100, 99), (101, 90)])
+def test_a_form_with_more_constants_than_are_left_rows_is_not_said_to_be_validated(rows: int, left: int) -> None:
+    assert left == rows - max(map(len, parts(rows, 0)))
+    for count in (left, left + 1):
+        powers = parsed(" + ".join(f"{k}.5*x**{k}" for k in range(1, min(count, MOST + 1) + 1)))
+        assert tells_of(powers, rows) == (count <= min(left, MOST))
 
 
 def test_rows_count_by_their_weights() -> None:
