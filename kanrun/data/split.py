@@ -25,7 +25,7 @@ def parts_of(
         return torch.arange(rows), None
     part = TEST_PART if test is None else test
     if groups is not None:
-        return parts_of_groups(groups, part, torch.Generator().manual_seed(seed))
+        return parts_of_groups(groups, part, None if ordered else torch.Generator().manual_seed(seed))
     return cut(torch.arange(rows).flip(0), part) if ordered else drawn(rows, part, seed)
 
 
@@ -40,13 +40,14 @@ def cut(order: Tensor, part: float) -> tuple[Tensor, Tensor]:
     return order[count:].sort().values, order[:count].sort().values
 
 
-def parts_of_groups(groups: Any, part: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The same with groups that are not torn apart."""
+def parts_of_groups(groups: Any, part: float, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """The same with groups that are not torn apart: drawn, or the last that begin where nothing draws."""
     numbers = {name: k for k, name in enumerate(dict.fromkeys(groups))}
     if len(numbers) < 2:
         raise ConfigError(wrong("dataset.group", next(iter(numbers)), "all rows are of this one group; two are needed"))
     own = torch.tensor([numbers[name] for name in groups])
-    order = torch.randperm(len(numbers), generator=generator)
+    last = torch.arange(len(numbers)).flip(0)
+    order = last if generator is None else torch.randperm(len(numbers), generator=generator)
     sizes = torch.bincount(own)[order].cumsum(0)
     count = min(max(1, int((sizes <= part * len(own)).sum())), len(numbers) - 1)
     held = torch.isin(own, order[:count])

@@ -41,6 +41,12 @@ def test_groups_stay_together(part: float) -> None:
     assert not set(groups[kept.numpy()]) & set(groups[held.numpy()])
 
 
+def test_the_last_groups_that_begin_are_held_back_where_the_order_decides() -> None:
+    groups = ["a", "b", "a", "c", "b", "d", "c", "d"]
+    kept, held = parts_of(8, 0.5, 0, ordered=True, groups=groups)
+    assert held is not None and (kept.tolist(), held.tolist()) == ([0, 1, 2, 4], [3, 5, 6, 7])
+
+
 def test_one_group_is_refused() -> None:
     with pytest.raises(ConfigError, match="all rows are of this one group"):
         parts_of(10, 0.2, 0, groups=["a"] * 10)

@@ -28,6 +28,7 @@ from kanrun.errors import ConfigError, wrong
 def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
     """The rows of a file as a dataset. Raises ConfigError for what cannot be used."""
     asked = asked_of(section)
+    check_test(section)
     rows = read_table(asked)
     units = settled_units(section, rows)
     train, test = rows, None
@@ -103,7 +104,7 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[st
     try:
         found = read_table(other)
     except ConfigError as error:
-        raise ConfigError([p.replace("dataset.path=", "dataset.test_path=", 1) for p in error.problems]) from None
+        raise ConfigError([told_of_test(section.test_path, problem) for problem in error.problems]) from None
     rows.warnings += [f"{found.file}: {warning}" for warning in found.warnings]
     columns = {f.label: k for k, f in enumerate(found.inputs)}
     if lost := [f.label for f in rows.inputs if f.label not in columns]:
@@ -116,6 +117,21 @@ def rows_for_test(section: TableConfig, asked: Asked, rows: Rows, units: dict[st
             raise ConfigError(wrong("dataset.test_path", section.test_path, reason))
         y = np.array([order[found.labels[k]] for k in found.y])
     return replace(rows, x=x, y=y, sigma=found.sigma, weights=found.weights, numbers=found.numbers)
+
+
+def told_of_test(path: str, problem: str) -> str:
+    """A problem with the file of the test rows, whatever setting of both files it is about."""
+    if problem.startswith("dataset.path="):
+        return problem.replace("dataset.path=", "dataset.test_path=", 1)
+    return wrong("dataset.test_path", path, problem)
+
+
+def check_test(section: TableConfig) -> None:
+    """Raises ConfigError where test rows are asked for in two ways."""
+    if section.test_path is not None and section.test is not None:
+        raise ConfigError(wrong("dataset.test", section.test, "the test rows are those of dataset.test_path"))
+    if section.test_path is not None and section.split != "random":
+        raise ConfigError(wrong("dataset.split", section.split, "the test rows are those of dataset.test_path"))
 
 
 def trained_columns(rows: Rows, units: dict[str, str]) -> tuple[Trained, ...]:

@@ -104,8 +104,15 @@ def test_rows_of_another_file_are_the_test_whatever_the_order_of_its_columns(tmp
     assert data.test is not None and len(data.train.x) == 12
     assert data.test.x.tolist() == [[4.0, 2.0], [5.0, 4.0]] and data.test.y.tolist() == [[64.0], [125.0]]
     lacking = table(tmp_path, "p,T\n1,2\n3,4\n", "lacking.csv")
-    assert problem(tmp_path, PLAIN, test_path=lacking).startswith("dataset.inputs=V: no such column")
+    told = problem(tmp_path, PLAIN, test_path=lacking)
+    assert told.startswith("dataset.test_path=") and "lacking.csv: dataset.inputs=V: no such column" in told
     assert problem(tmp_path, PLAIN, test_path=str(tmp_path / "no.csv")).startswith("dataset.test_path=")
+
+
+@pytest.mark.parametrize(("key", "value"), [("test", 0.3), ("test", 0), ("split", "order")])
+def test_test_rows_are_asked_for_in_one_way(tmp_path: Path, key: str, value: Any) -> None:
+    told = problem(tmp_path, PLAIN, test_path=table(tmp_path, PLAIN, "other.csv"), **{key: value})
+    assert told == f"dataset.{key}={value}: the test rows are those of dataset.test_path"
 
 
 def test_rows_of_another_file_come_in_the_units_of_training(tmp_path: Path) -> None:
