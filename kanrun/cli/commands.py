@@ -69,6 +69,8 @@ def put(content: str | bytes, path: Path) -> None:
     """Writes a file in one go. Raises KanrunError where that cannot be."""
     from kanrun.report.files import write_bytes
 
+    if path.is_dir():
+        raise KanrunError(f"-o {path}: it is a folder, a file is needed")
     try:
         write_bytes(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:

@@ -42,6 +42,8 @@ def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
         (["predict", "RUN", "nowhere.csv"], "nowhere.csv: there is no such file"),
         (["predict", "RUN", "x.csv", "--formula", "9"], "formula=9: y has formulas 1 to "),
         (["predict", "RUN", "x.csv", "--formula", "1", "--network"], "formula: the network is asked for"),
+        (["predict", "RUN", "x.csv", "-o", "."], "-o .: it is a folder, a file is needed"),
+        (["export", "RUN", "--to", "c", "-o", "PLAIN"], "-o PLAIN: it is a folder, a file is needed"),
         (["predict", "RUN", "z.csv"], "z.csv: no column x_2; did you mean x_1? there are x_1"),
         (["plot", "nowhere", "edges"], "nowhere: not the folder of a completed run, status.json is missing"),
         (["plot", "RUN"], "the following arguments are required: NAME"),

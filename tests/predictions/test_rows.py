@@ -121,3 +121,8 @@ def test_a_file_with_another_separator_than_that_of_training_is_read_all_the_sam
     assert (taken.x.tolist(), taken.notes) == ([[1.0, 2.0], [3.0, 4.0]], ())
     with pytest.raises(KanrunError, match=r"new.csv: no column T; there are a\|b$"):
         rows_of(written(tmp_path, "a|b\n1|2\n3|4\n"), INPUTS[:2], Told(separator=";"))
+
+
+@pytest.mark.parametrize("text", ["T (K)\n300\n", "T (K)\n300\n310\n", "T (K)\r\n300", '"T (K)"\n"300"\n'])
+def test_one_column_is_one_column_however_few_rows_it_has(tmp_path: Path, text: str) -> None:
+    assert rows_of(written(tmp_path, text), INPUTS[:1]).x[0].tolist() == [300.0]

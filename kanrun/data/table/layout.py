@@ -181,7 +181,7 @@ def separator_of(records: Sequence[str]) -> str:
     best, most = ",", (0.0, 0.0)
     for separator in (*SEPARATORS, BLANKS):
         rows = split(sample, separator)
-        width, count = Counter(map(len, rows)).most_common(1)[0]
+        width, count = Counter(map(len, reversed(rows))).most_common(1)[0]  # the last where there are as many: rows
         if width < 2:
             continue
         even = count / len(rows) * (1.0 if len(rows[0]) in (width, width - 1) else 0.5)
