@@ -182,7 +182,9 @@ def separator_of(records: Sequence[str]) -> str:
     for separator in (*SEPARATORS, BLANKS):
         rows = split(sample, separator)
         width, count = Counter(map(len, reversed(rows))).most_common(1)[0]  # the last where there are as many: rows
-        if width < 2:
+        one = separator == "," and is_one_column(rows)
+        best = ";" if one else best
+        if width < 2 or one:
             continue
         even = count / len(rows) * (1.0 if len(rows[0]) in (width, width - 1) else 0.5)
         cells = [cell for row in rows[1:] or rows for cell in row]
@@ -193,6 +195,12 @@ def separator_of(records: Sequence[str]) -> str:
         if worth > most:
             best, most = separator, worth
     return best
+
+
+def is_one_column(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether commas part nothing but the digits of one column: below a single name stand two whole numbers."""
+    parted = [row for row in rows[1:] if len(row) == 2]
+    return len(rows[0]) == 1 and bool(parted) and all(c.lstrip("+-").isdigit() for row in parted for c in row)
 
 
 def decimal_of(rows: Sequence[Sequence[str]], separator: str) -> str:

@@ -23,6 +23,13 @@ def test_separator_and_decimal_mark_are_found(separator: str, decimal: str) -> N
     assert (found.names, found.header, found.skip) == (("T", "V", "p"), True, 1)
 
 
+def test_one_column_of_decimal_commas_is_not_two() -> None:
+    found = layout_of("T (K)\n300,5\n-301,25\n12\n")
+    assert (found.names, found.decimal) == (("T (K)",), ",")
+    assert layout_of("T,p\n1,300,5\n2,301,7\n").names == ("", "T", "p")
+    assert layout_of("T\na,300\nb,301\n").names == ("", "T")
+
+
 def test_what_the_user_says_is_not_doubted() -> None:
     found = layout_of("a;b,c\n1;2,3\n4;5,6\n", separator=",", decimal=".")
     assert (found.separator, found.names) == (",", ("a;b", "c"))
