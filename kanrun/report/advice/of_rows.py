@@ -167,8 +167,16 @@ def irrelevant(result: Result) -> list[Advice]:
 def without(result: Result, unused: Sequence[int]) -> str:
     """How a run leaves out inputs."""
     data = result.problem.data
-    names = [data.input_names[i] for i in unused]
-    kept = [name for name in data.input_names if name not in names]
-    if isinstance(result.problem.config.dataset, TableConfig):
+    columns = [column_of(result, i) for i in range(len(data.inputs))]
+    kept = list(dict.fromkeys(column for i, column in enumerate(columns) if i not in unused))
+    names = [column for column in dict.fromkeys(columns) if column not in kept]
+    if isinstance(result.problem.config.dataset, TableConfig) and names:
         return as_override(*(("dataset.ignore", names) if len(names) <= len(kept) else ("dataset.inputs", kept)))
     return f"kanrun refine RUN {as_override('model.without', [data.inputs[i] for i in unused])}"
+
+
+def column_of(result: Result, i: int) -> str:
+    """What the user calls the column that an input comes from: that of `gas = N2` is `gas`."""
+    data = result.problem.data
+    about = next((c for c in data.about.get("columns", []) if c.get("symbol") == data.inputs[i]), {})
+    return data.input_names[i] if about.get("value") is None else str(about["name"])

@@ -8,7 +8,7 @@ import pytest
 
 from kanrun.config.datasets import SymbolicConfig, TableConfig
 from kanrun.pipeline.fit import FitResult
-from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, log_of_target, noise, unbalanced
+from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, log_of_target, noise, unbalanced, without
 from kanrun.symbolic.uncertainty import Constant
 from tests.report.advice.made_up import PLAIN, UNREAD, advice_in, drawn, follow, normal, result_of
 
@@ -42,6 +42,25 @@ def test_inputs_without_influence_are_named_as_the_user_calls_them(noisy: FitRes
     [of_table] = irrelevant(replace(noisy, problem=replace(noisy.problem, config=config)))
     assert of_table.suggestion == "'dataset.inputs=[a]'"  # the shorter way
     follow(of_table.suggestion)
+
+
+@pytest.mark.parametrize(
+    ("texts", "unused", "way"),
+    [
+        ([1, 2], [1, 2], "'dataset.ignore=[colour]'"),
+        ([0, 1], [1, 2], "'dataset.ignore=[gas]'"),
+        ([0, 1], [1], "kanrun refine RUN 'model.without=[b]'"),
+    ],
+)
+def test_a_column_of_texts_is_left_out_as_a_whole(
+    noisy: FitResult, texts: list[int], unused: list[int], way: str
+) -> None:
+    data, config = noisy.problem.data, replace(noisy.problem.config, dataset=TableConfig())
+    columns = [{"name": "colour", "symbol": data.inputs[i], "value": f"red {i}"} for i in texts]
+    names = {data.inputs[i]: f"colour = red {i}" for i in texts}
+    table = replace(data, names={**data.names, **names}, about={"columns": columns})
+    assert without(replace(noisy, problem=replace(noisy.problem, config=config, data=table)), unused) == way
+    follow(way)
 
 
 def test_an_input_that_the_network_needs_is_not_told(noisy: FitResult) -> None:
