@@ -44,14 +44,13 @@ def explain(error: BaseException, arguments: list[str], where: str = TRACEBACK) 
     if isinstance(error, OSError) and error.strerror:
         return about_file(error, overrides, where)
     override = getattr(error, "override", None)
-    own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
-    if own and "++symbolic.functions" in f"{override} {text}":
-        name, _, given = own[-1].lstrip("+").partition("=")
-        return [wrong(name, given, "names with formulas over x are needed, e.g. '{lorentz: 1/(1+x**2)}'")]
+    if lines := about_mappings(f"{override} {text}", arguments):
+        return lines
     if override and "=" not in override:
         return [explain_word(override)]
     if override:
-        return [f"{override}: not of the form key=value ({shorten(text, 150)}); put quotes around special characters"]
+        reason = shorten(text.split("See https")[0], 150).strip()
+        return [f"{override.lstrip('+')}: not of the form key=value ({reason}); put quotes around special characters"]
     if type(error).__module__.startswith(("hydra", "omegaconf")):
         return [shorten(text.split("See https")[0], 400)]
     return [f"{type(error).__name__}: {shorten(text, 300)} ({where})"]
@@ -69,6 +68,16 @@ def about_engines(text: str, overrides: dict[str, str]) -> list[str]:
     if several:
         return [wrong(several.group(1), several.group(2), "one value is needed, which is that of the whole sweep")]
     return []
+
+
+def about_mappings(text: str, arguments: list[str]) -> list[str]:
+    """What is wrong with a mapping whose keys are the user's own, where an error is about that."""
+    own = [a for a in arguments if re.match(r"\+{0,2}symbolic\.functions\b", a)]
+    if own and "++symbolic.functions" in text:
+        name, _, given = own[-1].lstrip("+").partition("=")
+        return [wrong(name, given, "names with formulas over x are needed, e.g. '{lorentz: 1/(1+x**2)}'")]
+    units = re.search(r"merging override \+\+dataset\.units=(.*)", text)
+    return [wrong("dataset.units", units[1], "units of columns are needed, such as {T: K, V: m**3}")] if units else []
 
 
 def about_file(error: OSError, overrides: dict[str, str], where: str) -> list[str]:

@@ -57,6 +57,8 @@ def test_a_sweep_over_targets_has_a_run_for_each(kanrun: Call, table: str) -> No
         (["my data/gas law.csv", "target=W"], "dataset.target=W: no such column"),
         (["my data/gas law.csv", "target=V", "where=T >"], "dataset.where=T >: it cannot be read"),
         (["my data/gas law.csv", "target=V", "separator=xx"], "dataset.separator=xx: one sign"),
+        (["my data/gas law.csv", "target=V", "units=[K]"], "dataset.units=[K]: units of columns are needed"),
+        (["my data/gas law.csv", "target=V", "units={T K}"], "kanrun: dataset.units={{T K}}: not of the form"),
         (["my data", "target=V"], "my data"),
         (["dataset=table", "dataset.path=my data/gaslaw.csv", "dataset.target=V"], "did you mean gas law.csv?"),
     ],

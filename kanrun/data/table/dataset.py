@@ -20,9 +20,9 @@ from kanrun.data.table.columns import Column
 from kanrun.data.table.names import column_asked, symbols_of
 from kanrun.data.table.read import read_table
 from kanrun.data.table.trained import Trained
-from kanrun.data.units import check_unit, is_unit
+from kanrun.data.units import check_unit, conversion, is_unit
 from kanrun.data.weights import evened, weights_of_errors, with_balance
-from kanrun.errors import ConfigError, wrong
+from kanrun.errors import ConfigError, shorten, wrong
 
 
 def make_table(section: TableConfig, seed: int, dtype: torch.dtype) -> Dataset:
@@ -176,6 +176,9 @@ def settled_units(section: TableConfig, rows: Rows) -> dict[str, str]:
         key = f"dataset.units.{plain}"
         header = rows.names[column_asked(plain, rows.names, key)].header
         check_unit(key, unit)
+        if conversion(own := units.get(header, unit), unit) != (1.0, 0.0):
+            told = f"numbers are taken to be in {unit}, as dataset.units says, and not in {shorten(own, 60)}"
+            rows.warnings.append(f"{shorten(header, 60)}: {told}")
         units[header] = unit
     return units
 

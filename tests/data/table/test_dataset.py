@@ -59,6 +59,8 @@ def test_units_of_the_config_come_before_those_of_the_header(tmp_path: Path) -> 
     content = PLAIN.replace("T,V", '"T (K)",Länge')
     data = made(tmp_path, content, units={"T": "degC", "L%C3%A4nge": "m"})
     assert list(data.units.values()) == ["degC", "m"]
+    assert data.warnings == ("T (K): numbers are taken to be in degC, as dataset.units says, and not in K",)
+    assert made(tmp_path, content, units={"T": "kelvin"}).warnings == ()
     assert problem(tmp_path, content, units={"T": "kelvinn"}).endswith("no unit that is known; did you mean kelvin?")
     assert problem(tmp_path, content, units={"W": "m"}).startswith("dataset.units.W=W: no such column")
 
