@@ -94,6 +94,8 @@ def quoted(argument: str, sweep: bool) -> str:
     if of_sweep := re.fullmatch(r"\+{0,2}sweep\.(zip|resume)=([^\[].*)", argument, flags=re.DOTALL):
         key, given = of_sweep.groups()
         return f"++sweep.{key}=" + in_quotes(in_full(given) if key == "resume" else given)
+    if left := re.fullmatch(r"(\+{0,2}model\.without=)(\[.*\])", argument, flags=re.DOTALL):
+        return left.group(1) + quoted_lists(left.group(2), sweep)
     names = re.fullmatch(r"(\+{0,2}symbolic\.library=)\[([^\[\]'\"]*)\]", argument)
     if names:
         return names.group(1) + "[" + ",".join(f'"{n.strip()}"' for n in names.group(2).split(",") if n.strip()) + "]"
@@ -107,8 +109,7 @@ def quoted_for_dataset(argument: str, key: str, name: str | None, given: str, sw
         return f"++{whole.lstrip('+')}={given if given.startswith(MARKED) else in_quotes(given)}" if name else (
             f"++dataset.units={quoted_mapping(given, in_backslashes)}")  # fmt: skip
     if key in LISTS and re.fullmatch(r"\[.*\]", given, flags=re.DOTALL):
-        lists = re.split(r"(?<=\])\s*,\s*(?=\[)", given) if sweep else [given]
-        return f"{whole}=" + ",".join(map(quoted_list, lists))
+        return f"{whole}={quoted_lists(given, sweep)}"
     if key in LISTS and key != "target" and given and given != "null" and not given.startswith(MARKED):
         return f"{whole}=[{in_quotes(given)}]"
     if key in PATHS:
@@ -144,6 +145,12 @@ def in_full(name: str) -> str:
     with suppress(RuntimeError):
         path = path.expanduser()
     return str(path.absolute())
+
+
+def quoted_lists(given: str, sweep: bool) -> str:
+    """A list of names with quotes around each, or each of the lists that a sweep has."""
+    lists = re.split(r"(?<=\])\s*,\s*(?=\[)", given) if sweep else [given]
+    return ",".join(map(quoted_list, lists))
 
 
 def quoted_list(given: str) -> str:

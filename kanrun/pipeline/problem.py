@@ -18,7 +18,7 @@ from kanrun.errors import ConfigError, counted, wrong
 from kanrun.model.mlp import MLP
 from kanrun.model.network import KAN
 from kanrun.model.protocol import Network
-from kanrun.pipeline.starting import has_start, starting_network
+from kanrun.pipeline.starting import has_start, other_inputs, starting_network
 from kanrun.state import Problem
 from kanrun.training.objective import Penalty
 from kanrun.training.optimizers import chosen_optimizer
@@ -39,7 +39,7 @@ def problem_of(config: Config, data: Dataset) -> Problem:
     if config.search.wanted and data.task == CLASSIFICATION:
         config = replace(config, search=SearchConfig())
         data = replace(data, notes=(*data.notes, "the target has classes, so a network is trained instead of a search"))
-    data = replace(data, warnings=(*data.warnings, *missing_classes(data)))
+    data = replace(data, warnings=(*data.warnings, *missing_classes(data), *other_inputs(config, data)))
     begun = has_start(config)
     model: Network = (
         starting_network(config, data) if begun else build_network(config, network_width(config, data), data.train.x)

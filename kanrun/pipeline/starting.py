@@ -9,13 +9,14 @@ import torch
 
 from kanrun.config.schema import Config, FixConfig, ModelConfig
 from kanrun.data.dataset import Dataset
-from kanrun.errors import ConfigError, counted, shorten, unknown, wrong
+from kanrun.errors import ConfigError, counted, listed, shorten, unknown, wrong
 from kanrun.model.network import KAN
-from kanrun.report.files import load_model
+from kanrun.report.files import load_model, read_json
 from kanrun.symbolic.fit import Candidate, fit_edges
 
 # The network of splines of a run, which the last one no longer is once its edges have become functions.
 SPLINES, LAST = "splines.pt", "model.pt"
+MOST_NAMED = 8  # inputs that a message names
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,24 @@ def start_in(folder: str | Path) -> Start:
     return Start(model.width, model.grid, model.k, model.base)
 
 
+def inputs_in(folder: str | Path) -> list[str]:
+    """What the inputs of a run's network are called; nothing where the run does not say so."""
+    try:
+        found = read_json(Path(folder) / "metrics.json")["inputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def other_inputs(config: Config, data: Dataset) -> list[str]:
+    """A warning where the inputs have other names than those that the network of `model.start` was trained on."""
+    there = inputs_in(config.model.start) if isinstance(config.model, ModelConfig) and config.model.start else []
+    if not there or there == data.inputs:
+        return []
+    return [f"the network of model.start was trained on {listed(there, MOST_NAMED)}; "
+            f"here its inputs are {listed(data.inputs, MOST_NAMED)}, in this order"]  # fmt: skip
+
+
 def starting_network(config: Config, data: Dataset) -> KAN:
     """The network that `model.start` names, in the precision and on the device of the rows.
 
@@ -86,6 +105,10 @@ def check(model: KAN, m: ModelConfig, data: Dataset) -> None:
         takes = f"its network takes {counted(there[0], 'input')} and gives {counted(there[1], 'output')}"
         has = f"the dataset has {counted(wanted[0], 'input')} and {counted(wanted[1], 'output')}"
         problems.append(wrong("model.start", m.start, f"{takes}, {has}"))
+    named = inputs_in(str(m.start))
+    if named != data.inputs and sorted(named) == sorted(data.inputs):
+        order = f"its network takes {listed(named, MOST_NAMED)} in this order, the dataset has"
+        problems.append(wrong("model.start", m.start, f"{order} {listed(data.inputs, MOST_NAMED)}"))
     if m.width is not None and list(m.width) != model.width:
         problems.append(wrong("model.width", m.width, f"the network of model.start has {model.width}; leave it out"))
     for key, given, own in (("k", m.k, model.k), ("base", m.base, model.base)):

@@ -179,3 +179,8 @@ def test_a_path_that_only_hydra_can_read_is_left_to_it(given: str) -> None:
 
 def test_a_flag_without_its_folder_is_left_to_hydra() -> None:
     assert prepared(["seed=1", "--config-path"]) == ["seed=1", "--config-path"]
+
+
+def test_inputs_that_are_left_out_are_typed_as_columns_are() -> None:
+    assert understood("model.without=[colour = red, p (bar),T]") == {"model.without": ["colour = red", "p (bar)", "T"]}
+    assert understood("-m", "model.without=[a b],[]") == {"model.without": ['["a b"]', "[]"]}

@@ -172,3 +172,18 @@ def test_only_an_edge_that_is_there_has_a_function_close_to_it(edge: dict[str, A
     if found:
         curve = found.c * torch.sin(found.a * X[:, 0] + found.b) + found.d
         torch.testing.assert_close(curve, 3 * torch.sin(2 * X[:, 0] + 0.5), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("names", "told"), [(["time", "dose"], False), (["time", "mass"], True)])
+def test_a_network_that_was_trained_on_other_inputs_is_told(parent: Path, names: list[str], told: bool) -> None:
+    rows = Rows(X, Y)
+    problem = problem_of(read_config(begun(parent)), Dataset("rows", rows, rows, names, ["y"], REGRESSION, MSE))
+    assert [w.startswith("the network of model.start was trained on time, dose; here") for w in
+            problem.data.warnings] == [True] * told  # fmt: skip
+
+
+def test_a_network_takes_no_inputs_in_another_order(parent: Path) -> None:
+    rows = Rows(X, Y)
+    data = Dataset("rows", rows, rows, ["dose", "time"], ["y"], REGRESSION, MSE)
+    with pytest.raises(ConfigError, match="its network takes time, dose in this order, the dataset has dose, time"):
+        problem_of(read_config(begun(parent)), data)
