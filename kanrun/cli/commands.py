@@ -211,6 +211,8 @@ def plot(options: Namespace) -> None:
     from kanrun.report.replot import FORMATS, picture_of
 
     ending = options.output.suffix[1:].lower() if options.output else ""
+    if ending and ending not in FORMATS and not options.format:
+        raise KanrunError(f"-o {options.output}: a picture is one of {', '.join(FORMATS)}")
     kind = options.format or (ending if ending in FORMATS else "png")
     content = picture_of(options.folder, options.name, kind)
     path = options.output or Path(options.folder) / "plots" / f"{options.name}.{kind}"

@@ -50,6 +50,7 @@ def test_a_command_explains_itself(kanrun: Call, name: str) -> None:
         (["plot", "RUN", "edgess"], "edgess: no picture, did you mean edges? There are network_trained"),
         (["plot", "RUN", "roc"], "no picture roc: the targets are values, not classes; what can be made of "),
         (["plot", "RUN", "edges", "--format", "bmp"], "argument --format: invalid choice: 'bmp'"),
+        (["plot", "RUN", "edges", "-o", "e.jpg"], "-o e.jpg: a picture is one of png, svg, pdf"),
         (["plot", "RUN", "edges", "-o", "nowhere/e.svg"], "-o nowhere/e.svg: No such file or directory"),
         (["show", "nowhere"], "nowhere: not a run folder"),
         (["compare", "RUN", "nowhere"], "nowhere: not a run folder"),
