@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from kanrun.data.table.cells import is_missing
+from kanrun.data.table.columns import BOOLEAN, DATE, Column, cleaned
 from kanrun.data.table.names import name_of
 from kanrun.data.table.trained import scale_of, strangers
 from kanrun.errors import KanrunError
@@ -30,11 +31,14 @@ def rows_from(given: Any, inputs: Sequence[Input]) -> Taken:
     import narwhals
 
     try:
-        frame = narwhals.from_native(given, eager_only=True)
-    except TypeError:
-        needed = "rows as an array, a mapping of columns or a frame are needed"
-        raise KanrunError(f"{needed}, not {type(given).__name__}") from None
-    return by_name({name: frame[name].to_numpy() for name in frame.columns}, frame.columns, inputs)
+        frame = narwhals.from_native(given, eager_only=True, pass_through=True)
+        if not isinstance(frame, narwhals.DataFrame):
+            needed = "rows as an array, a mapping of columns or a frame are needed"
+            raise KanrunError(f"{needed}, not {type(given).__name__}")
+        columns = {name: frame[name].to_numpy() for name in frame.columns}
+    except (TypeError, narwhals.exceptions.NarwhalsError):  # of names in several levels, or one that is there twice
+        raise KanrunError("the columns of a frame need a name each, and no two the same") from None
+    return by_name(columns, frame.columns, inputs)
 
 
 def by_position(given: Any, inputs: Sequence[Input]) -> Array:
@@ -57,7 +61,7 @@ def by_name(columns: Mapping[Any, Any], known: Iterable[Any], inputs: Sequence[I
         column = np.atleast_1d(np.asarray(columns[named[number]]))
         strange = np.zeros(column.shape, dtype=bool)
         if one.value is None:
-            column = as_floats(column, f"column {named[number]}")
+            column = as_kind(column, one, f"column {named[number]}")
             scale, note = scale_of(names[number].header, names[number].unit, one.trained)
             column = column if scale is None else column * scale[0] + scale[1]
         else:
@@ -78,6 +82,26 @@ def as_text(cells: Sequence[Any], one: Input) -> tuple[Array, Array, str]:
     strange = ~missing & np.array([bool(one.seen) and text not in one.seen for text in texts], dtype=bool)
     counts = Counter(text for text, odd in zip(texts, strange.tolist(), strict=True) if odd)
     return values, strange, strangers(one.name, dict(sorted(counts.items())), one.seen) if counts else ""
+
+
+def as_kind(cells: Array, one: Input, what: str) -> Array:
+    """The numbers of an input; of truth values and days as the file of training wrote them, too.
+
+    Raises KanrunError for anything else.
+    """
+    try:
+        return as_floats(cells, what)
+    except KanrunError:
+        if one.kind not in (BOOLEAN, DATE) or cells.ndim != 1:
+            raise
+    import polars as pl
+
+    plain = np.datetime_as_string(cells.astype("datetime64[ms]")) if cells.dtype.kind == "M" else cells
+    texts = ["" if cell is None else str(cell) for cell in plain]
+    column = Column("c0", name_of(one.name), one.kind, typed=False)
+    numbers = cleaned(pl.LazyFrame({"c0": pl.Series(texts, dtype=pl.String)}), 1).select(column.number("."))
+    values: Array = numbers.collect().to_series().fill_null(float("nan")).to_numpy().astype(np.float64)
+    return values
 
 
 def as_floats(values: Any, what: str) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -224,7 +225,9 @@ def numbered(entries: list[dict[str, Any]], numbers: int | Sequence[int] | None)
         return entries
     if not entries:
         raise KanrunError("the run has no formula")
-    given = [numbers] if isinstance(numbers, int) else list(numbers)
+    given = list(numbers) if isinstance(numbers, Iterable) and not isinstance(numbers, str) else [numbers]
+    if not all(isinstance(one, Integral) for one in given):
+        raise KanrunError(wrong("formula", numbers, "the number of a formula is needed; kanrun show lists them"))
     given = given * len(entries) if len(given) == 1 else given
     if len(given) != len(entries):
         raise KanrunError(wrong("formula", given, f"one number for all outputs, or one for each of {len(entries)}"))

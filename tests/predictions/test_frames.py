@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,29 @@ def test_texts_that_training_did_not_know_are_flagged_and_missing_ones_have_no_v
     assert taken.notes == (
         "gas is 'Ar' in 2 rows, 'Xe' in 1 row, which training did not know; it had 'He', 'N2', 'O2'",
     )
+
+
+KINDS = [Input("day", ("day",), unit="d", written="d", kind="date"), Input("ok", ("ok",), kind="boolean")]
+DAYS, MIDDAY = 19723, datetime(2024, 1, 1, 12)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+@pytest.mark.parametrize("day", [MIDDAY, "2024-01-01 12:00", "2024-01-01T12:00Z", DAYS + 0.5])
+@pytest.mark.parametrize("ok", [True, "yes", "TRUE", 1])
+def test_days_and_truth_values_are_those_of_a_file(kind: str, day: Any, ok: Any) -> None:
+    frame = pytest.importorskip(kind).DataFrame({"ok": [ok, None], "day": [day, None]})
+    first, second = rows_from(frame, KINDS).x
+    assert first.tolist() == [DAYS + 0.5, 1.0] and np.isnan(second).all()
+
+
+def test_days_without_a_time_begin_at_midnight_and_other_words_have_no_value() -> None:
+    taken = rows_from({"day": [date(2024, 1, 2), "soon"], "ok": ["no", "maybe"]}, KINDS).x
+    assert taken[0].tolist() == [DAYS + 1, 0.0] and np.isnan(taken[1]).all()
+
+
+@pytest.mark.parametrize("names", [["T", "T", "p"], [("T", "a"), ("p", "a"), ("gas", "a")]])
+def test_a_frame_has_one_name_a_column(names: list[Any]) -> None:
+    pandas = pytest.importorskip("pandas")
+    columns = pandas.Index(names) if isinstance(names[0], str) else pandas.MultiIndex.from_tuples(names)
+    with pytest.raises(KanrunError, match="need a name each, and no two the same"):
+        rows_from(pandas.DataFrame([[300.0, 1.0, 2.0]], columns=columns), INPUTS)

@@ -182,6 +182,9 @@ def test_other_formulas_of_the_front_are_predicted(noisy_run: Path) -> None:
         assert torch.equal(loaded.predict(x, formula=number), expected)
     with pytest.raises(KanrunError, match="formula=99: y has formulas 1 to "):
         loaded.predict(x, formula=99)
+    for odd in ("one", 1.0, [1.5]):
+        with pytest.raises(KanrunError, match="the number of a formula is needed"):
+            loaded.predict(x, formula=odd)  # type: ignore[arg-type]
     with pytest.raises(KanrunError, match="the network is asked for"):
         loaded.predict(x, formula=1, network=True)
 

@@ -65,3 +65,9 @@ def test_the_size_of_a_column_is_its_norm_even_where_squares_are_no_numbers(size
     expected = math.sqrt(math.fsum(v * v for v in column.tolist()))
     found = sizes_of(np.stack([size * column, np.zeros(30), np.where(column > 0.5, np.inf, column)], axis=1))
     assert found.tolist() == [pytest.approx(size * expected, rel=1e-12, abs=0), 0.0, math.inf]
+
+
+def test_an_infinite_row_costs_the_others_nothing_and_warns_of_nothing() -> None:
+    expression = parse_formula("2.5*x_1**1.7", ["x_1"])
+    slopes = jacobian(expression, constants_of(expression), {"x_1": np.array([1.0, np.inf])})
+    assert slopes[0].tolist() == [1.0, 0.0] and not np.isfinite(slopes[1]).any()
