@@ -42,6 +42,17 @@ def test_the_data_are_told_with_their_parts_their_target_and_what_made_them(nois
     assert re.search(r"y target", told) and "x_2 input" in told
 
 
+def test_inputs_that_come_from_one_column_of_texts_are_told_apart(noisy_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(noisy_run, folder)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    gas = {"name": "gas", "role": "input", "low": 0.0, "high": 1.0}
+    metrics["data"]["columns"] = [{**gas, "label": f"gas = {value}", "value": value} for value in ("N2", "O2")]
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    text = text_of(page_of(folder))
+    assert "gas = N2 input" in text and "gas = O2 input" in text
+
+
 def test_that_the_network_knows_more_is_said_before_the_formula(noisy_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(noisy_run, folder)
