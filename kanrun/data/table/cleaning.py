@@ -9,7 +9,7 @@ import numpy as np
 
 from kanrun.data.table.asked import Array, Rows
 from kanrun.data.table.cells import SENTINELS
-from kanrun.data.table.columns import NUMBER, Feature
+from kanrun.data.table.columns import NUMBER, Column, Feature
 from kanrun.data.table.copies import copies
 from kanrun.data.table.raw import ROW
 from kanrun.data.table.reading import Found, Reading
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_BAD = 0.1  # share of rows with something that is no value, beyond which the table is refused
 MOST_CLASSES = 50
 MOST_TOLD = 8  # columns that a message names
+LEAST_ROWS = 4  # that rows of different weights are to be worth
 BESIDE = ("sigma", "weights", "group")  # columns beside inputs and targets
 
 
@@ -41,6 +42,7 @@ class Cleaning:
             raise ConfigError(wrong(KEY, asked.where, f"it is true of none of the {found.read} rows"))
         if len(found.data) < found.read:
             self.dropped["where"] = found.read - len(found.data)
+        self.warn_of_percent()
         keep = self.without_ragged()
         keep &= self.without_bad(keep)
         keep &= self.without_missing(keep)
@@ -74,9 +76,12 @@ class Cleaning:
 
     def scaled(self, name: str) -> tuple[float, float]:
         """The factor and the shift of a column of the frame to the unit that it has there."""
+        return self.column_of(name).scale or (1.0, 0.0)
+
+    def column_of(self, name: str) -> Column:
+        """The column of the file that one of the frame comes from."""
         kinds = {"x": [f.column for f in self.found.features], "y": self.targets}
-        column = self.beside.get(name) or kinds[name[0]][int(name[1:])]
-        return column.scale or (1.0, 0.0)
+        return self.beside.get(name) or kinds[name[0]][int(name[1:])]
 
     def without_weightless(self, keep: Any) -> Any:
         """Which rows have a weight that is not 0."""
@@ -145,7 +150,9 @@ class Cleaning:
                 new = bool((bad & whole).any())  # the columns of 0 and 1 of one text say the same of its rows
                 whole &= ~bad
                 if new and len(told) < MOST_TOLD:
-                    where, why = data[ROW].filter(bad).to_list(), f"no finite number in {shorten(label, 60)}"
+                    where = data[ROW].filter(bad).to_list()
+                    cell = self.reading.cell(self.column_of(name), where[0])
+                    why = f"no finite number in {shorten(label, 60)}, such as {shorten(cell, 30)!r}"
                     if name[0] == "x" and (feature := self.found.features[int(name[1:])]).value is not None:
                         why = self.reading.strange_texts(feature.column, where)
                     told.append(f"{counted(count, 'row')} left out: {why}: {self.reading.lines(where)}")
@@ -270,9 +277,26 @@ class Cleaning:
             bad = values <= 0 if name == "sigma" else values < 0
             if bad.any():
                 asked = getattr(self.reading.asked, name)
-                raise ConfigError(
-                    wrong(f"dataset.{name}", asked, f"{what}, but it is {values[bad][0]:g} in {int(bad.sum())} rows")
-                )
+                there = f"it is {values[bad][0]:g} in {counted(int(bad.sum()), 'row')}"
+                raise ConfigError(wrong(f"dataset.{name}", asked, f"{what}, but {there}"))
+            self.warn_of_few(name, values if name == "weights" else (values.min() / values) ** 2)
+
+    def warn_of_percent(self) -> None:
+        """Warnings where only some cells of a column have a percent sign: 5 % and 0.05 may be the same."""
+        for column in {self.column_of(name).key: self.column_of(name) for name, _ in self.numbers()}.values():
+            if 0 < column.percent < column.present:
+                some = f"{column.percent} of {column.present} cells of {shorten(column.header, 60)} have a percent sign"
+                self.warnings.append(f"{some}: all numbers are taken as they stand")
+
+    def warn_of_few(self, name: str, weights: Array) -> None:
+        """A warning where rows count so differently that only a few of them do (Kish 1965, effective sample size)."""
+        shares = weights / weights.max()
+        count = float(shares.sum() ** 2 / (shares**2).sum())
+        if len(shares) > LEAST_ROWS > count:
+            label = shorten(self.beside[name].header, 60)
+            self.warnings.append(
+                f"by {label} the {len(shares)} rows count so differently that they are worth {count:.2g}"
+            )
 
 
 def spelled(value: float | str) -> str:

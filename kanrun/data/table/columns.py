@@ -32,8 +32,8 @@ class Column:
     """One column: its key in the engine's frame, its name, what it holds, and how its cells are written.
 
     `values` are the different texts of a sample, at most one more than `MOST_CATEGORIES`; `counts` says that it only
-    numbers the rows; `first` is a text in it. Where it is read as a column of training, `seen` are the texts that this
-    had, and `scale` is the factor and the shift to its unit.
+    numbers the rows; `first` is a text in it, and `percent` the number of cells with such a sign. Where it is read as a
+    column of training, `seen` are the texts that this had, and `scale` is the factor and the shift to its unit.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Column:
     present: int = 0
     counts: bool = False
     first: str = ""
+    percent: int = 0
     odd: float = 0.0  # share of texts in a column of numbers
     seen: tuple[str, ...] = ()
     scale: tuple[float, float] | None = None
@@ -159,7 +160,7 @@ def facts_of(texts: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
     def asked(key: str) -> pl.Expr:
         filled = pl.col(key).drop_nulls()
-        facts = {"present": filled.len(), "distinct": filled.n_unique(), "percent": filled.str.ends_with("%").any(),
+        facts = {"present": filled.len(), "distinct": filled.n_unique(), "percent": filled.str.ends_with("%").sum(),
                  "days": filled.str.contains(ISO_DAY).all(), "first": filled.first()}  # fmt: skip
         return pl.struct([fact.alias(name) for name, fact in facts.items()]).alias(key)
 
@@ -198,7 +199,7 @@ def column_of_texts(
         return Column(
             key, name, NUMBER if share >= NUMERIC else MIXED, typed, bool((found % 1 == 0).all()),
             "%" if facts["percent"] and name.unit is None else name.unit, distinct=many, present=present,
-            counts=share == 1 and is_counter(written, numbers), odd=1 - share,
+            counts=share == 1 and is_counter(written, numbers), odd=1 - share, percent=facts["percent"],
         )  # fmt: skip
     values = tuple(sorted(cells.drop_nulls().unique().to_list())) if many <= MOST_CATEGORIES else ()
     lower = {v.lower() for v in values}

@@ -120,6 +120,13 @@ class Reading:
         if reason:
             raise ConfigError(wrong("dataset.inputs", name, reason))
 
+    def cell(self, column: Column, row: int) -> str:
+        """What stands in a column in one row."""
+        import polars as pl
+
+        found = self.frame.filter(pl.col(ROW) == row).select(pl.col(column.key).cast(pl.String))
+        return str(found.collect(engine="streaming").item())
+
     def example(self, column: Column) -> str:
         """A cell of a column that is no number, with its line."""
         import polars as pl

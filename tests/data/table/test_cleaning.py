@@ -119,4 +119,27 @@ def test_a_cell_that_is_no_number_is_told_of_by_its_column_beside_texts(tmp_path
     header = ",".join(["gas", *(f"c{k}" for k in range(12)), "p"])
     rows = [("ab"[i % 2], *((i + 1) ** 2 % (23 + k) for k in range(12)), i**2) for i in range(40)]
     rows[4] = (*rows[4][:-2], "oops", 16)
-    assert any("no finite number in c11: line 6" in text for text in made(tmp_path, header, rows).warnings)
+    assert any(
+        "no finite number in c11, such as 'oops': line 6" in text for text in made(tmp_path, header, rows).warnings
+    )
+
+
+def test_rows_of_which_hardly_any_counts_are_told(tmp_path: Path) -> None:
+    def told(errors: list[float]) -> list[str]:
+        rows = [(a, error, a**3) for a, error in enumerate(errors, 1)]
+        return [text for text in made(tmp_path, "a,s,p", rows, sigma="s").warnings if "worth" in text]
+
+    # Two rows of weight 1 and 18 of 1/9: (2 + 18/9)^2 / (2 + 18/81) = 7.2 rows; of 1/10000 hardly more than two.
+    assert told([1.0] * 2 + [3.0] * 18) == []
+    assert told([1.0] * 2 + [100.0] * 18) == ["by s the 20 rows count so differently that they are worth 2"]
+    assert told([1e-300] + [1.0] * 19) == ["by s the 20 rows count so differently that they are worth 1"]
+
+
+def test_percent_signs_in_some_cells_only_are_told(tmp_path: Path) -> None:
+    def told(cells: list[str]) -> list[str]:
+        rows = [(cell, i**3) for i, cell in enumerate(cells)]
+        return [text for text in made(tmp_path, "a,p", rows).warnings if "percent" in text]
+
+    signs = [f"{i}.5 %" for i in range(20)]
+    some = "19 of 20 cells of a have a percent sign: all numbers are taken as they stand"
+    assert (told(signs), told(["", *signs[:19]]), told([*signs[:19], "0.205"])) == ([], [], [some])

@@ -48,7 +48,8 @@ def test_a_bad_cell_is_named_with_its_line(tmp_path: Path, above: str, end: str)
     text = with_bad(ABOVE[above])
     line = next(k for k, one in enumerate(text.split("\n"), 1) if "oops" in one)
     rows = rows_of(tmp_path, text.replace("\n", end), "x_2" if above == "no header" else "p")
-    assert rows.warnings == [f"1 row left out: no finite number in {rows.targets[0].header}: line {line}"]
+    told = f"no finite number in {rows.targets[0].header}, such as 'oops'"
+    assert rows.warnings == [f"1 row left out: {told}: line {line}"]
     assert len(rows.x) == 39 and rows.dropped == {"no number": 1} and 900 not in rows.y
 
 
