@@ -178,5 +178,5 @@ def without(result: Result, unused: Sequence[int]) -> str:
 def column_of(result: Result, i: int) -> str:
     """What the user calls the column that an input comes from: that of `gas = N2` is `gas`."""
     data = result.problem.data
-    about = next((c for c in data.about.get("columns", []) if c.get("symbol") == data.inputs[i]), {})
+    about: dict[str, object] = next((c for c in data.about.get("columns", []) if c.get("symbol") == data.inputs[i]), {})
     return data.input_names[i] if about.get("value") is None else str(about["name"])
