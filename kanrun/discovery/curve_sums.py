@@ -26,6 +26,9 @@ TAKEN_APART = {
 }  # fmt: skip
 LEADERS, TERMS, EXCHANGES = 3, 4, 3  # sums that grow, curves that a sum may have, and how often one is exchanged
 WORTH = 6.0  # bits that another curve must win
+STAND_IN = 2  # curves that may stand in for what they do not explain: more of them explain the rows
+NOTHING = 1e-18  # part of the spread that is left by what is right
+WHITE = 0.5  # half the mean square of steps from row to row over that of residuals, 1 where these are noise
 NARROWEST, WIDTHS = 2.0, 6  # rows that a peak is wide at least, and widths from there on that are tried
 
 
@@ -76,9 +79,17 @@ def sums_of_curves(
         parts = {curve.name: curve for curve in CURVES if curve.name in family and all(map(known, curve.shapes))}
         found += sums_of_family(fits, parts, span, rows, context)
     least = min((Sum((fit.curve,), fit, len(rows[0])).bits for fit in fits), default=0.0)
-    best = best_of([one for one in found if one.bits < least - WORTH], span)
+    worth = [one for one in found if one.bits < least - WORTH]
+    best = best_of([one for one in worth if len(one.parts) <= STAND_IN or explains(one, rows)], span)
     plain = [best_fit(total(one.parts)[1], one.fit.constants[None], *rows) for one in best]
     return [*(one.fit for one in best), *(fit for fit in plain if fit is not None)]
+
+
+def explains(one: Sum, rows: Rows) -> bool:
+    """Whether hardly anything is left, or what is left is mostly noise, by von Neumann's ratio (1941)."""
+    rest = projected(one.fit.curve, one.fit.constants, *rows)[1][np.argsort(rows[0], kind="stable")]
+    white = bool((np.diff(rest) ** 2).sum() > 2 * WHITE * (rest**2).sum())
+    return white or one.fit.unexplained < NOTHING
 
 
 def sums_of_family(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import sympy as sp
+from sympy.utilities.iterables import sift
 
 from kanrun.symbolic.expression import number
 from kanrun.symbolic.prior import bits_of_nodes
@@ -56,15 +57,16 @@ def as_in_textbooks(
 def folded(expression: sp.Expr) -> sp.Expr:
     """The expression with every product of a decimal and other numbers as one decimal.
 
-    A decimal before a sum whose terms have decimals all goes into these: it could be any number.
+    A number before a sum whose terms have decimals all goes into these: it could be any.
     """
 
     def one(product: sp.Expr) -> sp.Expr:
-        numbers = [f for f in product.args if f.is_number]
-        if not any(f.is_Float for f in numbers):
-            return product
-        factor, others = number(float(sp.Mul(*numbers))), [f for f in product.args if not f.is_number]
+        numbers, others = sift(product.args, lambda f: f.is_number, binary=True)
         whole = next((f for f in others if f.is_Add and all(t.as_coeff_Mul()[0].is_Float for t in f.args)), None)
+        is_sign = all(f == -1 for f in numbers)
+        if is_sign or (whole is None and not any(f.is_Float for f in numbers)):
+            return product
+        factor = number(float(sp.Mul(*numbers)))
         if whole is None:
             return factor * sp.Mul(*others) if len(numbers) > 1 else product
         others.remove(whole)

@@ -51,6 +51,11 @@ def test_peaks_on_a_baseline_and_waves_beside_a_trend_are_taken_apart(clean: Arr
     assert {word: words.count(word) for word in words} == parts
 
 
+def test_many_curves_that_only_stand_in_for_another_law_are_no_sum() -> None:
+    chirp = np.exp(-0.3 * X) * np.sin(1.5 * X + 0.4 * X**2)
+    assert all(len(fit.curve.name.split(" + ")) <= 2 for fit in grown(chirp)[1])
+
+
 def test_what_one_curve_says_needs_no_other_one() -> None:
     assert not grown(2 * np.exp(-0.5 * X) + 1 + 0.02 * NOISE)[1]
 

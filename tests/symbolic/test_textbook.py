@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kanrun.functions.evaluate import evaluate
 from kanrun.functions.parser import parse_formula
 from kanrun.symbolic import textbook
-from kanrun.symbolic.expression import rounded
+from kanrun.symbolic.expression import number, rounded
 from kanrun.symbolic.textbook import as_in_textbooks, folded, length
 
 X = {"x_1": np.linspace(0.1, 3.0, 50)}
@@ -79,3 +79,6 @@ def test_a_decimal_before_a_sum_of_decimals_goes_into_it() -> None:
     assert folded(both) == (sp.Float(-2.5e5) * x**2 + sp.Float(5e5) * x - sp.Float(3e6)) / (x**2 - sp.Float(37.5))
     begun_with_one = sp.Float(2.5) * (1 + sp.Float(0.5) * x) / (x + 1)
     assert folded(begun_with_one) == begun_with_one
+    other = sp.Float(0.25) * x - sp.Float(0.75)
+    assert folded(1_000_000 * x * other) == x * (number(2.5e5) * x - number(7.5e5))  # of rows that were scaled
+    assert folded(-x * other) == -x * other
