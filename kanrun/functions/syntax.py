@@ -18,7 +18,7 @@ def syntax_tree(text: str, functions: Iterable[str]) -> ast.expr:
         return parsed(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = f"it cannot be read{place_of(error, text)}" if isinstance(error, SyntaxError) else "it cannot be read"
-    meant = with_products(text.strip(), functions)
+    meant = with_products(" ".join(text.split()), functions)
     raise ValueError(f"{reason}; did you mean {meant}?" if meant else reason)
 
 

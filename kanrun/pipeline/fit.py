@@ -190,9 +190,15 @@ def metrics_of(problem: Problem, state: State, seconds: float) -> dict[str, Any]
 
 
 def cross_validation(problem: Problem, state: State) -> dict[str, Any] | None:
-    """The scores of all formulas together, with constants that have not seen the rows; None where there are none."""
-    found = [f.cross_validation for f in state.formulas if f.cross_validation is not None]
-    return together(found, problem.data) if found and len(found) == len(state.formulas) else None
+    """The scores of all formulas together, with constants that have not seen the rows, null where that says nothing.
+
+    None where rows are set aside, or nothing could be scored.
+    """
+    data, found = problem.data, [f.cross_validation for f in state.formulas]
+    known = [scores for scores in found if scores is not None]
+    if not known and (not found or data.test is not None or data.loss.logits):
+        return None
+    return together(known if len(known) == len(found) else [{"mse": None}], data)
 
 
 def judged(result: R) -> R:

@@ -66,6 +66,8 @@ def say_answer(out: Console, result: Result) -> None:
         scores = f"RMSE {score_of(found, 'rmse')}, R2 {score_of(found, 'r2')}"
         folds = found["folds"] if isinstance(found["folds"], str) else f"{found['folds']} parts"
         known = f"{scores} on rows that the constants have not seen"
+        if found.get("rmse") is None:
+            known = "no score, as without some of the rows the constants are not determined"
         out.print(f"[bold]cross-validated[/] ({escape(folds)}): {known}", soft_wrap=True)
     final = metrics.get("final")
     if not formulas and final:

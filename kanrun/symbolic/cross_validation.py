@@ -10,6 +10,7 @@ import sympy as sp
 
 from kanrun.functions.evaluate import Array
 from kanrun.symbolic.constants import MOST, Columns, Form, constants_of
+from kanrun.symbolic.left_out import decides_alone, directions_of
 
 ONE_BY_ONE, PARTS = 100, 10  # rows up to which every one is left out on its own, and parts of more rows
 EVALUATIONS = 40  # of a form in a fit
@@ -36,13 +37,17 @@ def cross_validated(
     return {"mse": mse, "rmse": math.sqrt(mse), "r2": 1 - mse / spread if spread > 0 else None}
 
 
-def tells_of(expression: sp.Expr, rows: int) -> bool:
+def tells_of(expression: sp.Expr, columns: Columns, factors: Array | float, rows: int, seed: int) -> bool:
     """Whether a cross-validation of so many rows says anything of a form: its constants are fitted without each part.
 
-    They stay as all rows have them where they are too many for that, or more than the rows that are left.
+    They stay as all rows have them where they are too many for that, or more than the rows that are left, or where the
+    other rows say next to nothing of some of them. Errors count times the `factors` of the rows.
     """
     largest = 1 if rows <= ONE_BY_ONE else -(-rows // PARTS)
-    return len(constants_of(expression)) <= min(MOST, rows - largest)
+    if len(constants_of(expression)) > min(MOST, rows - largest):
+        return False
+    moved = directions_of(expression, columns, factors, rows)
+    return not any(decides_alone(part, moved) for part in parts(rows, seed))
 
 
 def folds_of(rows: int) -> str | int:

@@ -10,16 +10,34 @@ from kanrun.symbolic.compare import relative_loss
 from kanrun.symbolic.constants import MOST, Columns, constants_of, jacobian, sizes_of
 
 LARGEST = 0.99  # leverage of a row that alone decides a constant
+UNTOLD = 1e-6  # part of what all rows tell of a constant that is next to nothing
 
 
 def leverages(slopes: Array) -> Array:
     """The part of each row in its own prediction [rows], by the derivatives by the constants [rows, constants]."""
+    return np.minimum((directions(slopes) ** 2).sum(axis=1), LARGEST)
+
+
+def directions(slopes: Array) -> Array:
+    """Orthonormal directions in which the constants move the values, by the same derivatives: [rows, directions]."""
     scaled = slopes / np.maximum(sizes_of(slopes), np.finfo(np.float64).tiny)
     if not scaled.shape[1] or not np.isfinite(scaled).all():
-        return np.zeros(len(slopes))
+        return np.zeros((len(slopes), 0))
     left, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
     rank = sizes > len(slopes) * np.finfo(np.float64).eps * sizes[0]
-    return np.minimum((left[:, rank] ** 2).sum(axis=1), LARGEST)
+    return np.asarray(left[:, rank])
+
+
+def directions_of(expression: sp.Expr, columns: Columns, factors: Array | float, rows: int) -> Array:
+    """The same of a form, where errors count times the `factors` of so many rows."""
+    own = np.broadcast_to(np.asarray(factors, dtype=np.float64), (rows,))
+    return directions(own[:, None] * slopes_of(expression, columns))
+
+
+def decides_alone(part: Array, moved: Array) -> bool:
+    """Whether the other rows tell next to nothing of some constants, by the `directions` that these move the values."""
+    own = moved[part]
+    return bool(own.size and 1 - np.linalg.norm(own, ord=2) ** 2 < UNTOLD)
 
 
 def left_out_loss(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import sympy as sp
 
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.symbolic.cross_validation import cross_validated, folds_of, tells_of
 from kanrun.symbolic.judging import factors_for
+from kanrun.symbolic.left_out import decides_alone, directions_of
 from kanrun.symbolic.values import evaluate_texts, training_arrays
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
@@ -32,11 +34,19 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
     """
     if data.loss.logits or (data.test is not None and not data.of_a_file):
         return None
-    if not tells_of(expression, len(data.train.x)):
-        return None
     columns, y = training_arrays(data)
-    given = data.train.weights is not None and not data.recognized
-    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, factors_for(expression, j, data) ** 2, given)
+    factors, given = factors_for(expression, j, data), data.train.weights is not None and not data.recognized
+    if not tells_of(expression, columns, factors, len(y), FOLDS_SEED):
+        return None
+    return cross_validated(expression, columns, y[:, j], FOLDS_SEED, factors**2, given)
+
+
+def rows_that_decide(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
+    """The numbers of the training rows each of which alone decides constants of the formula of output `j`."""
+    columns, y = training_arrays(data)
+    moved, numbers = directions_of(expression, columns, factors_for(expression, j, data), len(y)), data.train.numbers
+    places = [k for k in range(len(y)) if decides_alone(np.array([k]), moved)]
+    return [k + 1 if numbers is None else int(numbers[k]) for k in places]
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:

@@ -44,6 +44,7 @@ def test_a_text_that_cannot_be_read_is_told_with_the_place_counted_from_one(text
         ("3x_1^2", "3*x_1^2"),
         ("(x_1+1)x_2", "(x_1+1)*x_2"),
         ("2x_1*sin (x_2)", "2*x_1*sin (x_2)"),
+        ("(2x_1\n+ 1)", "(2*x_1 + 1)"),  # on one line, as all that is said
     ],
 )
 def test_the_sign_of_a_product_that_was_left_out_is_suggested(text: str, meant: str) -> None:

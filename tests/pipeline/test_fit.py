@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from kanrun.context import Budget, Context, Meter
 from kanrun.errors import ConfigError
 from kanrun.model.network import KAN
 from kanrun.pipeline import reading
-from kanrun.pipeline.fit import Everybody, FitResult, carried_out, judged, peak_memory
+from kanrun.pipeline.fit import Everybody, FitResult, carried_out, judged, metrics_of, peak_memory
 from kanrun.report.status import state_of
 from kanrun.state import Stage, State
 from tests.helpers import uniform_rows
@@ -48,6 +49,17 @@ def test_without_a_part_for_the_test_all_rows_train() -> None:
     assert {stage["test"] for stage in result.metrics["stages"]} == {None}
     classes = fit(X, (X[:, 0] > 0).long(), {**QUICK, "model": {}, "dataset": {"test": 0}})
     assert classes.metrics["final_of"] == "train" and len(classes.problem.data.outputs) == 2
+
+
+def test_formulas_that_could_not_be_validated_have_no_score_and_say_so() -> None:
+    config = {**QUICK, "dataset": {"test": 0}, "symbolic": {"discover": False, "library": ["x"], "work": 5.0}}
+    done = fit(X, Y, config)
+    assert done.metrics["final_of"] == "cross_validation" and done.metrics["final"]["rmse"] is not None
+    unknown = replace(done.state, formulas=[replace(f, cross_validation=None) for f in done.formulas])
+    metrics = metrics_of(done.problem, unknown, 1.0)
+    assert metrics["final"] == metrics["cross_validation"] == {"rmse": None, "r2": None, "folds": "leave-one-out"}
+    aside = fit(X, Y, {**config, "dataset": {"test": 0.2}})
+    assert "cross_validation" not in aside.metrics and aside.metrics["final_of"] == "test"
 
 
 def test_units_of_rows_are_those_of_the_dataset() -> None:

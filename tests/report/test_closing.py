@@ -84,6 +84,9 @@ def test_scores_on_rows_that_were_left_out_are_told(folds: int | str, said: str)
     lines = told(replace(found, metrics={**found.metrics, "cross_validation": left_out}))
     expected = f"cross-validated ({said}): RMSE 0.25, R2 0.5 on rows that the constants have not seen"
     assert expected in lines
+    unknown = {"rmse": None, "r2": None, "folds": folds}
+    lines = told(replace(found, metrics={**found.metrics, "cross_validation": unknown}))
+    assert any(line.startswith(f"cross-validated ({said}): no score, as without some of the rows") for line in lines)
 
 
 def test_a_long_formula_is_cut_with_where_it_stands_in_full() -> None:

@@ -108,7 +108,17 @@ def test_a_form_with_more_constants_than_are_left_rows_is_not_said_to_be_validat
     assert left == rows - max(map(len, parts(rows, 0)))
     for count in (left, left + 1):
         powers = parsed(" + ".join(f"{k}.5*x**{k}" for k in range(1, min(count, MOST + 1) + 1)))
-        assert tells_of(powers, rows) == (count <= min(left, MOST))
+        assert tells_of(powers, {"x": np.linspace(1, 4, rows)}, 1.0, rows, 0) == (count <= min(left, MOST))
+
+
+@pytest.mark.parametrize("rows", [40, 140])
+def test_a_form_of_whose_constants_one_part_alone_tells_is_not_said_to_be_validated(rows: int) -> None:
+    x = np.linspace(0, 4, rows)
+    peak = parsed(f"3.5*exp(-(x - {float(x[rows // 2])})^2*1e6)")
+    assert not tells_of(peak, {"x": x}, 1.0, rows, 0)
+    assert tells_of(parsed("3.5*exp(-(x - 2.1)^2*1.2)"), {"x": x}, 1.0, rows, 0)
+    factors = np.where(x == x.max(), 1.0, 1e-9)  # as all but one row count next to nothing
+    assert not tells_of(parsed("3.5*x"), {"x": x}, factors, rows, 0)
 
 
 def test_rows_count_by_their_weights() -> None:

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-from kanrun.report.advice.of_formulas import beyond_noise, lost_rows, nothing_short, undetermined, worse_than_network
+from kanrun.report.advice.of_formulas import (
+    beyond_noise,
+    decided_alone,
+    lost_rows,
+    nothing_short,
+    undetermined,
+    worse_than_network,
+)
 from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, noise, unbalanced
 from kanrun.report.advice.of_training import cut_short, explains_little, noise_free_test, overfits, still_learning
 from kanrun.report.advice.values import Advice
@@ -21,7 +28,7 @@ Case = Callable[[Result], list[Advice]]
 
 CASES: tuple[Case, ...] = (  # what matters most first
     lost_rows, worse_than_network, explains_little, nothing_short, cut_short, still_learning, overfits, beyond_noise,
-    few_rows, undetermined, decades, unbalanced, irrelevant, noise, noise_free_test,
+    decided_alone, few_rows, undetermined, decades, unbalanced, irrelevant, noise, noise_free_test,
 )  # fmt: skip
 
 

@@ -24,7 +24,9 @@ from kanrun.report.advice.values import (
 from kanrun.report.numbers import part_shown
 from kanrun.report.words import is_vague
 from kanrun.state import Result
-from kanrun.symbolic.formula import Formula
+from kanrun.symbolic.formula import Formula, parsed
+from kanrun.symbolic.outliers import rows_in_words
+from kanrun.symbolic.scoring import rows_that_decide
 
 FEW = 3  # rows a parameter of a network, with fewer of which it follows them wherever they go
 WORSE = 1.05  # times the network's error
@@ -160,6 +162,18 @@ def undetermined(result: Result) -> list[Advice]:
         fewer = shorter_point(formula)
         ways = ([] if fewer is None else [f"kanrun predict RUN FILE --formula {fewer}"]) + [more_rows(result)]
         found.append(Advice("undetermined", sentence, alternatives(ways)))
+    return found
+
+
+def decided_alone(result: Result) -> list[Advice]:
+    """Rows without which constants could be anything: a formula goes through them, and tells nothing of them."""
+    data, found = result.problem.data, list[Advice]()
+    for j, formula in enumerate([] if data.loss.logits or data.relations else result.formulas):
+        rows = [] if is_exact(formula) else rows_that_decide(parsed(formula, data.inputs), j, data)
+        if rows:
+            alone = f"{rows_in_words(rows)} alone decide{'s' * (len(rows) == 1)} constants of {formula.output}"
+            sentence = f"{alone}, which the other rows say nothing about"
+            found.append(Advice("decided alone", sentence, alternatives(["dataset.loss=huber", more_rows(result)])))
     return found
 
 

@@ -10,12 +10,14 @@ import torch
 from kanrun.pipeline.fit import FitResult
 from kanrun.report.advice.of_formulas import (
     beyond_noise,
+    decided_alone,
     lost_rows,
     nothing_short,
     score_in_words,
     undetermined,
     worse_than_network,
 )
+from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.front import Alternative
 from kanrun.symbolic.uncertainty import Constant
 from tests.report.advice.made_up import PLAIN, advice_in, drawn, normal, result_of
@@ -165,3 +167,11 @@ def test_a_score_is_told_in_the_words_of_its_kind() -> None:
     assert score_in_words("test", {"rmse": 0.12345, "r2": 0.5}) == "a test RMSE of 0.123"
     assert score_in_words("training", {"rmse": None, "accuracy": 0.97}) == "a training accuracy of 0.97"
     assert score_in_words("test", {"rmse": None, "mse": None}) == "no test score"
+
+
+@pytest.mark.parametrize(("text", "rows"), [("7.5*exp(-1000000.0*(x_1 - 2.0)**2)", "row 21"), ("7.5 - 1.25*x_1", "")])
+def test_rows_that_alone_decide_constants_are_told(text: str, rows: str) -> None:
+    plain = result_of(np.linspace(0.0, 4.0, 41)[:, None], np.eye(41)[20], {**PLAIN, "symbolic": {"enabled": False}})
+    formula = Formula("y", text, text, "", 3, None, None, [])
+    found = decided_alone(replace(plain, state=replace(plain.state, formulas=[formula])))
+    assert [one.finding.split(" alone")[0] for one in found] == [rows] * bool(rows)
