@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kanrun.errors import KanrunError
+from kanrun.errors import KanrunError, counted
 from kanrun.report.files import write_json, write_text
 from kanrun.report.lock import in_use
 from kanrun.report.numbers import part_shown
@@ -25,6 +25,7 @@ from kanrun.sweep.page import write_sweep_page
 from kanrun.sweep.rows import Row, never_begun, not_completed, rows_in
 
 SCHEMA_VERSION = 1
+FEW = (6, 4, 2, 0)  # settings in it where runs differ in so many that they cannot be read beside each other
 SHOWN = 10  # lines of a part of the table
 WIDEST, NARROW = 70, 16  # characters of a text in it, and of one where there is little room
 
@@ -138,12 +139,15 @@ def ranking_table(rows: Sequence[Row], key: str | None, out: Console) -> Table:
     scores = scores_beside(rows, key)
     choices = [(scores, True, WIDEST // 2), (scores[:2], True, WIDEST // 2), (scores[:1], True, NARROW),
                (scores[:1], False, NARROW), (scores[:1], False, 0)]  # fmt: skip
-    return first_that_fits([ranking_of(rows, *choice) for choice in choices], out)
+    tables = [ranking_of(rows, *choice) for choice in choices]
+    return first_that_fits([*tables, *(ranking_of(rows, scores[:1], False, NARROW, most) for most in FEW)], out)
 
 
-def ranking_of(rows: Sequence[Row], scores: Sequence[str], seconds: bool, letters: int) -> Table:
-    """The table with these scores, with seconds, and with so many letters of a formula."""
-    values = list(dict.fromkeys(k for row in rows for k in row.values))
+def ranking_of(
+    rows: Sequence[Row], scores: Sequence[str], seconds: bool, letters: int, most: int | None = None
+) -> Table:
+    """The table with these scores, with seconds, with so many letters of a formula, and at most so many settings."""
+    values, others = telling([row.values for row in rows], most)
     table = titled("job", *values, *(score.replace("_", " ") for score in scores), *["seconds"] * seconds)
     formulas = letters > 0 and not any(row.relations for row in rows)  # of relations the equation is what was wanted
     if formulas:
@@ -153,6 +157,21 @@ def ranking_of(rows: Sequence[Row], scores: Sequence[str], seconds: bool, letter
         cells += [short(row.seconds)] * seconds
         formula = ("(exact) " if row.exact else "") + cut(row.formula or "-", letters)
         table.add_row(*map(escape, [*cells, *[formula] * formulas]))
+    return with_word_of(others, table)
+
+
+def telling(values: Sequence[Mapping[str, Any]], most: int | None) -> tuple[list[str], int]:
+    """The settings that tell jobs apart best, in their order and at most so many, and how many others there are."""
+    keys = list(dict.fromkeys(key for own in values for key in own))
+    kinds = {key: len({str(own.get(key)) for own in values}) for key in keys}
+    best = sorted(keys, key=lambda key: -kinds[key])[:most]
+    return [key for key in keys if key in best], len(keys) - len(best)
+
+
+def with_word_of(others: int, table: Table) -> Table:
+    """The table, below which stands that there are other settings, if there are any."""
+    if others:
+        table.caption, table.caption_justify = f"and {counted(others, 'more setting')} in summary.csv", "left"
     return table
 
 
@@ -161,12 +180,13 @@ def group_table(groups: Sequence[Group], key: str | None, out: Console) -> Table
     there = list(dict.fromkeys(k for group in groups for k in group.scores))
     key = None if key is None else in_one_kind(key, there)
     scores = [k for k in dict.fromkeys([key, "test_accuracy", "test_rmse"]) if k in there]
-    return first_that_fits([group_table_of(groups, scores), group_table_of(groups, scores[:1])], out)
+    few = [group_table_of(groups, scores[:1], most) for most in FEW]
+    return first_that_fits([group_table_of(groups, scores), group_table_of(groups, scores[:1]), *few], out)
 
 
-def group_table_of(groups: Sequence[Group], scores: Sequence[str | None]) -> Table:
-    """The table with these scores."""
-    values = list(dict.fromkeys(k for group in groups for k in group.values))
+def group_table_of(groups: Sequence[Group], scores: Sequence[str | None], most: int | None = None) -> Table:
+    """The table with these scores, and at most so many settings."""
+    values, others = telling([group.values for group in groups], most)
     table = titled(*values, *(f"{str(score).replace('_', ' ')}: mean, std, best" for score in scores), "jobs")
     for group in groups[:SHOWN]:
         cells = [short(group.values.get(k)) for k in values]
@@ -174,7 +194,7 @@ def group_table_of(groups: Sequence[Group], scores: Sequence[str | None]) -> Tab
             spread: Mapping[str, Any] = group.scores.get(str(score), {})
             cells.append(", ".join(short(spread.get(k)) for k in ("mean", "std", "best")))
         table.add_row(*map(escape, cells), f"{group.completed} of {len(group.jobs)}")
-    return table
+    return with_word_of(others, table)
 
 
 def titled(*titles: str) -> Table:

@@ -14,8 +14,8 @@ from kanrun.errors import KanrunError
 from kanrun.report.lock import held
 from kanrun.sweep import page as sweep_page
 from kanrun.sweep.record import remember
-from kanrun.sweep.rows import rows_in
-from kanrun.sweep.summary import SHOWN, summarize
+from kanrun.sweep.rows import Row, rows_in
+from kanrun.sweep.summary import SHOWN, ranking_table, summarize
 from kanrun.sweep.tasks import Task
 from tests.contract import read_json
 from tests.sweep.folders import finished, write_run
@@ -167,6 +167,20 @@ def test_of_many_formulas_the_first_are_shown_and_the_others_counted(tmp_path: P
     lines = shown(tmp_path).splitlines()
     assert sum(line.startswith("formula in 1 of 13: ") for line in lines) == SHOWN
     assert "  and 3 more" in lines
+
+
+def test_of_runs_that_differ_in_much_the_settings_are_shown_that_tell_most_of_them_apart() -> None:
+    rows = []
+    for number in range(4):
+        alike = dict.fromkeys([f"setting_{k}" for k in range(30)], number % 2)
+        values = {**alike, "setting_7": number, "path": f"{number}.csv"}
+        rows.append(Row(str(number), values, "completed", scores={"test_rmse": 0.5}))
+    text = io.StringIO()
+    out = Console(width=80, file=text)
+    out.print(ranking_table(rows, "test_rmse", out))
+    header, *_, last = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert {"setting_7", "path"} <= set(header.split()) and len(header) <= 80
+    assert last == f"and {30 - header.count('setting')} more settings in summary.csv"
 
 
 def test_a_state_that_is_markup_is_shown_as_it_is(sweep: Path) -> None:
