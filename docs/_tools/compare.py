@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from typing import Any
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 TIME = re.compile(r"\d+(\.\d+)?(?= s\b| seconds\b)")
@@ -16,6 +17,18 @@ HEADER = re.compile(r"(?<=  )seconds\b")
 FOLDER = re.compile(r"\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d(-\d+)?")
 PROGRESS = re.compile(r"structures? tried, the best leaves")
 LEFT_OUT, ROUNDING, CLOSE = "...", 1e-9, 0.01
+
+
+def texts(cell: Any) -> list[str]:
+    """The lines of text that a cell of a notebook has printed or given; a kernel may send what is printed in several parts."""
+    found, before = [""], None
+    for output in cell.get("outputs", []):
+        kind = output.get("name")
+        text = output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
+        goes_on = kind is not None and kind == before
+        found = [*found[:-1], found[-1] + text] if goes_on else [*found, text]
+        before = kind
+    return [re.sub(r" at 0x[0-9a-f]+", "", ln).rstrip() for part in found for ln in part.rstrip().splitlines()]
 
 
 def agree(shown: list[str], real: list[str]) -> bool:

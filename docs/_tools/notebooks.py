@@ -6,7 +6,6 @@ Each is run by nbclient in a fresh folder with the example tables. Texts are com
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from docs._tools.compare import agree
+from docs._tools.compare import agree, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "notebooks"
@@ -43,15 +42,6 @@ def run_notebook(path: Path, folder: Path) -> tuple[Any, list[str]]:
             wrong.append(f"{path.name}, cell {number}: shows another output:\n    " + "\n    ".join(texts(after)))
     real.metadata = shown.metadata
     return real, wrong
-
-
-def texts(cell: Any) -> list[str]:
-    """The lines of text that a cell has printed or given."""
-    found = []
-    for output in cell.get("outputs", []):
-        text = output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
-        found += [re.sub(r" at 0x[0-9a-f]+", "", line).rstrip() for line in text.rstrip().splitlines()]
-    return found
 
 
 def main() -> int:
