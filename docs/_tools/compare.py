@@ -20,7 +20,7 @@ LEFT_OUT, ROUNDING, CLOSE = "...", 1e-9, 0.01
 
 
 def texts(cell: Any) -> list[str]:
-    """The lines of text that a cell of a notebook has printed or given; a kernel may send what is printed in several parts."""
+    """The lines of text that a cell of a notebook has printed or given; what is printed may come in several parts."""
     found, before = [""], None
     for output in cell.get("outputs", []):
         kind = output.get("name")
