@@ -9,8 +9,7 @@ from kanrun.symbolic.compare import relative_loss
 from kanrun.symbolic.constants import Columns
 from kanrun.symbolic.cross_validation import ONE_BY_ONE
 from kanrun.symbolic.description import description_at
-from kanrun.symbolic.left_out import left_out_loss, left_out_relative_loss
-from kanrun.symbolic.polishing import squares
+from kanrun.symbolic.left_out import founded_loss, left_out_loss, left_out_relative_loss
 from kanrun.symbolic.relative_errors import is_refuted
 
 
@@ -21,10 +20,10 @@ def bits_to_choose(
 
     Errors count times `weights` [rows]; `by_size` by errors relative to the targets' size, where these describe them
     better. Few rows are each described by what the others say of them, as a few constants may follow a few rows
-    anywhere.
+    anywhere, and of many those that alone decide constants.
     """
     few = len(y) <= ONE_BY_ONE
-    loss = left_out_loss(expression, columns, y, weights) if few else squares(expression, columns, y, weights) / len(y)
+    loss = (left_out_loss if few else founded_loss)(expression, columns, y, weights)
     if by_size:
         relative = (
             left_out_relative_loss(expression, columns, y) if few else relative_loss(evaluate(expression, columns), y)

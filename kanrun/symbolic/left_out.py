@@ -44,13 +44,38 @@ def left_out_loss(expression: sp.Expr, columns: Columns, y: Array, weights: Arra
     """The mean squared error times `weights` of the rows, each predicted with constants fitted to the others.
 
     To first order in the constants (Allen 1974, Technometrics 16, eq. 2.3), which is exact where the form is linear in
-    them; they must be at their best already.
+    them; they must be at their best already. A row that alone decides constants is `unfounded`.
     """
     off = weights * (evaluate(expression, columns) - y)
     if not np.isfinite(off).all():
         return float("inf")
-    slopes = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)[:, None] * slopes_of(expression, columns)
-    return float(np.mean((off / (1 - leverages(slopes))) ** 2))
+    moved = directions_of(expression, columns, weights, len(y))
+    squares = (off / (1 - np.minimum((moved**2).sum(axis=1), LARGEST))) ** 2
+    return float(np.mean(np.maximum(squares, unfounded(off, y, weights, moved))))
+
+
+def founded_loss(expression: sp.Expr, columns: Columns, y: Array, weights: Array | float = 1.0) -> float:
+    """The mean squared error times `weights` of the rows, to which those are added that are `unfounded`."""
+    off = weights * (evaluate(expression, columns) - y)
+    if not np.isfinite(off).all():
+        return float("inf")
+    return float(np.mean(off**2 + unfounded(off, y, weights, directions_of(expression, columns, weights, len(y)))))
+
+
+def unfounded(off: Array, y: Array, weights: Array | float, moved: Array) -> Array:
+    """Squares by which rows would be missed that alone decide constants, which they meet whatever they are: [rows].
+
+    What is expected without such a row, sigma^2 / (1 - h) with its leverage h and the variance sigma^2 of the residuals
+    `off`, but no more than it lies from the mean of all; 0 of other rows. `moved` are the `directions` of the form.
+    """
+    leverage = (moved**2).sum(axis=1)
+    alone = leverage > LARGEST
+    if not alone.any():
+        return np.zeros(len(y))
+    own = np.broadcast_to(np.asarray(weights, dtype=np.float64), y.shape)
+    apart = (own * (y - np.average(y, weights=own**2))) ** 2
+    variance = float(off @ off) / max(len(y) - moved.shape[1], 1)
+    return np.where(alone, np.minimum(variance / np.maximum(1 - leverage, np.finfo(np.float64).eps), apart), 0.0)
 
 
 def left_out_relative_loss(expression: sp.Expr, columns: Columns, y: Array) -> float:

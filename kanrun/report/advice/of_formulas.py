@@ -173,7 +173,7 @@ def decided_alone(result: Result) -> list[Advice]:
         if rows:
             alone = f"{rows_in_words(rows)} alone decide{'s' * (len(rows) == 1)} constants of {formula.output}"
             sentence = f"{alone}, which the other rows say nothing about"
-            found.append(Advice("decided alone", sentence, alternatives(["dataset.loss=huber", more_rows(result)])))
+            found.append(Advice("decided alone", sentence, alternatives(["dataset.loss=student", more_rows(result)])))
     return found
 
 
