@@ -104,9 +104,12 @@ def in_all_parts(data: Dataset, change: Callable[[Rows], Rows]) -> Dataset:
 
 
 def at_most(data: Dataset, rows: int) -> Dataset:
-    """The dataset with no more than this many training rows, evenly taken."""
-    step = -(-len(data.train.x) // rows)
-    return data if step == 1 else replace(data, train=data.train.taken(slice(None, None, step)))
+    """The dataset with no more than this many training rows, evenly taken, which keep their numbers."""
+    train, step = data.train, -(-len(data.train.x) // rows)
+    if step == 1:
+        return data
+    numbers = torch.arange(1, len(train.x) + 1) if train.numbers is None else train.numbers
+    return replace(data, train=replace(train, numbers=numbers).taken(slice(None, None, step)))
 
 
 def of_output(data: Dataset, output: int) -> Dataset:

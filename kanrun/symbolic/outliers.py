@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import sympy as sp
@@ -47,9 +47,13 @@ def outliers_of(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
         off = factors_of_errors(data) * off
     elif not data.robust and far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression))):
         off = y - evaluate(robustly_fitted(expression, columns, y, STUDENT).expression, columns)
-    places = far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression)))
+    return row_numbers(data, far_rows(off, data.train.x.double().cpu().numpy(), len(constants_of(expression))))
+
+
+def row_numbers(data: Dataset, places: Iterable[int]) -> list[int]:
+    """What the training rows in these places are called: their numbers in the user's file, from 1."""
     numbers = data.train.numbers
-    return [k + 1 if numbers is None else int(numbers[k]) for k in places]
+    return [int(k) + 1 if numbers is None else int(numbers[k]) for k in places]
 
 
 def far_rows(off: Array, x: Array, constants: int) -> list[int]:

@@ -12,7 +12,8 @@ from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.symbolic.cross_validation import cross_validated, folds_of, tells_of
 from kanrun.symbolic.judging import factors_for
-from kanrun.symbolic.left_out import decides_alone, directions_of
+from kanrun.symbolic.left_out import UNTOLD, directions_of
+from kanrun.symbolic.outliers import row_numbers
 from kanrun.symbolic.values import evaluate_texts, training_arrays
 
 FOLDS_SEED = 0  # draws the parts of a cross-validation
@@ -44,9 +45,8 @@ def cross_validation_of(expression: sp.Expr, j: int, data: Dataset) -> Scores | 
 def rows_that_decide(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     """The numbers of the training rows each of which alone decides constants of the formula of output `j`."""
     columns, y = training_arrays(data)
-    moved, numbers = directions_of(expression, columns, factors_for(expression, j, data), len(y)), data.train.numbers
-    places = [k for k in range(len(y)) if decides_alone(np.array([k]), moved)]
-    return [k + 1 if numbers is None else int(numbers[k]) for k in places]
+    moved = directions_of(expression, columns, factors_for(expression, j, data), len(y))
+    return row_numbers(data, np.flatnonzero(1 - (moved**2).sum(axis=1) < UNTOLD))
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:

@@ -108,6 +108,10 @@ def test_no_more_rows_than_asked_for_are_taken_evenly(rows: int, most: int, step
     few = at_most(numbered(rows), most)
     assert few.train.x[:, 0].tolist() == list(range(0, rows, step))
     assert torch.equal(few.train.y, few.train.x[:, :1] ** 2)
+    assert few.train.numbers is None if step == 1 else few.train.numbers.tolist() == list(range(1, rows + 1, step))
+    named = replace(numbered(rows).train, numbers=torch.arange(rows) + 50)
+    again = at_most(replace(numbered(rows), train=named), most).train.numbers
+    assert again is not None and again.tolist() == list(range(50, 50 + rows, step))
 
 
 def test_one_output_has_its_own_targets_and_truth_in_all_parts() -> None:

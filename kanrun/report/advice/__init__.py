@@ -15,7 +15,7 @@ from kanrun.report.advice.of_formulas import (
     undetermined,
     worse_than_network,
 )
-from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, noise, unbalanced
+from kanrun.report.advice.of_rows import decades, far_from_neighbours, few_rows, irrelevant, noise, unbalanced
 from kanrun.report.advice.of_training import cut_short, explains_little, noise_free_test, overfits, still_learning
 from kanrun.report.advice.values import Advice
 from kanrun.state import Result
@@ -28,7 +28,7 @@ Case = Callable[[Result], list[Advice]]
 
 CASES: tuple[Case, ...] = (  # what matters most first
     lost_rows, worse_than_network, explains_little, nothing_short, cut_short, still_learning, overfits, beyond_noise,
-    decided_alone, few_rows, undetermined, decades, unbalanced, irrelevant, noise, noise_free_test,
+    far_from_neighbours, decided_alone, few_rows, undetermined, decades, unbalanced, irrelevant, noise, noise_free_test,
 )  # fmt: skip
 
 

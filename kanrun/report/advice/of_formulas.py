@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kanrun.data.dataset import at_most
 from kanrun.data.losses import MSE
 from kanrun.data.scores import chance, weights_of
 from kanrun.errors import counted
@@ -27,6 +28,7 @@ from kanrun.state import Result
 from kanrun.symbolic.formula import Formula, parsed
 from kanrun.symbolic.outliers import rows_in_words
 from kanrun.symbolic.scoring import rows_that_decide
+from kanrun.training.pruning import MOST_ROWS
 
 FEW = 3  # rows a parameter of a network, with fewer of which it follows them wherever they go
 WORSE = 1.05  # times the network's error
@@ -167,7 +169,7 @@ def undetermined(result: Result) -> list[Advice]:
 
 def decided_alone(result: Result) -> list[Advice]:
     """Rows without which constants could be anything: a formula goes through them, and tells nothing of them."""
-    data, found = result.problem.data, list[Advice]()
+    data, found = at_most(result.problem.data, MOST_ROWS), list[Advice]()
     for j, formula in enumerate([] if data.loss.logits or data.relations else result.formulas):
         rows = [] if is_exact(formula) else rows_that_decide(parsed(formula, data.inputs), j, data)
         if rows:

@@ -10,7 +10,8 @@ import sympy as sp
 import torch
 
 from kanrun.config.datasets import SymbolicConfig, TableConfig
-from kanrun.data.dataset import CLASSIFICATION
+from kanrun.data.dataset import CLASSIFICATION, at_most
+from kanrun.data.robust import residuals, scale_of
 from kanrun.data.scores import weights_of
 from kanrun.errors import counted, listed
 from kanrun.model.attribution import attribution
@@ -33,10 +34,15 @@ from kanrun.symbolic.bare import hardly_more
 from kanrun.symbolic.compare import over_decades
 from kanrun.symbolic.expression import numbers_in
 from kanrun.symbolic.formula import Formula, formula_function, parsed
+from kanrun.symbolic.outliers import row_numbers, rows_in_words
+from kanrun.symbolic.scoring import rows_that_decide
 
 CLEAR = 0.01  # part of the spread of a target below which its noise is no news
 FAR_OFF = 0.5  # relative error of the smallest targets that is no fit
 FEWEST_A_CONSTANT = 5  # rows
+OUTLYING = 20.0  # times the usual distance from the median of the rows near by
+MOST_OUTLYING = 0.2  # part of the rows
+MOST_LOOKED_AT = 4000  # rows that are held against those near them
 UNEQUAL, MISSED = 4.0, 0.02  # times the rows of the smallest class, and accuracy that hides its recall
 LITTLE = 0.05  # part of the influence on the trained network that may be chance
 MOST_NAMED = 5  # inputs
@@ -56,6 +62,28 @@ def noise(result: Result) -> list[Advice]:
             sentence += f"; what the formula leaves of the training rows is {left / level.sigma:.2g} times that"
         more = f"{more_rows(result)}: four times as many rows halve the errors of constants"
         found.append(Advice("noise", sentence, more))
+    return found
+
+
+def far_from_neighbours(result: Result) -> list[Advice]:
+    """Rows far from those near them that squared errors go by: the formula misses them, or goes through them alone."""
+    data, found = at_most(result.problem.data, MOST_LOOKED_AT), list[Advice]()
+    given = data.robust or weights_of(data, data.train) is not None
+    values = None if given or data.relations or data.loss.logits else formula_function(result.state.formulas, data)
+    if values is None:
+        return []
+    off, left = residuals(data.train, None), residuals(data.train, values)
+    for j, formula in enumerate(result.formulas):
+        scale = scale_of(off[:, j])
+        far = (np.abs(off[:, j]) > OUTLYING * scale) & (scale > 0)
+        if is_exact(formula) or not 0 < far.sum() <= MOST_OUTLYING * len(far):
+            continue
+        missed = row_numbers(data, np.flatnonzero(far & (np.abs(left[:, j]) > np.abs(off[:, j]) / 2)))
+        alone = set(rows_that_decide(parsed(formula, data.inputs), j, data))
+        if numbers := sorted({*missed, *alone.intersection(row_numbers(data, np.flatnonzero(far)))}):
+            they = f"{rows_in_words(numbers)} lie{'s' * (len(numbers) == 1)}"
+            sentence = f"{they} far from the rows near by in {formula.output}; squared errors go by such rows first"
+            found.append(Advice("outlying", sentence, "dataset.loss=student"))
     return found
 
 

@@ -66,4 +66,4 @@ def test_advice_that_nobody_can_follow_is_seen_here() -> None:
 
 def test_no_case_is_left_out(easy: FitResult) -> None:
     assert advice_in(easy) == {}
-    assert len({case.__name__ for case in advice.CASES}) == len(advice.CASES) == 16
+    assert len({case.__name__ for case in advice.CASES}) == len(advice.CASES) == 17

@@ -2,13 +2,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kanrun.config.datasets import SymbolicConfig, TableConfig
 from kanrun.pipeline.fit import FitResult
-from kanrun.report.advice.of_rows import decades, few_rows, irrelevant, log_of_target, noise, unbalanced, without
+from kanrun.report.advice.of_rows import (
+    decades,
+    far_from_neighbours,
+    few_rows,
+    irrelevant,
+    log_of_target,
+    noise,
+    unbalanced,
+    without,
+)
+from kanrun.symbolic.formula import Formula
 from kanrun.symbolic.uncertainty import Constant
 from tests.report.advice.made_up import PLAIN, UNREAD, advice_in, drawn, follow, normal, result_of
 
@@ -149,3 +160,28 @@ def test_names_of_columns_are_typed_so_that_they_are_understood(tmp_path: Path) 
     [found] = [one for one in metrics["advice"] if one["kind"] == "irrelevant"]
     assert found["finding"].startswith("${x} looks irrelevant: ")
     assert found["suggestion"] == "'dataset.ignore=[${x}]'"
+
+
+@pytest.mark.parametrize("text", ["2.0*x_1", "2.0*x_1 + 50*exp(-1e9*(x_1 - 0.3)^2) - 50*exp(-1e9*(x_1 - 1.7)^2)"])
+def test_rows_far_from_those_near_them_are_told_where_they_are_missed_or_met_alone(text: str) -> None:
+    x = np.linspace(0.0, 4.0, 41)
+    y = 2.0 * x + 0.01 * normal(41)
+    y[[3, 17]] += [50.0, -50.0]
+    config = {**UNREAD, "dataset": {"test": 0}}
+    formula = Formula("y", text, text, "", 3, None, None, [])
+
+    def found(targets: Any) -> list[str]:
+        plain = result_of(x[:, None], targets, config)
+        told = far_from_neighbours(replace(plain, state=replace(plain.state, formulas=[formula])))
+        assert all(one.suggestion == "dataset.loss=student" for one in told)
+        return [one.finding.split(" lie")[0] for one in told]
+
+    assert found(y) == ["rows 4, 18"]
+    assert found(2.0 * x + 0.01 * normal(41)) == []
+
+
+def test_a_steep_place_that_the_formula_follows_is_no_outlier() -> None:
+    x = np.linspace(0.02, 4.0, 41)
+    plain = result_of(x[:, None], 1 / x**2, {**UNREAD, "dataset": {"test": 0}})
+    steep = Formula("y", "1.0001*x_1**(-2.0)", "", "", 3, None, None, [])
+    assert far_from_neighbours(replace(plain, state=replace(plain.state, formulas=[steep]))) == []
