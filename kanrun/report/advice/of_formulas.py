@@ -25,6 +25,7 @@ from kanrun.report.advice.values import (
 from kanrun.report.numbers import part_shown
 from kanrun.report.words import is_vague
 from kanrun.state import Result
+from kanrun.symbolic.error_models import CONSTANT
 from kanrun.symbolic.formula import Formula, parsed
 from kanrun.symbolic.outliers import rows_in_words
 from kanrun.symbolic.scoring import rows_that_decide
@@ -142,6 +143,8 @@ def beyond_noise(result: Result) -> list[Advice]:
         level, left = noise_of(result).get(formula.output), formula.train.get("rmse")
         if level is None or left is None or not level.sigma > 0:
             continue
+        if (formula.errors or {}).get("model", CONSTANT) != CONSTANT:
+            continue  # the largest make the RMSE, and the level is that of most rows
         if left < BEYOND * level.sigma or left**2 < level.most(len(data.train.x)):
             continue
         size = f"{left / level.sigma:.3g} times the noise ({level.sigma:.2g} ± {level.error:.1g}, by {level.source})"

@@ -138,6 +138,10 @@ def test_more_than_the_noise_is_told_with_both(poor: FitResult) -> None:
     [formula] = poor.formulas
     good = replace(formula, train={**formula.train, "rmse": 1.2 * sigma})
     assert beyond_noise(replace(poor, state=replace(poor.state, formulas=(good,)))) == []
+    [bad] = poor.state.formulas
+    for model, told in (("constant", 1), ("proportional", 0)):  # of errors of different sizes the largest are told
+        other = replace(bad, errors={"model": model})
+        assert len(beyond_noise(replace(poor, state=replace(poor.state, formulas=(other,))))) == told
 
 
 def test_constants_that_the_rows_do_not_determine_are_counted() -> None:
