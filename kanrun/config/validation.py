@@ -40,8 +40,12 @@ def read_config(mapping: Mapping[str, Any]) -> Config:
         problems.append(wrong("optimizer.grids", grids, "each grid must be finer than the one before"))
     if isinstance(model, MlpConfig):
         problems += check_mlp(config)
-    elif not problems:
-        problems += check_fix(model, own)
+    else:
+        if model.without and model.start is None:
+            reason = "inputs are taken out of the network of a run, which model.start names; [] without one"
+            problems.append(wrong("model.without", model.without, reason))
+        if not problems:
+            problems += check_fix(model, own)
     problems += check_search(config)
     if problems:
         raise ConfigError(problems)

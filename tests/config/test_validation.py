@@ -373,3 +373,10 @@ def test_whole_numbers_beyond_all_floats_are_refused(value: int) -> None:
         read_config({"dataset": {"name": "symbolic", "noise": value}})
     with pytest.raises(ConfigError):
         read_config({"seed": value})
+
+
+def test_inputs_are_taken_out_of_the_network_of_another_run_only() -> None:
+    with pytest.raises(ConfigError, match=r"model\.without=\[x_1\]: .*model\.start"):
+        read_config({"model": {"without": ["x_1"]}})
+    started = read_config({"model": {"without": ["x_1"], "start": "run"}}).model
+    assert isinstance(started, ModelConfig) and started.without == ["x_1"]
