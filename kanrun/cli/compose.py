@@ -75,12 +75,19 @@ def register_defaults() -> None:
 def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", more: Path | None = None) -> DictConfig:
     """The config of one job, with Hydra's own part below `hydra`; the main file is `name` in `folder`.
 
-    `more` is a folder with further options.
+    `more` is a folder with further options, or with the main file.
     """
     register_defaults()
+    if more and is_file(name, more) and not is_file(name, folder):
+        folder, more = more, folder
     searched = [f"hydra.searchpath=['file://{more}']"] if more else []
     with set_aside(), initialize_config_dir(str(folder), **BASE):
         return compose(name, overrides=[*searched, *overrides], return_hydra_config=True)
+
+
+def is_file(name: str, folder: Path) -> bool:
+    """Whether a folder has a config of this name."""
+    return (folder / name).with_suffix(".yaml").is_file()
 
 
 def settings_of(composed: DictConfig) -> dict[str, Any]:

@@ -32,10 +32,14 @@ def is_foreign(options: Namespace) -> bool:
 
 def refuse_main_file(options: Namespace) -> None:
     """Raises ConfigError where the main file is none, or says more to Hydra than it may; it is not composed yet."""
-    if not options.config_path:
-        return
-    path = Path(options.config_path) / (options.config_name or "config")
-    path = path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml")
+    folders = [options.config_path, options.config_dir if options.config_name else None]
+    for folder in filter(None, folders):
+        path = Path(folder) / (options.config_name or "config")
+        refuse_file(path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml"))
+
+
+def refuse_file(path: Path) -> None:
+    """The same of a file, which may not be there."""
     try:
         content = yaml.load(yaml_text(path), Loader=yaml.BaseLoader) or {}
     except OSError:

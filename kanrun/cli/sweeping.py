@@ -29,7 +29,9 @@ NUMBERED = "${hydra.job.num}"  # the folder of a job in that of its sweep, unles
 
 
 def composer_of(options: Namespace) -> Composer:
-    """Composes from the files that the command names."""
+    """Composes from the files that the command names. Raises ConfigError where a folder of options is not there."""
+    if options.config_dir and not Path(options.config_dir).is_dir():
+        raise ConfigError(f"--config-dir {options.config_dir}: no such folder")
     source = Path(options.config_path).resolve() if options.config_path else config_folder()
     more = Path(options.config_dir).resolve() if options.config_dir else None
     return Composer(source, options.config_name or "config", more)

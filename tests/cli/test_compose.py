@@ -84,6 +84,17 @@ def test_an_experiment_of_ones_own_needs_only_a_file(kanrun: Call, tmp_path: Pat
     assert (shown["dataset"], shown["model"]["width"]) == (composed("dataset=moons")["dataset"], [2, 1])
 
 
+def test_a_main_file_may_stand_beside_options_of_ones_own(kanrun: Call, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "paper.yaml").write_text("defaults: [config, _self_]\nseed: 7\n", encoding="utf-8")
+    folder = ["--config-dir", str(tmp_path / "mine")]
+    status, out, lines = kanrun(*folder, "--config-name", "paper", "--cfg", "job", "dataset=moons")
+    assert (status, lines) == (0, [])
+    assert yaml.safe_load(out) == {**composed("dataset=moons"), "seed": 7}
+    status, _, [line] = kanrun("--config-dir", "nowhere", "--cfg", "job")
+    assert (status, line) == (1, "kanrun: --config-dir nowhere: no such folder")
+
+
 def test_a_copy_of_the_configs_can_be_edited(kanrun: Call, tmp_path: Path) -> None:
     shutil.copytree(CONFIGS, tmp_path / "mine")
     (tmp_path / "mine" / "experiment" / "hello" / "model_kan.yaml").write_text("width: [2, 3, 1]\n", encoding="utf-8")

@@ -45,9 +45,12 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("key", STRANGE)
 @pytest.mark.parametrize("more", [[], ["-m"], ["--cfg", "job"]], ids=str)
-def test_a_main_file_cannot_tell_hydra_what_to_call(key: str, more: list[str], kanrun: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", ["--config-path", "--config-dir"])
+def test_a_main_file_cannot_tell_hydra_what_to_call(
+    key: str, more: list[str], flag: str, kanrun: Call, tmp_path: Path
+) -> None:
     write(tmp_path / "theirs" / "mine.yaml", {"defaults": ["schema", "_self_"], "hydra": {key: STRANGE[key]}})
-    status, out, [line] = kanrun(*more, "--config-path", "theirs", "--config-name", "mine")
+    status, out, [line] = kanrun(*more, flag, "theirs", "--config-name", "mine")
     assert (status, out) == (1, "")
     assert line.startswith(f"kanrun: hydra.{key}: not taken from a file")
     assert {p.name for p in tmp_path.iterdir()} <= {"theirs", "stranger.py", "__pycache__"}
