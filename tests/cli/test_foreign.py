@@ -43,9 +43,10 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-@pytest.mark.parametrize("key", STRANGE)
-@pytest.mark.parametrize("more", [[], ["-m"], ["--cfg", "job"]], ids=str)
-@pytest.mark.parametrize("flag", ["--config-path", "--config-dir"])
+MAIN = [(key, more, "--config-path") for key in STRANGE for more in ([], ["-m"], ["--cfg", "job"])]
+
+
+@pytest.mark.parametrize(("key", "more", "flag"), [*MAIN, ("callbacks", [], "--config-dir")], ids=str)
 def test_a_main_file_cannot_tell_hydra_what_to_call(
     key: str, more: list[str], flag: str, kanrun: Call, tmp_path: Path
 ) -> None:

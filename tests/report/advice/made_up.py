@@ -57,5 +57,6 @@ def follow(suggestion: str) -> None:
         settings = [word.rstrip(":") for word in words if re.match(r"[a-z_.]+=", word)]
         table = ["dataset=table"] * any(s.startswith(("dataset.ignore", "dataset.inputs")) for s in settings)
         shipped = ["dataset=sklearn"] * any(s.startswith("dataset.balanced") for s in settings)
+        started = ["model.start=RUN"] * (words[:2] == ["kanrun", "refine"])
         assert settings or words[:1] == ["kanrun"] or words[0] in ("a", "more", "other", "weights"), part
-        read_config(composed(*prepared([*table, *shipped, *settings])))
+        read_config(composed(*prepared([*table, *shipped, *started, *settings])))
