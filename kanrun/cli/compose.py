@@ -78,16 +78,16 @@ def compose_job(overrides: Sequence[str], folder: Path, name: str = "config", mo
     `more` is a folder with further options, or with the main file.
     """
     register_defaults()
-    if more and is_file(name, more) and not is_file(name, folder):
+    if more and main_file(more, name).is_file() and not main_file(folder, name).is_file():
         folder, more = more, folder
     searched = [f"hydra.searchpath=['file://{more}']"] if more else []
     with set_aside(), initialize_config_dir(str(folder), **BASE):
         return compose(name, overrides=[*searched, *overrides], return_hydra_config=True)
 
 
-def is_file(name: str, folder: Path) -> bool:
-    """Whether a folder has a config of this name."""
-    return (folder / name).with_suffix(".yaml").is_file()
+def main_file(folder: Path, name: str) -> Path:
+    """Where Hydra looks for a config of this name in a folder."""
+    return folder / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
 
 
 def settings_of(composed: DictConfig) -> dict[str, Any]:

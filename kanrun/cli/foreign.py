@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from kanrun.cli.compose import compose_job
+from kanrun.cli.compose import compose_job, main_file
 from kanrun.config.packaged import config_folder
 from kanrun.errors import ConfigError, shorten
 from kanrun.report.files import flat, yaml_text
@@ -34,8 +34,7 @@ def refuse_main_file(options: Namespace) -> None:
     """Raises ConfigError where the main file is none, or says more to Hydra than it may; it is not composed yet."""
     folders = [options.config_path, options.config_dir if options.config_name else None]
     for folder in filter(None, folders):
-        path = Path(folder) / (options.config_name or "config")
-        refuse_file(path if path.suffix in (".yaml", ".yml") else path.with_name(path.name + ".yaml"))
+        refuse_file(main_file(Path(folder), options.config_name or "config"))
 
 
 def refuse_file(path: Path) -> None:
