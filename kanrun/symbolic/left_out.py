@@ -15,7 +15,12 @@ UNTOLD = 1e-6  # part of what all rows tell of a constant that is next to nothin
 
 def leverages(slopes: Array) -> Array:
     """The part of each row in its own prediction [rows], by the derivatives by the constants [rows, constants]."""
-    return np.minimum((directions(slopes) ** 2).sum(axis=1), LARGEST)
+    return np.minimum(leverages_in(directions(slopes)), LARGEST)
+
+
+def leverages_in(moved: Array) -> Array:
+    """The same, up to 1, by the `directions` in which the constants move the values."""
+    return np.asarray((moved**2).sum(axis=1))
 
 
 def directions(slopes: Array) -> Array:
@@ -34,6 +39,11 @@ def directions_of(expression: sp.Expr, columns: Columns, factors: Array | float,
     return directions(own[:, None] * slopes_of(expression, columns))
 
 
+def rows_alone(moved: Array) -> Array:
+    """The places of the rows each of which `decides_alone`."""
+    return np.flatnonzero(1 - leverages_in(moved) < UNTOLD)
+
+
 def decides_alone(part: Array, moved: Array) -> bool:
     """Whether the other rows tell next to nothing of some constants, by the `directions` that these move the values."""
     own = moved[part]
@@ -50,7 +60,7 @@ def left_out_loss(expression: sp.Expr, columns: Columns, y: Array, weights: Arra
     if not np.isfinite(off).all():
         return float("inf")
     moved = directions_of(expression, columns, weights, len(y))
-    squares = (off / (1 - np.minimum((moved**2).sum(axis=1), LARGEST))) ** 2
+    squares = (off / (1 - np.minimum(leverages_in(moved), LARGEST))) ** 2
     return float(np.mean(np.maximum(squares, unfounded(off, y, weights, moved))))
 
 
@@ -68,7 +78,7 @@ def unfounded(off: Array, y: Array, weights: Array | float, moved: Array) -> Arr
     What is expected without such a row, sigma^2 / (1 - h) with its leverage h and the variance sigma^2 of the residuals
     `off`, but no more than it lies from the mean of all; 0 of other rows. `moved` are the `directions` of the form.
     """
-    leverage = (moved**2).sum(axis=1)
+    leverage = leverages_in(moved)
     alone = leverage > LARGEST
     if not alone.any():
         return np.zeros(len(y))

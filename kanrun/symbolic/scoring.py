@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import sympy as sp
 
 from kanrun.data.dataset import Dataset, Rows
 from kanrun.data.scores import Scores, scores, weights_of
 from kanrun.symbolic.cross_validation import cross_validated, folds_of, tells_of
 from kanrun.symbolic.judging import factors_for
-from kanrun.symbolic.left_out import UNTOLD, directions_of
+from kanrun.symbolic.left_out import directions_of, rows_alone
 from kanrun.symbolic.outliers import row_numbers
 from kanrun.symbolic.values import evaluate_texts, training_arrays
 
@@ -46,7 +45,7 @@ def rows_that_decide(expression: sp.Expr, j: int, data: Dataset) -> list[int]:
     """The numbers of the training rows each of which alone decides constants of the formula of output `j`."""
     columns, y = training_arrays(data)
     moved = directions_of(expression, columns, factors_for(expression, j, data), len(y))
-    return row_numbers(data, np.flatnonzero(1 - (moved**2).sum(axis=1) < UNTOLD))
+    return row_numbers(data, rows_alone(moved))
 
 
 def together(scores: Sequence[Scores], data: Dataset) -> Scores:
